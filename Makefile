@@ -1,0 +1,37 @@
+# The commands people use. Everything else is CMake: see CONTRIBUTING.md.
+PRESET ?= release
+BUILD := build/$(PRESET)
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+
+.PHONY: help setup build test demo bench fuzz soak asan tsan clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what is missing (apt), unpack the engine into .deps/
+	@scripts/setup.sh
+
+build: setup ## hearth and hearth-worker into build/release/bin/
+	@cmake --preset $(PRESET) --log-level=WARNING
+	@cmake --build $(BUILD) -j $(JOBS) -- --quiet
+
+demo: build ## prefill in one process, decode in another, compared with one process alone
+	@$(BUILD)/bin/hearth demo
+
+test: build ## every test
+	@cd $(BUILD) && ctest --output-on-failure --label-exclude slow -j $(JOBS)
+
+soak: build ## the long tests
+	@cd $(BUILD) && ctest --output-on-failure --label-regex slow
+
+asan tsan: setup ## the whole test suite under a sanitizer
+	@$(MAKE) --no-print-directory test PRESET=$@
+
+fuzz: setup ## 60 seconds of each fuzz target (clang-19)
+	@scripts/fuzz.sh
+
+bench: build ## measured against llama-bench and llama-server; JSON into build/bench/
+	@scripts/bench.sh
+
+clean: ## remove build/, keep .deps/
+	@rm -rf build

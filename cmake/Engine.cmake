@@ -1,0 +1,38 @@
+# The inference engine. A llama package that CMake finds by itself is used as it is; otherwise the
+# private prefix that scripts/setup.sh unpacked into .deps/engine.
+#
+# Defines: hearth::llama (to link), HEARTH_ENGINE_BACKEND_DIR (where backends are loaded from, may
+# be empty), HEARTH_ENGINE_PREFIX (empty unless private), HEARTH_ENGINE_LOADER (private C library's loader).
+set(HEARTH_ENGINE_PREFIX "")
+set(HEARTH_ENGINE_LOADER "")
+set(HEARTH_ENGINE_BACKEND_DIR "" CACHE PATH "Directory of ggml backends; empty: the engine's own default")
+
+find_package(llama 0.7 QUIET)
+if(NOT llama_FOUND)
+  set(HEARTH_ENGINE_PREFIX ${CMAKE_SOURCE_DIR}/.deps/engine)
+  find_package(llama 0.7 REQUIRED PATHS ${HEARTH_ENGINE_PREFIX}/usr NO_DEFAULT_PATH)
+endif()
+message(STATUS "Engine: libllama ${LLAMA_VERSION} (build ${LLAMA_BUILD_NUMBER})")
+
+add_library(hearth_llama INTERFACE)
+add_library(hearth::llama ALIAS hearth_llama)
+target_link_libraries(hearth_llama INTERFACE llama)
+target_compile_definitions(hearth_llama INTERFACE
+  HEARTH_ENGINE_VERSION="${LLAMA_VERSION}" HEARTH_ENGINE_BUILD="${LLAMA_BUILD_NUMBER}")
+
+if(HEARTH_ENGINE_PREFIX)
+  get_filename_component(engine_lib_dir ${LLAMA_LIB_DIR} ABSOLUTE)
+  if(NOT EXISTS ${engine_lib_dir}/ggml)
+    file(GLOB engine_lib_dir ${HEARTH_ENGINE_PREFIX}/usr/lib/*-linux-gnu*)
+  endif()
+  set(HEARTH_ENGINE_LIB_DIR ${engine_lib_dir})
+  set(HEARTH_ENGINE_BACKEND_DIR ${engine_lib_dir}/ggml/backends0)
+  # Debian's development suite has a newer C library than Debian 12: executables that link the
+  # engine use the loader and libraries that came with it.
+  file(GLOB HEARTH_ENGINE_LOADER ${engine_lib_dir}/ld-linux-*.so.*)
+  target_link_options(hearth_llama INTERFACE
+    -Wl,--dynamic-linker=${HEARTH_ENGINE_LOADER} -Wl,-rpath,${engine_lib_dir}
+    -Wl,--allow-shlib-undefined)
+endif()
+target_compile_definitions(hearth_llama INTERFACE
+  HEARTH_ENGINE_BACKEND_DIR="${HEARTH_ENGINE_BACKEND_DIR}")

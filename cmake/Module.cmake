@@ -1,0 +1,54 @@
+# hearth_module(NAME SOURCES ... DEPENDS ... LIBRARIES ...)
+#   One module = one static library hearth_NAME = one folder src/hearth/NAME.
+#   DEPENDS names modules below (the arrows of ARCHITECTURE.md), LIBRARIES third parties.
+# hearth_test(NAME SOURCES ... DEPENDS ... [LABELS ...])
+#   A GoogleTest executable, its cases discovered by ctest.
+# hearth_fuzz(NAME SOURCE ... DEPENDS ...)
+#   One source, two builds: libFuzzer under HEARTH_FUZZ, else a ctest that replays the corpus in
+#   tests/corpus/NAME.
+include(GoogleTest)
+
+function(hearth_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  add_library(hearth_${name} STATIC ${arg_SOURCES})
+  target_include_directories(hearth_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  foreach(dependency ${arg_DEPENDS})
+    target_link_libraries(hearth_${name} PUBLIC hearth_${dependency})
+  endforeach()
+  target_link_libraries(hearth_${name} PRIVATE ${arg_LIBRARIES} fmt::fmt)
+endfunction()
+
+function(hearth_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;LIBRARIES;LABELS" ${ARGN})
+  if(HEARTH_FUZZ)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} fmt::fmt GTest::gtest_main GTest::gmock)
+  foreach(dependency ${arg_DEPENDS})
+    target_link_libraries(${name} PRIVATE hearth_${dependency})
+  endforeach()
+  target_compile_definitions(${name} PRIVATE HEARTH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
+
+function(hearth_fuzz name)
+  cmake_parse_arguments(arg "" "SOURCE" "DEPENDS;LIBRARIES" ${ARGN})
+  add_executable(${name}_fuzz ${arg_SOURCE})
+  target_link_libraries(${name}_fuzz PRIVATE ${arg_LIBRARIES} fmt::fmt)
+  foreach(dependency ${arg_DEPENDS})
+    target_link_libraries(${name}_fuzz PRIVATE hearth_${dependency})
+  endforeach()
+  if(HEARTH_FUZZ)
+    target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name}_fuzz PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/fuzz_replay_main.cpp)
+    add_test(NAME fuzz_replay.${name}
+      COMMAND ${name}_fuzz ${CMAKE_SOURCE_DIR}/tests/corpus/${name})
+    set_tests_properties(fuzz_replay.${name} PROPERTIES TIMEOUT 120)
+  endif()
+endfunction()

@@ -1,0 +1,54 @@
+#include "hearth/base/bytes.h"
+
+#include <gtest/gtest.h>
+
+namespace hearth {
+namespace {
+
+TEST(ByteReader, ReadsWhatAWriterWrote) {
+  ByteWriter writer;
+  writer.write<std::uint32_t>(0xdeadbeef);
+  writer.write<double>(0.5);
+  writer.write_bytes(as_byte_span("tail"));
+  ByteReader reader(writer.bytes());
+  EXPECT_EQ(reader.read<std::uint32_t>("number").value(), 0xdeadbeef);
+  EXPECT_EQ(reader.read<double>("fraction").value(), 0.5);
+  EXPECT_EQ(as_text(reader.read_bytes(4, "text").value()), "tail");
+  EXPECT_EQ(reader.remaining(), 0u);
+}
+
+TEST(ByteReader, RefusesToReadBeyondTheEnd) {
+  const Bytes bytes(3);
+  ByteReader reader(bytes, 100);
+  const auto result = reader.read<std::uint32_t>("count");
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Code::corrupt);
+  EXPECT_NE(result.error().message.find("100"), std::string::npos);
+  EXPECT_FALSE(reader.read_bytes(UINT64_MAX, "huge"));
+}
+
+TEST(Hex, RoundTripsAndRefusesOthers) {
+  const Bytes bytes = {std::byte{0}, std::byte{0xff}, std::byte{0x5a}};
+  EXPECT_EQ(to_hex(bytes), "00ff5a");
+  EXPECT_EQ(from_hex("00ff5a").value(), bytes);
+  EXPECT_FALSE(from_hex("0"));
+  EXPECT_FALSE(from_hex("0G"));
+}
+
+TEST(Buffer, MovesOwnership) {
+  Buffer first = Buffer::create(8).value();
+  Buffer second = std::move(first);
+  EXPECT_EQ(first.size(), 0u);
+  EXPECT_EQ(second.size(), 8u);
+  second.shrink(3);
+  EXPECT_EQ(second.span().size(), 3u);
+}
+
+TEST(Buffer, RefusesWhatMemoryCannotHold) {
+  const auto result = Buffer::create(std::size_t{1} << 62);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Code::resource_exhausted);
+}
+
+}  // namespace
+}  // namespace hearth

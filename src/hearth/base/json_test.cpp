@@ -1,0 +1,58 @@
+#include "hearth/base/json.h"
+
+#include <gtest/gtest.h>
+
+namespace hearth {
+namespace {
+
+TEST(Json, KeepsKeyOrderAndNumberKinds) {
+  const std::string text = R"({"z":1,"a":[true,null,-2.5],"s":"q\"\n"})";
+  EXPECT_EQ(dump_json(parse_json(text).value()), text);
+}
+
+TEST(Json, RefusesWhatIsNotJson) {
+  for (const char* text : {"", "{", "[1,]", "{'a':1}", "nul", "1 2", "\"\\ud800\"", "1e999"}) {
+    const auto result = parse_json(text);
+    ASSERT_FALSE(result) << text;
+    EXPECT_EQ(result.error().code, Code::invalid_argument);
+  }
+}
+
+TEST(Json, BoundsDepth) {
+  const auto nested = [](int depth) {
+    return std::string(static_cast<std::size_t>(depth), '[') +
+           std::string(static_cast<std::size_t>(depth), ']');
+  };
+  EXPECT_TRUE(parse_json(nested(json_depth_max)));
+  EXPECT_FALSE(parse_json(nested(json_depth_max + 1)));
+  EXPECT_FALSE(parse_json(nested(1'000'000)));
+}
+
+TEST(Json, LastDuplicateKeyWins) {
+  EXPECT_EQ(dump_json(parse_json(R"({"a":1,"a":2})").value()), R"({"a":2})");
+}
+
+TEST(Json, WritesHalfCharactersAsReplacement) {
+  EXPECT_EQ(dump_json(Json(std::string("a\xC3"))), "\"a\xEF\xBF\xBD\"");
+}
+
+TEST(JsonGet, NamesThePathAndTheKind) {
+  const Json object = parse_json(R"({"name": null, "count": -1, "ratio": 2.5, "whole": 3.0})").value();
+  EXPECT_EQ(get<std::string>(object, "name", "tools[2]").error().message,
+            "tools[2].name: expected a string, got null");
+  EXPECT_EQ(get<std::string>(object, "other", "tools[2]").error().message,
+            "tools[2].other: missing");
+  EXPECT_FALSE(get<std::uint64_t>(object, "count"));
+  EXPECT_FALSE(get<std::int64_t>(object, "ratio"));
+  EXPECT_EQ(get<std::int64_t>(object, "whole").value(), 3);
+  EXPECT_EQ(get_or<double>(object, "absent", 1.5).value(), 1.5);
+  EXPECT_FALSE(get_or<bool>(object, "count", false));
+}
+
+TEST(Json, IndentsForPeople) {
+  EXPECT_EQ(dump_json(Json::object({{"a", Json::array({1, 2})}, {"b", Json::object()}}), 2),
+            "{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": {}\n}");
+}
+
+}  // namespace
+}  // namespace hearth
