@@ -454,7 +454,8 @@ void Scheduler::advance_answer(Job& job) {
     finish(job, FinishReason::end_of_generation);
     return;
   }
-  TokenDone done{.token = *sampled};
+  TokenDone done;
+  done.token = *sampled;
   done.text = job.text.add(engine_.token_text(*sampled, /*special=*/true));
   if (job.generate->logprobs > 0) add_logprobs(done, logits, job.generate->logprobs);
   if (job.answer_tokens == 0 && job.generate->first_logits) {
@@ -532,8 +533,8 @@ SchedulerStats Scheduler::stats() const {
   out.jobs_running = static_cast<std::uint32_t>(running_.size());
   out.jobs_pending = static_cast<std::uint32_t>(pending_.size());
   for (const Slot& slot : slots_.slots()) {
-    out.slots_busy += slot.busy ? 1 : 0;
-    out.slots_leased += slot.lease ? 1 : 0;
+    out.slots_busy += slot.busy ? 1U : 0U;
+    out.slots_leased += slot.lease ? 1U : 0U;
     out.tokens_held += slot.length();
   }
   return out;

@@ -1,6 +1,7 @@
 #include "hearth/engine/text_assembler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "hearth/base/utf8.h"
 
