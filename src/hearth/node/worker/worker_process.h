@@ -5,17 +5,13 @@
 //  - standard input: held open by us; when we die it ends, and the worker ends itself;
 //  - the unix socket: worker_api.h.
 //
-// Owned by one thread; kill() may be called from any. The destructor ends the child and waits.
+// Owned by one thread. The destructor ends the child and waits.
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "hearth/base/clock.h"
-#include "hearth/base/file.h"
-#include "hearth/base/result.h"
-#include "hearth/base/stop.h"
+#include "hearth/base/child_process.h"
 #include "hearth/node/worker/worker_options.h"
 
 namespace hearth::node {
@@ -30,30 +26,20 @@ class WorkerProcess {
                                                       const WorkerOptions& options,
                                                       const Progress& progress, Deadline deadline,
                                                       const StopToken& stop);
-  ~WorkerProcess();
-  WorkerProcess(const WorkerProcess&) = delete;
-  WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  int pid() const { return pid_; }
+  int pid() const { return child_.pid(); }
   const WorkerOptions& options() const { return options_; }
-  // Looks, does not wait.
-  bool is_running();
-  // "killed by signal 9 (Killed)", "exited with code 3"; empty while it runs.
-  std::string how_it_ended();
-  // Asks, waits a little, then kills. Idempotent.
-  void stop();
+  bool is_running() { return child_.is_running(); }
+  std::string how_it_ended() { return child_.how_it_ended(); }
+  void stop() { child_.stop(); }
 
  private:
-  WorkerProcess(int pid, WorkerOptions options, FileDescriptor input, FileDescriptor output)
-      : pid_(pid), options_(std::move(options)), input_(std::move(input)), output_(std::move(output)) {}
+  WorkerProcess(ChildProcess child, WorkerOptions options)
+      : child_(std::move(child)), options_(std::move(options)) {}
   Result<> wait_until_ready(const Progress& progress, Deadline deadline, const StopToken& stop);
-  bool reap(bool wait);
 
-  const int pid_;
+  ChildProcess child_;
   const WorkerOptions options_;
-  FileDescriptor input_;   // write end of its standard input
-  FileDescriptor output_;  // read end of its standard output
-  std::optional<int> wait_status_;
 };
 
 }  // namespace hearth::node
