@@ -30,7 +30,7 @@ inline void write_cells(ByteWriter& out, const model::CacheLayout& cache, std::u
   }
 }
 
-inline void write_cache(ByteWriter& out, const model::CacheLayout& cache, model::TokenRange range,
+inline void write_cache(ByteWriter& out, const model::CacheLayout& cache, TokenRange range,
                         std::uint32_t sequence) {
   const std::uint32_t cells =
       cache.window_tokens > 0 ? std::min(range.count(), cache.window_tokens) : range.count();
@@ -60,7 +60,7 @@ inline void write_cache(ByteWriter& out, const model::CacheLayout& cache, model:
 
 }  // namespace detail
 
-inline Bytes state_blob(const model::StateLayout& layout, model::TokenRange range,
+inline Bytes state_blob(const model::StateLayout& layout, TokenRange range,
                         std::uint32_t sequence = 1) {
   ByteWriter out;
   out.write(std::uint32_t{0xaf143cd8});

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "hearth/base/file.h"
 #include "hearth/model/layout_identity.h"
 #include "support/model_files.h"
@@ -82,7 +84,8 @@ TEST(FileIdentity, AFineTuneUnderTheSameNameHasAnotherFingerprint) {
   tuned[tuned.size() - 32] ^= std::byte{1};
   std::vector<Digest256> identities;
   std::vector<Digest256> fingerprints;
-  for (const Bytes* bytes : {&original, &tuned, &original}) {
+  const std::array<const Bytes*, 3> versions{&original, &tuned, &original};
+  for (const Bytes* bytes : versions) {
     const auto path = directory->path() / "m.gguf";
     const ByteSpan part = *bytes;
     ASSERT_TRUE(real_file_system()

@@ -32,7 +32,9 @@ TEST(Shards, NamesAreReadAndWritten) {
   for (const NameCase& c : cases) {
     const auto name = parse_shard_name(c.text);
     EXPECT_EQ(name, c.name) << c.text;
-    if (name) EXPECT_EQ(shard_file_name(*name), c.text);
+    if (name) {
+      EXPECT_EQ(shard_file_name(*name), c.text);
+    }
   }
 }
 
