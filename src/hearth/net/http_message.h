@@ -97,4 +97,7 @@ std::string percent_encode(std::string_view text);
 Result<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view text,
                                                                      std::size_t pairs_max = 100);
 
+// Splits a request target into path and decoded query. Takes "/p?q" and "http://host/p?q".
+Result<> set_target(Request& request, std::string_view target);
+
 }  // namespace hearth::net

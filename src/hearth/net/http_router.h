@@ -64,7 +64,13 @@ class Router {
   std::vector<Route> routes_;
 };
 
-// Runs the matched handler, or makes the 404 or 405. What a library throws becomes a 500.
-Response run_route(const RouteMatch& match, Request& request);
+// The two halves of dispatch, for the server. What a library throws becomes Code::internal.
+Result<Response> call_route(const RouteMatch& match, Request& request);
+struct NoRoute {
+  int status;  // 404 or 405
+  Error error;
+};
+NoRoute no_route(const RouteMatch& match, const Request& request);
+Response no_route_response(const RouteMatch& match, const Request& request);
 
 }  // namespace hearth::net

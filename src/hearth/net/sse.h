@@ -13,6 +13,7 @@
 namespace hearth::net {
 
 inline constexpr std::size_t sse_event_bytes_max_default = 16u << 20;
+inline constexpr std::size_t sse_id_bytes_max = 1024;  // a longer id is skipped
 inline constexpr std::string_view sse_content_type = "text/event-stream";
 
 struct SseEvent {
