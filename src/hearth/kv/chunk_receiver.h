@@ -42,7 +42,7 @@ enum class Refusal : std::uint8_t {
   too_large,       // would never fit
   payload_size,    // cut or padded on the way: send again
   payload_digest,  // damaged on the way: send again
-  over,            // cancelled, failed, or complete
+  over,            // cancelled or failed
 };
 inline constexpr std::size_t refusal_count = 11;
 std::string_view refusal_name(Refusal refusal);
@@ -87,7 +87,8 @@ class ChunkReceiver {
 
   // The chunk is in the local store, from earlier or by another way.
   void on_held(const ChunkKey& key);
-  // It was, and is no more (evicted, damaged); before its import that makes it missing again.
+  // It was, and is no more (evicted, damaged): missing again unless it is imported. A sender that
+  // is already done does not learn of it: the driver asks for another transfer or computes.
   void on_lost(const ChunkKey& key);
 
   // The answer to the sender's query, in chain order.
@@ -126,7 +127,10 @@ class ChunkReceiver {
   std::optional<Refusal> find_refusal(const ChunkHeader& header,
                                       std::optional<std::uint32_t> index) const;
   std::optional<std::uint32_t> index_of(const ChunkKey& key) const;
+  std::optional<Refusal> find_body_refusal(const Admitted& admitted, const Chunk& chunk) const;
+  void skip_present();
   void release(std::uint64_t bytes);
+  void end(Error error);
 
   AnnouncedChain chain_;
   ReceiverLimits limits_;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -82,6 +83,7 @@ class ChunkSender {
   // The peer's answer: those of the asked keys that it lacks. Keys that were not asked for end the
   // transfer: the peer does not understand us.
   void on_missing(AttemptId attempt, std::span<const ChunkKey> missing, Instant now);
+  // invalid_argument, unsupported and permission end the transfer; anything else is tried again.
   void on_query_failed(AttemptId attempt, Error error, Instant now);
   // Body bytes are moving: starts the attempt's deadline again.
   void on_put_progress(AttemptId attempt, Instant now);
@@ -111,18 +113,19 @@ class ChunkSender {
     Instant deadline;
   };
 
+  SendAction final_action() const;
   SendAction start_query(Instant now);
   SendAction start_put(Instant now);
   SendAction wait_for_producer(Instant now);
   void failed(Error error, bool must_ask, Instant now);
   void wait_for_peer(Error error, Instant now, std::optional<Duration> retry_after);
-  void progressed(Instant now);
   void end(std::optional<Error> error);
   // The report belongs to what is in flight; otherwise it is counted and ignored.
   bool is_current(AttemptId attempt);
 
-  const std::vector<ChunkKey> keys_;
-  const SyncParameters parameters_;
+  std::vector<ChunkKey> keys_;
+  std::unordered_map<ChunkKey, std::uint32_t> index_;
+  SyncParameters parameters_;
   Random random_;
   std::vector<Item> items_;
   std::uint32_t first_wanted_ = 0;  // everything before it is there

@@ -6,10 +6,14 @@
 //  - One file a chunk, `ab/ab…cd.kv`, written aside and renamed. Losing the tail of what was
 //    written when the power fails is accepted: chunks can be computed again. A torn or damaged
 //    file is found when it is read, removed, counted and reported as absent.
-//  - Using a chunk counts as using those before it, so a chain is evicted from its end: a chunk
-//    whose prefix is gone is of no use.
+//  - Eviction takes the least recently used chunk that no stored chunk continues, so a chain goes
+//    from its end and its beginning stays usable. (A memory copy of what is on disk goes in plain
+//    order of use.) A chunk never displaces the one before it: a chain that is larger than the
+//    budget keeps its beginning.
+//  - What waits for the disk is not evicted. When memory is full of it, put() refuses: flush() and
+//    try again, or do without.
 //  - A pinned chunk's last copy is never evicted. Pins are on keys, survive restarts, and may be
-//    set before the chunk arrives. Pin whole chains.
+//    set before the chunk arrives.
 //  - Budgets count what the store holds; a chunk that a caller holds after its eviction is his.
 //
 // Thread-safe. Owned by the agent; one writer a directory (a lock file says who), any number of

@@ -49,7 +49,7 @@ struct StoreStatistics {
   bool is_disk_full = false;
   std::string disk_error;  // the first one since the disk last worked
   // since the store was opened
-  std::uint64_t puts = 0, puts_present = 0, puts_different = 0;
+  std::uint64_t puts = 0, puts_present = 0, puts_different = 0, puts_refused = 0;
   std::uint64_t memory_hits = 0, disk_hits = 0, misses = 0;
   std::uint64_t memory_evictions = 0, disk_evictions = 0;
   std::uint64_t disk_writes = 0, disk_write_failures = 0, disk_writes_dropped = 0;
