@@ -1,0 +1,97 @@
+#include "hearth/engine/synth/shape.h"
+
+#include "hearth/base/check.h"
+
+namespace hearth::engine {
+namespace {
+
+Shape kimi_shape(Size size) {
+  Shape shape{.architecture = Architecture::kimi,
+              .layers = 4,
+              .width = 512,
+              .heads = 2,
+              .kv_heads = 1,
+              .lag_width = 15,
+              .rope_base = 50'000,
+              .rope_width = 64,
+              .feed_forward = 512,
+              .dense_layers = 1,
+              .experts = 4,
+              .experts_used = 2,
+              .experts_shared = 1,
+              .expert_feed_forward = 256,
+              .query_rank = 256,
+              .latent_rank = 512,
+              .nope_width = 256,
+              .value_width = 128};
+  if (size == Size::small) {
+    shape.layers = 6;
+    shape.feed_forward = 1536;
+    shape.experts = 16;
+    shape.experts_used = 4;
+  } else if (size == Size::medium) {
+    shape.layers = 8;
+    shape.width = 1024;
+    shape.heads = 4;
+    shape.feed_forward = 4096;
+    shape.experts = 48;
+    shape.experts_used = 6;
+    shape.expert_feed_forward = 1024;
+  }
+  return shape;
+}
+
+// Rope base: the slower half of the pairs must stand still over the whole context, because llama
+// rotates every dimension of a key and the content needs some that do not move.
+Shape grouped_shape(Architecture architecture, Size size) {
+  Shape shape{.architecture = architecture,
+              .layers = 4,
+              .width = 512,
+              .heads = 4,
+              .kv_heads = 2,
+              .head_width = 256,
+              .lag_width = 13,
+              .rope_base = 1e30,
+              .rope_width = 256,
+              .feed_forward = 1024};
+  if (size == Size::small) {
+    shape.layers = 6;
+    shape.feed_forward = 2560;
+  } else if (size == Size::medium) {
+    shape.layers = 12;
+    shape.width = 2048;
+    shape.heads = 8;
+    shape.feed_forward = 12'288;
+  }
+  return shape;
+}
+
+void add_experts(Shape& shape, Size size) {
+  shape.experts = 8;
+  shape.experts_used = 2;
+  shape.expert_feed_forward = 256;
+  if (size == Size::small) {
+    shape.experts = 16;
+    shape.experts_used = 4;
+  } else if (size == Size::medium) {
+    shape.layers = 8;
+    shape.width = 1024;
+    shape.heads = 4;
+    shape.feed_forward = 4096;
+    shape.experts = 48;
+    shape.experts_used = 6;
+    shape.expert_feed_forward = 1024;
+  }
+}
+
+}  // namespace
+
+Shape shape_of(Architecture architecture, Size size) {
+  if (architecture == Architecture::kimi) return kimi_shape(size);
+  Shape shape = grouped_shape(architecture, size);
+  if (architecture == Architecture::qwen3moe) add_experts(shape, size);
+  CHECK(shape.heads % shape.kv_heads == 0);
+  return shape;
+}
+
+}  // namespace hearth::engine
