@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   hearth::net::NdjsonReader reader;
   if (!reader.push(hearth::as_byte_span(text))) return 0;
   for (auto value = reader.next(); value && *value; value = reader.next()) {
-    CHECK(ndjson_line(**value).ends_with('\n'));
+    CHECK(hearth::net::ndjson_line(**value).ends_with('\n'));
   }
   return 0;
 }

@@ -33,7 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(events == parse(text, 7));
   if (!events) return 0;
   std::string written;
-  for (const SseEvent& event : *events) written += hearth::net::sse_event(event.event, event.data, event.id);
+  for (const SseEvent& event : *events) {
+    written += hearth::net::sse_event(event.event, event.data, event.id);
+  }
   const auto again = parse(written, written.size() + 1);
   if (!again) return 0;  // field names make it longer than what was read
   CHECK(again->size() == events->size());
