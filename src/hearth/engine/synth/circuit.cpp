@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>//ENV
 
 #include "hearth/engine/synth/noise.h"
 #include "hearth/engine/synth/token_codes.h"
@@ -32,6 +33,7 @@ void scale_into(std::span<const float> from, double scale, std::span<float> to) 
 
 }  // namespace
 
+static double env(const char* n, double d) { const char* v = getenv(n); return v ? atof(v) : d; }
 Circuit::Circuit(const Shape& shape, const Vocabulary& vocabulary, std::uint64_t seed)
     : shape_(shape),
       slots_(shape_),
@@ -42,6 +44,15 @@ Circuit::Circuit(const Shape& shape, const Vocabulary& vocabulary, std::uint64_t
       lag_codes_(make_lag_codes(vocabulary, marker_tokens(shape.architecture, vocabulary),
                                 shape.lag_width, seed_)) {
   CHECK(slots_.constant() < shape.width);
+  tuning_.token_amplitude = env("TA", tuning_.token_amplitude);//ENV
+  tuning_.lag_amplitude = env("LA", tuning_.lag_amplitude);//ENV
+  tuning_.constant_amplitude = env("CA", tuning_.constant_amplitude);//ENV
+  tuning_.output_amplitude = env("OA", tuning_.output_amplitude);//ENV
+  tuning_.match_score = env("MS", tuning_.match_score);//ENV
+  tuning_.last_match_extra = env("LX", tuning_.last_match_extra);//ENV
+  tuning_.position_score = env("PS", tuning_.position_score);//ENV
+  tuning_.recency_score = env("RS", tuning_.recency_score);//ENV
+  tuning_.logit = env("LOGIT", tuning_.logit);//ENV
   choose_roles();
   choose_header_rules(vocabulary);
   if (shape.architecture == Architecture::kimi) {
