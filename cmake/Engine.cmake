@@ -1,16 +1,17 @@
-# The inference engine. A llama package that CMake finds by itself is used as it is; otherwise the
-# private prefix that scripts/setup.sh unpacked into .deps/engine.
+# The inference engine: the private prefix that scripts/setup.sh unpacked into .deps/engine, or, where
+# the system has a llama package of its own, that one (setup.sh then makes no prefix).
 #
 # Defines: hearth::llama (to link), HEARTH_ENGINE_BACKEND_DIR (where backends are loaded from, may
 # be empty), HEARTH_ENGINE_PREFIX (empty unless private), HEARTH_ENGINE_LOADER (private C library's loader).
 set(HEARTH_ENGINE_PREFIX "")
 set(HEARTH_ENGINE_LOADER "")
-set(HEARTH_ENGINE_BACKEND_DIR "" CACHE PATH "Directory of ggml backends; empty: the engine's own default")
+set(HEARTH_ENGINE_BACKEND_DIR "")
 
-find_package(llama 0.7 QUIET)
-if(NOT llama_FOUND)
+if(EXISTS ${CMAKE_SOURCE_DIR}/.deps/engine/.complete)
   set(HEARTH_ENGINE_PREFIX ${CMAKE_SOURCE_DIR}/.deps/engine)
   find_package(llama 0.7 REQUIRED PATHS ${HEARTH_ENGINE_PREFIX}/usr NO_DEFAULT_PATH)
+else()
+  find_package(llama 0.7 REQUIRED)
 endif()
 message(STATUS "Engine: libllama ${LLAMA_VERSION} (build ${LLAMA_BUILD_NUMBER})")
 
@@ -36,3 +37,11 @@ if(HEARTH_ENGINE_PREFIX)
 endif()
 target_compile_definitions(hearth_llama INTERFACE
   HEARTH_ENGINE_BACKEND_DIR="${HEARTH_ENGINE_BACKEND_DIR}")
+
+# For libraries that link the engine privately: executables still need its loader and paths.
+function(hearth_pass_engine_link_options target)
+  get_target_property(options hearth_llama INTERFACE_LINK_OPTIONS)
+  if(options)
+    target_link_options(${target} INTERFACE ${options})
+  endif()
+endfunction()

@@ -1,0 +1,136 @@
+#include "hearth/base/child_process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+extern char** environ;
+
+namespace hearth {
+namespace {
+
+constexpr Duration polite_stop_time = std::chrono::seconds(3);
+constexpr Duration reap_poll_interval = std::chrono::milliseconds(5);
+constexpr std::size_t read_bytes_max = 4096;
+
+struct Pipe {
+  FileDescriptor read_end, write_end;
+};
+
+Result<Pipe> make_pipe(const std::filesystem::path& executable) {
+  int fds[2];
+  if (::pipe(fds) != 0) return fail_errno("make a pipe for", executable, errno);
+  for (const int fd : fds) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return Pipe{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
+}
+
+Result<int> spawn(const std::filesystem::path& executable, std::vector<std::string>& arguments,
+                  int input_fd, int output_fd) {
+  std::string program = executable.string();
+  std::vector<char*> argv = {program.data()};
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, input_fd, STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes,
+                             static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK));
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  sigset_t nothing_blocked;
+  sigemptyset(&nothing_blocked);
+  ::posix_spawnattr_setsigmask(&attributes, &nothing_blocked);
+  pid_t pid = 0;
+  const int error_number =
+      ::posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
+  if (error_number != 0) return fail_errno("start", executable, error_number);
+  return static_cast<int>(pid);
+}
+
+}  // namespace
+
+Result<ChildProcess> ChildProcess::start(const std::filesystem::path& executable,
+                                         std::vector<std::string> arguments) {
+  Pipe input = TRY(make_pipe(executable));
+  Pipe output = TRY(make_pipe(executable));
+  const int pid =
+      TRY(spawn(executable, arguments, input.read_end.get(), output.write_end.get()));
+  // Our copies of the child's ends close here, or the end of its output would never be seen.
+  return ChildProcess(pid, std::move(input.write_end), std::move(output.read_end));
+}
+
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, 0)),
+      input_(std::move(other.input_)),
+      output_(std::move(other.output_)),
+      wait_status_(other.wait_status_),
+      buffer_(std::move(other.buffer_)) {}
+
+Result<ByteSpan> ChildProcess::read_output(Deadline deadline, const StopToken& stop) {
+  const StopDescriptor stopped(stop);
+  buffer_.resize(read_bytes_max);
+  while (true) {
+    pollfd waits[2] = {{output_.get(), POLLIN, 0}, {stopped.fd(), POLLIN, 0}};
+    const int ready = ::poll(waits, stopped.fd() >= 0 ? 2 : 1, deadline.poll_timeout_ms());
+    if (ready < 0 && errno == EINTR) continue;
+    if (stop.stop_requested()) return fail(Code::cancelled, "waiting for a child process was cancelled");
+    if (ready == 0) return fail(Code::timed_out, "a child process said nothing before the deadline");
+    const ssize_t count = ::read(output_.get(), buffer_.data(), buffer_.size());
+    if (count < 0 && errno == EINTR) continue;
+    return ByteSpan(buffer_.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
+  }
+}
+
+bool ChildProcess::reap(bool wait) {
+  if (pid_ == 0 || wait_status_) return true;
+  int status = 0;
+  pid_t done = 0;
+  do {
+    done = ::waitpid(pid_, &status, wait ? 0 : WNOHANG);
+  } while (done < 0 && errno == EINTR);
+  if (done == pid_) wait_status_ = status;
+  return wait_status_.has_value();
+}
+
+int ChildProcess::wait() {
+  reap(/*wait=*/true);
+  const int status = wait_status_.value_or(0);
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+std::string ChildProcess::how_it_ended() {
+  if (!reap(/*wait=*/false) || !wait_status_) return {};
+  const int status = *wait_status_;
+  if (WIFSIGNALED(status)) {
+    return fmt::format("killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+  }
+  return fmt::format("exited with code {}", WEXITSTATUS(status));
+}
+
+void ChildProcess::stop() {
+  input_.close();  // the child's cue to leave
+  const Deadline polite = Deadline::after(polite_stop_time);
+  while (!reap(/*wait=*/false)) {
+    if (polite.passed()) {
+      ::kill(pid_, SIGKILL);
+      reap(/*wait=*/true);
+      return;
+    }
+    std::this_thread::sleep_for(reap_poll_interval);
+  }
+}
+
+}  // namespace hearth

@@ -1,0 +1,49 @@
+#include "hearth/cli/environment.h"
+
+#include <cstdlib>
+#include <string>
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#endif
+
+namespace hearth::cli {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path own_executable() {
+#ifdef __APPLE__
+  char path[4096];
+  std::uint32_t size = sizeof(path);
+  return _NSGetExecutablePath(path, &size) == 0 ? fs::path(path) : fs::path();
+#else
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored);
+#endif
+}
+
+const char* variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+}  // namespace
+
+Result<fs::path> find_worker_executable() {
+  const fs::path path = own_executable().parent_path() / "hearth-worker";
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    return fail(Code::not_found, "hearth-worker is not beside hearth (looked for " + path.string() +
+                                     "); build or install both together");
+  }
+  return path;
+}
+
+Result<fs::path> cache_directory() {
+  if (const char* home = variable("HEARTH_HOME")) return fs::path(home);
+  if (const char* cache = variable("XDG_CACHE_HOME")) return fs::path(cache) / "hearth";
+  if (const char* home = variable("HOME")) return fs::path(home) / ".cache" / "hearth";
+  return fail(Code::invalid_argument,
+              "no directory for the cache: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,15 @@
+#pragma once
+// Where things are on this machine: the only place that reads environment variables.
+
+#include <filesystem>
+
+#include "hearth/base/result.h"
+
+namespace hearth::cli {
+
+// hearth-worker beside this executable.
+Result<std::filesystem::path> find_worker_executable();
+// HEARTH_HOME, else ~/.cache/hearth (or XDG_CACHE_HOME/hearth): chunk store, generated models.
+Result<std::filesystem::path> cache_directory();
+
+}  // namespace hearth::cli

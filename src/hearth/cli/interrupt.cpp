@@ -1,0 +1,43 @@
+#include "hearth/cli/interrupt.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "hearth/cli/command_line.h"
+
+namespace hearth::cli {
+namespace {
+
+// Wakes the watcher when it is no longer needed; nobody else sends this one to ourselves.
+constexpr int leave_signal = SIGUSR2;
+
+sigset_t watched_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, leave_signal}) sigaddset(&set, number);
+  return set;
+}
+
+}  // namespace
+
+InterruptWatcher::InterruptWatcher() {
+  ::signal(SIGPIPE, SIG_IGN);
+  const sigset_t set = watched_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  thread_ = Thread("signals", [this] {
+    const sigset_t watched = watched_signals();
+    int number = 0;
+    while (::sigwait(&watched, &number) == 0) {
+      if (number == leave_signal) return;
+      if (source_.stop_requested()) ::_exit(exit_interrupted);
+      source_.request_stop();
+    }
+  });
+}
+
+InterruptWatcher::~InterruptWatcher() {
+  ::kill(::getpid(), leave_signal);
+  thread_.join();
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,16 @@
+// hearth: the program people run. Builds what a verb needs and runs it; no logic here.
+
+#include "hearth/base/log.h"
+#include "hearth/cli/interrupt.h"
+#include "hearth/cli/verbs.h"
+
+int main(int argc, char** argv) {
+  using namespace hearth::cli;
+  const InterruptWatcher interrupts;
+  hearth::start_log("hearth", hearth::LogLevel::warning);
+  const hearth::StopToken stop = interrupts.token();
+  return run_command_line(
+      argc, argv,
+      "hearth: move a slice of your work from a cloud model to an open model on machines you own.",
+      "hearth " HEARTH_VERSION, {demo_verb(stop), run_verb(stop), model_verb(stop), kv_verb(stop)});
+}

@@ -1,0 +1,138 @@
+// hearth run: one prompt, one answer, with prefill and decode in one process or two.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <random>
+
+#include "hearth/cli/progress.h"
+#include "hearth/cli/run_flags.h"
+#include "hearth/cli/verbs.h"
+
+namespace hearth::cli {
+namespace {
+
+constexpr std::uint64_t prompt_bytes_max = 64u << 20;
+
+struct Run {
+  RunFlags run;
+  std::string prompt;
+  std::filesystem::path file;
+  std::filesystem::path grammar_file;
+  node::AnswerOptions answer;
+  double temperature = 0, top_p = 1, min_p = 0, repeat_penalty = 1;
+  std::uint32_t top_k = 0, seed = 0;
+  bool special = false;
+  bool json = false;
+};
+
+Result<std::string> read_standard_input() {
+  std::string out;
+  char buffer[65536];
+  std::size_t count = 0;
+  while ((count = std::fread(buffer, 1, sizeof(buffer), stdin)) > 0) {
+    out.append(buffer, count);
+    if (out.size() > prompt_bytes_max) {
+      return fail(Code::invalid_argument, fmt::format("standard input has more than {} bytes", prompt_bytes_max));
+    }
+  }
+  return out;
+}
+
+Result<std::string> read_prompt(const Run& flags) {
+  if (!flags.prompt.empty() && flags.prompt != "-") return flags.prompt;
+  if (!flags.file.empty() && flags.file != "-") return read_text_file(flags.file, prompt_bytes_max);
+  if (::isatty(STDIN_FILENO) == 1) {
+    return fail(Code::invalid_argument, "no prompt: give it as an argument, with -f FILE, or on standard input");
+  }
+  return read_standard_input();
+}
+
+Result<node::AnswerOptions> answer_options(const Run& flags) {
+  node::AnswerOptions out = flags.answer;
+  const Json sampling = Json::object({{"temperature", flags.temperature},
+                                      {"top_k", flags.top_k},
+                                      {"top_p", flags.top_p},
+                                      {"min_p", flags.min_p},
+                                      {"repeat_penalty", flags.repeat_penalty},
+                                      // A chosen seed, so that an answer can be computed again.
+                                      {"seed", flags.seed != 0 ? flags.seed : std::random_device{}()}});
+  out.sampling = TRY(engine::read_sampling(sampling, "run"));
+  if (!flags.grammar_file.empty()) {
+    out.sampling.grammar = TRY(read_text_file(flags.grammar_file, engine::grammar_bytes_max));
+  }
+  if (out.tokens_max == 0) return fail(Code::invalid_argument, "--tokens: 0 is not an answer; give at least 1");
+  return out;
+}
+
+Result<> run(const Run& flags, const StopToken& stop) {
+  const std::string prompt = TRY(read_prompt(flags));
+  const node::AnswerOptions options = TRY(answer_options(flags));
+  const node::LocalRunOptions local = TRY(flags.run.resolve());
+  Progress progress;
+  node::LocalRun::Callbacks callbacks;
+  callbacks.progress = [&](std::string_view what, double fraction) { progress.update(what, fraction); };
+  if (!flags.json) {
+    callbacks.text = [&](std::string_view text) {
+      progress.clear();
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fflush(stdout);
+    };
+  }
+  const auto workers = TRY(node::LocalRun::start(local, callbacks, stop));
+  const auto tokens = TRY(workers->tokenize(prompt, flags.special, stop));
+  if (tokens.empty()) return fail(Code::invalid_argument, "the prompt is empty");
+  const node::Answer answer = TRY(workers->answer(tokens, options, stop));
+  progress.clear();
+  if (flags.json) {
+    Json out = Json::object({{"model", workers->info().model_name}, {"text", answer.text}});
+    for (auto& [key, value] : answer_json(answer).as_object()) out.set(key, value);
+    Json notes = Json::array();
+    for (const std::string& note : answer.notes) notes.push(note);
+    out.set("notes", std::move(notes));
+    std::puts(dump_json(out, 2).c_str());
+  } else {
+    std::fputs("\n", stdout);
+    std::fflush(stdout);
+    std::fputs(("\n" + answer_text(answer)).c_str(), stderr);
+  }
+  return workers->flush(Deadline::after(std::chrono::minutes(10)));
+}
+
+}  // namespace
+
+Verb run_verb(StopToken stop) {
+  const auto flags = std::make_shared<Run>();  // shared by declare and run
+  return {.name = "run",
+          .summary = "answer one prompt; prefill and decode in one process or in two",
+          .example = "hearth run --model kimi.gguf --prefill-worker -f notes.txt",
+          .declare =
+              [flags](Flags& f) {
+                f.text("prompt", flags->prompt, "the text to continue; - or nothing: standard input");
+                f.path("--model,-m", flags->run.local.worker.model_path, "GGUF file, or any shard of one");
+                f.required();
+                f.path("-f,--file", flags->file, "read the prompt from a file");
+                f.toggle("--prefill-worker", flags->run.local.prefill_worker,
+                         "prefill in a process of its own; KV passes as chunks");
+                f.count("--tokens,-n", flags->answer.tokens_max, "most tokens of the answer");
+                f.number("--temperature", flags->temperature, "0: always the most likely token");
+                f.count("--top-k", flags->top_k, "0: off");
+                f.number("--top-p", flags->top_p, "1: off");
+                f.number("--min-p", flags->min_p, "0: off");
+                f.number("--repeat-penalty", flags->repeat_penalty, "1: off");
+                f.count("--seed", flags->seed, "0: a new one each time");
+                f.list("--stop", flags->answer.stop_strings, "end before this text; may be repeated");
+                f.path("--grammar", flags->grammar_file, "file with a GBNF grammar that the answer obeys");
+                f.toggle("--special", flags->special, "markup such as <|im_end|> in the prompt becomes control tokens");
+                f.toggle("--json", flags->json, "one JSON document instead of the text");
+                flags->run.declare(f);
+              },
+          .run =
+              [flags, stop] {
+                const auto done = run(*flags, stop);
+                return done ? exit_done : report(done.error());
+              }};
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,15 @@
+#pragma once
+// One function a verb, each in a file of its own: NAME_verb.cpp. To add one: write the file, name
+// it here and in main.cpp.
+
+#include "hearth/base/stop.h"
+#include "hearth/cli/command_line.h"
+
+namespace hearth::cli {
+
+Verb demo_verb(StopToken stop);
+Verb kv_verb(StopToken stop);
+Verb model_verb(StopToken stop);
+Verb run_verb(StopToken stop);
+
+}  // namespace hearth::cli

@@ -1,0 +1,186 @@
+// hearth-worker: one loaded model behind a unix socket, and the maker of synthetic models. The only
+// executable that links the inference library; started by hearth, rarely by hand.
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "hearth/base/log.h"
+#include "hearth/cli/command_line.h"
+#include "hearth/cli/interrupt.h"
+#include "hearth/engine/engine_thread.h"
+#include "hearth/engine/llama_engine.h"
+#include "hearth/engine/synth/synth.h"
+#include "hearth/net/http_server.h"
+#include "hearth/net/ndjson.h"
+#include "hearth/node/worker/worker_options.h"
+#include "hearth/node/worker/worker_service.h"
+
+namespace hearth::cli {
+namespace {
+
+void tell(const Json& event) {
+  const std::string line = net::ndjson_line(event);
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fflush(stdout);
+}
+
+int fail_start(const Error& error) {
+  Json event = node::error_json(error);
+  event.set("event", "failed");
+  tell(event);
+  log_error(error.message);
+  return exit_code_of(error);
+}
+
+// Returns when standard input ends (whoever started us is gone) or the token fires.
+void wait_for_end(const StopToken& stop) {
+  const StopDescriptor stopped(stop);
+  while (!stop.stop_requested()) {
+    pollfd waits[2] = {{STDIN_FILENO, POLLIN, 0}, {stopped.fd(), POLLIN, 0}};
+    if (::poll(waits, 2, -1) < 0) continue;
+    char ignored[256];
+    if ((waits[0].revents & (POLLIN | POLLHUP)) != 0 &&
+        ::read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0) {
+      return;
+    }
+  }
+}
+
+node::WorkerInfo describe(const engine::LlamaEngine& loaded, std::uint32_t chunk_tokens) {
+  const engine::EngineInfo& info = loaded.info();
+  node::WorkerInfo out;
+  out.engine_version = info.version;
+  out.engine_build = info.build;
+  out.backend = info.backend;
+  out.architecture = info.shape.architecture;
+  out.model_name = info.shape.name;
+  out.parameters_total = info.shape.parameters_total;
+  out.parameters_active = info.shape.parameters_active;
+  out.layers = info.shape.layers;
+  out.model_bytes = info.model_bytes;
+  out.kv_bytes = info.kv_bytes;
+  out.limits = loaded.limits();
+  out.chunk_tokens = chunk_tokens;
+  out.identity = info.identity;
+  out.kv_refusal = info.kv_refusal;
+  out.chat_template = info.chat_template;
+  out.bos_token = info.bos_token;
+  out.adds_bos = info.adds_bos;
+  return out;
+}
+
+int serve(const node::WorkerOptions& options) {
+  const InterruptWatcher interrupts;
+  start_log(options.name, options.verbose ? LogLevel::debug : LogLevel::warning);
+  // Whoever started us may die while we load.
+  StopSource orphaned;
+  const StopCallback on_interrupt(interrupts.token(), [&] { orphaned.request_stop(); });
+  Thread parent_watch("parent_watch", [&] {
+    wait_for_end(orphaned.token());
+    orphaned.request_stop();
+  });
+  const auto run = [&]() -> Result<> {
+    engine::LlamaEngineOptions load{.model_path = options.model_path,
+                                    .context_tokens = options.context_tokens,
+                                    .sequences = options.sequences,
+                                    .batch_tokens = options.chunk_tokens,
+                                    .ubatch_tokens = options.ubatch_tokens,
+                                    .kv_type = TRY(model::parse_kv_type(options.kv_type)),
+                                    .threads = options.threads,
+                                    .device = options.device};
+    auto loaded = TRY(engine::load_llama_engine(
+        load,
+        [](double fraction) {
+          tell(Json::object({{"event", "loading"}, {"progress", fraction}}));
+        },
+        orphaned.token()));
+    const node::WorkerInfo info = describe(*loaded, options.chunk_tokens);
+    engine::EngineThread thread(std::move(loaded), {.chunk_tokens = options.chunk_tokens});
+    node::WorkerService service(thread, info, options.name);
+    net::Listener listener =
+        TRY(net::Listener::listen(net::Address::unix_socket(options.socket_path.string())));
+    const auto server = TRY(net::HttpServer::start(std::move(listener), service.routes()));
+    tell(Json::object({{"event", "ready"}}));
+    wait_for_end(orphaned.token());
+    server->stop();
+    return {};
+  };
+  const Result<> result = run();
+  orphaned.request_stop();
+  return result ? exit_done : fail_start(result.error());
+}
+
+int synthesize(const std::string& architecture, const std::string& size, const std::string& type,
+               const std::string& weights, std::uint64_t seed, const std::filesystem::path& output) {
+  start_log("synth", LogLevel::warning);
+  const auto make = [&]() -> Result<engine::SynthReport> {
+    engine::SynthOptions options;
+    options.architecture = TRY(engine::parse_architecture(architecture));
+    options.size = TRY(engine::parse_size(size));
+    options.type = TRY(engine::parse_weight_type(type));
+    options.weights = TRY(engine::parse_weights(weights));
+    options.seed = seed;
+    options.output = output;
+    return engine::make_synthetic_model(options, [](double fraction) {
+      tell(Json::object({{"event", "making"}, {"progress", fraction}}));
+    });
+  };
+  const auto made = make();
+  if (!made) return fail_start(made.error());
+  tell(Json::object({{"event", "made"}, {"file_bytes", made->file_bytes},
+                     {"parameters", made->parameters}}));
+  return exit_done;
+}
+
+}  // namespace
+
+int worker_main(int argc, char** argv) {
+  node::WorkerOptions options;
+  std::string architecture = "kimi", size = "tiny", type = "q8_0", weights = "retrieval";
+  std::uint64_t seed = 1;
+  std::filesystem::path output;
+  const std::vector<Verb> verbs = {
+      {.name = "serve",
+       .summary = "load a model and serve it on a unix socket until standard input ends",
+       .example = "hearth-worker serve --model model.gguf --socket /tmp/w.sock",
+       .declare =
+           [&](Flags& flags) {
+             flags.path("--model", options.model_path, "GGUF file, or any shard of one");
+             flags.required();
+             flags.path("--socket", options.socket_path, "unix socket to listen on");
+             flags.required();
+             flags.count("--context", options.context_tokens, "tokens of KV shared by all sequences");
+             flags.count("--sequences", options.sequences, "answers at the same time");
+             flags.count("--chunk-tokens", options.chunk_tokens, "tokens of one KV chunk and of one batch");
+             flags.count("--ubatch", options.ubatch_tokens, "tokens computed at once");
+             flags.text("--kv-type", options.kv_type, "number format of the KV cache");
+             flags.count("--threads", options.threads, "0: one per core");
+             flags.text("--device", options.device, "auto, cpu, or a device's name");
+             flags.text("--name", options.name, "name in logs and chunks");
+             flags.toggle("--verbose", options.verbose, "the engine's own log too");
+           },
+       .run = [&] { return serve(options); }},
+      {.name = "synth",
+       .summary = "make a synthetic model (hearth model synth calls this)",
+       .declare =
+           [&](Flags& flags) {
+             flags.text("--arch", architecture, "kimi, qwen3moe or llama");
+             flags.text("--size", size, "tiny, small or medium");
+             flags.text("--type", type, "f16, q8_0, q4_k or q2_k");
+             flags.text("--weights", weights, "retrieval or random");
+             flags.big_count("--seed", seed, "same seed, same bytes");
+             flags.path("--output", output, "file to write");
+             flags.required();
+           },
+       .run = [&] { return synthesize(architecture, size, type, weights, seed, output); }},
+  };
+  return run_command_line(argc, argv, "hearth-worker: one loaded model on a unix socket.",
+                          HEARTH_VERSION, verbs);
+}
+
+}  // namespace hearth::cli
+
+int main(int argc, char** argv) { return hearth::cli::worker_main(argc, argv); }

@@ -1,0 +1,145 @@
+#include "hearth/engine/engine_thread.h"
+
+#include <utility>
+
+#include "hearth/base/check.h"
+
+namespace hearth::engine {
+namespace {
+
+// A step pushes at most progress, state, prompt-done, token and finished for one job.
+constexpr std::size_t events_per_step_max = 5;
+constexpr std::size_t channel_events_max = 64;
+// How long an idle engine thread sleeps before it looks for expired leases.
+constexpr Duration idle_wait = std::chrono::seconds(1);
+constexpr Duration submit_deadline = std::chrono::seconds(120);
+
+bool is_last(const JobEvent& event) {
+  return std::holds_alternative<Finished>(event) || std::holds_alternative<Error>(event);
+}
+
+// What a waiting caller and the engine thread share; whoever comes second frees it.
+struct Reply {
+  std::mutex mutex;
+  std::condition_variable ready;
+  std::optional<Result<>> result;
+};
+
+}  // namespace
+
+JobChannel::JobChannel(std::size_t capacity, std::function<void()> wake)
+    : capacity_(capacity), wake_(std::move(wake)) {
+  CHECK(capacity_ > events_per_step_max);
+}
+
+bool JobChannel::has_room() {
+  const std::lock_guard hold(mutex_);
+  return events_.size() + events_per_step_max <= capacity_;
+}
+
+void JobChannel::push(JobEvent event) {
+  {
+    const std::lock_guard hold(mutex_);
+    // Progress is only worth its newest value.
+    if (!events_.empty() && std::holds_alternative<PromptProgress>(event) &&
+        std::holds_alternative<PromptProgress>(events_.back())) {
+      events_.back() = std::move(event);
+    } else {
+      CHECK(events_.size() < capacity_ || is_last(event));
+      events_.push_back(std::move(event));
+    }
+  }
+  not_empty_.notify_one();
+}
+
+Result<JobEvent> JobChannel::next(Deadline deadline, const StopToken& stop) {
+  const StopCallback wake_reader(stop, [this] {
+    const std::lock_guard hold(mutex_);
+    not_empty_.notify_all();
+  });
+  std::unique_lock hold(mutex_);
+  const auto ready = [&] { return !events_.empty() || stop.stop_requested(); };
+  if (deadline.is_never()) {
+    not_empty_.wait(hold, ready);
+  } else if (!not_empty_.wait_until(hold, deadline.when(), ready)) {
+    return fail(Code::timed_out, "no event from the engine before the deadline");
+  }
+  if (events_.empty()) return fail(Code::cancelled, "the caller went away");
+  const bool was_full = events_.size() + events_per_step_max > capacity_;
+  JobEvent event = std::move(events_.front());
+  events_.pop_front();
+  const bool has_room_now = events_.size() + events_per_step_max <= capacity_;
+  hold.unlock();
+  if (was_full && has_room_now) wake_();
+  return event;
+}
+
+EngineThread::EngineThread(std::unique_ptr<Engine> engine, SchedulerOptions options)
+    : engine_(std::move(engine)), options_(options), thread_("engine", [this] { run(); }) {}
+
+EngineThread::~EngineThread() {
+  commands_.close();
+  thread_.join();
+}
+
+void EngineThread::run() {
+  Scheduler scheduler(*engine_, clock_, options_);
+  bool progress = true;
+  while (true) {
+    // With work at hand only look; without, sleep until a command or a slow reader wakes us.
+    const bool busy = scheduler.has_work() && progress;
+    auto command = busy ? commands_.try_pop() : commands_.pop(Deadline::after(idle_wait));
+    while (command) {
+      (*command)(scheduler);
+      command = commands_.try_pop();
+    }
+    if (commands_.closed_and_empty()) return;
+    progress = scheduler.step();
+  }
+}
+
+Result<> EngineThread::call(std::function<Result<>(Scheduler&)> use, Deadline deadline) {
+  const auto reply = std::make_shared<Reply>();  // shared by this caller and the command
+  Command command = [reply, use = std::move(use)](Scheduler& scheduler) {
+    Result<> result = use(scheduler);
+    const std::lock_guard hold(reply->mutex);
+    reply->result = std::move(result);
+    reply->ready.notify_all();
+  };
+  if (!commands_.push(std::move(command), deadline)) {
+    return fail(Code::unavailable, "the engine is stopping or its command queue is full");
+  }
+  std::unique_lock hold(reply->mutex);
+  const auto done = [&] { return reply->result.has_value(); };
+  if (deadline.is_never()) {
+    reply->ready.wait(hold, done);
+  } else if (!reply->ready.wait_until(hold, deadline.when(), done)) {
+    return fail(Code::timed_out, "the engine did not answer before the deadline");
+  }
+  return std::move(*reply->result);
+}
+
+template <class Request>
+Result<std::shared_ptr<JobChannel>> EngineThread::submit(Request request, StopToken stop) {
+  auto channel = std::make_shared<JobChannel>(channel_events_max, [this] {
+    // A full queue means that the thread is awake anyway.
+    commands_.try_push([](Scheduler&) {});
+  });
+  const auto shared = std::make_shared<Request>(std::move(request));  // std::function copies
+  TRY(call(
+      [shared, channel, stop](Scheduler& scheduler) {
+        return scheduler.submit(std::move(*shared), channel, stop);
+      },
+      Deadline::after(submit_deadline)));
+  return channel;
+}
+
+Result<std::shared_ptr<JobChannel>> EngineThread::generate(GenerateRequest request, StopToken stop) {
+  return submit(std::move(request), std::move(stop));
+}
+
+Result<std::shared_ptr<JobChannel>> EngineThread::prefill(PrefillRequest request, StopToken stop) {
+  return submit(std::move(request), std::move(stop));
+}
+
+}  // namespace hearth::engine

@@ -1,0 +1,63 @@
+#pragma once
+// The thread that owns an Engine and its Scheduler. Other threads hand it work through bounded
+// queues and get events back; they never touch the engine. Destruction stops the thread, ending
+// every job with `unavailable`.
+
+#include <functional>
+#include <memory>
+
+#include "hearth/base/bounded_queue.h"
+#include "hearth/base/thread.h"
+#include "hearth/engine/scheduler.h"
+
+namespace hearth::engine {
+
+inline constexpr std::size_t engine_commands_max = 256;
+
+// The events of one job, from the engine thread to one reader. Bounded: when the reader is slow
+// the job waits. The last event always fits.
+class JobChannel final : public JobSink {
+ public:
+  // `wake` tells the engine thread that there is room again.
+  JobChannel(std::size_t capacity, std::function<void()> wake);
+  bool has_room() override;
+  void push(JobEvent event) override;
+  // The next event; timed_out or cancelled when nothing comes. Reader's side, one thread.
+  Result<JobEvent> next(Deadline deadline, const StopToken& stop);
+
+ private:
+  const std::size_t capacity_;
+  const std::function<void()> wake_;
+  std::mutex mutex_;
+  std::condition_variable not_empty_;
+  std::deque<JobEvent> events_;
+};
+
+class EngineThread {
+ public:
+  EngineThread(std::unique_ptr<Engine> engine, SchedulerOptions options);
+  ~EngineThread();
+
+  const Engine& engine() const { return *engine_; }  // for the calls marked "any thread"
+
+  // Any thread. Refusals are immediate; `stop` cancels the job.
+  Result<std::shared_ptr<JobChannel>> generate(GenerateRequest request, StopToken stop);
+  Result<std::shared_ptr<JobChannel>> prefill(PrefillRequest request, StopToken stop);
+  // Runs `use` on the engine thread between two steps and waits for its result.
+  // unavailable when the thread is stopping, timed_out at the deadline (`use` may still run).
+  Result<> call(std::function<Result<>(Scheduler&)> use, Deadline deadline);
+
+ private:
+  using Command = std::function<void(Scheduler&)>;
+  template <class Request>
+  Result<std::shared_ptr<JobChannel>> submit(Request request, StopToken stop);
+  void run();
+
+  std::unique_ptr<Engine> engine_;
+  SteadyClock clock_;
+  const SchedulerOptions options_;
+  BoundedQueue<Command> commands_{engine_commands_max};
+  Thread thread_;
+};
+
+}  // namespace hearth::engine

@@ -1,0 +1,67 @@
+#pragma once
+// The ledger of sequences: which tokens each one holds, who uses it, and which one a new prompt
+// should continue from. Pure bookkeeping; it tells what to do and the scheduler makes the engine
+// do it. libllama itself reports neither holes nor duplicates, so this ledger is the truth.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "hearth/base/clock.h"
+#include "hearth/engine/engine.h"
+#include "hearth/engine/job.h"
+
+namespace hearth::engine {
+
+struct Slot {
+  SequenceId sequence;
+  std::vector<Token> tokens;  // position i holds tokens[i]
+  bool busy = false;                 // a job is using it
+  std::optional<LeaseId> lease;
+  Instant lease_until{};
+  std::uint32_t reserved_tokens = 0;  // cells promised to the job; at least tokens.size()
+  std::uint64_t last_used = 0;
+
+  bool idle() const { return !busy && !lease; }
+  std::uint32_t length() const { return static_cast<std::uint32_t>(tokens.size()); }
+};
+
+// How a prompt gets its sequence.
+struct Placement {
+  std::size_t slot = 0;
+  std::uint32_t keep_tokens = 0;            // truncate the slot to this many first
+  std::optional<std::size_t> share_from;    // then take keep_tokens from that slot instead
+  std::vector<std::size_t> evict;           // idle slots to empty for their cells
+};
+
+class SlotTable {
+ public:
+  SlotTable(std::uint32_t slot_count, std::uint32_t context_tokens);
+
+  std::vector<Slot>& slots() { return slots_; }
+  const std::vector<Slot>& slots() const { return slots_; }
+  Slot& operator[](std::size_t index) { return slots_[index]; }
+
+  // The best way to hold `total_tokens` that begin with `prompt`; nothing when every slot is taken
+  // or the cells are promised to others. Continues a sequence only where that loses little of it:
+  // a short side request never costs a long conversation.
+  std::optional<Placement> place(std::span<const Token> prompt,
+                                 std::uint32_t total_tokens) const;
+  // Idle slots to empty so that `slot` may grow to `total_tokens`; nothing when that cannot be.
+  std::optional<std::vector<std::size_t>> make_room(std::size_t slot,
+                                                    std::uint32_t total_tokens) const;
+  std::optional<std::size_t> find_lease(LeaseId lease) const;
+  void touch(std::size_t slot) { slots_[slot].last_used = ++use_counter_; }
+
+ private:
+  std::optional<std::size_t> choose_victim(std::uint32_t total_tokens) const;
+
+  std::vector<Slot> slots_;
+  std::uint32_t context_tokens_;
+  std::uint64_t use_counter_ = 0;
+};
+
+std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b);
+
+}  // namespace hearth::engine

@@ -1,0 +1,122 @@
+#include "hearth/kv/disk_tier.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "hearth/kv/chunk_file.h"
+
+namespace hearth::kv {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view chunk_suffix = ".kv";
+constexpr std::string_view temporary_suffix = ".tmp";
+constexpr std::string_view lock_name = "writer.lock";
+constexpr std::size_t pid_text_bytes_max = 32;
+
+bool is_folder_name(std::string_view name) {
+  return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == name.npos;
+}
+
+Result<ScannedChunk> scan_file(const fs::path& path, const ChunkKey& key) {
+  ScannedChunk scanned;
+  scanned.header = TRY(read_chunk_header(path));
+  const ExpectedChunk expected{.layout = {}, .key = key};
+  if (const auto fault = find_header_fault(scanned.header, expected)) {
+    return std::unexpected(fault_error(*fault, scanned.header, expected));
+  }
+  scanned.file_bytes = chunk_bytes(scanned.header);
+  scanned.header.tokens = {};
+  std::error_code ignored;
+  scanned.written_at = fs::last_write_time(path, ignored);
+  return scanned;
+}
+
+void scan_entry(const fs::path& path, ScanReport& report) {
+  const std::string name = path.filename().string();
+  if (name.ends_with(temporary_suffix)) {
+    report.temporaries.push_back(path);
+    return;
+  }
+  const auto key = ChunkKey::parse(std::string_view(name).substr(0, name.find('.')));
+  if (!key || !name.ends_with(chunk_suffix)) {
+    ++report.foreign_files;
+    return;
+  }
+  auto scanned = scan_file(path, *key);
+  if (scanned) {
+    report.chunks.push_back(*std::move(scanned));
+  } else if (scanned.error().code == Code::corrupt) {
+    report.damaged.push_back({path, std::move(scanned).error().message});
+  } else {
+    ++report.foreign_files;  // another version, or unreadable just now
+  }
+}
+
+Result<> scan_folder(const fs::path& folder, ScanReport& report) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    scan_entry(it->path(), report);
+  }
+  if (error) return fail_errno("list", folder, error.value());
+  return {};
+}
+
+}  // namespace
+
+fs::path DiskTier::path_of(const ChunkKey& key) const {
+  const std::string hex = key.hex();
+  return directory_ / hex.substr(0, 2) / (hex + std::string(chunk_suffix));
+}
+
+Result<ScanReport> DiskTier::scan() const {
+  ScanReport report;
+  std::error_code error;
+  for (fs::directory_iterator it(directory_, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    std::error_code ignored;
+    if (is_folder_name(name) && it->is_directory(ignored)) {
+      TRY(scan_folder(it->path(), report));
+    } else if (name.ends_with(temporary_suffix)) {
+      report.temporaries.push_back(it->path());
+    } else if (name != lock_name && it->path() != pins_path()) {
+      ++report.foreign_files;
+    }
+  }
+  if (error) return fail_errno("list", directory_, error.value());
+  std::sort(report.chunks.begin(), report.chunks.end(),
+            [](const ScannedChunk& a, const ScannedChunk& b) {
+              return std::tie(a.written_at, a.header.key) < std::tie(b.written_at, b.header.key);
+            });
+  return report;
+}
+
+Result<StoreLock> StoreLock::acquire(const fs::path& directory) {
+  const fs::path path = directory / lock_name;
+  StoreLock lock;
+  lock.fd_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.fd_.valid()) return fail_errno("open", path, errno);
+  if (::flock(lock.fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail_errno("lock", path, errno);
+    const auto holder = read_text_file(path, pid_text_bytes_max);
+    return fail(Code::unavailable,
+                fmt::format("the chunk store {} is in use by process {}: stop it first, or open "
+                            "the store read-only",
+                            directory.string(), holder && !holder->empty() ? *holder : "unknown"));
+  }
+  const std::string pid = std::to_string(::getpid());
+  if (::ftruncate(lock.fd_.get(), 0) != 0 ||
+      ::pwrite(lock.fd_.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    return fail_errno("write", path, errno);
+  }
+  return lock;
+}
+
+}  // namespace hearth::kv

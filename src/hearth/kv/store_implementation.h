@@ -1,0 +1,72 @@
+#pragma once
+// The inside of ChunkStore. Two locks, taken in this order: `directory_mutex` while the directory
+// changes (slow: it is held over file writes), `mutex` for everything in memory (never held over
+// a file operation).
+
+#include <condition_variable>
+#include <mutex>
+
+#include "hearth/base/bounded_queue.h"
+#include "hearth/base/thread.h"
+#include "hearth/kv/disk_tier.h"
+#include "hearth/kv/store.h"
+#include "hearth/kv/store_table.h"
+
+namespace hearth::kv {
+
+struct ChunkStore::Implementation {
+  Implementation(StoreOptions o, FileSystem& f, const Clock& c)
+      : options(std::move(o)), files(f), clock(c), disk(options.directory),
+        write_queue(options.write_queue_chunks_max) {}
+
+  bool has_directory() const { return !options.directory.empty() && options.disk_bytes_max > 0; }
+  bool writes_disk() const { return has_directory() && !options.is_read_only; }
+
+  // opening (store_open.cpp)
+  Result<> open();
+  Result<> take_scan(const ScanReport& report);
+  Result<> load_pins();
+  void save_order_of_use();
+
+  // memory tier; `mutex` is held
+  bool make_room_in_memory(std::uint64_t bytes, const ChunkKey& spare);
+  void enqueue_write(const ChunkKey& key);
+  PutOutcome put_present(const TableEntry& entry, SharedChunk chunk);
+
+  // disk tier (store_disk.cpp); takes the locks itself
+  Result<SharedChunk> read_from_disk(const ChunkKey& key, std::uint64_t generation);
+  // What a failed read means: damage is removed and becomes not_found.
+  Error read_failed(const ChunkKey& key, std::uint64_t generation, Error error);
+  void drop_damaged(const ChunkKey& key, std::uint64_t generation, bool is_file_there);
+  void write_behind();
+  void write_one(const ChunkKey& key);
+  // Written, failed, or (false) nothing to write any more.
+  void write_ended(const ChunkKey& key, const Result<bool>& written, Duration took);
+  // `directory_mutex` is held.
+  Result<> make_room_on_disk(std::uint64_t bytes, const ChunkKey& spare);
+  Result<> write_new_file(const Chunk& chunk);
+  bool remove_counted(const std::filesystem::path& path);
+  void remove_unreachable(GcReport& report);
+  Result<> change_pins(PinSet pins);
+
+  const StoreOptions options;
+  FileSystem& files;
+  const Clock& clock;
+  const DiskTier disk;
+  StoreLock lock;
+
+  std::mutex directory_mutex;
+  mutable std::mutex mutex;
+  // guarded by `mutex`
+  StoreTable table;
+  StoreStatistics counters;  // only what happened since opening; statistics() adds what is now
+  std::uint64_t writes_queued = 0;
+  std::uint64_t writes_ended = 0;
+  bool is_closing = false;
+  std::condition_variable write_has_ended;
+
+  BoundedQueue<ChunkKey> write_queue;
+  Thread writer;  // last: it uses all of the above
+};
+
+}  // namespace hearth::kv

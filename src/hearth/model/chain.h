@@ -1,0 +1,75 @@
+#pragma once
+// Names for KV chunks. A chain of keys starts from the digest of everything that must be equal
+// for KV bytes to be interchangeable and continues over the tokens:
+//
+//   root     = BLAKE2b("hearth chunk root 1" || layout digest)
+//   next     = BLAKE2b("hearth chunk 1" || parent || token count u32 || token ids i32, LE)
+//
+// So a key names a whole prefix, and two prefixes that share their start share their keys.
+// It names tokens and layout, not bytes: two correct producers may store different bytes.
+// Values; pure.
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hearth/base/digest.h"
+#include "hearth/base/result.h"
+#include "hearth/model/token.h"
+#include "hearth/model/token_range.h"
+
+namespace hearth::model {
+
+struct LayoutDigest {
+  Digest256 digest;
+  auto operator<=>(const LayoutDigest&) const = default;
+  std::string hex() const { return digest.hex(); }
+  std::string short_hex() const { return digest.short_hex(); }
+  static Result<LayoutDigest> parse(std::string_view hex);
+};
+
+struct ChunkKey {
+  Digest256 digest;
+  auto operator<=>(const ChunkKey&) const = default;
+  std::string hex() const { return digest.hex(); }
+  std::string short_hex() const { return digest.short_hex(); }
+  static Result<ChunkKey> parse(std::string_view hex);
+};
+
+ChunkKey root_key(const LayoutDigest& layout);
+ChunkKey next_key(const ChunkKey& parent, std::span<const Token> tokens);
+
+struct ChunkSpan {
+  TokenRange range;
+  bool is_tail = false;  // shorter than a whole chunk: its key continues no other chain
+  bool operator==(const ChunkSpan&) const = default;
+};
+
+inline constexpr std::uint32_t chunk_tokens_default = 1'024;
+
+// Whole chunks from position 0, then the shorter tail if there is one. `token_count` is what is to
+// be stored: prefill stops one token before the end of a prompt, because the decode side computes
+// the last token itself, and that is the caller's subtraction. CHECKs that chunk_tokens > 0.
+std::vector<ChunkSpan> plan_chunks(std::uint32_t token_count, std::uint32_t chunk_tokens);
+
+// The key of each span of plan_chunks(tokens.size(), chunk_tokens), in order.
+std::vector<ChunkKey> chunk_keys(const LayoutDigest& layout, std::span<const Token> tokens,
+                                 std::uint32_t chunk_tokens);
+
+}  // namespace hearth::model
+
+template <>
+struct std::hash<hearth::model::LayoutDigest> {
+  std::size_t operator()(const hearth::model::LayoutDigest& d) const noexcept {
+    return std::hash<hearth::Digest256>{}(d.digest);
+  }
+};
+template <>
+struct std::hash<hearth::model::ChunkKey> {
+  std::size_t operator()(const hearth::model::ChunkKey& k) const noexcept {
+    return std::hash<hearth::Digest256>{}(k.digest);
+  }
+};

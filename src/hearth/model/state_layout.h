@@ -1,0 +1,77 @@
+#pragma once
+// The bytes in which libllama 0.7 gives out the KV state of a sequence, as our own parser sees
+// them (docs/formats/state_blob.md). libllama accepts damaged blobs, duplicate positions and
+// foreign layouts; so nothing is imported that validate_state has not accepted first.
+//
+// A layout is everything but positions and rows. It is learned once, from the export of a single
+// token when a worker starts, and compared with what the model's shape promises; afterwards a blob
+// for any run of positions has exactly one possible size and header.
+//
+// Pure; O(cells + layers), rows are never read. Not covered: recurrent state, vision positions.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "hearth/base/bytes.h"
+#include "hearth/base/result.h"
+#include "hearth/model/shape.h"
+#include "hearth/model/token_range.h"
+
+namespace hearth::model {
+
+inline constexpr std::uint32_t state_magic = 0xaf143cd8;
+inline constexpr std::uint32_t state_caches_max = 4;
+inline constexpr std::uint32_t state_cells_max = 4U << 20;
+inline constexpr std::uint64_t state_row_bytes_max = 1ULL << 24;
+inline constexpr std::uint32_t state_sequence_ids_max = 256;  // llama_max_parallel_sequences()
+
+struct StateLayer {
+  std::uint32_t k_type = 0;
+  std::uint64_t k_row_bytes = 0;
+  std::uint32_t v_type = 0;
+  std::uint64_t v_row_bytes = 0;      // 0: no V section at all (MLA)
+  std::uint32_t v_element_bytes = 0;  // only in transposed caches
+  bool operator==(const StateLayer&) const = default;
+};
+
+struct CacheLayout {
+  bool v_transposed = false;  // flash attention off
+  std::uint32_t rotation_k = 0;
+  std::uint32_t rotation_v = 0;
+  std::uint32_t cell_extension_bytes = 0;  // 0 or 12
+  std::uint32_t window_tokens = 0;         // 0: holds every token; else the last of them only
+  std::vector<StateLayer> layers;
+  bool operator==(const CacheLayout&) const = default;
+};
+
+// Caches follow one another: base then window (SWA), MLA then indexer (DSA).
+struct StateLayout {
+  std::vector<CacheLayout> caches;
+  bool operator==(const StateLayout&) const = default;
+};
+
+// What an export of this model must look like, save for the rotations, which depend on the
+// environment and are learned. unsupported for hybrid and unknown kinds.
+Result<StateLayout> expected_state_layout(const ModelShape& shape, KvType type,
+                                          bool flash_attention);
+
+// `blob`: the export of the positions `range`. Everything but the rotations must equal
+// `expected`; the result is `expected` with the rotations found. unsupported when it differs.
+Result<StateLayout> learn_state_layout(ByteSpan blob, const StateLayout& expected,
+                                       TokenRange range = {0, 1});
+
+// corrupt, with the offset, for anything that is not exactly this layout for exactly these
+// positions, in order, each once, without a byte more.
+Result<> validate_state(const StateLayout& layout, TokenRange range, ByteSpan blob);
+
+// Exact. CHECKs that the layout and the count are within the limits above (is_sane tells).
+std::uint64_t state_bytes(const StateLayout& layout, std::uint32_t token_count);
+bool is_sane(const StateLayout& layout);
+
+// Zeroes the source sequence id (the second word and one word per cell), which libllama ignores
+// on import, so that equal KV has equal bytes. Reads no rows. corrupt when `blob` does not have
+// this layout; it may then be partly changed.
+Result<> canonicalise_state(const StateLayout& layout, std::span<std::byte> blob);
+
+}  // namespace hearth::model

@@ -1,0 +1,26 @@
+#pragma once
+// One connection's conversation: read a request, run its handler, write the answer, again. Knows a
+// Stream, not a socket, so tests and the fuzzer run it over memory. Private to net.
+
+#include "hearth/base/stop.h"
+#include "hearth/net/http_router.h"
+#include "hearth/net/http_server.h"
+#include "hearth/net/peer_watcher.h"
+#include "hearth/net/stream.h"
+
+namespace hearth::net {
+
+struct ConnectionContext {
+  const Router& router;
+  const HttpServerOptions& options;
+  PeerWatcher* watcher = nullptr;  // nullptr: a client that leaves is noticed between pieces only
+  StopToken server_stop;
+};
+
+// Until the client closes, an error ends it, or the server stops. The stream stays open.
+void serve_connection(Stream& stream, const ConnectionContext& context);
+
+// An answer for a client that gets no connection.
+void refuse_connection(Stream& stream, const ConnectionContext& context);
+
+}  // namespace hearth::net

@@ -1,0 +1,266 @@
+#include "hearth/node/hand_off.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "hearth/base/bounded_queue.h"
+#include "hearth/base/thread.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr Duration lease_keep = std::chrono::minutes(10);
+constexpr Duration call_deadline = std::chrono::seconds(120);
+// A prefill that yields no chunk for so long is given up; what it lacks is computed locally.
+constexpr Duration chunk_deadline = std::chrono::minutes(10);
+// Chunks between the reader of a prefill and the importer: bounds the memory of a transfer.
+constexpr std::size_t staged_chunks_max = 2;
+
+bool worker_is_gone(const Error& error) {
+  return error.code == Code::unavailable || error.code == Code::timed_out ||
+         error.code == Code::cancelled;
+}
+
+// A chunk on its way, with the moment its transfer began.
+struct StagedChunk {
+  kv::SharedChunk chunk;
+  Instant read_began{};
+};
+
+class HandOff {
+ public:
+  HandOff(const HandOffParts& parts, std::span<const Token> prompt, const HandOffProgress& progress,
+          const StopToken& stop)
+      : parts_(parts), prompt_(prompt), target_(prompt.first(prompt.size() - 1)),
+        layout_(*parts.decode_info.layout()), progress_(progress), stop_(stop) {}
+
+  Result<HandOffResult> run() {
+    const auto lease = TRY(parts_.decode.open_lease(prompt_, lease_keep, soon(), stop_));
+    lease_ = lease.lease;
+    held_tokens_ = std::min<std::uint32_t>(lease.held_tokens, target_tokens());
+    report_.held_tokens = held_tokens_;
+    kv::StoredPrefix stored;
+    if (parts_.store != nullptr) stored = parts_.store->longest_prefix(layout_, target_);
+    TRY(import_stored(stored));
+    tell_progress();
+    if (held_tokens_ < target_tokens()) {
+      if (parts_.prefill != nullptr) {
+        TRY(prefill_elsewhere(stored));
+      } else if (parts_.store != nullptr) {
+        return compute_here();
+      }
+    }
+    return HandOffResult{lease_, std::move(report_)};
+  }
+
+ private:
+  static Deadline soon() { return Deadline::after(call_deadline); }
+  std::uint32_t target_tokens() const { return static_cast<std::uint32_t>(target_.size()); }
+  void tell_progress() const {
+    if (progress_) progress_(held_tokens_, target_tokens());
+  }
+  void note(std::string text) { report_.notes.push_back(std::move(text)); }
+
+  // Chunks that reach beyond what the worker holds, in order, until one fails.
+  Result<> import_stored(const kv::StoredPrefix& stored) {
+    for (const kv::PrefixChunk& piece : stored.chunks) {
+      chain_ = {piece.key, piece.range.end};
+      if (piece.range.end <= held_tokens_) continue;
+      const auto imported = import_one(parts_.decode, lease_, piece);
+      if (imported) {
+        count_import(piece);
+        continue;
+      }
+      if (worker_is_gone(imported.error())) return imported;
+      ++report_.refused_chunks;
+      note(fmt::format("stored chunk for tokens {} to {} was not usable and is computed again: {}",
+                       piece.range.begin, piece.range.end, imported.error().message));
+      chain_end_unusable(stored, piece);
+      return {};
+    }
+    return {};
+  }
+
+  void count_import(const kv::PrefixChunk& piece) {
+    // Only what lies beyond the held prefix came from the store.
+    const std::uint32_t gained = piece.range.end - std::max(held_tokens_, piece.range.begin);
+    (piece.tier == kv::Tier::disk ? report_.disk_tokens : report_.memory_tokens) += gained;
+    held_tokens_ = piece.range.end;
+    ++report_.chunks;
+    report_.transfer_bytes += piece.chunk_bytes;
+  }
+
+  Result<> import_one(const WorkerClient& worker, engine::LeaseId lease,
+                      const kv::PrefixChunk& piece) {
+    const auto source = TRY(parts_.store->open_for_import(piece.key));
+    if (const auto* file = std::get_if<kv::ImportFile>(&source)) {
+      const auto imported = worker.import_file(lease, file->path, piece.key, soon(), stop_);
+      // Reading it here as well lets the store find out that the file is damaged, and drop it.
+      if (!imported && imported.error().code == Code::corrupt) TRY(parts_.store->get(piece.key));
+      return imported;
+    }
+    return worker.import_chunk(lease, *std::get<kv::SharedChunk>(source), soon(), stop_);
+  }
+
+  // The chain goes on from the last chunk before the bad one.
+  void chain_end_unusable(const kv::StoredPrefix& stored, const kv::PrefixChunk& bad) {
+    chain_.reset();
+    for (const kv::PrefixChunk& piece : stored.chunks) {
+      if (piece.key == bad.key) return;
+      chain_ = {piece.key, piece.range.end};
+    }
+  }
+
+  struct ChainEnd {
+    kv::ChunkKey key;
+    std::uint32_t tokens = 0;
+  };
+  // Where exported chunks continue the chain: behind the last stored chunk that is in use.
+  std::uint32_t export_from() const { return chain_ ? chain_->tokens : 0; }
+  kv::ChunkKey export_parent() const { return chain_ ? chain_->key : model::root_key(layout_); }
+
+  engine::PrefillRequest prefill_request(std::optional<engine::LeaseId> lease) const {
+    return {.prompt = std::vector<Token>(target_.begin(), target_.end()), .lease = lease,
+            .export_from = export_from()};
+  }
+
+  // The decoding worker computes what is missing and exports it, so that the next run finds it.
+  Result<HandOffResult> compute_here() {
+    const Instant began = std::chrono::steady_clock::now();
+    auto source = TRY(parts_.decode.prefill(prefill_request(lease_), export_parent(), layout_,
+                                            Deadline::after(chunk_deadline), stop_));
+    while (auto chunk = TRY(source->next(Deadline::after(chunk_deadline)))) {
+      const std::uint32_t end = chunk->header.range.end;
+      if (end > held_tokens_) report_.computed_tokens += end - held_tokens_;
+      held_tokens_ = std::max(held_tokens_, end);
+      keep(std::make_shared<const kv::Chunk>(std::move(*chunk)));
+      tell_progress();
+    }
+    report_.prefill = std::chrono::steady_clock::now() - began;
+    return HandOffResult{std::nullopt, std::move(report_)};  // the prefill used the lease up
+  }
+
+  void keep(kv::SharedChunk chunk) {
+    if (parts_.store == nullptr) return;
+    if (const auto put = parts_.store->put(std::move(chunk)); !put) {
+      note(fmt::format("a chunk was not kept in the store: {}", put.error().message));
+    }
+  }
+
+  // Gives the prefill worker what the store has, then takes chunk by chunk as they are computed;
+  // a second thread imports one while the next is being computed and read.
+  Result<> prefill_elsewhere(const kv::StoredPrefix& stored) {
+    const Instant began = std::chrono::steady_clock::now();
+    auto source = open_prefill(stored);
+    if (!source) {
+      note(fmt::format("the prefill worker could not be used: {}", source.error().message));
+      return {};
+    }
+    BoundedQueue<StagedChunk> staged(staged_chunks_max);
+    Result<> imported;
+    Thread importer("kv_import", [&] { imported = import_staged(staged); });
+    Instant last_read_began = began;
+    std::uint32_t received_tokens = 0;
+    while (true) {
+      auto chunk = (*source)->next(Deadline::after(chunk_deadline));
+      if (!chunk) {
+        note(fmt::format("the prefill worker was lost after {} of {} tokens; the rest is computed "
+                         "by the decoding worker: {}", received_tokens, target_tokens(),
+                         chunk.error().message));
+        break;
+      }
+      if (!*chunk) break;
+      last_read_began = (*source)->chunk_began();
+      received_tokens = (*chunk)->header.range.end;
+      auto shared = std::make_shared<const kv::Chunk>(std::move(**chunk));
+      keep(shared);
+      if (!staged.push({std::move(shared), last_read_began}, Deadline::after(call_deadline))) break;
+    }
+    report_.prefill = last_read_began - began;
+    staged.close();
+    importer.join();
+    report_.tail = std::chrono::steady_clock::now() - last_read_began;
+    for (std::string& text : import_notes_) note(std::move(text));
+    return imported;
+  }
+
+  Result<std::unique_ptr<ChunkSource>> open_prefill(const kv::StoredPrefix& stored) {
+    std::optional<engine::LeaseId> lease;
+    if (chain_) {
+      const auto opened = TRY(parts_.prefill->open_lease(target_, lease_keep, soon(), stop_));
+      lease = opened.lease;
+      for (const kv::PrefixChunk& piece : stored.chunks) {
+        if (piece.range.end > chain_->tokens) break;
+        if (piece.range.end > opened.held_tokens) TRY(import_one(*parts_.prefill, *lease, piece));
+      }
+    }
+    return parts_.prefill->prefill(prefill_request(lease), export_parent(), layout_,
+                                   Deadline::after(chunk_deadline), stop_);
+  }
+
+  // Runs on the importer thread until the queue is closed. After a failure it only drains.
+  Result<> import_staged(BoundedQueue<StagedChunk>& staged) {
+    Result<> outcome;
+    bool usable = true;
+    while (auto item = staged.pop(Deadline::never())) {
+      const kv::ChunkHeader& header = item->chunk->header;
+      if (!usable || !outcome || header.range.end <= held_tokens_) continue;
+      const auto imported = parts_.decode.import_chunk(lease_, *item->chunk, soon(), stop_);
+      if (!imported) {
+        if (worker_is_gone(imported.error())) {
+          outcome = imported;
+        } else {
+          usable = false;
+          ++report_.refused_chunks;
+          import_notes_.push_back(
+              fmt::format("the chunk for tokens {} to {} was refused, the rest is computed by the "
+                          "decoding worker: {}", header.range.begin, header.range.end,
+                          imported.error().message));
+        }
+        continue;
+      }
+      report_.transfer += std::chrono::steady_clock::now() - item->read_began;
+      report_.computed_tokens += header.range.end - held_tokens_;
+      held_tokens_ = header.range.end;
+      ++report_.chunks;
+      report_.transfer_bytes += kv::chunk_bytes(header);
+      tell_progress();
+    }
+    return outcome;
+  }
+
+  const HandOffParts& parts_;
+  const std::span<const Token> prompt_;
+  const std::span<const Token> target_;  // what may be handed off: all but the last token
+  const model::LayoutDigest layout_;
+  const HandOffProgress& progress_;
+  const StopToken& stop_;
+  engine::LeaseId lease_;
+  std::uint32_t held_tokens_ = 0;             // the importer's while it runs
+  std::optional<ChainEnd> chain_;
+  HandOffReport report_;
+  std::vector<std::string> import_notes_;     // the importer's, joined to the report afterwards
+};
+
+}  // namespace
+
+double HandOffReport::hidden_fraction() const {
+  if (transfer <= Duration::zero()) return 0;
+  const double visible = std::min(seconds(tail), seconds(transfer));
+  return 1 - visible / seconds(transfer);
+}
+
+Result<HandOffResult> hand_off(const HandOffParts& parts, std::span<const Token> prompt,
+                               const HandOffProgress& progress, const StopToken& stop) {
+  if (prompt.empty()) return fail(Code::invalid_argument, "the prompt has no tokens");
+  HandOffResult nothing;
+  if (prompt.size() == 1) return nothing;
+  if (!parts.decode_info.layout()) {
+    nothing.report.notes.push_back("KV transfer is off: " + parts.decode_info.kv_refusal);
+    return nothing;
+  }
+  return HandOff(parts, prompt, progress, stop).run();
+}
+
+}  // namespace hearth::node

@@ -1,0 +1,59 @@
+#pragma once
+// Brings the KV of a prompt into the worker that will decode it: from what that worker holds, from
+// the chunk store, from a prefill worker as it computes; whatever is left the decoding worker
+// computes itself. The last token of a prompt is always left to it.
+//
+// Trouble on the way (a damaged chunk, a prefill worker that dies) costs time, never correctness:
+// it is noted, and the rest is computed. Only the decoding worker itself can fail a hand-off.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hearth/base/clock.h"
+#include "hearth/base/stop.h"
+#include "hearth/kv/store.h"
+#include "hearth/node/worker/worker_client.h"
+
+namespace hearth::node {
+
+struct HandOffReport {
+  // Where the prompt's tokens came from; what is missing to the whole, the decoding worker computes.
+  std::uint32_t held_tokens = 0;      // in the worker already
+  std::uint32_t memory_tokens = 0;    // store, memory tier
+  std::uint32_t disk_tokens = 0;      // store, disk tier
+  std::uint32_t computed_tokens = 0;  // by a prefill worker, or by this one with export
+  std::uint32_t chunks = 0;           // moved into the decoding worker
+  std::uint64_t transfer_bytes = 0;
+  std::uint32_t refused_chunks = 0;   // damaged, forged, foreign: computed again instead
+  Duration transfer{};                // sum over chunks: first byte read to imported
+  Duration tail{};                    // from the end of the computation to the last import
+  Duration prefill{};                 // from asking for the prefill to its last chunk
+  std::vector<std::string> notes;     // what went wrong and what was done about it
+
+  // The part of the transfer that ran while the prefill was still computing.
+  double hidden_fraction() const;
+};
+
+struct HandOffResult {
+  // To generate from; absent when the sequence will be found by its content.
+  std::optional<engine::LeaseId> lease;
+  HandOffReport report;
+};
+
+// Tokens of the prompt whose KV is known to exist somewhere.
+using HandOffProgress = std::function<void(std::uint32_t tokens_done, std::uint32_t tokens_total)>;
+
+struct HandOffParts {
+  const WorkerClient& decode;
+  const WorkerInfo& decode_info;
+  const WorkerClient* prefill = nullptr;  // absent: the decoding worker computes what is missing
+  kv::ChunkStore* store = nullptr;        // absent: nothing is looked up or kept
+};
+
+Result<HandOffResult> hand_off(const HandOffParts& parts, std::span<const Token> prompt,
+                               const HandOffProgress& progress, const StopToken& stop);
+
+}  // namespace hearth::node

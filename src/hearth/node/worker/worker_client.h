@@ -1,0 +1,89 @@
+#pragma once
+// One worker, as its callers see it: typed calls over its HTTP interface (worker_api.h).
+// Thread-safe. Every call ends by its deadline; `unavailable` means that the worker is gone.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hearth/base/clock.h"
+#include "hearth/base/stop.h"
+#include "hearth/kv/chunk.h"
+#include "hearth/kv/chunk_stream.h"
+#include "hearth/kv/store.h"
+#include "hearth/net/http_client.h"
+#include "hearth/net/ndjson.h"
+#include "hearth/node/worker/worker_api.h"
+
+namespace hearth::node {
+
+// The events of one answer. Dropping it cancels the answer. One thread.
+class Generation {
+ public:
+  // After Finished or Error there is no more.
+  Result<engine::JobEvent> next(Deadline deadline);
+
+ private:
+  friend class WorkerClient;
+  explicit Generation(std::unique_ptr<net::ResponseStream> stream) : stream_(std::move(stream)) {}
+  std::unique_ptr<net::ResponseStream> stream_;
+  net::NdjsonReader reader_;
+};
+
+// The chunks of one prefill, in order, verified. Dropping it cancels the prefill. One thread.
+class ChunkSource {
+ public:
+  // Nothing: the prefill is complete. unavailable: the worker died or gave up.
+  Result<std::optional<kv::Chunk>> next(Deadline deadline);
+  // When the first bytes of the last chunk arrived.
+  Instant chunk_began() const { return chunk_began_; }
+
+ private:
+  friend class WorkerClient;
+  ChunkSource(std::unique_ptr<net::ResponseStream> stream, kv::ExpectedChunk expected)
+      : stream_(std::move(stream)), assembler_(std::move(expected), {}) {}
+  std::unique_ptr<net::ResponseStream> stream_;
+  kv::ChunkAssembler assembler_;
+  ByteSpan unread_;
+  bool inside_chunk_ = false;
+  Instant chunk_began_{};
+};
+
+class WorkerClient {
+ public:
+  // `http` must outlive this.
+  WorkerClient(net::HttpClient& http, net::Address address) : http_(http), address_(std::move(address)) {}
+
+  Result<WorkerInfo> info(Deadline deadline, const StopToken& stop) const;
+  Result<Json> stats(Deadline deadline, const StopToken& stop) const;
+  Result<std::vector<Token>> tokenize(std::string_view text, bool special, Deadline deadline,
+                                      const StopToken& stop) const;
+  Result<engine::LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep,
+                                       Deadline deadline, const StopToken& stop) const;
+  Result<> close_lease(engine::LeaseId lease, Deadline deadline) const;
+  Result<> import_chunk(engine::LeaseId lease, const kv::Chunk& chunk, Deadline deadline,
+                        const StopToken& stop) const;
+  // A chunk file that the worker can open itself: on the same machine nothing is copied twice.
+  Result<> import_file(engine::LeaseId lease, const std::filesystem::path& path,
+                       const kv::ChunkKey& key, Deadline deadline, const StopToken& stop) const;
+  Result<std::unique_ptr<Generation>> generate(const engine::GenerateRequest& request,
+                                               Deadline head_deadline, const StopToken& stop) const;
+  // Chunks from request.export_from on; `parent` is the key of what comes before.
+  Result<std::unique_ptr<ChunkSource>> prefill(const engine::PrefillRequest& request,
+                                               const kv::ChunkKey& parent,
+                                               const kv::LayoutDigest& layout,
+                                               Deadline head_deadline, const StopToken& stop) const;
+  const net::Address& address() const { return address_; }
+
+ private:
+  Result<Json> call(std::string method, std::string target, std::vector<ByteSpan> body,
+                    Deadline deadline, const StopToken& stop) const;
+  Result<std::unique_ptr<net::ResponseStream>> open_stream(std::string target, const Json& body,
+                                                           Deadline head_deadline,
+                                                           const StopToken& stop) const;
+  net::HttpClient& http_;
+  const net::Address address_;
+};
+
+}  // namespace hearth::node

@@ -1,0 +1,263 @@
+#include "hearth/node/worker/worker_service.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "hearth/base/process_memory.h"
+#include "hearth/kv/chunk_file.h"
+#include "hearth/net/ndjson.h"
+
+namespace hearth::node {
+namespace {
+
+// One step of the engine is at most one batch; a call waits for one or two of them.
+constexpr Duration engine_call_deadline = std::chrono::seconds(120);
+constexpr Duration lease_keep_max = std::chrono::hours(1);
+
+Result<engine::LeaseId> parse_lease(const net::PathParams& params) {
+  const std::string& text = params["lease"];
+  char* end = nullptr;
+  const unsigned long long value = std::strtoull(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0') {
+    return fail(Code::invalid_argument, fmt::format("lease: '{}' is not a number", text));
+  }
+  return engine::LeaseId{value};
+}
+
+// Events of a generation, one JSON line each. Owns its cancel source: when the client leaves, the
+// connection drops this object and the job ends at the engine's next step.
+class EventBody final : public net::BodySource {
+ public:
+  EventBody(std::shared_ptr<engine::JobChannel> channel, std::unique_ptr<StopSource> cancel)
+      : channel_(std::move(channel)), cancel_(std::move(cancel)) {}
+  ~EventBody() override { cancel_->request_stop(); }
+
+  Result<ByteSpan> next(const StopToken& stop) override {
+    if (ended_) return ByteSpan{};
+    const engine::JobEvent event = TRY(channel_->next(Deadline::never(), stop));
+    ended_ = std::holds_alternative<engine::Finished>(event) || std::holds_alternative<Error>(event);
+    line_ = net::ndjson_line(event_json(event));
+    return as_byte_span(line_);
+  }
+
+ private:
+  std::shared_ptr<engine::JobChannel> channel_;
+  std::unique_ptr<StopSource> cancel_;
+  std::string line_;
+  bool ended_ = false;
+};
+
+// The chunks of a prefill, header and payload in turn, the payload straight from the export.
+class ChunkBody final : public net::BodySource {
+ public:
+  ChunkBody(std::shared_ptr<engine::JobChannel> channel, std::unique_ptr<StopSource> cancel,
+            std::vector<Token> tokens, std::uint32_t export_from, model::LayoutDigest layout,
+            model::ChunkKey parent, kv::Provenance provenance)
+      : channel_(std::move(channel)), cancel_(std::move(cancel)), tokens_(std::move(tokens)),
+        position_(export_from), layout_(layout), parent_(parent),
+        provenance_(std::move(provenance)) {}
+  ~ChunkBody() override { cancel_->request_stop(); }
+
+  Result<ByteSpan> next(const StopToken& stop) override {
+    if (payload_next_) {
+      payload_next_ = false;
+      return chunk_.payload.span();
+    }
+    while (true) {
+      engine::JobEvent event = TRY(channel_->next(Deadline::never(), stop));
+      if (auto* state = std::get_if<engine::StateDone>(&event)) return start_chunk(std::move(*state));
+      if (std::holds_alternative<engine::Finished>(event)) return ByteSpan{};
+      if (auto* error = std::get_if<Error>(&event)) return std::unexpected(std::move(*error));
+    }
+  }
+
+ private:
+  Result<ByteSpan> start_chunk(engine::StateDone state) {
+    kv::ChunkOrigin origin;
+    origin.layout = layout_;
+    origin.parent = parent_;
+    origin.begin = state.range.begin;
+    origin.tokens.assign(tokens_.begin() + state.range.begin, tokens_.begin() + state.range.end);
+    origin.provenance = provenance_;
+    chunk_ = TRY(kv::make_chunk(std::move(origin), std::move(state.blob)));
+    parent_ = chunk_.header.key;
+    position_ = state.range.end;
+    header_ = kv::encode_header(chunk_.header);
+    payload_next_ = true;
+    return ByteSpan(header_);
+  }
+
+  std::shared_ptr<engine::JobChannel> channel_;
+  std::unique_ptr<StopSource> cancel_;
+  std::vector<Token> tokens_;
+  std::uint32_t position_;
+  model::LayoutDigest layout_;
+  model::ChunkKey parent_;
+  kv::Provenance provenance_;
+  kv::Chunk chunk_;
+  Bytes header_;
+  bool payload_next_ = false;
+};
+
+}  // namespace
+
+WorkerService::WorkerService(engine::EngineThread& engine, WorkerInfo info, std::string producer)
+    : engine_(engine),
+      info_(std::move(info)),
+      layout_(info_.layout()),
+      provenance_{info_.engine_build, info_.backend, std::move(producer),
+                  info_.limits.ubatch_tokens} {}
+
+net::Router WorkerService::routes() {
+  using net::PathParams;
+  using net::Request;
+  const net::RouteOptions prompt_body{.body_bytes_max = prompt_body_bytes_max};
+  const net::RouteOptions chunk_body{.body_bytes_max =
+                                         kv::header_bytes_max + kv::chunk_payload_bytes_max};
+  net::Router router;
+  router.add("GET", "/v1/info", [this](Request&, const PathParams&) -> Result<net::Response> {
+    return net::Response::json(200, info_json(info_));
+  });
+  router.add("GET", "/v1/stats", [this](Request&, const PathParams&) { return stats(); });
+  router.add("POST", "/v1/tokenize",
+             [this](Request& r, const PathParams&) { return tokenize(r); }, prompt_body);
+  router.add("POST", "/v1/detokenize",
+             [this](Request& r, const PathParams&) { return detokenize(r); }, prompt_body);
+  router.add("POST", "/v1/leases",
+             [this](Request& r, const PathParams&) { return open_lease(r); }, prompt_body);
+  router.add("DELETE", "/v1/leases/{lease}",
+             [this](Request&, const PathParams& p) -> Result<net::Response> {
+               const auto lease = TRY(parse_lease(p));
+               TRY(engine_.call(
+                   [lease](engine::Scheduler& s) -> Result<> {
+                     s.close_lease(lease);
+                     return {};
+                   },
+                   Deadline::after(engine_call_deadline)));
+               return net::Response::empty();
+             });
+  router.add("PUT", "/v1/leases/{lease}/chunks",
+             [this](Request& r, const PathParams& p) { return import_body(r, p); }, chunk_body);
+  router.add("POST", "/v1/leases/{lease}/files",
+             [this](Request& r, const PathParams& p) { return import_file(r, p); });
+  router.add("POST", "/v1/generate",
+             [this](Request& r, const PathParams&) { return generate(r); }, prompt_body);
+  router.add("POST", "/v1/prefill",
+             [this](Request& r, const PathParams&) { return prefill(r); }, prompt_body);
+  return router;
+}
+
+Result<net::Response> WorkerService::stats() {
+  const auto out = std::make_shared<engine::SchedulerStats>();  // may outlive a timed-out call
+  TRY(engine_.call(
+      [out](engine::Scheduler& s) -> Result<> {
+        *out = s.stats();
+        return {};
+      },
+      Deadline::after(engine_call_deadline)));
+  return net::Response::json(200, stats_json(*out, resident_bytes()));
+}
+
+Result<net::Response> WorkerService::tokenize(const net::Request& request) const {
+  const Json body = TRY(parse_json(request.body_text()));
+  const auto text = TRY(get<std::string>(body, "text"));
+  const auto special = TRY(get_or<bool>(body, "special", false));
+  const auto tokens = TRY(engine_.engine().tokenize(text, special));
+  return net::Response::json(200, Json::object({{"tokens", tokens_json(tokens)}}));
+}
+
+Result<net::Response> WorkerService::detokenize(const net::Request& request) const {
+  const Json body = TRY(parse_json(request.body_text()));
+  const auto tokens = TRY(tokens_from_json(body, "tokens", info_.limits.vocabulary));
+  std::string text;
+  for (const Token token : tokens) text += engine_.engine().token_text(token, /*special=*/true);
+  return net::Response::json(200, Json::object({{"text", text}}));
+}
+
+Result<net::Response> WorkerService::open_lease(const net::Request& request) {
+  const Json body = TRY(parse_json(request.body_text()));
+  auto tokens = TRY(tokens_from_json(body, "tokens", info_.limits.vocabulary));
+  const auto keep_ms = TRY(get<std::uint64_t>(body, "keep_ms"));
+  const Duration keep = std::min<Duration>(std::chrono::milliseconds(keep_ms), lease_keep_max);
+  const auto out = std::make_shared<engine::LeaseInfo>();
+  TRY(engine_.call(
+      [out, keep, tokens = std::move(tokens)](engine::Scheduler& s) -> Result<> {
+        *out = TRY(s.open_lease(tokens, keep));
+        return {};
+      },
+      Deadline::after(engine_call_deadline)));
+  return net::Response::json(
+      200, Json::object({{"lease", out->lease.value}, {"held_tokens", out->held_tokens}}));
+}
+
+Result<net::Response> WorkerService::import_body(net::Request& request,
+                                                 const net::PathParams& params) {
+  const auto lease = TRY(parse_lease(params));
+  auto header = TRY(kv::parse_header(request.body.span()));
+  const std::size_t offset = kv::header_bytes(header);
+  const auto import = std::make_shared<Import>(Import{std::move(header), std::move(request.body), offset});
+  TRY(kv::verify_chunk(import->header, import->payload(), {.layout = layout_, .key = {}}));
+  return import_chunk(lease, import);
+}
+
+Result<net::Response> WorkerService::import_file(const net::Request& request,
+                                                 const net::PathParams& params) {
+  const auto lease = TRY(parse_lease(params));
+  const Json body = TRY(parse_json(request.body_text()));
+  const auto path = TRY(get<std::string>(body, "path"));
+  const auto key_text = TRY(get<std::string>(body, "key"));
+  const auto key = TRY(model::ChunkKey::parse(key_text));
+  kv::Chunk chunk = TRY(kv::read_chunk_file(path, kv::ExpectedChunk{.layout = layout_, .key = key}));
+  return import_chunk(lease, std::make_shared<Import>(
+                                 Import{std::move(chunk.header), std::move(chunk.payload), 0}));
+}
+
+Result<net::Response> WorkerService::import_chunk(engine::LeaseId lease,
+                                                  std::shared_ptr<const Import> import) {
+  if (!layout_) return fail(Code::unsupported, "KV import is off: " + info_.kv_refusal);
+  TRY(engine_.call(
+      [lease, import](engine::Scheduler& s) {
+        const kv::ChunkHeader& header = import->header;
+        return s.import_state(lease, header.range, header.tokens, import->payload());
+      },
+      Deadline::after(engine_call_deadline)));
+  return net::Response::json(200, Json::object({{"held_tokens", import->header.range.end}}));
+}
+
+Result<net::Response> WorkerService::generate(const net::Request& request) {
+  const Json body = TRY(parse_json(request.body_text()));
+  auto job = TRY(generate_from_json(body, info_.limits.vocabulary));
+  auto cancel = std::make_unique<StopSource>();
+  auto channel = TRY(engine_.generate(std::move(job), cancel->token()));
+  return net::Response::stream(std::make_unique<EventBody>(std::move(channel), std::move(cancel)),
+                               event_stream_type);
+}
+
+Result<net::Response> WorkerService::prefill(const net::Request& request) {
+  if (!layout_) return fail(Code::unsupported, "KV export is off: " + info_.kv_refusal);
+  const Json body = TRY(parse_json(request.body_text()));
+  auto job = TRY(prefill_from_json(body, info_.limits.vocabulary));
+  const std::uint32_t from = job.export_from.value_or(0);
+  if (from > job.prompt.size()) {
+    return fail(Code::invalid_argument, fmt::format("export_from is {}, the prompt has {} tokens",
+                                                    from, job.prompt.size()));
+  }
+  // The key of what comes before: the caller tells how that prefix was cut into chunks.
+  model::ChunkKey parent = model::root_key(*layout_);
+  if (const auto hex = TRY(find<std::string>(body, "parent"))) {
+    parent = TRY(model::ChunkKey::parse(*hex));
+  } else if (from > 0) {
+    return fail(Code::invalid_argument, "parent: the key of the last chunk before export_from is missing");
+  }
+  std::vector<Token> tokens = job.prompt;
+  job.export_from = from;
+  auto cancel = std::make_unique<StopSource>();
+  auto channel = TRY(engine_.prefill(std::move(job), cancel->token()));
+  return net::Response::stream(
+      std::make_unique<ChunkBody>(std::move(channel), std::move(cancel), std::move(tokens), from,
+                                  *layout_, parent, provenance_),
+      chunk_stream_type);
+}
+
+}  // namespace hearth::node
