@@ -103,7 +103,8 @@ Result<RetrievalProbe> RetrievalProbe::open(const std::filesystem::path& model,
 
 std::vector<std::int32_t> RetrievalProbe::tokenize(const std::string& text,
                                                    bool with_markup) const {
-  std::vector<std::int32_t> tokens(text.size() + 8);
+  // Bytes that are no UTF-8 become U+FFFD, of three bytes.
+  std::vector<std::int32_t> tokens(3 * text.size() + 8);
   const int count = llama_tokenize(state_->vocabulary, text.data(),
                                    static_cast<std::int32_t>(text.size()), tokens.data(),
                                    static_cast<std::int32_t>(tokens.size()), false, with_markup);
