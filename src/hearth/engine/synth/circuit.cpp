@@ -34,6 +34,7 @@ void scale_into(std::span<const float> from, double scale, std::span<float> to) 
 
 Circuit::Circuit(const Shape& shape, const Vocabulary& vocabulary, std::uint64_t seed)
     : shape_(shape),
+      tuning_(tuning_of(shape_)),
       slots_(shape_),
       seed_(derived_seed(seed, "circuit")),
       rotation_(shape.width, derived_seed(seed_, "residual")),
@@ -62,25 +63,33 @@ void Circuit::choose_roles() {
 }
 
 void Circuit::choose_header_rules(const Vocabulary& vocabulary) {
-  const auto add = [&](std::string_view trigger, std::size_t trigger_lag, std::string_view target,
-                       std::size_t target_lag) {
-    // While the answer grows by a token, both move one further into the past.
-    for (std::size_t grown = 0; target_lag + grown <= shape_.lags; ++grown) {
-      if (trigger_lag + grown >= shape_.lags) break;
-      header_rules_.push_back({vocabulary.id(trigger), trigger_lag + grown, vocabulary.id(target),
-                               target_lag + grown});
+  const auto add = [&](HeaderRule rule) {
+    // While the answer grows by a token, all of it moves one further into the past.
+    while (rule.target_lag <= shape_.lags && rule.trigger_lag < shape_.lags) {
+      header_rules_.push_back(rule);
+      ++rule.trigger_lag;
+      ++rule.target_lag;
     }
   };
+  // The user's header, and what stands right before the message.
+  const auto add_pair = [&](std::uint32_t trigger, std::size_t trigger_lag, std::uint32_t header,
+                            std::size_t header_lag, std::uint32_t anchor, std::size_t anchor_lag) {
+    add({trigger, trigger_lag, header, header_lag, tuning_.header_score, tuning_.header_recency});
+    add({trigger, trigger_lag, anchor, anchor_lag, tuning_.anchor_score, 0});
+  };
+  const auto id = [&](std::string_view text) { return vocabulary.id(text); };
+  const std::uint32_t newline = vocabulary.token_of_byte['\n'];
   switch (shape_.architecture) {
     case Architecture::kimi:  // <|im_user|> u s e r <|im_middle|>
-      add("<|im_middle|>", 0, "<|im_user|>", 6);
+      add_pair(id("<|im_middle|>"), 0, id("<|im_user|>"), 6, id("<|im_middle|>"), 1);
       break;
     case Architecture::qwen3moe:  // <|im_start|> u s e r \n, against <|im_start|> assistant \n
-      add("<|im_start|>", 10, "<|im_start|>", 6);
-      add("</think>", 2, "<|im_start|>", 6);
+      add_pair(id("<|im_start|>"), 10, id("<|im_start|>"), 6, newline, 1);
+      add_pair(id("</think>"), 2, id("<|im_start|>"), 6, newline, 1);
       break;
     case Architecture::llama:  // <|start_header_id|> u s e r <|end_header_id|> \n \n
-      add("<|end_header_id|>", 2, "<|start_header_id|>", 8);
+      add_pair(id("<|end_header_id|>"), 2, id("<|start_header_id|>"), 8,
+               id("<|end_header_id|>"), 3);
       break;
   }
 }
@@ -103,8 +112,8 @@ double Circuit::gain_at_output() const {
 }
 
 double Circuit::match_score(std::size_t lag) const {
-  const double extra = lag == 1 ? 1.0 : lag == 2 ? 0.5 : 0.0;
-  return tuning_.match_score + extra * tuning_.last_match_extra;
+  return tuning_.match_score +
+         std::ldexp(tuning_.last_match_extra, 1 - static_cast<int>(lag));
 }
 
 double Circuit::match_norm() const {
@@ -141,6 +150,26 @@ Matrix Circuit::unembedding() const {
   }
   rotate_inputs(matrix, rotation_);
   return matrix;
+}
+
+// A wider stream averages more rounding errors away. The constant, which every norm sees, grows
+// with it, so that quantisation costs about as many answers in each size.
+Tuning tuning_of(const Shape& shape) {
+  Tuning tuning;
+  if (shape.architecture == Architecture::kimi) {
+    tuning.match_score = 5;
+    tuning.last_match_extra = 25;
+    tuning.constant_amplitude = 1.5;
+  } else {
+    tuning.match_score = 4;
+    tuning.last_match_extra = 20;
+    tuning.constant_amplitude = shape.architecture == Architecture::llama ? 4.0 : 2.5;
+  }
+  const double slots = 1 + static_cast<double>(shape.lags + 1);
+  const double squares = slots + std::pow(tuning.constant_amplitude, 2);
+  tuning.constant_amplitude =
+      std::sqrt(squares * static_cast<double>(shape.width) / 512.0 - slots);
+  return tuning;
 }
 
 double rope_frequency(const Shape& shape, std::size_t pair) {

@@ -13,19 +13,24 @@
 
 namespace hearth::engine {
 
-// Scores and amplitudes, found by measurement.
+// Scores (of attention, before the softmax) and amplitudes, found by measurement: high enough
+// that f16 and q8_0 weights find everything, low enough that q2_k does not.
 struct Tuning {
   double token_amplitude = 1.0;     // slot A
   double lag_amplitude = 1.0;       // slots L0, L1, ...
-  double constant_amplitude = 1.5;  // slot C
+  double constant_amplitude = 0;    // slot C
   double output_amplitude = 0.8;    // slot O
   double position_score = 110;      // of a position head at its offset
-  double match_score = 8;           // of one matching earlier token
-  double last_match_extra = 14;     // more for the newest one, half for the one before
-  double header_score = 190;        // for the latest user message, in a chat
+  double match_score = 0;           // of one matching earlier token
+  double last_match_extra = 0;      // more for the newest, half for the one before ...
+  double header_score = 300;        // of a user's header, when an answer begins
+  double anchor_score = 100;        // of the right distance from it
+  double header_recency = 150;      // of the latest one
   double recency_score = 3;
   double logit = 14;                // of the copied token
 };
+
+Tuning tuning_of(const Shape& shape);
 
 // Slots of the residual stream before its rotation.
 class Slots {
@@ -53,13 +58,15 @@ struct HistoryLayer {
   std::vector<HistoryCopy> copies;
 };
 
-// "When `trigger` stands `trigger_lag` tokens back, look for a key with `target` at `target_lag`":
-// how a model that begins its answer finds the user's message.
+// "When `trigger` stands `trigger_lag` tokens back, look for a key with `target` at `target_lag`,
+// and for a recent one": how a model that begins its answer finds the user's latest message.
 struct HeaderRule {
   std::uint32_t trigger = 0;
   std::size_t trigger_lag = 0;
   std::uint32_t target = 0;
   std::size_t target_lag = 0;
+  double score = 0;
+  double recency_score = 0;
 };
 
 enum class Role : std::uint8_t { neutral, history, induction };

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kBytesPerFact = 100;
 constexpr std::size_t kQuietTail = 200;
+constexpr std::size_t kTwinEvery = 4;
 
 constexpr std::array<std::string_view, 24> kNouns = {
     "harbour", "garden",  "lantern", "bridge", "kettle",  "orchard", "window",   "valley",
@@ -53,17 +54,26 @@ class Writer {
 
   // Three random syllables: two names hardly ever have more than one in common.
   std::string name() {
-    constexpr std::string_view consonants = "bdfgklmnprstvz";
-    constexpr std::string_view vowels = "aeiou";
     std::string name;
     do {
       name.clear();
       for (int syllable = 0; syllable < 3; ++syllable) {
-        name += consonants[random_.below(consonants.size())];
-        name += vowels[random_.below(vowels.size())];
+        name += kConsonants[random_.below(kConsonants.size())];
+        name += kVowels[random_.below(kVowels.size())];
       }
     } while (!names_.insert(name).second);
     return name;
+  }
+
+  // The name with another vowel in one place: easily mixed up.
+  std::string twin_of(const std::string& name) {
+    std::string twin = name;
+    while (names_.contains(twin)) {
+      twin = name;
+      twin[1 + 2 * random_.below(3)] = kVowels[random_.below(kVowels.size())];
+    }
+    names_.insert(twin);
+    return twin;
   }
 
   std::string code() {
@@ -74,6 +84,9 @@ class Writer {
   }
 
  private:
+  static constexpr std::string_view kConsonants = "bdfgklmnprstvz";
+  static constexpr std::string_view kVowels = "aeiou";
+
   template <std::size_t count>
   std::string_view pick(const std::array<std::string_view, count>& words) {
     return words[random_.below(count)];
@@ -98,13 +111,16 @@ Result<PlantedText> plant_facts(std::uint64_t seed, std::size_t fact_count,
   }
   Writer writer(seed);
   PlantedText planted;
+  std::vector<std::string> names;
   std::string& text = planted.text;
   const std::size_t spacing = fact_count == 0 ? 0 : (byte_count - kQuietTail) / fact_count;
   while (text.size() < byte_count) {
     const std::size_t next = planted.facts.size();
     if (next < fact_count && text.size() + kBytesPerFact >= (next + 1) * spacing) {
-      Fact fact{fmt::format("the secret code of {} is", writer.name()),
-                fmt::format(" {}", writer.code()), text.size() + 11};
+      names.push_back(next % kTwinEvery == kTwinEvery - 1 ? writer.twin_of(names[next - 2])
+                                                          : writer.name());
+      Fact fact{fmt::format("the secret code of {} is", names.back()),
+                fmt::format(" {}", writer.code()), text.size() + 10};
       text += fmt::format("Remember: {}{}. ", fact.question, fact.answer);
       planted.facts.push_back(std::move(fact));
     } else {

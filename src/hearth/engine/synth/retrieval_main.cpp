@@ -1,5 +1,5 @@
 // Measures how many planted facts a synthetic model finds, and how fast it is.
-//   hearth-synth-retrieval ARCH SIZE TYPE KV TOKENS [FACTS [SEED]]
+//   hearth-synth-retrieval ARCH SIZE TYPE KV TOKENS [FACTS [SEED [THREADS]]]
 // prints one line of JSON. The model is made in a temporary directory and removed.
 
 #include <fmt/format.h>
@@ -29,6 +29,7 @@ Result<> measure(std::span<const std::string> words) {
   const auto tokens = static_cast<std::size_t>(std::strtoull(words[4].c_str(), nullptr, 10));
   const std::size_t facts = words.size() > 5 ? std::strtoull(words[5].c_str(), nullptr, 10) : 48;
   const std::uint64_t seed = words.size() > 6 ? std::strtoull(words[6].c_str(), nullptr, 10) : 1;
+  const int threads = words.size() > 7 ? std::atoi(words[7].c_str()) : 2;
   const TemporaryDirectory directory = TRY(TemporaryDirectory::create("hearth-synth"));
   options.output = directory.path() / "model.gguf";
   options.seed = seed;
@@ -37,7 +38,8 @@ Result<> measure(std::span<const std::string> words) {
   const double make_seconds = seconds_since(start);
   RetrievalProbe probe = TRY(RetrievalProbe::open(
       options.output, {.q8_0_cache = cache == "q8_0",
-                       .context_tokens = static_cast<std::uint32_t>((tokens + 1279) / 256 * 256)}));
+                       .context_tokens = static_cast<std::uint32_t>((tokens + 1279) / 256 * 256),
+                       .threads = threads}));
   const PlantedText planted = TRY(plant_facts(seed, facts, tokens));
   start = std::chrono::steady_clock::now();
   TRY(probe.read(planted.text, false));
@@ -51,7 +53,7 @@ Result<> measure(std::span<const std::string> words) {
     if (answer != fact.answer && std::getenv("SHOW_WRONG") != nullptr) {
       fmt::print("  {}{} -> {}\n", fact.question, fact.answer, answer);
     }
-    surprise += TRY(probe.surprise(fact.question.back() + fact.answer));
+    surprise += TRY(probe.surprise(fact.question, fact.answer));
   }
   const double ask_seconds = seconds_since(start);
   fmt::print("{{\"architecture\":\"{}\",\"size\":\"{}\",\"type\":\"{}\",\"kv\":\"{}\","
@@ -69,7 +71,7 @@ Result<> measure(std::span<const std::string> words) {
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.size() < 5) {
-    fmt::print(stderr, "hearth-synth-retrieval ARCH SIZE TYPE KV TOKENS [FACTS [SEED]]\n");
+    fmt::print(stderr, "hearth-synth-retrieval ARCH SIZE TYPE KV TOKENS [FACTS [SEED [THREADS]]]\n");
     return 2;
   }
   const auto measured = hearth::engine::measure(words);

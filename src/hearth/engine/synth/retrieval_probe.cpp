@@ -103,7 +103,8 @@ Result<RetrievalProbe> RetrievalProbe::open(const std::filesystem::path& model,
 
 std::vector<std::int32_t> RetrievalProbe::tokenize(const std::string& text,
                                                    bool with_markup) const {
-  std::vector<std::int32_t> tokens(text.size() + 8);
+  // Bytes that are no UTF-8 become U+FFFD, of three bytes.
+  std::vector<std::int32_t> tokens(3 * text.size() + 8);
   const int count = llama_tokenize(state_->vocabulary, text.data(),
                                    static_cast<std::int32_t>(text.size()), tokens.data(),
                                    static_cast<std::int32_t>(tokens.size()), false, with_markup);
@@ -155,13 +156,15 @@ Result<std::string> RetrievalProbe::ask(const std::string& question, std::size_t
   return detokenize(answer);
 }
 
-Result<double> RetrievalProbe::surprise(const std::string& text) {
+Result<double> RetrievalProbe::surprise(const std::string& question,
+                                        const std::string& answer) {
   const llama_pos start = state_->position;
-  const std::vector<std::int32_t> tokens = tokenize(text, true);
-  CHECK(tokens.size() > 1 && tokens.size() <= llama_n_batch(state_->context));
+  const std::vector<std::int32_t> tokens = tokenize(question + answer, true);
+  const std::size_t first = tokenize(question, true).size() - 1;
+  CHECK(first + 1 < tokens.size() && tokens.size() <= llama_n_batch(state_->context));
   TRY(state_->decode(tokens, true));
   double sum = 0;
-  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+  for (std::size_t i = first; i + 1 < tokens.size(); ++i) {
     const std::span<const float> logits = state_->logits(static_cast<std::int32_t>(i));
     const float best = *std::max_element(logits.begin(), logits.end());
     double total = 0;
@@ -169,7 +172,7 @@ Result<double> RetrievalProbe::surprise(const std::string& text) {
     sum += std::log(total) + best - logits[static_cast<std::size_t>(tokens[i + 1])];
   }
   state_->forget_from(start);
-  return sum / static_cast<double>(tokens.size() - 1);
+  return sum / static_cast<double>(tokens.size() - 1 - first);
 }
 
 Result<std::size_t> count_found(RetrievalProbe& probe, const PlantedText& planted) {

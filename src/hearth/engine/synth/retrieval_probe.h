@@ -37,8 +37,9 @@ class RetrievalProbe {
   // Reads `question` after what was read, answers with up to `tokens_max` tokens, then forgets
   // question and answer. An end token shows as its text and ends the answer.
   Result<std::string> ask(const std::string& question, std::size_t tokens_max);
-  // Mean negative log-likelihood of `text` (nats a token) after what was read; then forgets it.
-  Result<double> surprise(const std::string& text);
+  // Mean negative log-likelihood of `answer` (nats a token) after what was read and `question`;
+  // then forgets both.
+  Result<double> surprise(const std::string& question, const std::string& answer);
 
  private:
   struct State;

@@ -25,62 +25,64 @@ Shape kimi_shape(Size size) {
               .nope_width = 256,
               .value_width = 128};
   if (size == Size::small) {
-    shape.layers = 6;
-    shape.feed_forward = 1536;
+    shape.layers = 5;
+    shape.feed_forward = 2048;
     shape.experts = 16;
     shape.experts_used = 4;
+    shape.expert_feed_forward = 512;
   } else if (size == Size::medium) {
-    shape.layers = 8;
+    shape.layers = 6;
     shape.width = 1024;
-    shape.heads = 4;
     shape.feed_forward = 4096;
-    shape.experts = 48;
-    shape.experts_used = 6;
-    shape.expert_feed_forward = 1024;
+    shape.experts = 32;
+    shape.experts_used = 8;
+    shape.expert_feed_forward = 2048;
   }
   return shape;
 }
 
-// Rope base: the slower half of the pairs must stand still over the whole context, because llama
-// rotates every dimension of a key and the content needs some that do not move.
+// The rope base is so large that the slower half of the pairs stands still over the whole
+// context: llama rotates every dimension of a key, and the content needs some that do not move.
 Shape grouped_shape(Architecture architecture, Size size) {
   Shape shape{.architecture = architecture,
               .layers = 4,
               .width = 512,
-              .heads = 4,
-              .kv_heads = 2,
+              .heads = 2,
+              .kv_heads = 1,
               .head_width = 256,
               .lag_width = 13,
               .rope_base = 1e30,
               .rope_width = 256,
               .feed_forward = 1024};
   if (size == Size::small) {
-    shape.layers = 6;
-    shape.feed_forward = 2560;
+    shape.heads = 4;
+    shape.kv_heads = 2;
+    shape.feed_forward = 4096;
   } else if (size == Size::medium) {
-    shape.layers = 12;
+    shape.layers = 8;
     shape.width = 2048;
-    shape.heads = 8;
-    shape.feed_forward = 12'288;
+    shape.heads = 4;
+    shape.kv_heads = 2;
+    shape.feed_forward = 20'480;
   }
   return shape;
 }
 
 void add_experts(Shape& shape, Size size) {
-  shape.experts = 8;
+  shape.experts = 4;
   shape.experts_used = 2;
   shape.expert_feed_forward = 256;
   if (size == Size::small) {
     shape.experts = 16;
     shape.experts_used = 4;
+    shape.expert_feed_forward = 512;
   } else if (size == Size::medium) {
-    shape.layers = 8;
+    shape.layers = 6;
     shape.width = 1024;
-    shape.heads = 4;
     shape.feed_forward = 4096;
-    shape.experts = 48;
-    shape.experts_used = 6;
-    shape.expert_feed_forward = 1024;
+    shape.experts = 32;
+    shape.experts_used = 8;
+    shape.expert_feed_forward = 2048;
   }
 }
 

@@ -33,7 +33,7 @@ struct SynthOptions {
   WeightType type = WeightType::q8_0;
   Weights weights = Weights::retrieval;
   std::uint64_t seed = 1;
-  std::filesystem::path output;
+  std::filesystem::path output = {};
 };
 
 struct SynthReport {

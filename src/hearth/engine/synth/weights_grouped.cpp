@@ -130,6 +130,11 @@ class GroupedBuilder {
       set_key_pair(pair, part);
       for (std::size_t head = 0; head < shape_.heads; ++head) {
         set_query_pair(head, pair, scale * part, 0);
+        const std::size_t row = head * shape_.head_width + first_of(pair);
+        for (const HeaderRule& rule : circuit_.header_rules()) {
+          read_code(row, rule, scale * rule.recency_score /
+                                   (pairs * recency * gain * tuning_.lag_amplitude));
+        }
       }
     }
     const double unit = 1 / (gain * tuning_.lag_amplitude);
@@ -164,15 +169,19 @@ class GroupedBuilder {
       }
     }
     for (const HeaderRule& rule : circuit_.header_rules()) {
-      const std::span<const float> trigger = circuit_.lag_code(rule.trigger);
       const std::span<const float> target = circuit_.lag_code(rule.target);
       for (std::size_t i = 0; i < target.size(); ++i) {
-        for (std::size_t j = 0; j < trigger.size(); ++j) {
-          matrices_.query.at(row + content_row((rule.target_lag - 1) * shape_.lag_width + i),
-                             slots_.lag(rule.trigger_lag) + j) +=
-              target[i] * trigger[j] * static_cast<float>(tuning_.header_score * unit);
-        }
+        read_code(row + content_row((rule.target_lag - 1) * shape_.lag_width + i), rule,
+                  target[i] * rule.score * unit);
       }
+    }
+  }
+  // A row of the query reads how much the trigger of a rule is there.
+  void read_code(std::size_t row, const HeaderRule& rule, double gain) {
+    const std::span<const float> trigger = circuit_.lag_code(rule.trigger);
+    for (std::size_t i = 0; i < trigger.size(); ++i) {
+      matrices_.query.at(row, slots_.lag(rule.trigger_lag) + i) +=
+          trigger[i] * static_cast<float>(gain);
     }
   }
 

@@ -134,14 +134,24 @@ class MlaBuilder {
   void set_recency(double query_unit) {
     const double constant_gain = circuit_.gain(shape_.lags + 1) * tuning_.constant_amplitude;
     const PairRange pairs = recency_pairs(shape_);
-    const double amplitude = tuning_.recency_score * key_scale_root() /
-                             (static_cast<double>(pairs.count) * query_unit *
-                              tuning_.constant_amplitude);
+    const double unit = key_scale_root() / (static_cast<double>(pairs.count) * query_unit);
     for (std::size_t pair = pairs.first; pair < pairs.first + pairs.count; ++pair) {
       set_key_pair(pair, 1, constant_gain);
       for (std::size_t head = 0; head < shape_.heads; ++head) {
-        set_query_pair(head, pair, amplitude, 0);
+        set_query_pair(head, pair, unit * tuning_.recency_score / tuning_.constant_amplitude, 0);
+        const std::size_t row = query_row(head) + shape_.nope_width + 2 * pair;
+        for (const HeaderRule& rule : circuit_.header_rules()) {
+          read_code(row, rule, unit * rule.recency_score / tuning_.lag_amplitude);
+        }
       }
+    }
+  }
+  // A row of the query reads how much the trigger of a rule is there.
+  void read_code(std::size_t row, const HeaderRule& rule, double gain) {
+    const std::span<const float> trigger = circuit_.lag_code(rule.trigger);
+    for (std::size_t i = 0; i < trigger.size(); ++i) {
+      matrices_.query_up.at(row, 1 + rule.trigger_lag * shape_.lag_width + i) +=
+          trigger[i] * static_cast<float>(gain);
     }
   }
 
@@ -153,15 +163,10 @@ class MlaBuilder {
                 circuit_.match_score(lag) * unit);
     }
     for (const HeaderRule& rule : circuit_.header_rules()) {
-      const std::span<const float> trigger = circuit_.lag_code(rule.trigger);
       const std::span<const float> target = circuit_.lag_code(rule.target);
       const std::size_t row = query_row(head) + (rule.target_lag - 1) * shape_.lag_width;
-      const std::size_t column = 1 + rule.trigger_lag * shape_.lag_width;
       for (std::size_t i = 0; i < target.size(); ++i) {
-        for (std::size_t j = 0; j < trigger.size(); ++j) {
-          matrices_.query_up.at(row + i, column + j) +=
-              target[i] * trigger[j] * static_cast<float>(tuning_.header_score * unit);
-        }
+        read_code(row + i, rule, target[i] * rule.score * unit);
       }
     }
   }
