@@ -323,6 +323,16 @@ def check_header_lines(sources, exceptions):
             yield Finding(source.path, lines, "header_lines", f"{lines} lines; exceptions.txt tolerates {tolerated.words[2]}, and that may only shrink")
 
 
+def check_own_header(root, sources):
+    """tests/headers relies on it: a header is proved to compile alone by the file that includes it first."""
+    for source in sources:
+        own = re.sub(r"\.cpp$", ".h", source.path)
+        if source.is_header or not source.path.startswith("src/") or not (root / own).is_file():
+            continue
+        if not source.includes or source.includes[0][1] != own.removeprefix("src/"):
+            yield Finding(source.path, 1, "own_header", f"its first include must be {own.removeprefix('src/')}")
+
+
 # A function that takes text or bytes apart, or a reader that is fed with them.
 PARSER = re.compile(r"\b(?:parse|decode|read)(?:_\w+)?\(\s*(?:ByteSpan|std::string_view|(?:model::)?ByteSource&)"
                     r"|\b(?:push|add|next)\(\s*ByteSpan")
@@ -422,6 +432,7 @@ def check(root):
         *check_built(sources, cmake),
         *check_bans(sources, exceptions),
         *check_header_lines(sources, exceptions),
+        *check_own_header(root, sources),
         *check_parsers(root, sources, cmake),
         *check_threads(root, sources),
     ]

@@ -131,6 +131,10 @@ class CheckLayers(unittest.TestCase):
         self.assert_found("header_lines", path, {**tolerated, path: CLEAN[path] + "//\n" * 170})
         self.assert_found("stale", "tests/layers/exceptions.txt", tolerated)
 
+    def test_a_source_that_includes_its_own_header_late_is_found(self):
+        path = "src/hearth/net/wire.cpp"
+        self.assert_found("own_header", path, {path: "#include <string>\n" + CLEAN[path]})
+
     def test_a_parser_without_a_line_is_found(self):
         path = "src/hearth/net/wire.h"
         self.assert_found("fuzz", path, {path: CLEAN[path] + "Frame decode_frame(ByteSpan bytes);\n"})
