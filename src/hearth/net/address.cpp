@@ -85,7 +85,9 @@ bool Address::is_local() const {
 std::string Address::text() const {
   if (is_unix()) return "unix:" + path;
   const bool is_ipv6 = host.find(':') != host.npos;
-  return fmt::format("{}{}{}{}:{}", tls ? "https://" : "", is_ipv6 ? "[" : "", host,
+  // A host called "unix" needs its scheme, or it would read as a path.
+  const std::string_view scheme = tls ? "https://" : host == "unix" ? "http://" : "";
+  return fmt::format("{}{}{}{}:{}", scheme, is_ipv6 ? "[" : "", host,
                      is_ipv6 ? "]" : "", port);
 }
 

@@ -14,6 +14,7 @@ TEST(Address, ReadsEverySpelling) {
   const Case cases[] = {
       {"127.0.0.1:0", Address::tcp("127.0.0.1", 0), "127.0.0.1:0"},
       {"http://studio.local:7070", Address::tcp("studio.local", 7070), "studio.local:7070"},
+      {"http://unix:7", Address::tcp("unix", 7), "http://unix:7"},
       {"http://studio", Address::tcp("studio", 80), "studio:80"},
       {"http://[::1]:81/", Address::tcp("::1", 81), "[::1]:81"},
       {"https://api.example.com",

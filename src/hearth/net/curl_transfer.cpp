@@ -48,7 +48,8 @@ bool is_one_line(std::string_view text) {
 std::string url_of(const ClientRequest& request) {
   const Address& address = request.address;
   if (address.is_unix()) return "http://localhost" + request.target;
-  return (address.tls ? "" : "http://") + address.text() + request.target;
+  const std::string text = address.text();  // with a scheme only where it needs one
+  return (text.find("://") == text.npos ? "http://" : "") + text + request.target;
 }
 
 }  // namespace

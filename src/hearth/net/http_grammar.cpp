@@ -32,12 +32,26 @@ Refusal refusal_of(const error_code& error) {
 struct RequestParser::Parser {
   http::request_parser<http::empty_body> beast;
   std::size_t fields_max = 0;
+  // Beast keeps a reference to its one callback, so it lives here; the two pointers are those of
+  // the current put_body.
+  const std::function<Result<>(ByteSpan)>* sink = nullptr;
+  std::optional<Refusal>* refusal = nullptr;
+  std::function<std::size_t(std::uint64_t, boost::beast::string_view, error_code&)> on_chunk =
+      [this](std::uint64_t, boost::beast::string_view piece, error_code& error) {
+        const auto taken = (*sink)(as_byte_span({piece.data(), piece.size()}));
+        if (!taken) {
+          *refusal = Refusal{413, taken.error()};
+          error = http::error::body_limit;
+        }
+        return piece.size();
+      };
 };
 
 RequestParser::RequestParser(HeadLimits limits) : parser_(std::make_unique<Parser>()) {
   parser_->fields_max = limits.fields_max;
   parser_->beast.header_limit(static_cast<std::uint32_t>(limits.bytes_max));
   parser_->beast.body_limit(boost::none);  // the connection knows the route's limit
+  parser_->beast.on_chunk_body(parser_->on_chunk);
 }
 
 RequestParser::~RequestParser() = default;
@@ -86,15 +100,8 @@ RequestHead RequestParser::take_head(std::optional<Refusal>& refusal) {
 
 std::size_t RequestParser::put_body(ByteSpan input, const std::function<Result<>(ByteSpan)>& sink,
                                     std::optional<Refusal>& refusal) {
-  auto take = [&](std::uint64_t, boost::beast::string_view piece, error_code& error) {
-    const auto taken = sink(as_byte_span({piece.data(), piece.size()}));
-    if (!taken) {
-      refusal = {413, taken.error()};
-      error = http::error::body_limit;
-    }
-    return piece.size();
-  };
-  parser_->beast.on_chunk_body(take);
+  parser_->sink = &sink;
+  parser_->refusal = &refusal;
   error_code error;
   const std::size_t taken =
       parser_->beast.put(boost::asio::const_buffer(input.data(), input.size()), error);
