@@ -1,5 +1,6 @@
 // Any bytes a client may send, through the whole server side of a connection, over memory. Cut in
-// two at a place of the input's choosing: the answers must not depend on it.
+// two at a place of the input's choosing: what is served must not depend on it. (When a malformed
+// head is noticed, and so how it is refused, may.)
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -74,6 +75,12 @@ std::string converse(std::string_view text, std::size_t cut) {
   return out;
 }
 
+// What was answered before the first refusal of the grammar.
+std::string_view served(std::string_view answers) {
+  answers = answers.substr(0, answers.find("HTTP/1.1 400"));
+  return answers.substr(0, answers.find("HTTP/1.1 431"));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -81,6 +88,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
   const std::string whole = converse(text, 0);
   CHECK(whole.empty() || whole.starts_with("HTTP/1.1 "));
-  CHECK(whole == converse(text, std::min<std::size_t>(data[0], text.size())));
+  const std::string cut = converse(text, std::min<std::size_t>(data[0], text.size()));
+  CHECK(served(whole) == served(cut));
   return 0;
 }
