@@ -118,7 +118,8 @@ Json demo_json(const DemoResult& result) {
   Json runs = Json::array();
   for (const NamedAnswer& run : result.runs) {
     Json one = Json::object({{"name", run.name}});
-    for (const auto& [key, value] : answer_json(run.answer).as_object()) one.set(key, value);
+    const Json measured = answer_json(run.answer);
+    for (const auto& [key, value] : measured.as_object()) one.set(key, value);
     one.set("text", run.answer.text);
     runs.push(std::move(one));
   }

@@ -87,7 +87,8 @@ Result<> run(const Run& flags, const StopToken& stop) {
   progress.clear();
   if (flags.json) {
     Json out = Json::object({{"model", workers->info().model_name}, {"text", answer.text}});
-    for (auto& [key, value] : answer_json(answer).as_object()) out.set(key, value);
+    const Json measured = answer_json(answer);
+    for (const auto& [key, value] : measured.as_object()) out.set(key, value);
     Json notes = Json::array();
     for (const std::string& note : answer.notes) notes.push(note);
     out.set("notes", std::move(notes));

@@ -5,6 +5,7 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <thread>
 
@@ -26,6 +27,8 @@ struct ContextDeleter {
 // The engine's log callback is global; so is the last thing it complained about.
 std::mutex last_complaint_mutex;
 std::string last_complaint_text;
+// Set while a batch is being cancelled: what the engine then complains about is our own doing.
+std::atomic<bool> cancelling{false};
 
 std::string last_complaint() {
   const std::lock_guard hold(last_complaint_mutex);
@@ -40,7 +43,8 @@ void on_engine_log(ggml_log_level level, const char* text, void*) {
     const std::lock_guard hold(last_complaint_mutex);
     last_complaint_text = line;
   }
-  log_line(level == GGML_LOG_LEVEL_ERROR ? LogLevel::warning : LogLevel::debug, line);
+  const bool matters = level == GGML_LOG_LEVEL_ERROR && !cancelling.load();
+  log_line(matters ? LogLevel::warning : LogLevel::debug, line);
 }
 
 ggml_type ggml_type_of(model::KvType type) {
@@ -189,7 +193,9 @@ Result<> LlamaEngineImplementation::make_context(const LlamaEngineOptions& optio
   params.no_perf = true;
   params.abort_callback_data = this;
   params.abort_callback = [](void* data) {
-    return static_cast<LlamaEngineImplementation*>(data)->decode_stop_.stop_requested();
+    const bool stop = static_cast<LlamaEngineImplementation*>(data)->decode_stop_.stop_requested();
+    if (stop) cancelling = true;
+    return stop;
   };
   context_.reset(llama_init_from_model(model_.get(), params));
   if (!context_) {
@@ -291,6 +297,7 @@ Result<> LlamaEngineImplementation::decode(std::span<const BatchItem> items, con
   decode_stop_ = stop;
   const int status = llama_decode(context_.get(), batch_);
   decode_stop_ = {};
+  cancelling = false;
   switch (status) {
     case 0: return {};
     case 1: return fail(Code::resource_exhausted, "no free cells left in the context");

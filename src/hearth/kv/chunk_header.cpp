@@ -36,6 +36,7 @@ Result<> check_magic(ByteSpan prefix) {
 
 Result<> check_version(ByteSpan prefix) {
   const auto version = number_at<std::uint16_t>(prefix, version_offset);
+  if (version == 0) return fail(Code::corrupt, "chunk format version 0 was never used");
   if (version != chunk_format_version) {
     return fail(Code::unsupported,
                 fmt::format("chunk format version {}, this build reads version {}: run the same "

@@ -49,10 +49,11 @@ ChunkStore::~ChunkStore() {
   if (in.writes_disk()) in.save_order_of_use();
 }
 
-bool ChunkStore::Implementation::make_room_in_memory(std::uint64_t bytes, const ChunkKey& spare) {
+bool ChunkStore::Implementation::make_room_in_memory(std::uint64_t bytes,
+                                                     const Newcomer& newcomer) {
   if (bytes > options.memory_bytes_max) return false;
   while (table.memory_bytes() + bytes > options.memory_bytes_max) {
-    const auto victim = table.memory_victim(spare);
+    const auto victim = table.memory_victim(newcomer);
     if (!victim) return false;
     table.drop_memory(*victim);
     ++counters.memory_evictions;
@@ -79,7 +80,7 @@ PutOutcome ChunkStore::Implementation::put_present(const TableEntry& entry, Shar
   if (!is_same) ++counters.puts_different;
   table.touch(key, clock.now());
   if (!entry.memory) {
-    if (is_same && make_room_in_memory(entry.chunk_bytes, entry.parent)) {
+    if (is_same && make_room_in_memory(entry.chunk_bytes, newcomer(chunk->header))) {
       table.add_memory(std::move(chunk), clock.now());
     }
   } else if (!entry.is_on_disk && !entry.is_write_pending) {
@@ -99,7 +100,7 @@ Result<PutOutcome> ChunkStore::put(SharedChunk chunk) {
   if (const TableEntry* entry = in.table.find(header.key)) {
     return in.put_present(*entry, std::move(chunk));
   }
-  if (!in.make_room_in_memory(bytes, header.parent)) {
+  if (!in.make_room_in_memory(bytes, newcomer(header))) {
     ++in.counters.puts_refused;
     return fail(Code::resource_exhausted,
                 fmt::format("no room for chunk {} of {} bytes: the memory tier holds {} of at most "

@@ -8,8 +8,8 @@
 //    file is found when it is read, removed, counted and reported as absent.
 //  - Eviction takes the least recently used chunk that no stored chunk continues, so a chain goes
 //    from its end and its beginning stays usable. (A memory copy of what is on disk goes in plain
-//    order of use.) A chunk never displaces the one before it: a chain that is larger than the
-//    budget keeps its beginning.
+//    order of use.) A chunk never displaces the one before it, and displaces nothing when the one
+//    before it is absent: a chain that is larger than the budget keeps its beginning.
 //  - What waits for the disk is not evicted. When memory is full of it, put() refuses: flush() and
 //    try again, or do without.
 //  - A pinned chunk's last copy is never evicted. Pins are on keys, survive restarts, and may be

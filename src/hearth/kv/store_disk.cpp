@@ -22,7 +22,7 @@ Result<SharedChunk> ChunkStore::Implementation::read_from_disk(const ChunkKey& k
   const TableEntry* entry = table.find(key);
   if (entry == nullptr) return SharedChunk(chunk);  // evicted meanwhile, or a read-only discovery
   if (entry->memory) return entry->memory;          // somebody else read it too
-  if (make_room_in_memory(entry->chunk_bytes, entry->parent)) {
+  if (make_room_in_memory(entry->chunk_bytes, newcomer(chunk->header))) {
     table.add_memory(chunk, clock.now());
   }
   return SharedChunk(chunk);
@@ -76,23 +76,26 @@ void ChunkStore::Implementation::write_one(const ChunkKey& key) {
   }
   if (!chunk) return write_ended(key, false, Duration::zero());
   const Instant started = clock.now();
-  Result<> written = make_room_on_disk(chunk_bytes(chunk->header), chunk->header.parent);
-  if (written) written = write_new_file(*chunk);
-  if (written) {
-    const std::lock_guard hold(mutex);
-    // A pending chunk is never evicted, so the entry is still the one that was written.
-    table.add_disk(chunk->header, clock.now(), chunk_bytes(chunk->header));
-    ++counters.disk_writes;
-    counters.written_bytes += chunk_bytes(chunk->header);
-  }
-  const Duration took = clock.now() - started;
-  write_ended(key, written ? Result<bool>(true) : std::unexpected(written.error()), took);
+  const Result<bool> written = write_chunk(chunk);
+  write_ended(key, written, clock.now() - started);
 }
 
-Result<> ChunkStore::Implementation::write_new_file(const Chunk& chunk) {
-  const std::filesystem::path path = disk.path_of(chunk.header.key);
+Result<bool> ChunkStore::Implementation::write_chunk(const SharedChunk& chunk) {
+  const std::uint64_t bytes = chunk_bytes(chunk->header);
+  if (!TRY(make_room_on_disk(bytes, newcomer(chunk->header)))) {
+    const std::lock_guard hold(mutex);
+    ++counters.disk_writes_dropped;
+    return false;
+  }
+  const std::filesystem::path path = disk.path_of(chunk->header.key);
   TRY(files.create_directories(path.parent_path()));
-  return write_chunk_file(files, path, chunk, Durability::survives_process);
+  TRY(write_chunk_file(files, path, *chunk, Durability::survives_process));
+  const std::lock_guard hold(mutex);
+  // A pending chunk is never evicted, so the entry is still the one that was written.
+  table.add_disk(chunk->header, clock.now(), bytes);
+  ++counters.disk_writes;
+  counters.written_bytes += bytes;
+  return true;
 }
 
 void ChunkStore::Implementation::write_ended(const ChunkKey& key, const Result<bool>& written,
@@ -122,27 +125,23 @@ void ChunkStore::Implementation::write_ended(const ChunkKey& key, const Result<b
   }
 }
 
-Result<> ChunkStore::Implementation::make_room_on_disk(std::uint64_t bytes, const ChunkKey& spare) {
+Result<bool> ChunkStore::Implementation::make_room_on_disk(std::uint64_t bytes,
+                                                           const Newcomer& newcomer) {
   for (;;) {
     std::optional<ChunkKey> victim;
     {
       const std::lock_guard hold(mutex);
-      if (table.disk_bytes() + bytes <= options.disk_bytes_max) return {};
-      if (bytes <= options.disk_bytes_max) victim = table.disk_victim(spare);
-      if (!victim) {
-        return fail(Code::resource_exhausted,
-                    fmt::format("{} bytes do not fit the disk budget of {} bytes: {} are in use "
-                                "and pinned or before it in its chain; raise the budget or unpin",
-                                bytes, options.disk_bytes_max, table.disk_bytes()));
-      }
+      if (table.disk_bytes() + bytes <= options.disk_bytes_max) return true;
+      if (bytes <= options.disk_bytes_max) victim = table.disk_victim(newcomer);
     }
+    if (!victim) return false;
     // The file first: what stays on disk stays counted.
-    if (const auto removed = files.remove(disk.path_of(*victim)); !removed) {
-      const std::lock_guard hold(mutex);
-      ++counters.remove_failures;
-      return removed;
-    }
+    const auto removed = files.remove(disk.path_of(*victim));
     const std::lock_guard hold(mutex);
+    if (!removed) {
+      ++counters.remove_failures;
+      return std::unexpected(removed.error());
+    }
     table.drop_disk(*victim);
     ++counters.disk_evictions;
   }

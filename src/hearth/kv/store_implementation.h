@@ -29,7 +29,7 @@ struct ChunkStore::Implementation {
   void save_order_of_use();
 
   // memory tier; `mutex` is held
-  bool make_room_in_memory(std::uint64_t bytes, const ChunkKey& spare);
+  bool make_room_in_memory(std::uint64_t bytes, const Newcomer& newcomer);
   void enqueue_write(const ChunkKey& key);
   PutOutcome put_present(const TableEntry& entry, SharedChunk chunk);
 
@@ -40,11 +40,12 @@ struct ChunkStore::Implementation {
   void drop_damaged(const ChunkKey& key, std::uint64_t generation, bool is_file_there);
   void write_behind();
   void write_one(const ChunkKey& key);
-  // Written, failed, or (false) nothing to write any more.
+  // true: written; false: not written, and nobody is to blame.
+  Result<bool> write_chunk(const SharedChunk& chunk);
   void write_ended(const ChunkKey& key, const Result<bool>& written, Duration took);
   // `directory_mutex` is held.
-  Result<> make_room_on_disk(std::uint64_t bytes, const ChunkKey& spare);
-  Result<> write_new_file(const Chunk& chunk);
+  // false: the budget has no room that may be taken.
+  Result<bool> make_room_on_disk(std::uint64_t bytes, const Newcomer& newcomer);
   bool remove_counted(const std::filesystem::path& path);
   void remove_unreachable(GcReport& report);
   Result<> change_pins(PinSet pins);

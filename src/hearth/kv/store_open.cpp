@@ -54,7 +54,7 @@ Result<> ChunkStore::Implementation::take_scan(const ScanReport& report) {
     if (remove_counted(temporary)) ++counters.temporaries_removed;
   }
   // The budget may have become smaller. What cannot be removed now is tried again by later writes.
-  if (const auto room = make_room_on_disk(0, ChunkKey{}); !room) {
+  if (const auto room = make_room_on_disk(0, {}); !room) {
     counters.disk_error = room.error().message;
   }
   return {};

@@ -152,25 +152,21 @@ void StoreTable::set_pins(PinSet pins) {
   for (const ChunkKey& key : pins_.keys()) replace(key);
 }
 
-namespace {
-
-std::optional<ChunkKey> oldest(const std::map<std::uint64_t, ChunkKey>& order,
-                               const ChunkKey& spare) {
+std::optional<ChunkKey> StoreTable::oldest(const Order& order, const Newcomer& newcomer) const {
+  if (!newcomer.is_first && find(newcomer.parent) == nullptr) return {};
   for (const auto& [recency, key] : order) {
-    if (key != spare) return key;
+    if (key != newcomer.parent) return key;
   }
   return {};
 }
 
-}  // namespace
-
-std::optional<ChunkKey> StoreTable::memory_victim(const ChunkKey& spare) const {
+std::optional<ChunkKey> StoreTable::memory_victim(const Newcomer& newcomer) const {
   if (!memory_copies_.empty()) return memory_copies_.begin()->second;
-  return oldest(memory_only_, spare);
+  return oldest(memory_only_, newcomer);
 }
 
-std::optional<ChunkKey> StoreTable::disk_victim(const ChunkKey& spare) const {
-  return oldest(disk_, spare);
+std::optional<ChunkKey> StoreTable::disk_victim(const Newcomer& newcomer) const {
+  return oldest(disk_, newcomer);
 }
 
 }  // namespace hearth::kv

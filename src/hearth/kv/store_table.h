@@ -37,6 +37,16 @@ struct TableEntry {
   Tier tier() const { return !memory ? Tier::disk : is_on_disk ? Tier::both : Tier::memory; }
 };
 
+// For whom room is made. The chunk before it is spared; one whose chunk before is not here (no
+// prompt would find it) displaces no last copy and no file. The default displaces anything.
+struct Newcomer {
+  ChunkKey parent;
+  bool is_first = true;
+};
+inline Newcomer newcomer(const ChunkHeader& header) {
+  return {header.parent, header.range.begin == 0};
+}
+
 class StoreTable {
  public:
   const TableEntry* find(const ChunkKey& key) const;
@@ -52,9 +62,9 @@ class StoreTable {
   void set_pins(PinSet pins);
   const PinSet& pins() const { return pins_; }
 
-  // Who goes next. `spare` is the chunk before the one that needs the room.
-  std::optional<ChunkKey> memory_victim(const ChunkKey& spare) const;
-  std::optional<ChunkKey> disk_victim(const ChunkKey& spare) const;
+  // Who goes next.
+  std::optional<ChunkKey> memory_victim(const Newcomer& newcomer) const;
+  std::optional<ChunkKey> disk_victim(const Newcomer& newcomer) const;
 
   std::uint64_t memory_bytes() const { return memory_bytes_; }
   std::uint64_t disk_bytes() const { return disk_bytes_; }
@@ -83,6 +93,7 @@ class StoreTable {
   };
   using Order = std::map<std::uint64_t, ChunkKey>;  // by recency
 
+  std::optional<ChunkKey> oldest(const Order& order, const Newcomer& newcomer) const;
   TableEntry& entry_for(const ChunkHeader& header, Instant now, std::uint64_t chunk_bytes);
   void erase_if_gone(const ChunkKey& key);
   // An entry leaves the orders before it changes and takes its place again afterwards.

@@ -52,7 +52,7 @@ struct StoreStatistics {
   std::uint64_t puts = 0, puts_present = 0, puts_different = 0, puts_refused = 0;
   std::uint64_t memory_hits = 0, disk_hits = 0, misses = 0;
   std::uint64_t memory_evictions = 0, disk_evictions = 0;
-  std::uint64_t disk_writes = 0, disk_write_failures = 0, disk_writes_dropped = 0;
+  std::uint64_t disk_writes = 0, disk_write_failures = 0, disk_writes_dropped = 0;  // dropped: no room
   std::uint64_t disk_full_count = 0, remove_failures = 0;
   std::uint64_t damaged_count = 0;
   std::uint64_t temporaries_removed = 0, foreign_files = 0;

@@ -79,7 +79,9 @@ class WeightCount {
     } else {
       touch(*embedding_, /*routed=*/false);
     }
-    std::ranges::stable_sort(shape_.tensor_types, std::ranges::greater(), &TensorTypeTotal::bytes);
+    std::ranges::sort(shape_.tensor_types, [](const TensorTypeTotal& a, const TensorTypeTotal& b) {
+      return a.bytes != b.bytes ? a.bytes > b.bytes : a.type < b.type;
+    });
     return {};
   }
 

@@ -1,46 +1,25 @@
 #include <curl/curl.h>
-#include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstring>
 #include <list>
-#include <optional>
 #include <utility>
 
 #include "hearth/base/check.h"
 #include "hearth/base/guarded.h"
-#include "hearth/net/growing_buffer.h"
+#include "hearth/net/curl_transfer.h"
 #include "hearth/net/http_client.h"
 
 namespace hearth::net {
 namespace {
 
-constexpr long bulk_buffer_bytes = 256 * 1024;   // per direction, whole replies
-constexpr long stream_block_bytes = 16 * 1024;   // many streams may be open at once
-constexpr std::size_t reply_header_bytes_max = 256 * 1024;
-constexpr int poll_ms_max = 60'000;
-
-struct Handle {
-  Handle() : easy(curl_easy_init()), multi(curl_multi_init()) { CHECK(easy && multi); }
-  ~Handle() {
-    curl_easy_cleanup(easy);
-    curl_multi_cleanup(multi);
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  CURL* easy;
-  CURLM* multi;  // keeps the connections
-};
-
 struct IdleHandle {
   std::string peer;
-  std::unique_ptr<Handle> handle;
+  std::unique_ptr<CurlHandle> handle;
 };
 using Pool = Guarded<std::list<IdleHandle>>;
 
-std::unique_ptr<Handle> take_handle(Pool& pool, const std::string& peer) {
-  auto kept = pool.with([&](auto& idle) -> std::unique_ptr<Handle> {
+std::unique_ptr<CurlHandle> take_handle(Pool& pool, const std::string& peer) {
+  auto kept = pool.with([&](auto& idle) -> std::unique_ptr<CurlHandle> {
     const auto found = std::find_if(idle.rbegin(), idle.rend(),
                                     [&](const IdleHandle& one) { return one.peer == peer; });
     if (found == idle.rend()) return nullptr;
@@ -48,11 +27,11 @@ std::unique_ptr<Handle> take_handle(Pool& pool, const std::string& peer) {
     idle.erase(std::prev(found.base()));
     return handle;
   });
-  return kept ? std::move(kept) : std::make_unique<Handle>();
+  return kept ? std::move(kept) : std::make_unique<CurlHandle>();
 }
 
 void give_handle(Pool& pool, std::size_t idle_max, std::string peer,
-                 std::unique_ptr<Handle> handle) {
+                 std::unique_ptr<CurlHandle> handle) {
   std::list<IdleHandle> closing;  // outside the lock: closing may wait for a TLS goodbye
   pool.with([&](auto& idle) {
     idle.push_back({std::move(peer), std::move(handle)});
@@ -60,346 +39,20 @@ void give_handle(Pool& pool, std::size_t idle_max, std::string peer,
   });
 }
 
-Code code_of(CURLcode code) {
-  switch (code) {
-    case CURLE_OPERATION_TIMEDOUT: return Code::timed_out;
-    case CURLE_OUT_OF_MEMORY: return Code::resource_exhausted;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9, or no HTTP at all
-    case CURLE_HTTP2:
-    case CURLE_BAD_CONTENT_ENCODING: return Code::corrupt;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CONNECT_ERROR: return Code::permission;
-    case CURLE_URL_MALFORMAT: return Code::invalid_argument;
-    case CURLE_FAILED_INIT:
-    case CURLE_BAD_FUNCTION_ARGUMENT: return Code::internal;
-    default: return Code::unavailable;
-  }
-}
-
-bool is_visible(std::string_view text) {  // no blanks, no control characters
-  return std::ranges::all_of(text, [](char c) { return c > ' ' && c != 0x7f; });
-}
-bool is_one_line(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) == text.npos;
-}
-
-Result<> check_request(const ClientRequest& request) {
-  if (!request.target.starts_with('/') || !is_visible(request.target)) {
-    return fail(Code::invalid_argument,
-                fmt::format("target '{}': expected a percent-encoded path from '/' on",
-                            request.target));
-  }
-  if (request.method.empty() || !is_visible(request.method)) {
-    return fail(Code::invalid_argument, "a request needs a method");
-  }
-  for (const auto& [name, value] : request.headers) {
-    if (name.empty() || !is_visible(name) || name.find(':') != name.npos || !is_one_line(value)) {
-      return fail(Code::invalid_argument, fmt::format("header '{}' is not one line", name));
-    }
-  }
-  return {};
-}
-
-std::string url_of(const ClientRequest& request) {
-  const Address& address = request.address;
-  if (address.is_unix()) return "http://localhost" + request.target;
-  return (address.tls ? "" : "http://") + address.text() + request.target;
-}
-
-// One request on one handle, from set-up to the last byte.
-class Transfer {
- public:
-  enum class Mode { whole, stream };
-
-  Transfer(std::unique_ptr<Handle> handle, const ClientRequest& request, Mode mode,
-           const std::string& user_agent)
-      : handle_(std::move(handle)),
-        peer_(request.address.text()),
-        body_(request.body),
-        mode_(mode),
-        collected_(request.reply_bytes_max) {
-    set_up(request, user_agent);
-    CHECK(curl_multi_add_handle(handle_->multi, handle_->easy) == CURLM_OK);
-  }
-  ~Transfer() {
-    if (handle_) release();
-  }
-  Transfer(const Transfer&) = delete;
-  Transfer& operator=(const Transfer&) = delete;
-
-  // Ends the transfer; one that was not complete loses its connection.
-  std::unique_ptr<Handle> release() {
-    curl_multi_remove_handle(handle_->multi, handle_->easy);
-    curl_easy_reset(handle_->easy);
-    curl_slist_free_all(header_list_);
-    header_list_ = nullptr;
-    return std::move(handle_);
-  }
-
-  Result<> run_until_head(Deadline deadline, const StopToken& stop) {
-    return run([this] { return head_done_; }, deadline, stop);
-  }
-  Result<> run_to_end(Deadline deadline, const StopToken& stop) {
-    TRY(run([this] { return finished_; }, deadline, stop));
-    return outcome();
-  }
-
-  // The pull stream's read: see ResponseStream.
-  Result<ByteSpan> pull(Deadline deadline, const StopToken& stop) {
-    handed_out_.clear();
-    if (pending_.empty() && !finished_) {
-      TRY(run([this] { return !pending_.empty() || finished_; }, deadline, stop));
-    }
-    if (pending_.empty()) {
-      TRY(outcome());
-      return ByteSpan();
-    }
-    std::swap(handed_out_, pending_);
-    if (std::exchange(paused_, false)) curl_easy_pause(handle_->easy, CURLPAUSE_CONT);
-    return ByteSpan(handed_out_);
-  }
-
-  int status() const { return status_; }
-  Headers& headers() { return headers_; }
-  Buffer take_body() { return collected_.take(); }
-  const std::string& peer() const { return peer_; }
-  bool complete() const { return finished_ && result_ == CURLE_OK; }
-
- private:
-  template <class T>
-  void set(CURLoption option, T value) {
-    CHECK(curl_easy_setopt(handle_->easy, option, value) == CURLE_OK);
-  }
-
-  void set_up(const ClientRequest& request, const std::string& user_agent) {
-    set(CURLOPT_URL, url_of(request).c_str());
-    set(CURLOPT_PROTOCOLS_STR, "http,https");
-    set(CURLOPT_PATH_AS_IS, 1L);
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    set(CURLOPT_TCP_KEEPALIVE, 1L);
-    set(CURLOPT_ERRORBUFFER, error_text_);
-    set(CURLOPT_USERAGENT, user_agent.c_str());
-    const auto connect_ms =
-        std::chrono::ceil<std::chrono::milliseconds>(request.connect_time_max).count();
-    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::max<long long>(connect_ms, 1)));
-    if (request.address.is_unix()) {
-      set(CURLOPT_UNIX_SOCKET_PATH, request.address.path.c_str());
-    }
-    if (request.address.is_local()) set(CURLOPT_NOPROXY, "*");
-    set(CURLOPT_BUFFERSIZE, mode_ == Mode::whole ? bulk_buffer_bytes : stream_block_bytes);
-    set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
-    set(CURLOPT_HEADERDATA, this);
-    set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
-    set(CURLOPT_WRITEDATA, this);
-    set_up_method(request);
-    set_up_headers(request);
-  }
-
-  void set_up_method(const ClientRequest& request) {
-    std::uint64_t bytes = 0;
-    for (const ByteSpan part : body_) bytes += part.size();
-    const bool wants_body =
-        request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
-    if (bytes > 0) {
-      set(CURLOPT_UPLOAD, 1L);
-      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(bytes));
-      set(CURLOPT_READFUNCTION, &Transfer::on_send);
-      set(CURLOPT_READDATA, this);
-      set(CURLOPT_SEEKFUNCTION, &Transfer::on_rewind);
-      set(CURLOPT_SEEKDATA, this);
-      if (bytes > 64 * 1024) set(CURLOPT_UPLOAD_BUFFERSIZE, bulk_buffer_bytes);
-    } else if (wants_body) {
-      set(CURLOPT_POSTFIELDS, "");  // says Content-Length: 0
-      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(0));
-    }
-    if (request.method == "HEAD") {
-      set(CURLOPT_NOBODY, 1L);
-    } else {
-      set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    }
-  }
-
-  void set_up_headers(const ClientRequest& request) {
-    for (const auto& [name, value] : request.headers) {
-      // libcurl's spelling of a field without a value ends in a semicolon.
-      add_header(value.empty() ? name + ";" : name + ": " + value);
-    }
-    // libcurl would claim that an empty POST is a web form.
-    if (!request.headers.contains("Content-Type")) add_header("Content-Type:");
-    set(CURLOPT_HTTPHEADER, header_list_);
-  }
-  void add_header(const std::string& line) {
-    curl_slist* longer = curl_slist_append(header_list_, line.c_str());
-    CHECK(longer != nullptr);
-    header_list_ = longer;
-  }
-
-  template <class Ready>
-  Result<> run(Ready ready, Deadline deadline, const StopToken& stop) {
-    const StopCallback wake(stop, [multi = handle_->multi] { curl_multi_wakeup(multi); });
-    for (;;) {
-      if (stop.stop_requested()) return fail(Code::cancelled, peer_ + ": request cancelled");
-      int running = 0;
-      const CURLMcode performed = curl_multi_perform(handle_->multi, &running);
-      if (performed != CURLM_OK) {
-        return fail(Code::internal, fmt::format("{}: {}", peer_, curl_multi_strerror(performed)));
-      }
-      collect_result();
-      if (ready()) return {};
-      if (finished_) return outcome();
-      if (deadline.passed()) return fail(Code::timed_out, peer_ + ": no answer within the deadline");
-      const int wait_ms = deadline.poll_timeout_ms();
-      const int bounded_ms = wait_ms < 0 ? poll_ms_max : std::min(wait_ms, poll_ms_max);
-      curl_multi_poll(handle_->multi, nullptr, 0, bounded_ms, nullptr);
-    }
-  }
-
-  void collect_result() {
-    int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(handle_->multi, &left)) {
-      if (message->msg != CURLMSG_DONE) continue;
-      finished_ = true;
-      result_ = message->data.result;
-    }
-  }
-
-  Result<> outcome() {
-    CHECK(finished_);
-    if (own_error_) return std::unexpected(*own_error_);
-    if (result_ == CURLE_OK && head_done_) return {};
-    if (result_ == CURLE_OK) {  // libcurl takes the end of the connection for the head's
-      return fail(Code::unavailable, peer_ + ": the connection ended inside the reply's head");
-    }
-    const char* text = error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(result_);
-    return fail(code_of(result_), fmt::format("{}: {}", peer_, text));
-  }
-
-  static std::size_t on_header(char* data, std::size_t, std::size_t size, void* self) {
-    return static_cast<Transfer*>(self)->take_header({data, size}) ? size : 0;
-  }
-  static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) {
-    return static_cast<Transfer*>(self)->take_body_piece({data, size});
-  }
-  static std::size_t on_send(char* out, std::size_t, std::size_t size, void* self) {
-    return static_cast<Transfer*>(self)->give_body({out, size});
-  }
-  static int on_rewind(void* self, curl_off_t offset, int origin) {
-    if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
-    auto* transfer = static_cast<Transfer*>(self);
-    transfer->sent_part_ = transfer->sent_offset_ = 0;
-    return CURL_SEEKFUNC_OK;
-  }
-
-  bool take_header(std::string_view line) {
-    if (head_done_) return true;  // trailers
-    header_bytes_ += line.size();
-    if (header_bytes_ > reply_header_bytes_max) {
-      own_error_ = Error{Code::resource_exhausted,
-                         fmt::format("{}: a head of more than {} bytes", peer_,
-                                     reply_header_bytes_max)};
-      return false;
-    }
-    while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
-    if (line.starts_with("HTTP/")) {
-      headers_ = {};  // after an interim answer comes the real one
-      long code = 0;
-      curl_easy_getinfo(handle_->easy, CURLINFO_RESPONSE_CODE, &code);
-      status_ = static_cast<int>(code);
-      return true;
-    }
-    if (line.empty()) {
-      head_done_ = status_ >= 200;
-      return !head_done_ || make_room();
-    }
-    const auto colon = line.find(':');
-    if (colon == line.npos) return true;
-    std::string_view value = line.substr(colon + 1);
-    while (value.starts_with(' ') || value.starts_with('\t')) value.remove_prefix(1);
-    headers_.add(std::string(line.substr(0, colon)), std::string(value));
-    return true;
-  }
-
-  // An announced length is taken at once, instead of growing towards it.
-  bool make_room() {
-    curl_off_t length = -1;
-    curl_easy_getinfo(handle_->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    if (mode_ != Mode::whole || length <= 0) return true;
-    return keep(collected_.expect(static_cast<std::uint64_t>(length)));
-  }
-
-  std::size_t take_body_piece(std::string_view piece) {
-    if (mode_ == Mode::whole) {
-      return keep(collected_.append(as_byte_span(piece))) ? piece.size() : 0;
-    }
-    if (!pending_.empty() && pending_.size() + piece.size() > stream_buffer_bytes) {
-      paused_ = true;
-      return CURL_WRITEFUNC_PAUSE;  // libcurl offers the piece again
-    }
-    const ByteSpan bytes = as_byte_span(piece);
-    pending_.insert(pending_.end(), bytes.begin(), bytes.end());
-    return piece.size();
-  }
-  bool keep(const Result<>& done) {
-    if (!done) own_error_ = with_context(done.error(), peer_);
-    return done.has_value();
-  }
-
-  std::size_t give_body(std::span<char> out) {
-    std::size_t given = 0;
-    while (given < out.size() && sent_part_ < body_.size()) {
-      const ByteSpan left = body_[sent_part_].subspan(sent_offset_);
-      const std::size_t count = std::min(left.size(), out.size() - given);
-      if (count > 0) std::memcpy(out.data() + given, left.data(), count);
-      given += count;
-      sent_offset_ += count;
-      if (count == left.size()) {
-        ++sent_part_;
-        sent_offset_ = 0;
-      }
-    }
-    return given;
-  }
-
-  std::unique_ptr<Handle> handle_;
-  std::string peer_;
-  std::vector<ByteSpan> body_;
-  std::size_t sent_part_ = 0;
-  std::size_t sent_offset_ = 0;
-  Mode mode_;
-  curl_slist* header_list_ = nullptr;
-  char error_text_[CURL_ERROR_SIZE] = {};
-  std::optional<Error> own_error_;
-  int status_ = 0;
-  Headers headers_;
-  std::size_t header_bytes_ = 0;
-  bool head_done_ = false;
-  bool finished_ = false;
-  CURLcode result_ = CURLE_OK;
-  GrowingBuffer collected_;  // whole
-  Bytes pending_;            // stream: arrived, not yet asked for
-  Bytes handed_out_;         // stream: what the last read gave
-  bool paused_ = false;
-};
-
 struct Shared {
   explicit Shared(CurlClientOptions the_options) : options(std::move(the_options)) {}
   const CurlClientOptions options;
   Pool idle;
 };
 
-void put_back(Shared& shared, Transfer& transfer) {
+void put_back(Shared& shared, CurlTransfer& transfer) {
   const std::string peer = transfer.peer();
   give_handle(shared.idle, shared.options.idle_handles_max, peer, transfer.release());
 }
 
 class CurlStream final : public ResponseStream {
  public:
-  CurlStream(std::shared_ptr<Shared> shared, std::unique_ptr<Transfer> transfer, StopToken stop)
+  CurlStream(std::shared_ptr<Shared> shared, std::unique_ptr<CurlTransfer> transfer, StopToken stop)
       : shared_(std::move(shared)), transfer_(std::move(transfer)), stop_(std::move(stop)) {}
   ~CurlStream() override { put_back(*shared_, *transfer_); }
 
@@ -409,7 +62,7 @@ class CurlStream final : public ResponseStream {
 
  private:
   std::shared_ptr<Shared> shared_;
-  std::unique_ptr<Transfer> transfer_;
+  std::unique_ptr<CurlTransfer> transfer_;
   StopToken stop_;
 };
 
@@ -421,7 +74,7 @@ class CurlClient final : public HttpClient {
   Result<ClientReply> send(const ClientRequest& request, Deadline deadline,
                            const StopToken& stop) override {
     TRY(check_request(request));
-    const auto transfer = begin(request, Transfer::Mode::whole);
+    const auto transfer = begin(request, CurlTransfer::Mode::whole);
     const auto done = transfer->run_to_end(deadline, stop);
     ClientReply reply{transfer->status(), std::move(transfer->headers()), transfer->take_body()};
     put_back(*shared_, *transfer);
@@ -433,7 +86,7 @@ class CurlClient final : public HttpClient {
                                                       Deadline head_deadline,
                                                       const StopToken& stop) override {
     TRY(check_request(request));
-    auto transfer = begin(request, Transfer::Mode::stream);
+    auto transfer = begin(request, CurlTransfer::Mode::stream);
     const auto headed = transfer->run_until_head(head_deadline, stop);
     if (!headed) {
       put_back(*shared_, *transfer);
@@ -443,9 +96,9 @@ class CurlClient final : public HttpClient {
   }
 
  private:
-  std::unique_ptr<Transfer> begin(const ClientRequest& request, Transfer::Mode mode) {
-    return std::make_unique<Transfer>(take_handle(shared_->idle, request.address.text()), request,
-                                      mode, shared_->options.user_agent);
+  std::unique_ptr<CurlTransfer> begin(const ClientRequest& request, CurlTransfer::Mode mode) {
+    return std::make_unique<CurlTransfer>(take_handle(shared_->idle, request.address.text()),
+                                          request, mode, shared_->options.user_agent);
   }
   std::shared_ptr<Shared> shared_;  // streams may outlive the client
 };

@@ -37,7 +37,8 @@ class CountingSource final : public BodySource {
 Router sample_router(std::atomic<std::size_t>* given = nullptr) {
   Router router;
   router.add("GET", "/who", [](Request& request, const PathParams&) -> Result<Response> {
-    return Response::text(200, request.remote + "|" + std::string(request.headers.get("X-Empty", "absent")));
+    return Response::text(
+        200, request.remote + "|" + std::string(request.headers.get("X-Empty", "absent")));
   });
   const Handler echo = [](Request& request, const PathParams&) -> Result<Response> {
     Response response = Response::bytes(std::move(request.body));
@@ -87,8 +88,7 @@ TEST(CurlClient, SendsSpansAndSmallAndEmptyBodies) {
 TEST(CurlClient, HandsErrorsOfTheOtherSideThrough) {
   TestServer server(sample_router());
   const auto client = make_curl_client();
-  const auto reply =
-      take(client->send(request_to(server.address(), "GET", "/fails"), soon(), {}));
+  const auto reply = take(client->send(request_to(server.address(), "GET", "/fails"), soon(), {}));
   EXPECT_EQ(reply.status, 404);
   const Error error = error_of_reply(reply.status, reply.body.span(), server.address().text());
   EXPECT_EQ(error.code, Code::not_found);
@@ -175,8 +175,8 @@ TEST(CurlClient, TokenWakesIt) {
     fired = std::chrono::steady_clock::now();
     source.request_stop();
   });
-  const auto reply =
-      client->send(request_to(server.address(), "GET", "/quiet"), Deadline::never(), source.token());
+  const auto reply = client->send(request_to(server.address(), "GET", "/quiet"), Deadline::never(),
+                                  source.token());
   const Instant woken = std::chrono::steady_clock::now();
   stopper.join();
   ASSERT_FALSE(reply);
@@ -315,7 +315,8 @@ TEST(CurlClient, TwoHundredStreamsAtOnce) {
   EXPECT_EQ(server.server->connection_count(), 200u);
   for (const auto& stream : streams) {
     std::size_t bytes = 0;
-    for (auto piece = take(stream->read(soon())); !piece.empty(); piece = take(stream->read(soon()))) {
+    for (auto piece = take(stream->read(soon())); !piece.empty();
+         piece = take(stream->read(soon()))) {
       bytes += piece.size();
     }
     EXPECT_EQ(bytes, 5'000u);

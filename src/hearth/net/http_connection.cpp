@@ -98,9 +98,10 @@ class Connection {
         if (parser.head_done() || refusal) break;
       }
       if (head_bytes + incoming_.bytes().size() > options_.header_bytes_max) {
-        refusal = Refusal{431, {Code::invalid_argument,
-                                fmt::format("a request's head has at most {} bytes here",
-                                            options_.header_bytes_max)}};
+        refusal = Refusal{
+            431,
+            {Code::invalid_argument,
+             fmt::format("a request's head has at most {} bytes here", options_.header_bytes_max)}};
         break;
       }
       refusal = fill(deadline, begun ? 408 : 0);
@@ -122,9 +123,10 @@ class Connection {
   void read_body(RequestParser& parser, RequestHead& head, std::uint64_t bytes_max,
                  std::optional<Refusal>& refusal) {
     if (head.content_length > bytes_max) {
-      refusal = Refusal{413, {Code::resource_exhausted,
-                              fmt::format("a body of {} bytes; {} are the limit of {}",
-                                          head.content_length, bytes_max, head.request.path)}};
+      refusal = Refusal{413,
+                        {Code::resource_exhausted,
+                         fmt::format("a body of {} bytes; {} are the limit of {}",
+                                     head.content_length, bytes_max, head.request.path)}};
       return;
     }
     if (head.content_length == 0 && !head.chunked) return;
@@ -185,9 +187,9 @@ class Connection {
     const PeerWatcher::Watch watch(context_.watcher, stream_.watch_fd(), request_stop);
     head.request.stop = request_stop.token();
     auto result = call_route(match, head.request);
-    Response response = result ? *std::move(result)
-                               : render(head.request, status_of(result.error().code),
-                                        result.error());
+    Response response = result
+                            ? *std::move(result)
+                            : render(head.request, status_of(result.error().code), result.error());
     head.request.body = Buffer();  // a long stream does not keep its request's bytes
     return write_response(stream_, response, mode_of(head, head.keep_alive), options_,
                           request_stop);
@@ -206,8 +208,8 @@ class Connection {
     Response response = render(head.request, why.status, why.error);
     if (!match.allow.empty()) response.headers.set("Allow", match.allow);
     StopSource unused;
-    const bool again = write_response(stream_, response,
-                                      mode_of(head, head.keep_alive && !has_body), options_, unused);
+    const bool again = write_response(
+        stream_, response, mode_of(head, head.keep_alive && !has_body), options_, unused);
     if (has_body) linger(stream_);
     return again;
   }
@@ -240,9 +242,10 @@ void serve_connection(Stream& stream, const ConnectionContext& context) {
 }
 
 void refuse_connection(Stream& stream, const ConnectionContext& context) {
-  const Error full{Code::resource_exhausted,
-                   fmt::format("{} connections are open, the most this server takes; try again soon",
-                               context.options.connections_max)};
+  const Error full{
+      Code::resource_exhausted,
+      fmt::format("{} connections are open, the most this server takes; try again soon",
+                  context.options.connections_max)};
   Response response = context.options.render_error
                           ? context.options.render_error(Request(), 503, full)
                           : error_response(503, full);

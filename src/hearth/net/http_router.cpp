@@ -113,8 +113,8 @@ Result<Response> call_route(const RouteMatch& match, Request& request) {
   try {
     return match.route->handler(request, match.params);
   } catch (const std::exception& error) {  // nothing of ours throws, but libraries may
-    log_error(fmt::format("{} {}: a library threw: {}", request.method, request.path,
-                          error.what()));
+    log_error(
+        fmt::format("{} {}: a library threw: {}", request.method, request.path, error.what()));
     return fail(Code::internal, "an internal error; the log of this process says more");
   }
 }
@@ -130,8 +130,9 @@ NoRoute no_route(const RouteMatch& match, const Request& request) {
   if (match.allow.empty()) {
     return {404, {Code::not_found, fmt::format("nothing is served at {}", request.path)}};
   }
-  return {405, {Code::unsupported, fmt::format("{} does not allow {}; allowed: {}", request.path,
-                                               request.method, match.allow)}};
+  return {405,
+          {Code::unsupported, fmt::format("{} does not allow {}; allowed: {}", request.path,
+                                          request.method, match.allow)}};
 }
 
 Response no_route_response(const RouteMatch& match, const Request& request) {

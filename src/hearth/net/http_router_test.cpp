@@ -8,9 +8,8 @@ namespace hearth::net {
 namespace {
 
 Handler answering(std::string name) {
-  return [name](Request&, const PathParams&) -> Result<Response> {
-    return Response::text(200, name);
-  };
+  return
+      [name](Request&, const PathParams&) -> Result<Response> { return Response::text(200, name); };
 }
 
 Router sample_router() {

@@ -22,11 +22,15 @@ struct HttpServerOptions {
   std::size_t connections_max = 1024;
   std::size_t header_bytes_max = 64 * 1024;  // request line and fields
   std::size_t header_count_max = 128;
-  Duration head_time_max = std::chrono::seconds(10);    // from the first byte of a request to the end of its head
-  Duration idle_time_max = std::chrono::seconds(75);    // between requests of one connection
-  Duration transfer_time = std::chrono::seconds(30);    // a body, in or out, may take this long plus ...
-  std::uint64_t transfer_bytes_per_s_min = 64 * 1024;  // ... its size at this rate
-  Duration stop_grace = std::chrono::seconds(2);        // stop() lets answers in progress finish for this long
+  // From the first byte of a request to the end of its head.
+  Duration head_time_max = std::chrono::seconds(10);
+  // Between requests of one connection.
+  Duration idle_time_max = std::chrono::seconds(75);
+  // A body, in or out, may take this long plus its size at the slowest rate.
+  Duration transfer_time = std::chrono::seconds(30);
+  std::uint64_t transfer_bytes_per_s_min = 64 * 1024;
+  // stop() lets answers in progress finish for this long.
+  Duration stop_grace = std::chrono::seconds(2);
   std::size_t thread_stack_bytes = 512 * 1024;  // only touched pages cost memory
   // How an error of the server itself or of a handler is shown; empty: error_response.
   // `request` holds what was read so far (nothing, when the head was malformed).

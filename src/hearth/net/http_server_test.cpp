@@ -22,9 +22,11 @@ Router echo_router() {
   router.add("POST", "/echo", [](Request& request, const PathParams&) -> Result<Response> {
     return Response::bytes(std::move(request.body));
   });
-  router.add("POST", "/tiny", [](Request& request, const PathParams&) -> Result<Response> {
-    return Response::text(200, std::to_string(request.body.size()));
-  }, {.body_bytes_max = 10});
+  router.add("POST", "/tiny",
+             [](Request& request, const PathParams&) -> Result<Response> {
+               return Response::text(200, std::to_string(request.body.size()));
+             },
+             {.body_bytes_max = 10});
   router.add("GET", "/split", [](Request&, const PathParams&) -> Result<Response> {
     Response response = Response::text(200, "x");
     response.headers.add("X-Text", "a\r\nSet-Cookie: b");
@@ -74,16 +76,20 @@ TEST(HttpServer, AnswersByTheBook) {
       {"GET * HTTP/1.1\r\nHost: h\r\n\r\n", 400, ""},
       {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", 200, "\r\n\r\nabc"},
       {"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-       "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\n", 200, "\r\n\r\nabcde"},
+       "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: t\r\n\r\n",
+       200, "\r\n\r\nabcde"},
       {"POST /tiny HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789", 200, "10"},
       {"POST /tiny HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n", 413, "10 are the limit"},
       {"POST /tiny HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-       "b\r\n0123456789a\r\n0\r\n\r\n", 413, ""},
+       "b\r\n0123456789a\r\n0\r\n\r\n",
+       413, ""},
       {"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, ""},
       {"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 501, ""},
-      {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, ""},
+      {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400,
+       ""},
       {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
-       "0\r\n\r\n", 400, ""},
+       "0\r\n\r\n",
+       400, ""},
       {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", 400, ""},
       {"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: tea\r\nContent-Length: 1\r\n\r\na", 417, ""},
       {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc", 0, ""},
@@ -131,7 +137,8 @@ TEST(HttpServer, RefusesALargeBodyBeforeReadingIt) {
 TEST(HttpServer, AsksForAnExpectedBody) {
   TestServer server(echo_router());
   const auto client = server.connect();
-  write_text(*client, "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  write_text(*client,
+             "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
   EXPECT_EQ(read_until(*client, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   write_text(*client, "ok");
   EXPECT_EQ(status_in(read_until(*client, "\r\n\r\nok")), 200);
@@ -148,7 +155,8 @@ TEST(HttpServer, EndsSlowHeadsAndBodiesAndIdleConnections) {
   const auto slow_body = server.connect();
   write_text(*slow_body, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
   const auto slow_chunk = server.connect();
-  write_text(*slow_chunk, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na");
+  write_text(*slow_chunk,
+             "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na");
   const auto idle = server.connect();
   EXPECT_EQ(status_in(read_to_end(*slow_head)), 408);
   EXPECT_EQ(status_in(read_to_end(*slow_body)), 408);

@@ -18,7 +18,8 @@ class Pipe {
   Result<std::size_t> read(std::span<std::byte> out, Deadline deadline, const StopToken& stop) {
     const StopCallback wake(stop, [this] { notify(); });
     std::unique_lock hold(mutex_);
-    TRY(wait(hold, deadline, stop, [&] { return !bytes_.empty() || writer_gone_ || reader_gone_; }));
+    TRY(wait(hold, deadline, stop,
+             [&] { return !bytes_.empty() || writer_gone_ || reader_gone_; }));
     const std::size_t count = std::min(out.size(), bytes_.size());
     if (count == 0) return count;
     std::memcpy(out.data(), bytes_.data(), count);
@@ -31,12 +32,12 @@ class Pipe {
     const StopCallback wake(stop, [this] { notify(); });
     std::unique_lock hold(mutex_);
     while (!bytes.empty()) {
-      TRY(wait(hold, deadline, stop, [&] {
-        return bytes_.size() < capacity_bytes_ || reader_gone_ || writer_gone_;
-      }));
+      TRY(wait(hold, deadline, stop,
+               [&] { return bytes_.size() < capacity_bytes_ || reader_gone_ || writer_gone_; }));
       if (reader_gone_ || writer_gone_) return fail(Code::unavailable, "memory: the peer is gone");
       const std::size_t count = std::min(bytes.size(), capacity_bytes_ - bytes_.size());
-      bytes_.insert(bytes_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+      bytes_.insert(bytes_.end(), bytes.begin(),
+                    bytes.begin() + static_cast<std::ptrdiff_t>(count));
       bytes = bytes.subspan(count);
       changed_.notify_all();
     }

@@ -29,9 +29,12 @@ TEST(Sse, ReadsTheSpecification) {
       {"data:a\r\ndata:  b\r\n\r\n", {{"", "a\n b", ""}}},
       {"event: x\rdata: a\r\rdata: b\r\r", {{"x", "a", ""}, {"", "b", ""}}},
       {": note\n\ndata\n\ndata\ndata\n\n", {{"", "", ""}, {"", "\n", ""}}},
-      {"id: 7\ndata: a\n\ndata: b\n\nid\ndata: c\n\n", {{"", "a", "7"}, {"", "b", "7"}, {"", "c", ""}}},
+      {"id: 7\ndata: a\n\ndata: b\n\nid\ndata: c\n\n",
+       {{"", "a", "7"}, {"", "b", "7"}, {"", "c", ""}}},
       {"event: lost\n\ndata: a\n\n", {{"", "a", ""}}},
-      {"\xEF\xBB\xBF" "data: a\n\nretry: 5\nunknown: x\ndata: b\n\ndata: never ended", {{"", "a", ""}, {"", "b", ""}}},
+      {"\xEF\xBB\xBF"
+       "data: a\n\nretry: 5\nunknown: x\ndata: b\n\ndata: never ended",
+       {{"", "a", ""}, {"", "b", ""}}},
       {"data: x: y\n\n", {{"", "x: y", ""}}},
   };
   for (const Case& one : cases) {
@@ -61,8 +64,8 @@ TEST(Sse, BoundsAnEvent) {
 }
 
 TEST(Ndjson, AnySplitGivesTheSameLines) {
-  const std::string text = ndjson_line(Json::object({{"a", "line\nbreak"}})) + "\r\n\n" +
-                           ndjson_line(2) + "[3]\r\n";
+  const std::string text =
+      ndjson_line(Json::object({{"a", "line\nbreak"}})) + "\r\n\n" + ndjson_line(2) + "[3]\r\n";
   for (std::size_t piece = 1; piece <= text.size(); ++piece) {
     NdjsonReader reader;
     std::vector<Json> values;

@@ -1,0 +1,169 @@
+"""Runs the comparisons. Exit code: 0 all bounds hold, 1 one does not, 3 it could not be measured."""
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+
+import environment
+import peer
+import processes
+import results
+from compare_memory import resident_memory
+from compare_prefix import restores, split_ttft
+from compare_speed import decode_single, prefill_single, streams_4
+from compare_state import state_calls
+from worker import Worker
+
+QUIET_LOAD = 0.5
+
+
+@dataclass(frozen=True)
+class Size:
+    model: str
+    samples: int
+    cheap_samples: int
+    depth_tokens: int
+    decode_tokens: int
+    prefill_tokens: int
+    stream_prompt_tokens: int
+    stream_tokens: int
+    split_tokens: int
+    short_requests: int
+
+
+FULL = Size("medium", 5, 21, depth_tokens=1024, decode_tokens=128, prefill_tokens=2048, stream_prompt_tokens=128,
+            stream_tokens=128, split_tokens=4096, short_requests=1000)
+QUICK = Size("small", 2, 4, depth_tokens=128, decode_tokens=32, prefill_tokens=512, stream_prompt_tokens=32,
+             stream_tokens=32, split_tokens=1500, short_requests=50)
+
+# Each with the tools of the engine package that it cannot do without.
+COMPARISONS = [
+    (("decode_single",), decode_single, ["llama-bench"]),
+    (("prefill_single",), prefill_single, ["llama-bench"]),
+    (("streams_4",), streams_4, ["llama-server"]),
+    (("split_ttft",), split_ttft, []),
+    (("restore_vs_prefill", "restore_vs_slot"), restores, []),
+    (("export_chunk", "import_chunk"), state_calls, []),
+    (("resident_memory", "memory_growth"), resident_memory, []),
+]
+
+
+class Run:
+    """What every comparison needs."""
+
+    context, batch, ubatch = 8192, 1024, 512
+
+    def __init__(self, options, scratch):
+        self.root = pathlib.Path(__file__).resolve().parents[2]
+        self.bin = (options.bin or self.root / "build" / "release" / "bin").resolve()
+        self.quick, self.size = options.quick, QUICK if options.quick else FULL
+        self.samples = options.samples or self.size.samples
+        self.cheap_samples = max(self.samples, self.size.cheap_samples)
+        self.threads = options.threads or os.cpu_count()
+        self.scratch = scratch
+        self.output = self.root / "build" / "bench" / ("quick" if options.quick else "")
+        self.output.mkdir(parents=True, exist_ok=True)
+        self.load_average = os.getloadavg()[0]
+        self.tools = peer.Tools(self.root)
+        self.model = options.model.resolve() if options.model else self.synthetic_model()
+        self.skipped = []
+
+    def log(self, name):
+        directory = self.root / "build" / "bench" / "logs"
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory / f"{name}.log"
+
+    def say(self, text):
+        print(f"bench: {text}", file=sys.stderr, flush=True)
+
+    def skip(self, name, why):
+        self.skipped.append((name, why))
+        self.say(f"{name} is left out: {why}")
+
+    def synthetic_model(self):
+        """Made once; the same seed makes the same bytes."""
+        path = self.root / "build" / "bench" / "models" / f"kimi-{self.size.model}-q8_0.gguf"
+        if not path.exists():
+            self.say(f"making {path.name}, once")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".tmp")
+            processes.output_of([self.bin / "hearth", "model", "synth", "--arch", "kimi", "--size", self.size.model,
+                                 "--type", "q8_0", "-o", unfinished], self.log("synth"))
+            unfinished.rename(path)
+        return path
+
+    def micro(self):
+        directory = self.root / "build" / "bench" / "micro"
+        directory.mkdir(parents=True, exist_ok=True)
+        out = directory / "hearth_bench.json"
+        self.say(f"micro benchmarks into {out.relative_to(self.root)}")
+        command = [self.bin / "hearth_bench", f"--benchmark_out={out}", "--benchmark_out_format=json",
+                   "--benchmark_format=console", f"--benchmark_min_time={0.02 if self.quick else 0.5}"]
+        subprocess.run(list(map(str, command)), check=True, stdout=sys.stderr)
+
+
+def parse_options():
+    names = [name for group, *_ in COMPARISONS for name in group]
+    parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=__doc__)
+    parser.add_argument("--quick", action="store_true",
+                        help="a smoke test: small model, 2 samples, results into build/bench/quick, bounds only shown")
+    parser.add_argument("--only", help=f"comma-separated: {', '.join(names)}, micro")
+    parser.add_argument("--samples", type=int, help="of each side of a comparison")
+    parser.add_argument("--threads", type=int, help="default: one per core")
+    parser.add_argument("--model", type=pathlib.Path, help="a GGUF file (default: a synthetic one, made once)")
+    parser.add_argument("--bin", type=pathlib.Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.only = options.only.split(",") if options.only else [*names, "micro"]
+    unknown = set(options.only) - {*names, "micro"}
+    if unknown:
+        parser.error(f"--only: {', '.join(sorted(unknown))}: there is no such comparison")
+    return options
+
+
+def compare(run, options):
+    with Worker(run, sequences=1) as worker:
+        about = environment.describe(run, worker.info["engine"])
+    documents = []
+    for names, measure, tools in COMPARISONS:
+        if not set(names) & set(options.only):
+            continue
+        missing = next(filter(None, map(run.tools.missing, tools)), None)
+        if missing:
+            run.skip(names[0], missing)
+            continue
+        run.say(" and ".join(names))
+        for result in measure(run):
+            document = result.document(about)
+            results.write(run.output, document)
+            documents.append(document)
+    return documents
+
+
+def main():
+    options = parse_options()
+    with tempfile.TemporaryDirectory(prefix="hearth-bench-") as scratch:
+        run = Run(options, pathlib.Path(scratch))
+        if run.load_average > QUIET_LOAD:
+            run.say(f"the load average is {run.load_average:.2f}: numbers will be noisy, nothing else should run")
+        documents = compare(run, options)
+        if "micro" in options.only:
+            run.micro()
+    print(results.text_table(documents))
+    for name, why in run.skipped:
+        print(f"{name}: not measured, {why}")
+    missed = [d["name"] for d in documents if not d["pass"]]
+    if missed:
+        print(f"\nbound missed: {', '.join(missed)}")
+    return 1 if missed and not options.quick else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (RuntimeError, OSError, subprocess.SubprocessError) as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        sys.exit(3)
