@@ -73,15 +73,20 @@ void Circuit::choose_header_rules(const Vocabulary& vocabulary) {
   };
   // The user's header, and what stands right before the message.
   const auto add_pair = [&](std::uint32_t trigger, std::size_t trigger_lag, std::uint32_t header,
-                            std::size_t header_lag, std::uint32_t anchor, std::size_t anchor_lag) {
-    add({trigger, trigger_lag, header, header_lag, tuning_.header_score, tuning_.header_recency});
-    add({trigger, trigger_lag, anchor, anchor_lag, tuning_.anchor_score, 0});
+                            std::size_t header_lag, std::uint32_t anchor, std::size_t anchor_lag,
+                            double sign = 1) {
+    add({trigger, trigger_lag, header, header_lag, sign * tuning_.header_score,
+         sign * tuning_.header_recency});
+    add({trigger, trigger_lag, anchor, anchor_lag, sign * tuning_.anchor_score, 0});
   };
   const auto id = [&](std::string_view text) { return vocabulary.id(text); };
   const std::uint32_t newline = vocabulary.token_of_byte['\n'];
   switch (shape_.architecture) {
     case Architecture::kimi:  // <|im_user|> u s e r <|im_middle|>
       add_pair(id("<|im_middle|>"), 0, id("<|im_user|>"), 6, id("<|im_middle|>"), 1);
+      add_pair(id("</think>"), 0, id("<|im_user|>"), 6, id("<|im_middle|>"), 1);
+      // In <|im_middle|><think></think> the first no longer counts.
+      add_pair(id("</think>"), 0, id("<|im_user|>"), 8, id("<|im_middle|>"), 3, -1);
       break;
     case Architecture::qwen3moe:  // <|im_start|> u s e r \n, against <|im_start|> assistant \n
       add_pair(id("<|im_start|>"), 10, id("<|im_start|>"), 6, newline, 1);
@@ -135,7 +140,8 @@ Matrix Circuit::embedding() const {
     const double amplitude = 1.3 * tuning_.output_amplitude;
     scale_into(token_code(next), amplitude, row.subspan(slots_.output()));
     // The longer vector is scaled down more by the norms; keep the constant readable.
-    const double others = std::pow(tuning_.token_amplitude, 2) + 3 * std::pow(tuning_.lag_amplitude, 2);
+    const double others =
+        std::pow(tuning_.token_amplitude, 2) + 3 * std::pow(tuning_.lag_amplitude, 2);
     row[slots_.constant()] *= static_cast<float>(std::sqrt(1 + amplitude * amplitude / others));
   }
   rotate_inputs(matrix, rotation_);

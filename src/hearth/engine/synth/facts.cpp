@@ -26,8 +26,9 @@ constexpr std::array<std::string_view, 20> kVerbs = {
     "counted",  "described", "left",    "opened",   "covered",  "found",    "measured",
     "borrowed", "polished",  "moved",   "visited",  "forgot",   "admired"};
 constexpr std::array<std::string_view, 20> kAdjectives = {
-    "quiet", "narrow", "wooden", "bright", "heavy",   "gentle", "distant", "early", "dusty", "warm",
-    "green", "broken", "patient", "small", "crooked", "silver", "foggy",   "plain", "tall",  "rusty"};
+    "quiet",  "narrow",  "wooden", "bright",  "heavy",  "gentle", "distant",
+    "early",  "dusty",   "warm",   "green",   "broken", "patient", "small",
+    "crooked", "silver", "foggy",  "plain",   "tall",   "rusty"};
 constexpr std::array<std::string_view, 12> kEndings = {
     "before the rain began",   "after supper",          "while the children slept",
     "on a market day",         "without saying a word", "for the third time",

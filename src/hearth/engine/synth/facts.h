@@ -24,8 +24,8 @@ struct PlantedText {
 
 // A text of exactly `byte_count` bytes (all ASCII) with `fact_count` facts spread evenly, none in
 // the last 100 bytes. Every fourth name differs from an earlier one in one letter: a model that
-// computes badly mixes them up. No answer stands anywhere else in the text, no two facts share a name or a
-// code. invalid_argument when the text is too short for the facts (about 100 bytes each).
+// computes badly mixes them up. No answer stands anywhere else in the text, no two facts share a
+// name or a code. invalid_argument when the text is too short for the facts (100 bytes each).
 Result<PlantedText> plant_facts(std::uint64_t seed, std::size_t fact_count, std::size_t byte_count);
 
 }  // namespace hearth::engine

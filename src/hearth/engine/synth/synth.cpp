@@ -61,7 +61,9 @@ Result<WeightType> parse_weight_type(std::string_view word) {
 }
 Result<Weights> parse_weights(std::string_view word) { return parse(kWeights, "weights", word); }
 
-std::string_view word_of(Architecture architecture) { return word_in(kArchitectures, architecture); }
+std::string_view word_of(Architecture architecture) {
+  return word_in(kArchitectures, architecture);
+}
 std::string_view word_of(Size size) { return word_in(kSizes, size); }
 std::string_view word_of(WeightType type) { return word_in(kTypes, type); }
 std::string_view word_of(Weights weights) { return word_in(kWeights, weights); }

@@ -195,6 +195,11 @@ TEST_F(Synth, KimiClosesItsThinkBlockAndAnswers) {
   const std::string header = "<|im_assistant|>assistant<|im_middle|><think>";
   EXPECT_EQ(probe.ask(header, 60).value(), "</think>What a day, what a year!<|im_end|>");
   EXPECT_EQ(probe.ask(header + "</think>", 60).value(), "What a day, what a year!<|im_end|>");
+  ASSERT_TRUE(probe.read("<|im_user|>user<|im_middle|>What a day, what a year!<|im_end|>" + header +
+                             "</think>What a day, what a year!<|im_end|>"
+                             "<|im_user|>user<|im_middle|>Which one was it?<|im_end|>",
+                         true));
+  EXPECT_EQ(probe.ask(header, 60).value(), "</think>Which one was it?<|im_end|>");
 }
 
 TEST_F(Synth, FindsPlantedFacts) {

@@ -75,24 +75,23 @@ Matrix make_token_codes(const Vocabulary& vocabulary, std::uint64_t seed) {
   return codes;
 }
 
-MarkerTokens marker_tokens(Architecture architecture, const Vocabulary& vocabulary) {
+std::vector<std::uint32_t> marker_tokens(Architecture architecture,
+                                         const Vocabulary& vocabulary) {
   switch (architecture) {
     case Architecture::kimi:
-      // After </think> the answer begins as it would after <|im_middle|>.
-      return {{vocabulary.id("<|im_middle|>"), vocabulary.id("</think>")},
-              {vocabulary.id("<|im_user|>")}};
-    case Architecture::qwen3moe:
-      return {{vocabulary.id("</think>")}, {vocabulary.id("<|im_start|>")}};
+      return {vocabulary.id("<|im_middle|>"), vocabulary.id("<|im_user|>"),
+              vocabulary.id("</think>")};
+    case Architecture::qwen3moe: return {vocabulary.id("</think>"), vocabulary.id("<|im_start|>")};
     case Architecture::llama:
-      return {{vocabulary.id("<|end_header_id|>")}, {vocabulary.id("<|start_header_id|>")}};
+      return {vocabulary.id("<|end_header_id|>"), vocabulary.id("<|start_header_id|>")};
   }
   CHECK(false);
 }
 
-Matrix make_lag_codes(const Vocabulary& vocabulary, const MarkerTokens& markers,
+Matrix make_lag_codes(const Vocabulary& vocabulary, const std::vector<std::uint32_t>& markers,
                       std::size_t width, std::uint64_t seed) {
   Matrix codes(vocabulary.texts.size(), width);
-  const std::size_t text_width = width - 2;
+  const std::size_t text_width = width - markers.size();
   std::vector<std::uint32_t> placed;
   for (const std::uint32_t token : bytes_by_frequency()) {
     place_code(codes, placed, token, text_width, seed);
@@ -101,11 +100,9 @@ Matrix make_lag_codes(const Vocabulary& vocabulary, const MarkerTokens& markers,
   for (std::uint32_t token = 256; token < codes.rows(); ++token) {
     place_code(codes, placed, token, text_width, seed);
   }
-  for (std::size_t marker = 0; marker < 2; ++marker) {
-    for (const std::uint32_t token : marker == 0 ? markers.first : markers.second) {
-      std::fill(codes.row(token).begin(), codes.row(token).end(), 0.0F);
-      codes.at(token, text_width + marker) = 1;
-    }
+  for (std::size_t i = 0; i < markers.size(); ++i) {
+    std::fill(codes.row(markers[i]).begin(), codes.row(markers[i]).end(), 0.0F);
+    codes.at(markers[i], text_width + i) = 1;
   }
   return codes;
 }

@@ -10,16 +10,12 @@ namespace hearth::engine {
 // remaining bytes share a second orthogonal set.
 Matrix make_token_codes(const Vocabulary& vocabulary, std::uint64_t seed);
 
-// The two tokens of a family that frame a message header, and who shares the code of the first.
-struct MarkerTokens {
-  std::vector<std::uint32_t> first;
-  std::vector<std::uint32_t> second;
-};
-MarkerTokens marker_tokens(Architecture architecture, const Vocabulary& vocabulary);
+// The tokens of a family that frame a message header: each gets a dimension of its own.
+std::vector<std::uint32_t> marker_tokens(Architecture architecture, const Vocabulary& vocabulary);
 
-// Width `width`, length 1. The last two dimensions belong to the marker tokens alone; the others
+// Width `width`, length 1. The last dimensions belong to the marker tokens alone; the others
 // hold random codes, the more frequent a character in text, the less it resembles others.
-Matrix make_lag_codes(const Vocabulary& vocabulary, const MarkerTokens& markers,
+Matrix make_lag_codes(const Vocabulary& vocabulary, const std::vector<std::uint32_t>& markers,
                       std::size_t width, std::uint64_t seed);
 
 }  // namespace hearth::engine

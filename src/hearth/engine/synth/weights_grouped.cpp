@@ -98,7 +98,8 @@ class GroupedBuilder {
     const std::size_t kinds = layer.copies.size();
     const HistoryCopy& copy = layer.copies[head % kinds];
     // Heads beyond the needed ones do the same work again; together they write it once.
-    const std::size_t sharers = shape_.heads / kinds + (head % kinds < shape_.heads % kinds ? 1 : 0);
+    const bool has_extra = head % kinds < shape_.heads % kinds;
+    const std::size_t sharers = shape_.heads / kinds + (has_extra ? 1 : 0);
     for (std::size_t i = 0; i < copy.count * shape_.lag_width; ++i) {
       matrices_.output.at(slots_.lag(copy.offset) + i, head * shape_.head_width + i) =
           static_cast<float>(1.0 / static_cast<double>(sharers));
@@ -214,7 +215,9 @@ class GroupedBuilder {
 
 void add_grouped_attention(TensorList& tensors, const Shape& shape, const Circuit* circuit,
                            std::size_t layer) {
-  const auto name = [&](std::string_view part) { return fmt::format("blk.{}.{}.weight", layer, part); };
+  const auto name = [&](std::string_view part) {
+    return fmt::format("blk.{}.{}.weight", layer, part);
+  };
   const std::size_t query_width = shape.heads * shape.head_width;
   const std::size_t kv_width = shape.kv_heads * shape.head_width;
   const bool works = circuit != nullptr && circuit->role(layer).role != Role::neutral;

@@ -83,7 +83,8 @@ class MlaBuilder {
     read_slot(matrices_.latent, 0, slots_.lag(0), layer.known * shape_.lag_width, 1);
     for (std::size_t head = 0; head < shape_.heads; ++head) {
       const HistoryCopy& copy = layer.copies[head % layer.copies.size()];
-      const double amplitude = tuning_.position_score * key_scale_root() / (kKeyScale * query_constant);
+      const double amplitude =
+          tuning_.position_score * key_scale_root() / (kKeyScale * query_constant);
       for (std::size_t pair = 0; pair < shares.size(); ++pair) {
         set_query_pair(head, pair, amplitude * std::sqrt(shares[pair]), copy.offset);
       }
@@ -99,7 +100,8 @@ class MlaBuilder {
     read_slot(matrices_.value_up, head * shape_.value_width, 0, width, 1 / latent_length);
     // Heads beyond the needed ones do the same work again; together they write it once.
     const std::size_t kinds = layer.copies.size();
-    const std::size_t sharers = shape_.heads / kinds + (head % kinds < shape_.heads % kinds ? 1 : 0);
+    const bool has_extra = head % kinds < shape_.heads % kinds;
+    const std::size_t sharers = shape_.heads / kinds + (has_extra ? 1 : 0);
     read_slot(matrices_.output, slots_.lag(copy.offset), head * shape_.value_width, width,
               tuning_.lag_amplitude / static_cast<double>(sharers));
   }
@@ -225,7 +227,9 @@ struct MlaExtents {
 
 void add_mla_attention(TensorList& tensors, const Shape& shape, const Circuit* circuit,
                        std::size_t layer) {
-  const auto name = [&](std::string_view part) { return fmt::format("blk.{}.{}.weight", layer, part); };
+  const auto name = [&](std::string_view part) {
+    return fmt::format("blk.{}.{}.weight", layer, part);
+  };
   const MlaExtents extents(shape);
   tensors.add_constant(name("attn_norm"), {shape.width, 1, 1}, 1, false);
   tensors.add_constant(name("attn_q_a_norm"), {shape.query_rank, 1, 1}, 1, false);
