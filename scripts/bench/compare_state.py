@@ -1,6 +1,7 @@
 """Export and import of one chunk against the engine's own calls; measured by hearth-state-bench."""
 
 import json
+import statistics
 
 import processes
 from results import Comparison
@@ -16,6 +17,7 @@ def state_calls(run):
         result = Comparison(f"{part}_chunk", "us", 1.5, "lower", peer_is=call,
                             what=f"{work} of a chunk of {document['chunk_tokens']} tokens against {call} alone")
         result.ours, result.peer = document[part]["ours_us"], document[part]["peer_us"]
-        result.extra = {"chunk_bytes": document["chunk_bytes"]}
+        result.extra = {"chunk_bytes": document["chunk_bytes"],
+                        "ours_on_engine_thread": statistics.median(document[part]["ours_engine_us"])}
         results.append(result)
     return results

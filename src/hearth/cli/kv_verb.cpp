@@ -18,6 +18,9 @@ struct KvFlags {
   bool json = false;
 };
 
+// Nothing is kept in memory by these verbs; a store wants room for one chunk all the same.
+constexpr std::uint64_t memory_bytes = kv::chunk_payload_bytes_max + kv::header_bytes_max;
+
 // A store and what it stands on.
 struct OpenStore {
   std::unique_ptr<FileSystem> files = real_file_system();
@@ -34,6 +37,7 @@ Result<std::unique_ptr<OpenStore>> open_store(const KvFlags& flags, bool read_on
     return fail(Code::not_found, "no chunk store at " + directory.string() + "; name one with --store DIR");
   }
   out->store = TRY(kv::ChunkStore::open({.directory = directory,
+                                         .memory_bytes_max = memory_bytes,
                                          .disk_bytes_max = flags.disk_gb * 1'000'000'000,
                                          .is_read_only = read_only},
                                         *out->files, out->clock));

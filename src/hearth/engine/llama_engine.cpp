@@ -340,7 +340,9 @@ Result<Buffer> LlamaEngineImplementation::raw_export(SequenceId sequence, TokenR
   llama_synchronize(context);
   llama_memory_seq_cp(memory(), sequence.value, scratch(), static_cast<llama_pos>(range.begin),
                       static_cast<llama_pos>(range.end));
-  const std::size_t bytes = llama_state_seq_get_size(context, scratch());
+  // The size follows from the layout once that is known; asking costs a walk over all cells.
+  const std::size_t bytes = info_.identity ? model::state_bytes(info_.identity->state, range.count())
+                                           : llama_state_seq_get_size(context, scratch());
   auto buffer = Buffer::create(bytes);
   std::size_t written = 0;
   if (buffer) {

@@ -1,17 +1,23 @@
 // Our export and import of a chunk of KV against the inference library's own calls on the same
 // cells: what validation, canonical form, key and digest add. Prints one JSON document:
 //
-//   {"chunk_bytes", "chunk_tokens", "export": {"ours_us": [...], "peer_us": [...]}, "import": {...}}
+//   {"chunk_bytes", "chunk_tokens", "export": {"ours_us": [...], "ours_engine_us": [...],
+//    "peer_us": [...]}, "import": {...}}
 //
-// Ours: Engine::export_state, chunk key and digest; digest, then Engine::import_state. The peer:
+// Ours: Engine::export_state, chunk key and digest; digest, then Engine::import_state. Of these only
+// the Engine calls (ours_engine_us) keep the engine's thread busy in a worker. The peer:
 // llama_state_seq_get_data and llama_state_seq_set_data on a sequence that holds just those cells,
 // in a second context of the same model with the same settings and the same KV. The two are
 // measured in turn, the order changing from sample to sample.
+//
+// The processor's caches are emptied before each sample, because in a worker the weights have just
+// been streamed through them; then a blob to import is written once, as if it had been received.
 
 #include <fmt/format.h>
 #include <llama.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -33,6 +39,8 @@ constexpr std::uint32_t sequences = 4;
 constexpr TokenRange chunk{chunks_before * chunk_tokens, (chunks_before + 1) * chunk_tokens};
 constexpr SequenceId prompt_sequence{0};
 constexpr llama_seq_id bare_prompt = 0, bare_chunk = 1;
+constexpr std::size_t eviction_bytes = 128u << 20;  // more than any cache
+constexpr std::size_t cache_line_bytes = 64;
 
 struct ModelDeleter {
   void operator()(llama_model* model) const { llama_model_free(model); }
@@ -117,17 +125,19 @@ Result<> copy_prompt(Engine& engine, const Bare& bare) {
 }
 
 struct Samples {
-  Json ours = Json::array(), peer = Json::array();
-  Json json() const { return Json::object({{"ours_us", ours}, {"peer_us", peer}}); }
+  Json ours = Json::array(), ours_engine = Json::array(), peer = Json::array();
+  Json json() const {
+    return Json::object({{"ours_us", ours}, {"ours_engine_us", ours_engine}, {"peer_us", peer}});
+  }
 };
 
-template <class Use>
-Result<> timed(Json& samples, Use&& use) {
-  const Instant began = std::chrono::steady_clock::now();
-  TRY(use());
-  samples.push(milliseconds(std::chrono::steady_clock::now() - began) * 1e3);
-  return {};
-}
+class Stopwatch {
+ public:
+  double us() const { return milliseconds(std::chrono::steady_clock::now() - began_) * 1e3; }
+
+ private:
+  Instant began_ = std::chrono::steady_clock::now();
+};
 
 class Comparison {
  public:
@@ -143,59 +153,80 @@ class Comparison {
     blob_ = TRY(engine_.export_state(prompt_sequence, chunk));
     digest_ = xxh3_128(blob_.span());
     bare_blob_ = TRY(Buffer::create(blob_.size()));
+    received_ = TRY(Buffer::create(blob_.size()));
+    eviction_.resize(eviction_bytes);
     return {};
   }
 
-  Result<> our_export(Json& samples) {
-    return timed(samples, [&]() -> Result<> {
-      const Buffer blob = TRY(engine_.export_state(prompt_sequence, chunk));
-      key_ = model::next_key(parent_, std::span(tokens_).subspan(chunk.begin));
-      if (xxh3_128(blob.span()) != digest_) return fail(Code::internal, "two exports differ");
-      return {};
-    });
+  Result<> our_export(Samples& samples) {
+    evict_caches();
+    const Stopwatch watch;
+    const Buffer blob = TRY(engine_.export_state(prompt_sequence, chunk));
+    samples.ours_engine.push(watch.us());
+    key_ = model::next_key(parent_, std::span(tokens_).subspan(chunk.begin));
+    const Checksum128 digest = xxh3_128(blob.span());
+    samples.ours.push(watch.us());
+    return digest == digest_ ? Result<>() : fail(Code::internal, "two exports differ");
   }
-  Result<> peer_export(Json& samples) {
-    return timed(samples, [&]() -> Result<> {
-      const std::size_t written =
-          llama_state_seq_get_data(bare_.context.get(), reinterpret_cast<std::uint8_t*>(bare_blob_.data()),
-                                   bare_blob_.size(), bare_chunk);
-      if (written != bare_blob_.size()) return fail(Code::internal, "the engine's state has another size");
-      return {};
-    });
+  Result<> peer_export(Samples& samples) {
+    evict_caches();
+    const Stopwatch watch;
+    const std::size_t written = llama_state_seq_get_data(
+        bare_.context.get(), reinterpret_cast<std::uint8_t*>(bare_blob_.data()), bare_blob_.size(),
+        bare_chunk);
+    samples.peer.push(watch.us());
+    if (written != bare_blob_.size()) return fail(Code::internal, "the engine's state has another size");
+    return {};
   }
-  Result<> our_import(Json& samples) {
+  Result<> our_import(Samples& samples) {
     TRY(engine_.truncate(prompt_sequence, chunk.begin));
-    return timed(samples, [&]() -> Result<> {
-      if (xxh3_128(blob_.span()) != digest_) return fail(Code::corrupt, "the blob changed");
-      return engine_.import_state(prompt_sequence, chunk, blob_.span());
-    });
+    receive_blob();
+    const Stopwatch watch;
+    if (xxh3_128(received_.span()) != digest_) return fail(Code::corrupt, "the blob changed");
+    const Stopwatch engine_watch;
+    TRY(engine_.import_state(prompt_sequence, chunk, received_.span()));
+    samples.ours_engine.push(engine_watch.us());
+    samples.ours.push(watch.us());
+    return {};
   }
-  Result<> peer_import(Json& samples) {
+  Result<> peer_import(Samples& samples) {
     llama_memory_seq_rm(bare_.memory(), bare_prompt, static_cast<llama_pos>(chunk.begin), -1);
     llama_memory_seq_rm(bare_.memory(), bare_chunk, -1, -1);
-    return timed(samples, [&]() -> Result<> { return bare_import(bare_, bare_blob_, bare_chunk); });
+    receive_blob();
+    const Stopwatch watch;
+    TRY(bare_import(bare_, received_, bare_chunk));
+    samples.peer.push(watch.us());
+    return {};
   }
   std::size_t chunk_bytes() const { return blob_.size(); }
 
  private:
+  void evict_caches() {
+    for (std::size_t i = 0; i < eviction_.size(); i += cache_line_bytes) ++eviction_[i];
+  }
+  void receive_blob() {
+    evict_caches();
+    std::memcpy(received_.data(), blob_.data(), blob_.size());
+  }
+
   LlamaEngine& engine_;
   Bare bare_;
+  std::vector<unsigned char> eviction_;
   std::vector<Token> tokens_;
   model::ChunkKey parent_, key_;
-  Buffer blob_, bare_blob_;
+  Buffer blob_, bare_blob_, received_;
   Checksum128 digest_;
 };
 
 template <class Ours, class Peer>
 Result<Samples> in_turn(int count, Ours&& ours, Peer&& peer) {
-  Samples samples;
-  Json warm_up = Json::array();
+  Samples warm_up, samples;
   TRY(ours(warm_up));
   TRY(peer(warm_up));
   for (int i = 0; i < count; ++i) {
-    if (i % 2 == 0) TRY(ours(samples.ours));
-    TRY(peer(samples.peer));
-    if (i % 2 == 1) TRY(ours(samples.ours));
+    if (i % 2 == 0) TRY(ours(samples));
+    TRY(peer(samples));
+    if (i % 2 == 1) TRY(ours(samples));
   }
   return samples;
 }
@@ -212,11 +243,11 @@ Result<Json> compare(const Options& options) {
   Comparison comparison(*engine, std::move(bare));
   TRY(comparison.prepare());
   const Samples exported =
-      TRY(in_turn(options.samples, [&](Json& to) { return comparison.our_export(to); },
-                  [&](Json& to) { return comparison.peer_export(to); }));
+      TRY(in_turn(options.samples, [&](Samples& to) { return comparison.our_export(to); },
+                  [&](Samples& to) { return comparison.peer_export(to); }));
   const Samples imported =
-      TRY(in_turn(options.samples, [&](Json& to) { return comparison.our_import(to); },
-                  [&](Json& to) { return comparison.peer_import(to); }));
+      TRY(in_turn(options.samples, [&](Samples& to) { return comparison.our_import(to); },
+                  [&](Samples& to) { return comparison.peer_import(to); }));
   return Json::object({{"chunk_tokens", chunk_tokens}, {"chunk_bytes", comparison.chunk_bytes()},
                        {"export", exported.json()}, {"import", imported.json()}});
 }
