@@ -12,6 +12,9 @@
 namespace hearth::cli {
 namespace {
 
+// The verbs read chunk by chunk and keep none; the store wants room for one.
+constexpr std::uint64_t memory_bytes_max = kv::chunk_payload_bytes_max;
+
 struct KvFlags {
   std::filesystem::path directory;
   std::uint64_t disk_gb = 20;
@@ -34,6 +37,7 @@ Result<std::unique_ptr<OpenStore>> open_store(const KvFlags& flags, bool read_on
     return fail(Code::not_found, "no chunk store at " + directory.string() + "; name one with --store DIR");
   }
   out->store = TRY(kv::ChunkStore::open({.directory = directory,
+                                         .memory_bytes_max = memory_bytes_max,
                                          .disk_bytes_max = flags.disk_gb * 1'000'000'000,
                                          .is_read_only = read_only},
                                         *out->files, out->clock));
