@@ -41,9 +41,10 @@ fuzz_one() {
 
 main() {
   local targets name failed=0
+  case "${1:-}" in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' scripts/fuzz.sh; return ;; esac
   scripts/setup.sh --fuzz
   command -v clang++-19 >/dev/null || fail "clang++-19 is missing; on Debian: apt-get install clang-19 libclang-rt-19-dev"
-  cmake --preset fuzz --log-level=WARNING
+  cmake --preset fuzz --log-level=WARNING >/dev/null
   targets=${*:-$(all_targets)}
   # shellcheck disable=SC2046,SC2086  # one word per target is meant
   cmake --build "$build" -j "$jobs" --target $(printf '%s_fuzz ' $targets) -- --quiet

@@ -78,7 +78,7 @@ class Cli(unittest.TestCase):
     def test_model_synth_into_nowhere_leaves_nothing(self):
         result = hearth("model", "synth", "-o", "/nowhere/at/all.gguf")
         self.assertIn(result.returncode, (2, 3))
-        self.assertIn(b"/nowhere/at/all", result.stderr)
+        self.assertIn(b"/nowhere/at", result.stderr)
 
     def test_broken_models_are_refused_with_the_reason(self):
         with open(TINY, "rb") as file:

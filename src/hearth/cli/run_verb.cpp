@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <random>
 
+#include "hearth/base/utf8.h"
 #include "hearth/cli/progress.h"
 #include "hearth/cli/run_flags.h"
 #include "hearth/cli/verbs.h"
@@ -40,13 +41,22 @@ Result<std::string> read_standard_input() {
   return out;
 }
 
-Result<std::string> read_prompt(const Run& flags) {
+Result<std::string> read_raw_prompt(const Run& flags) {
   if (!flags.prompt.empty() && flags.prompt != "-") return flags.prompt;
   if (!flags.file.empty() && flags.file != "-") return read_text_file(flags.file, prompt_bytes_max);
   if (::isatty(STDIN_FILENO) == 1) {
     return fail(Code::invalid_argument, "no prompt: give it as an argument, with -f FILE, or on standard input");
   }
   return read_standard_input();
+}
+
+Result<std::string> read_prompt(const Run& flags) {
+  auto text = TRY(read_raw_prompt(flags));
+  if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
+    return fail(Code::invalid_argument,
+                fmt::format("the prompt is not UTF-8 at byte {}; convert it, for example with iconv", bad));
+  }
+  return text;
 }
 
 Result<node::AnswerOptions> answer_options(const Run& flags) {
