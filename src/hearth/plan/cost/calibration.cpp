@@ -24,7 +24,9 @@ double covariance(const KernelKey& a, const KernelKey& b, const EffectSizes& s) 
   if (a.mixture == b.mixture) sum += square(s.model_class);
   if (model) sum += square(s.model);
   if (chip && generation) sum += square(s.chip_generation);
-  if (chip && generation && model) sum += square(s.pair);
+  if (chip && generation && model) {
+    sum += square(s.pair) + square(s.attention_pair) * a.attention_share * b.attention_share;
+  }
   if (a.backend == b.backend) {
     sum += square(s.attention_backend) * a.attention_share * b.attention_share;
   }

@@ -45,8 +45,9 @@ struct EffectSizes {
   double model = 0.15;
   double chip_generation = 0.2;
   double pair = 0.15;
-  double attention_backend = 0.5;
-  double noise = 0.1;
+  double attention_backend = 0.5;  // times the share of attention in the FLOPs
+  double attention_pair = 0.15;    // likewise: keeps long extrapolations humble
+  double noise = 0.15;
   double noise_own = 0.03;
 };
 
