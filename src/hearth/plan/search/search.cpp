@@ -13,9 +13,12 @@ namespace {
 // One phase may be this much slower in the plan that drops another: nobody adds a machine for less.
 constexpr double phase_tolerance = 1.05;
 
+bool unproven(Family family) { return family == Family::streamed || family == Family::low_bit_copy; }
+
 // Faster over a whole turn, not clearly slower in either phase, on machines the other uses as well.
+// What nobody has run yet drops nothing that can be run today.
 bool dominates(const Candidate& a, const Candidate& b) {
-  if (!a.timed || !b.timed) return false;
+  if (!a.timed || !b.timed || (unproven(a.layout.family) && !unproven(b.layout.family))) return false;
   const bool subset = (a.machines & ~b.machines) == 0;
   const bool no_worse = a.turn_s <= b.turn_s && a.ttft_s <= b.ttft_s * phase_tolerance &&
                         a.step_s <= b.step_s * phase_tolerance;
