@@ -12,7 +12,8 @@
 namespace hearth::plan {
 namespace {
 
-constexpr double noticeable = 0.02;      // smaller changes are called none
+constexpr double noticeable = 0.02;       // smaller changes of a turn are called none
+constexpr double noticeable_pool = 0.005;  // between pools that differ in one layer
 constexpr std::string_view faster_link = "25gbe-thunderbolt-nic";
 
 Options quiet(Options options) {
@@ -183,6 +184,20 @@ std::optional<double> rate_with_forced(const Scene& scene, const PoolChoice& cho
   return used ? decode_rate(scene, *pool, kv) : std::nullopt;
 }
 
+// Can the machines that are not of this kind hold the model at all?
+bool fits_without_kind(const Scene& scene, const std::vector<PoolChoice>& choices, std::size_t node) {
+  std::uint32_t kind = 0;
+  for (std::size_t i = 0; i < scene.spec().nodes.size(); ++i) {
+    if (scene.spec().nodes[i].chip == scene.spec().nodes[node].chip) kind |= 1u << i;
+  }
+  return std::ranges::any_of(choices, [&](const PoolChoice& choice) {
+    if ((choice.members() & kind) != 0) return false;
+    const auto result = fill(scene, choice, {.shape = pool_shape(scene, KvType::q8_0), .for_prefill = false,
+                                             .for_decode = true, .taken_bytes = {}});
+    return std::holds_alternative<Pool>(result);
+  });
+}
+
 std::vector<PoolEffect> pool_effects(const Scene& scene) {
   std::vector<PoolEffect> out;
   const std::vector<PoolChoice> choices = pool_choices(scene);
@@ -210,7 +225,12 @@ std::vector<PoolEffect> pool_effects(const Scene& scene) {
       effect.verdict = "needed: without it the model does not fit";
     } else {
       const double change = *effect.decode_tok_s_with / *effect.decode_tok_s_without - 1;
-      effect.verdict = change > noticeable ? "helps" : change < -noticeable ? "hurts" : "makes no difference";
+      effect.verdict = change > noticeable_pool    ? "helps"
+                       : change < -noticeable_pool ? "hurts"
+                                                   : "makes no difference";
+      if (change >= -noticeable_pool && !fits_without_kind(scene, choices, node)) {
+        effect.verdict = "needed, or another of its kind: without either the model does not fit";
+      }
     }
     out.push_back(std::move(effect));
   }

@@ -32,10 +32,10 @@ Result<Catalog> load_shipped(std::span<const CatalogFile> user_files = {});
 // Everything that is wrong across entries: unknown models in measurements, links of a cluster …
 std::vector<std::string> check_references(const Catalog& catalog);
 
-// The text `hearth catalog add` appends to the user's file. `kind` is machine, link, model, variant,
-// engine or measurement; fields are KEY=VALUE with VALUE in TOML, or plain text. The entry is
-// checked by loading it on top of `base`.
-Result<std::string> render_new_entry(const Catalog& base, std::string_view kind,
+// The text `hearth catalog add` appends to the user's file. `kind` is machine, link, model,
+// quantisation, engine or measurement; fields are KEY=VALUE with VALUE in TOML, or plain text. The entry is
+// checked by loading it on top of what ships. Kinds: see the message for a wrong one.
+Result<std::string> render_new_entry(std::string_view kind,
                                      std::span<const std::string> fields);
 
 }  // namespace hearth::plan
