@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -14,6 +15,8 @@ namespace {
 
 constexpr double noticeable = 0.02;       // smaller changes of a turn are called none
 constexpr double noticeable_pool = 0.005;  // between pools that differ in one layer
+// Beyond six machines only so many are taken away in turn: each costs a search.
+constexpr std::size_t marginal_searches_max = 6;
 constexpr std::string_view faster_link = "25gbe-thunderbolt-nic";
 
 Options quiet(Options options) {
@@ -60,6 +63,17 @@ class Comparison {
     before_ = best_runnable(q, q.cluster, base);
   }
 
+  Marginal unchanged(std::string without, std::string with) const {
+    Marginal out{.without = std::move(without), .with = std::move(with), .effect = "no change",
+                 .turn_s_before = {}, .turn_s_after = {}, .decode_tok_s_before = {},
+                 .decode_tok_s_after = {}};
+    if (before_) {
+      out.turn_s_before = out.turn_s_after = before_->turn_s->p50;
+      out.decode_tok_s_before = out.decode_tok_s_after = before_->decode_tok_s->p50;
+    }
+    return out;
+  }
+
   Marginal compare(const ClusterSpec& changed, std::string without, std::string with) const {
     Marginal out{.without = std::move(without), .with = std::move(with), .effect = {},
                  .turn_s_before = {}, .turn_s_after = {}, .decode_tok_s_before = {},
@@ -97,47 +111,97 @@ class Comparison {
   const Plan* before_ = nullptr;
 };
 
-std::vector<Marginal> marginals(const Question& q, const SearchResult& base) {
-  const Comparison comparison(q, base);
-  std::vector<Marginal> out;
-  const ClusterSpec& spec = q.cluster;
-  if (spec.nodes.size() > 1) {
+// A plan uses its machines, and wires that begin or end at a leading one. What it does not use can be
+// taken away without changing it, so no search is needed to know that.
+struct Used {
+  std::uint32_t machines = 0;
+  std::uint32_t leaders = 0;
+  explicit Used(const Plan* plan) {
+    if (!plan) return;
+    machines = plan->machines();
+    for (const Placement& placement : plan->placements) {
+      if (placement.leads) leaders |= 1u << placement.node;
+    }
+  }
+  bool node(std::size_t i) const { return machines >> i & 1u; }
+  bool wire(const Wire& w) const {
+    return node(w.a) && node(w.b) && ((leaders >> w.a | leaders >> w.b) & 1u) != 0;
+  }
+};
+
+class Marginals {
+ public:
+  Marginals(const Question& q, const SearchResult& base)
+      : spec_(q.cluster), catalog_(*q.catalog), comparison_(q, base), used_(best_runnable(q, q.cluster, base)) {
+    const bool many = spec_.nodes.size() > exhaustive_nodes_max;
+    searches_left_ = many ? marginal_searches_max : std::numeric_limits<std::size_t>::max();
+  }
+
+  std::vector<Marginal> run() {
+    if (spec_.nodes.size() > 1) machines();
+    faster_links();
+    for (std::size_t w = 0; w < spec_.wires.size(); ++w) {
+      const Wire& wire = spec_.wires[w];
+      ClusterSpec changed = spec_;
+      changed.wires.erase(changed.wires.begin() + static_cast<std::ptrdiff_t>(w));
+      const std::string name = fmt::format("link {} – {} ({})", spec_.nodes[wire.a].name, spec_.nodes[wire.b].name, wire.key);
+      // In a large cluster the unused wires are too many to name.
+      if (used_.wire(wire) || spec_.nodes.size() <= exhaustive_nodes_max) take(used_.wire(wire), changed, name, "");
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void machines() {
     std::map<std::string, std::set<std::size_t>> alike;
-    for (std::size_t i = 0; i < spec.nodes.size(); ++i) {
-      out.push_back(comparison.compare(without_node(spec, {i}), spec.nodes[i].name, ""));
-      alike[spec.nodes[i].chip].insert(i);
+    for (std::size_t i = 0; i < spec_.nodes.size(); ++i) {
+      take(used_.node(i), without_node(spec_, {i}), spec_.nodes[i].name, "");
+      alike[spec_.nodes[i].chip].insert(i);
     }
     for (const auto& [chip, group] : alike) {
-      if (group.size() < 2 || group.size() == spec.nodes.size()) continue;
+      if (group.size() < 2 || group.size() == spec_.nodes.size()) continue;
       std::string names;
-      for (const std::size_t i : group) names += (names.empty() ? "" : " and ") + spec.nodes[i].name;
-      out.push_back(comparison.compare(without_node(spec, group), names, ""));
+      bool used = false;
+      for (const std::size_t i : group) {
+        names += (names.empty() ? "" : " and ") + spec_.nodes[i].name;
+        used = used || used_.node(i);
+      }
+      take(used, without_node(spec_, group), names, "");
     }
   }
-  for (std::size_t w = 0; w < spec.wires.size(); ++w) {
-    ClusterSpec changed = spec;
-    const Wire& wire = spec.wires[w];
-    changed.wires.erase(changed.wires.begin() + static_cast<std::ptrdiff_t>(w));
-    out.push_back(comparison.compare(
-        changed, fmt::format("link {} – {} ({})", spec.nodes[wire.a].name, spec.nodes[wire.b].name, wire.key), ""));
-  }
-  const Link* faster = q.catalog->link(faster_link);
-  if (faster && faster->effective_gb_s) {
-    ClusterSpec changed = spec;
+
+  void faster_links() {
+    const Link* faster = catalog_.link(faster_link);
+    if (!faster || !faster->effective_gb_s) return;
+    ClusterSpec changed = spec_;
     std::set<std::string> replaced;
     for (Wire& wire : changed.wires) {
       if (wire.gb_s >= *faster->effective_gb_s) continue;
       replaced.insert(wire.key);
       wire.gb_s = *faster->effective_gb_s;
     }
-    if (!replaced.empty()) {
-      std::string keys;
-      for (const std::string& key : replaced) keys += (keys.empty() ? "" : ", ") + key;
-      out.push_back(comparison.compare(changed, "", fmt::format("25 GbE instead of {}", keys)));
+    if (replaced.empty()) return;
+    std::string keys;
+    for (const std::string& key : replaced) keys += (keys.empty() ? "" : ", ") + key;
+    take(true, changed, "", fmt::format("25 GbE instead of {}", keys));
+  }
+
+  void take(bool matters, const ClusterSpec& changed, std::string without, std::string with) {
+    if (!matters && used_.machines != 0) {
+      out_.push_back(comparison_.unchanged(std::move(without), std::move(with)));
+    } else if (searches_left_ > 0) {
+      --searches_left_;
+      out_.push_back(comparison_.compare(changed, std::move(without), std::move(with)));
     }
   }
-  return out;
-}
+
+  const ClusterSpec& spec_;
+  const Catalog& catalog_;
+  Comparison comparison_;
+  Used used_;
+  std::size_t searches_left_ = 0;
+  std::vector<Marginal> out_;
+};
 
 std::optional<double> decode_rate(const Scene& scene, const Pool& pool, KvType kv) {
   const auto step = scene.decode_step(pool, kv, static_cast<double>(scene.workload().prompt_tokens),
@@ -349,7 +413,7 @@ Answer answer(Question question) {
     out.engines.push_back(engines_for(*question.catalog, question.cluster, question.card, plan));
   }
   out.verdict = judge(question, out);
-  out.marginal = marginals(question, out.result);
+  out.marginal = Marginals(question, out.result).run();
   const Scene scene(question.cluster, question.card, question.workload, *question.calibrations,
                     question.options.kernels);
   if (question.cluster.nodes.size() > 1) {

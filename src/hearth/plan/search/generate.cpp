@@ -17,7 +17,7 @@ constexpr std::array<std::uint32_t, 4> ubatch_choices = {512, 1024, 2048, 4096};
 constexpr std::array<std::uint32_t, 5> streamed_ubatch_choices = {4096, 8192, 16384, 32768, 65536};
 constexpr std::uint32_t decode_ubatch = 512;
 // Pools that go on into combinations of two, best first; beyond six machines there are too many.
-constexpr std::size_t combined_pools_max = 24;
+constexpr std::size_t combined_pools_max = 16;
 constexpr std::array<KvType, 2> kv_choices = {KvType::f16, KvType::q8_0};
 
 std::uint32_t mask_of(const Pool& pool) {
