@@ -15,7 +15,7 @@ constexpr std::uint64_t text_bytes_max = 16u << 20;
 
 bool is_url(std::string_view name) { return name.starts_with("http://") || name.starts_with("https://"); }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -26,7 +26,7 @@ Result<fs::path> user_catalog_path() { return TRY(config_directory()) / "catalog
 
 Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& names) {
   std::vector<std::string> paths = names;
-  if (const auto own = user_catalog_path(); own && exists(*own)) paths.insert(paths.begin(), own->string());
+  if (const auto own = user_catalog_path(); own && is_there(*own)) paths.insert(paths.begin(), own->string());
   std::vector<std::string> texts;
   for (const std::string& path : paths) texts.push_back(TRY(read_text_file(path, text_bytes_max)));
   std::vector<plan::CatalogFile> files;
@@ -35,7 +35,7 @@ Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& names) {
 }
 
 Result<> append_checked(const fs::path& path, const std::string& text) {
-  std::string whole = exists(path) ? TRY(read_text_file(path, text_bytes_max)) : std::string();
+  std::string whole = is_there(path) ? TRY(read_text_file(path, text_bytes_max)) : std::string();
   if (!whole.empty() && !whole.ends_with('\n')) whole += '\n';
   whole += (whole.empty() ? "" : "\n") + text;
   const plan::CatalogFile file{path.string(), whole};
@@ -49,7 +49,7 @@ Result<> append_checked(const fs::path& path, const std::string& text) {
 
 Result<plan::ClusterSpec> load_cluster(const plan::Catalog& catalog, const std::string& name) {
   if (const plan::Cluster* known = catalog.cluster(name)) return plan::resolve_cluster(catalog, *known);
-  if (!exists(name)) {
+  if (!is_there(name)) {
     return fail(Code::not_found, fmt::format("no cluster '{}': neither a file nor one of `hearth catalog ls clusters`", name));
   }
   return plan::parse_cluster(catalog, TRY(read_text_file(name, text_bytes_max)), name);
@@ -62,7 +62,7 @@ Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog, co
     return fail(Code::unsupported, fmt::format("{}: reading a header over HTTP is not built yet; give a local GGUF file "
                                                "(its first shard is enough to name it) or a name of `hearth catalog ls models`", model));
   }
-  if (exists(model)) {
+  if (is_there(model)) {
     const auto files = TRY(model::load_model_files(model));
     const auto shape = TRY(model::read_shape(files));
     cards.push_back(TRY(plan::card_of_shape(shape, catalog, fs::path(model).stem().string())));

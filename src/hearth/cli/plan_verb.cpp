@@ -8,6 +8,7 @@
 #include "hearth/cli/plan_files.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/plan/accuracy.h"
+#include "hearth/plan/cost/formulas.h"
 #include "hearth/plan/output/output.h"
 #include "hearth/plan/prediction.h"
 

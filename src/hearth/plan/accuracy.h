@@ -13,23 +13,23 @@ namespace hearth::plan {
 
 struct PredictedRow {
   Phase phase = Phase::prefill;
-  std::string id;
-  std::string hardware;
-  std::string model;
-  std::string engine;
+  std::string id{};
+  std::string hardware{};
+  std::string model{};
+  std::string engine{};
   double measured_tok_s = 0;
   double predicted_tok_s = 0;
   double low_tok_s = 0;   // 80 % interval
   double high_tok_s = 0;
   double error = 0;       // predicted / measured - 1
   bool unknown = false;   // no like model on the same kernels: no prediction is made, this is a guess
-  std::string component;  // what dominates the prior
-  std::vector<Evidence> evidence;
+  std::string component{};  // what dominates the prior
+  std::vector<Evidence> evidence{};
 };
 
 struct ComponentResidual {
   Phase phase = Phase::prefill;
-  std::string component;
+  std::string component{};
   std::size_t rows = 0;
   double median_error = 0;  // signed: a bias of that component
   double median_abs_error = 0;
@@ -47,11 +47,11 @@ struct PhaseAccuracy {
 };
 
 struct AccuracyReport {
-  PhaseAccuracy prefill;
-  PhaseAccuracy decode;
-  std::vector<PredictedRow> rows;  // worst first
-  std::vector<ComponentResidual> components;
-  std::vector<std::pair<std::string, std::size_t>> excluded;  // rule and how many rows it keeps out
+  PhaseAccuracy prefill{};
+  PhaseAccuracy decode{};
+  std::vector<PredictedRow> rows{};  // worst first
+  std::vector<ComponentResidual> components{};
+  std::vector<std::pair<std::string, std::size_t>> excluded{};  // rule and how many rows it keeps out
 };
 
 // Leave-one-hardware-model-pair-out over the catalogue's own measurements.

@@ -15,33 +15,33 @@
 namespace hearth::plan {
 
 struct Node {
-  std::string name;
-  std::string hardware;  // catalogue key; empty when described by numbers
-  std::string chip;
-  std::string backend;
+  std::string name{};
+  std::string hardware{};  // catalogue key; empty when described by numbers
+  std::string chip{};
+  std::string backend{};
   std::uint64_t usable_bytes = 0;  // what weights, KV and buffers of a plan may take together
-  std::string usable_from;         // why that much
+  std::string usable_from{};         // why that much
   double bandwidth_gb_s = 0;
-  std::optional<double> storage_read_gb_s;
-  std::optional<double> probed_prefill_tflops;  // measured on this machine: beats everything published
-  std::optional<double> prior_low_tflops;       // of the catalogue, when nothing better is known
-  std::optional<double> prior_high_tflops;
+  std::optional<double> storage_read_gb_s{};
+  std::optional<double> probed_prefill_tflops{};  // measured on this machine: beats everything published
+  std::optional<double> prior_low_tflops{};       // of the catalogue, when nothing better is known
+  std::optional<double> prior_high_tflops{};
 };
 
 struct Wire {
   std::size_t a = 0;  // indices of nodes
   std::size_t b = 0;
-  std::string key;
-  std::string transport;
+  std::string key{};
+  std::string transport{};
   double gb_s = 0;
   double latency_s = 0;
   bool assumed_gb_s = false;  // from the nominal rate: nobody measured it
 };
 
 struct ClusterSpec {
-  std::string name;
-  std::vector<Node> nodes;
-  std::vector<Wire> wires;
+  std::string name{};
+  std::vector<Node> nodes{};
+  std::vector<Wire> wires{};
   // The fastest wire between two different nodes, nullptr when there is none.
   const Wire* between(std::size_t a, std::size_t b) const;
 };

@@ -10,12 +10,12 @@
 namespace hearth::plan {
 
 struct EngineFit {
-  std::string engine;
-  std::string version;
-  std::string as_of;
-  std::string source;
-  std::vector<std::string> blocked_by;  // empty: it could run this plan
-  std::vector<std::string> caveats;     // known trouble of an engine that could
+  std::string engine{};
+  std::string version{};
+  std::string as_of{};
+  std::string source{};
+  std::vector<std::string> blocked_by{};  // empty: it could run this plan
+  std::vector<std::string> caveats{};     // known trouble of an engine that could
   bool can_run() const { return blocked_by.empty(); }
 };
 

@@ -40,23 +40,23 @@ struct Interval {
 
 struct Placement {
   std::size_t node = 0;
-  std::string role;  // "prefill", "decode", "both"
+  std::string role{};  // "prefill", "decode", "both"
   std::uint32_t first_layer = 0;
   std::uint32_t layers = 0;
   bool leads = false;
-  std::string variant;
-  MemoryUse memory;
+  std::string variant{};
+  MemoryUse memory{};
 };
 
 struct NodeMemory {
   std::size_t node = 0;
-  MemoryUse use;
+  MemoryUse use{};
   std::uint64_t usable_bytes = 0;
 };
 
 struct Bottleneck {
-  std::string prefill;  // "prefill on spark-1: 62 % of the time to the first token"
-  std::string decode;
+  std::string prefill{};  // "prefill on spark-1: 62 % of the time to the first token"
+  std::string decode{};
 };
 
 // The input this plan depends on most and knows least.
@@ -77,38 +77,38 @@ struct CurvePoint {
 
 struct Plan {
   Family family = Family::alone;
-  std::vector<Placement> placements;
+  std::vector<Placement> placements{};
   KvType kv = KvType::f16;
   std::uint32_t ubatch = 512;
-  std::optional<Interval> ttft_s;
-  std::optional<Interval> prefill_tok_s;  // of the turn's new tokens, at its depth
-  std::optional<Interval> decode_tok_s;   // after the prompt, one of the workload's streams
-  std::optional<Interval> turn_s;         // to the last token
+  std::optional<Interval> ttft_s{};
+  std::optional<Interval> prefill_tok_s{};  // of the turn's new tokens, at its depth
+  std::optional<Interval> decode_tok_s{};   // after the prompt, one of the workload's streams
+  std::optional<Interval> turn_s{};         // to the last token
   std::uint64_t max_context = 0;          // per stream, with these placements
-  std::vector<NodeMemory> memory;
-  Bottleneck bottleneck;
-  std::optional<LeastCertain> least_certain;
-  std::vector<std::string> calibrated_from;
-  std::vector<std::string> assumptions;  // what nobody has shown yet
-  std::optional<double> break_even_tokens;        // new tokens from which this beats prefill where it decodes
-  std::optional<double> pipelined_prefill_tok_s;  // bound if stages could overlap
-  std::vector<CurvePoint> curve;
+  std::vector<NodeMemory> memory{};
+  Bottleneck bottleneck{};
+  std::optional<LeastCertain> least_certain{};
+  std::vector<std::string> calibrated_from{};
+  std::vector<std::string> assumptions{};  // what nobody has shown yet
+  std::optional<double> break_even_tokens{};        // new tokens from which this beats prefill where it decodes
+  std::optional<double> pipelined_prefill_tok_s{};  // bound if stages could overlap
+  std::vector<CurvePoint> curve{};
   std::uint32_t machines() const;  // bits of nodes used
 };
 
 // A family (or one way of it) that cannot be, with the one number that rules it out.
 struct Rejected {
   Family family = Family::alone;
-  std::string reason;
+  std::string reason{};
   double needed = 0;
   double available = 0;
-  std::string unit;
+  std::string unit{};
 };
 
 // A family that works but is nowhere best.
 struct Dominated {
   Family family = Family::alone;
-  std::string by;
+  std::string by{};
   double turn_s = 0;
 };
 
@@ -119,15 +119,15 @@ struct SearchStats {
 
 struct Options {
   std::string kernels = "llama.cpp";   // of the engine that would run the plan
-  std::vector<ModelCard> low_bit_copies;  // smaller variants of the model, for the family of that name
+  std::vector<ModelCard> low_bit_copies{};  // smaller variants of the model, for the family of that name
   bool with_curve = true;
 };
 
 struct SearchResult {
-  std::vector<Plan> plans;  // best first; none dominated by another
-  std::vector<Rejected> rejected;
-  std::vector<Dominated> dominated;
-  SearchStats stats;
+  std::vector<Plan> plans{};  // best first; none dominated by another
+  std::vector<Rejected> rejected{};
+  std::vector<Dominated> dominated{};
+  SearchStats stats{};
 };
 
 struct RateShift {

@@ -18,15 +18,15 @@ std::string_view metric_name(Metric metric);
 std::string_view direction_name(Direction direction);
 
 struct Prediction {
-  std::string text;                   // as stated
-  std::vector<std::string> machines;  // whose presence is in question
+  std::string text{};                   // as stated
+  std::vector<std::string> machines{};  // whose presence is in question
   bool adding = true;                 // false: "without", "removing"
   Metric metric = Metric::turn_s;
   Direction direction = Direction::higher;
-  std::optional<double> size;         // 0.2: by at least a fifth
-  std::optional<double> before;       // what the planner expects without, then with the change
-  std::optional<double> after;
-  std::string planner_says;           // "agrees", "disagrees", "cannot say"
+  std::optional<double> size{};         // 0.2: by at least a fifth
+  std::optional<double> before{};       // what the planner expects without, then with the change
+  std::optional<double> after{};
+  std::string planner_says{};           // "agrees", "disagrees", "cannot say"
 };
 
 // Understands: (adding | removing | with | without) MACHINES makes (it | prefill | decode | the first

@@ -16,18 +16,18 @@ namespace hearth::plan {
 struct Rate {
   double log_factor = 0;  // time over the prior's time, in logs
   double log_sd = 0;
-  std::vector<std::string> calibrated_from;
+  std::vector<std::string> calibrated_from{};
 };
 
 struct NodeRates {
-  std::optional<Rate> prefill;
-  std::optional<Rate> decode;
+  std::optional<Rate> prefill{};
+  std::optional<Rate> decode{};
   double overhead_per_layer_s = 0;
 };
 
 struct Calibrations {
-  Calibration prefill;
-  Calibration decode;
+  Calibration prefill{};
+  Calibration decode{};
 };
 Calibrations calibrations_of(const Catalog& catalog);
 

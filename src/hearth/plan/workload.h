@@ -13,20 +13,20 @@
 namespace hearth::plan {
 
 struct Bar {
-  std::optional<double> ttft_s_max;
-  std::optional<double> decode_tok_s_min;
+  std::optional<double> ttft_s_max{};
+  std::optional<double> decode_tok_s_min{};
 };
 
 struct Workload {
-  std::string name;
-  std::string title;
+  std::string name{};
+  std::string title{};
   std::uint64_t context_tokens = 0;  // must fit in memory, per stream
   std::uint64_t prompt_tokens = 0;   // of a typical turn
   double cached_share = 0;           // of the prompt, present since the turn before
   std::uint64_t output_tokens = 0;
   std::uint32_t streams = 1;
-  Bar bar;
-  std::string why;  // where the numbers come from
+  Bar bar{};
+  std::string why{};  // where the numbers come from
   std::uint64_t new_tokens() const;
   std::uint64_t cached_tokens() const { return prompt_tokens - new_tokens(); }
 };

@@ -15,7 +15,7 @@
 namespace hearth::plan {
 
 struct CatalogFile {
-  std::string name;  // for messages
+  std::string name{};  // for messages
   std::string_view text;
 };
 

@@ -19,19 +19,19 @@ namespace hearth::plan {
 
 // What a rate depends on besides physics.
 struct KernelKey {
-  std::string chip;
-  std::string backend;
-  std::string kernels;
-  std::string generation;
-  std::string architecture;
+  std::string chip{};
+  std::string backend{};
+  std::string kernels{};
+  std::string generation{};
+  std::string architecture{};
   bool mixture = false;
   double attention_share = 0;  // of the FLOPs; 0 for decode
 };
 
 struct Observation {
-  KernelKey key;
+  KernelKey key{};
   double log_ratio = 0;
-  std::string id;   // of the measurement
+  std::string id{};   // of the measurement
   bool own = false;  // measured on this very machine: less noise
 };
 
@@ -52,14 +52,14 @@ struct EffectSizes {
 };
 
 struct Evidence {
-  std::string id;
+  std::string id{};
   double weight = 0;  // how much of the correction rests on it; may be negative
 };
 
 struct Correction {
   double log_mean = 0;
   double log_sd = 0;               // of the prediction, noise included
-  std::vector<Evidence> evidence;  // heaviest first
+  std::vector<Evidence> evidence{};  // heaviest first
 };
 
 class Calibration {

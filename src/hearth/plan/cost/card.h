@@ -25,13 +25,13 @@ struct LayerWeights {
 enum class AttentionForm : std::uint8_t { expanded, absorbed };  // of MLA; others have one form
 
 struct ModelCard {
-  std::string model;         // catalogue key, or the file's name
-  std::string architecture;  // models with one architecture count as one in calibration
-  std::string name;
-  std::string variant;
-  std::string format;  // "gguf", "mlx", …
-  std::string note;    // shown beside the plan: why this variant is degraded
-  std::vector<LayerWeights> layers;
+  std::string model{};         // catalogue key, or the file's name
+  std::string architecture{};  // models with one architecture count as one in calibration
+  std::string name{};
+  std::string variant{};
+  std::string format{};  // "gguf", "mlx", …
+  std::string note{};    // shown beside the plan: why this variant is degraded
+  std::vector<LayerWeights> layers{};
   std::uint64_t embedding_bytes = 0;  // held by the machine that leads, one row read per token
   std::uint64_t head_bytes = 0;       // held by it too, read whole for each decoded token
   std::uint32_t experts = 0;          // 0: dense
@@ -50,7 +50,7 @@ struct ModelCard {
   std::uint32_t hidden = 0;
   std::uint32_t heads = 0;
   std::uint32_t vocab = 0;
-  std::string calculated_from;  // where the bytes come from
+  std::string calculated_from{};  // where the bytes come from
   bool mixture() const { return experts > 0; }
   bool operator==(const ModelCard&) const = default;
 };

@@ -21,12 +21,12 @@ std::string_view phase_name(Phase phase);
 
 struct UsableRow {
   const Measurement* row = nullptr;
-  KernelKey key;
+  KernelKey key{};
   double prior_s = 0;     // what the row measured would take by the prior
   double measured_s = 0;  // and what it took
   double measured_tok_s = 0;
-  PrefillParts prefill;
-  DecodeParts decode;
+  PrefillParts prefill{};
+  DecodeParts decode{};
 };
 
 // The rule that keeps a row out, in words, or the row made ready. The catalogue must outlive it.

@@ -13,8 +13,8 @@ namespace hearth::plan {
 // Where prefill and decode happen. One pool for both when `prefill` is empty.
 struct Layout {
   Family family = Family::alone;
-  Pool decode;
-  Pool prefill;
+  Pool decode{};
+  Pool prefill{};
   KvType kv = KvType::f16;
   std::uint32_t ubatch = 512;
   double streamed_bytes_per_s = 0;  // of prefill weights that storage delivers, all machines together
@@ -28,9 +28,9 @@ std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout, std::
 std::uint64_t max_context_of(const Scene& scene, const Layout& layout);
 
 struct Timing {
-  Duration prefill;  // of the new tokens
-  Duration first;    // all until the first token: queue, prefill, tail of the hand-off, first step
-  Duration step;     // one decode step of all streams
+  Duration prefill{};  // of the new tokens
+  Duration first{};    // all until the first token: queue, prefill, tail of the hand-off, first step
+  Duration step{};     // one decode step of all streams
   double turn_s = 0;
 };
 // Nothing when a rate is unknown. `prefill_scene` holds the other quantisation, or is `scene`.

@@ -9,7 +9,7 @@
 namespace hearth::plan {
 
 struct Candidate {
-  Layout layout;
+  Layout layout{};
   std::uint32_t machines = 0;  // bits
   bool timed = false;
   double turn_s = 0;
@@ -24,9 +24,9 @@ struct CopyScene {
 };
 
 struct Generated {
-  std::vector<Candidate> candidates;  // per family and set of machines the fastest
-  std::vector<Rejected> rejected;
-  SearchStats stats;
+  std::vector<Candidate> candidates{};  // per family and set of machines the fastest
+  std::vector<Rejected> rejected{};
+  SearchStats stats{};
 };
 
 Generated generate(const Scene& scene, const std::vector<CopyScene>& copies);

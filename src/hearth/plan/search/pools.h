@@ -23,10 +23,10 @@ struct Shortfall {
 };
 
 struct FillOptions {
-  ContextShape shape;
+  ContextShape shape{};
   bool for_prefill = true;
   bool for_decode = true;
-  std::vector<double> taken_bytes;  // per node, by something else of the same plan; may be empty
+  std::vector<double> taken_bytes{};  // per node, by something else of the same plan; may be empty
   std::uint32_t first_layer = 0;
   std::uint32_t layer_count = 0;  // 0: all from first_layer on
 };

@@ -24,16 +24,16 @@ struct Stage {
 using Pool = std::vector<Stage>;
 
 struct TimePart {
-  std::string name;  // "prefill on studio", "hops", "wire …"
+  std::string name{};  // "prefill on studio", "hops", "wire …"
   double seconds = 0;
   double log_sd = 0;
-  std::optional<std::size_t> node;
+  std::optional<std::size_t> node{};
 };
 
 // A duration as the sum of parts. The parts' errors are taken as fully correlated, so intervals add.
 struct Duration {
-  std::vector<TimePart> parts;
-  std::vector<std::string> calibrated_from;
+  std::vector<TimePart> parts{};
+  std::vector<std::string> calibrated_from{};
   double seconds() const;
   double log_sd() const;
   void add(TimePart part);
