@@ -46,4 +46,12 @@ Result<fs::path> cache_directory() {
               "no directory for the cache: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
 }
 
+Result<fs::path> config_directory() {
+  if (const char* home = variable("HEARTH_HOME")) return fs::path(home);
+  if (const char* config = variable("XDG_CONFIG_HOME")) return fs::path(config) / "hearth";
+  if (const char* home = variable("HOME")) return fs::path(home) / ".config" / "hearth";
+  return fail(Code::not_found,
+              "no directory for your files: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
+}
+
 }  // namespace hearth::cli

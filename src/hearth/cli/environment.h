@@ -11,5 +11,7 @@ namespace hearth::cli {
 Result<std::filesystem::path> find_worker_executable();
 // HEARTH_HOME, else ~/.cache/hearth (or XDG_CACHE_HOME/hearth): chunk store, generated models.
 Result<std::filesystem::path> cache_directory();
+// HEARTH_HOME, else ~/.config/hearth (or XDG_CONFIG_HOME/hearth): what people wrote themselves.
+Result<std::filesystem::path> config_directory();
 
 }  // namespace hearth::cli

@@ -7,9 +7,11 @@
 
 namespace hearth::cli {
 
+Verb catalog_verb();
 Verb demo_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
+Verb plan_verb();
 Verb run_verb(StopToken stop);
 
 }  // namespace hearth::cli

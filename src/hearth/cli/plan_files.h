@@ -1,0 +1,30 @@
+#pragma once
+// The files a plan reads: catalogues of the user, a cluster, a model.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "hearth/plan/catalog/load.h"
+#include "hearth/plan/cluster.h"
+#include "hearth/plan/cost/card.h"
+
+namespace hearth::cli {
+
+// ~/.config/hearth/catalog.toml (or XDG_CONFIG_HOME); read when it exists.
+Result<std::filesystem::path> user_catalog_path();
+
+// What ships, the user's own file, and `files`.
+Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& files);
+
+// Appends, after checking that the file still loads with the text at its end.
+Result<> append_checked(const std::filesystem::path& path, const std::string& text);
+
+// A catalogue cluster by key ("reference"), else a TOML file.
+Result<plan::ClusterSpec> load_cluster(const plan::Catalog& catalog, const std::string& name);
+
+// One card per quantisation asked for. `model` is a catalogue key or a GGUF file; a file has one.
+Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog, const std::string& model,
+                                                const std::vector<std::string>& quants);
+
+}  // namespace hearth::cli

@@ -1,0 +1,42 @@
+#pragma once
+// Statements about a cluster that an experiment can test: "adding the Sparks makes it slower".
+// Recorded with what the planner itself expects, before anything is measured. Pure.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hearth/base/json.h"
+#include "hearth/plan/explain.h"
+
+namespace hearth::plan {
+
+enum class Metric : std::uint8_t { turn_s, ttft_s, prefill_tok_s, decode_tok_s };
+enum class Direction : std::uint8_t { lower, higher, same };
+std::string_view metric_name(Metric metric);
+std::string_view direction_name(Direction direction);
+
+struct Prediction {
+  std::string text{};                   // as stated
+  std::vector<std::string> machines{};  // whose presence is in question
+  bool adding = true;                 // false: "without", "removing"
+  Metric metric = Metric::turn_s;
+  Direction direction = Direction::higher;
+  std::optional<double> size{};         // 0.2: by at least a fifth
+  std::optional<double> before{};       // what the planner expects without, then with the change
+  std::optional<double> after{};
+  std::string planner_says{};           // "agrees", "disagrees", "cannot say"
+};
+
+// Understands: (adding | removing | with | without) MACHINES makes (it | prefill | decode | the first
+// token) (faster | slower | no difference) [by N %]. Machine names of the cluster, or hardware words
+// such as "the Sparks". invalid_argument says what was not understood, with an example.
+Result<Prediction> parse_prediction(std::string_view text, const ClusterSpec& spec);
+
+// Fills in what the planner expects for this question.
+void expect(Prediction& prediction, const Question& question);
+
+Json prediction_json(const Prediction& prediction);
+
+}  // namespace hearth::plan

@@ -1,0 +1,81 @@
+#include "hearth/plan/rates.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace hearth::plan {
+namespace {
+
+constexpr double probe_log_sd = 0.15;       // a short matmul probe against a long prefill
+constexpr double prior_decode_log_sd = 0.4;  // the bandwidth roof alone
+constexpr double range_sd = 1.2816;          // a prior's low to high is an 80 % interval
+constexpr double range_log_sd_min = 0.2;
+constexpr double flop_per_tflop = 1e12;
+
+std::vector<std::string> names_of(const Correction& correction) {
+  std::vector<std::string> out;
+  for (const Evidence& evidence : correction.evidence) out.push_back(evidence.id);
+  return out;
+}
+
+std::optional<Rate> prefill_rate(const Node& node, const KernelKey& key, const Calibration& known) {
+  if (node.probed_prefill_tflops) {
+    return Rate{.log_factor = std::log(prior_flop_s / (*node.probed_prefill_tflops * flop_per_tflop)),
+                .log_sd = probe_log_sd,
+                .calibrated_from = {fmt::format("probe of {}", node.name)}};
+  }
+  if (const std::optional<Correction> correction = known.correct(key)) {
+    return Rate{.log_factor = correction->log_mean, .log_sd = correction->log_sd,
+                .calibrated_from = names_of(*correction)};
+  }
+  if (node.prior_low_tflops && node.prior_high_tflops) {
+    const double low = std::log(*node.prior_low_tflops * flop_per_tflop);
+    const double high = std::log(*node.prior_high_tflops * flop_per_tflop);
+    return Rate{.log_factor = std::log(prior_flop_s) - (low + high) / 2,
+                .log_sd = std::max(range_log_sd_min, (high - low) / 2 / range_sd),
+                .calibrated_from = {fmt::format("prior of {}: {:.0f} to {:.0f} TFLOP/s", node.hardware,
+                                                *node.prior_low_tflops, *node.prior_high_tflops)}};
+  }
+  return std::nullopt;
+}
+
+std::optional<Rate> decode_rate(const Node& node, const KernelKey& key, const Calibration& known) {
+  if (const std::optional<Correction> correction = known.correct(key)) {
+    return Rate{.log_factor = correction->log_mean, .log_sd = correction->log_sd,
+                .calibrated_from = names_of(*correction)};
+  }
+  if (node.bandwidth_gb_s > 0) {
+    return Rate{.log_factor = 0, .log_sd = prior_decode_log_sd,
+                .calibrated_from = {fmt::format("bandwidth of {} ({:.0f} GB/s)", node.name,
+                                                node.bandwidth_gb_s)}};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Calibrations calibrations_of(const Catalog& catalog) {
+  return {.prefill = calibrate(usable_rows(catalog, Phase::prefill)),
+          .decode = calibrate(usable_rows(catalog, Phase::decode))};
+}
+
+NodeRates rates_of(const Node& node, const ModelCard& card, const Calibrations& calibrations,
+                   std::string_view kernels, double attention_share) {
+  KernelKey key{.chip = node.chip,
+                .backend = node.backend,
+                .kernels = std::string(kernels),
+                .generation = "",
+                .architecture = card.architecture,
+                .mixture = card.mixture(),
+                .attention_share = attention_share};
+  NodeRates out;
+  out.overhead_per_layer_s = layer_overhead_s(node.backend).value_or(0);
+  if (card.linear_flop_per_token > 0) out.prefill = prefill_rate(node, key, calibrations.prefill);
+  key.attention_share = 0;
+  out.decode = decode_rate(node, key, calibrations.decode);
+  return out;
+}
+
+}  // namespace hearth::plan

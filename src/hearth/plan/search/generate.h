@@ -1,0 +1,34 @@
+#pragma once
+// All layouts of each family that memory and wires allow, and why the others are impossible.
+// Internal to plan/.
+
+#include <vector>
+
+#include "hearth/plan/search/candidates.h"
+
+namespace hearth::plan {
+
+struct Candidate {
+  Layout layout{};
+  std::uint32_t machines = 0;  // bits
+  bool timed = false;
+  double turn_s = 0;
+  double ttft_s = 0;
+  double step_s = 0;
+};
+
+// A scene for another quantisation of the model, kept beside its card.
+struct CopyScene {
+  const ModelCard* card = nullptr;
+  const Scene* scene = nullptr;
+};
+
+struct Generated {
+  std::vector<Candidate> candidates{};  // per family and set of machines the fastest
+  std::vector<Rejected> rejected{};
+  SearchStats stats{};
+};
+
+Generated generate(const Scene& scene, const std::vector<CopyScene>& copies);
+
+}  // namespace hearth::plan
