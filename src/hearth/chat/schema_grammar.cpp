@@ -1,0 +1,321 @@
+#include "hearth/chat/schema_grammar.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "hearth/chat/pattern_parser.h"
+
+namespace hearth::chat {
+namespace {
+
+using Kind = SchemaNode::Kind;
+
+constexpr std::string_view white_space = "(\" \" | \"\\n\" [ \\x09]{0,20})?";
+constexpr int free_depth = 4;  // containers in containers where nothing is said about a value
+constexpr std::string_view parameter_end = "</parameter>";
+
+void alternative(std::string& out, const std::string& branch) {
+  if (!branch.empty()) out += (out.empty() ? "" : " | ") + branch;
+}
+
+std::string space(GbnfBuilder& grammar) { return grammar.add("ws", std::string(white_space)); }
+
+std::string json_string(GbnfBuilder& grammar) {
+  const std::string character = any_string_character(grammar, StringMode::json);
+  return grammar.add("string", "\"\\\"\" " + character + "* \"\\\"\"");
+}
+
+// Any JSON, down to a depth: a model with nothing else to do must still come to an end.
+std::string free_value(GbnfBuilder& grammar, int depth);
+
+std::string free_container(GbnfBuilder& grammar, int depth, bool object) {
+  const std::string ws = space(grammar);
+  std::string item = free_value(grammar, depth - 1);
+  if (object) item = json_string(grammar) + " " + ws + " \":\" " + ws + " " + item;
+  item = grammar.add(object ? "member" : "item", item);
+  return grammar.add(object ? "object" : "array",
+                     fmt::format("\"{0}\" {1} ({2} (\",\" {1} {2})*)? {1} \"{3}\"",
+                                 object ? "{" : "[", ws, item, object ? "}" : "]"));
+}
+
+std::string free_value(GbnfBuilder& grammar, int depth) {
+  std::string any = "\"true\" | \"false\" | \"null\" | " + json_string(grammar) + " | " +
+                    number_rule(grammar, {});
+  if (depth > 0) {
+    any += " | " + free_container(grammar, depth, true) + " | " +
+           free_container(grammar, depth, false);
+  }
+  return grammar.add("value", any);
+}
+
+// Strings that are none of `names`, character by character. Without escapes, so that no name can
+// come in by another spelling.
+std::string other_names(GbnfBuilder& grammar, const std::vector<std::u32string>& names,
+                        std::size_t matched, const CharSet& characters, const std::string& any) {
+  std::map<char32_t, std::vector<std::u32string>> branches;
+  bool taken = false;
+  for (const std::u32string& name : names) {
+    if (name.size() == matched) {
+      taken = true;
+    } else if (contains(characters, name[matched])) {
+      branches[name[matched]].push_back(name);
+    }
+  }
+  if (branches.empty() && !taken) return any;
+  CharSet rest = characters;
+  std::string body;
+  for (const auto& [character, longer] : branches) {
+    CharSet cut;
+    for (const CharRange& range : rest) {
+      if (character < range.first || character > range.last) {
+        cut.push_back(range);
+        continue;
+      }
+      if (character > range.first) cut.push_back({range.first, character - 1});
+      if (character < range.last) cut.push_back({character + 1, range.last});
+    }
+    rest = std::move(cut);
+    alternative(body, gbnf_class({{character, character}}) + " " +
+                          other_names(grammar, longer, matched + 1, characters, any));
+  }
+  if (!rest.empty()) alternative(body, gbnf_class(rest) + " " + any);
+  return grammar.add("name", taken ? "(" + body + ")" : "(" + body + ")?");
+}
+
+class Writer {
+ public:
+  Writer(GbnfBuilder& grammar, const Schema& schema)
+      : grammar_(grammar), schema_(schema), ws_(space(grammar)) {}
+
+  // Empty when no value is possible.
+  std::string json(NodeId id) { return rule(id, StringMode::json); }
+
+  Result<std::string> tag_arguments(std::string_view path) {
+    const SchemaNode& node = schema_.resolved(schema_.root());
+    if (node.kind != Kind::object) {
+      return fail(Code::unsupported,
+                  fmt::format("{}: the arguments of a tool must be described by one object", path));
+    }
+    std::string out;
+    for (const auto& property : node.properties) {
+      const std::string value = rule(property.node, StringMode::raw);
+      if (value.empty() && property.required) {
+        return fail(Code::unsupported,
+                    fmt::format("{}.properties.{}: no value of it can be written between tags",
+                                path, property.name));
+      }
+      if (value.empty()) continue;
+      const std::string part = grammar_.add(
+          "parameter", gbnf_literal("<parameter=" + property.name + ">\n") + " " + value + " " +
+                           gbnf_literal("\n</parameter>\n"));
+      out += (out.empty() ? "" : " ") + part + (property.required ? "" : "?");
+    }
+    if (node.additional && schema_.node(*node.additional).possible) {
+      const CharSet characters = {{'-', '.'}, {'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+      out += (out.empty() ? "(" : " (") + std::string("\"<parameter=\" ") +
+             name_rule(node, characters, "+") + " \">\\n\" " +
+             rule(*node.additional, StringMode::raw) + " \"\\n</parameter>\\n\"){0,8}";
+    }
+    return out.empty() ? "\"\"" : grammar_.add("parameters", out);
+  }
+
+ private:
+  using Key = std::pair<NodeId, StringMode>;
+
+  std::string rule(NodeId id, StringMode mode) {
+    const SchemaNode& node = schema_.node(id);
+    if (!node.possible) return {};
+    if (!schema_.is_shared(id)) return body_rule(node, mode);
+    if (const auto known = shared_.find({id, mode}); known != shared_.end()) return known->second;
+    const std::string name = grammar_.reserve("ref");
+    shared_[{id, mode}] = name;
+    grammar_.define(name, body_rule(node, mode));
+    return name;
+  }
+
+  std::string body_rule(const SchemaNode& node, StringMode mode) {
+    const bool raw = mode == StringMode::raw;
+    switch (node.kind) {
+      case Kind::never: return {};
+      case Kind::any:
+        return raw ? raw_text() : free_value(grammar_, free_depth);
+      case Kind::null: return "\"null\"";
+      case Kind::boolean: return grammar_.add("boolean", "\"true\" | \"false\"");
+      case Kind::integer: return integer_rule(grammar_, node.integer_min, node.integer_max);
+      case Kind::number: return number_rule(grammar_, node.bounds);
+      case Kind::string: return string_rule(node, mode);
+      case Kind::array: return array_rule(node);
+      case Kind::object: return object_rule(node);
+      case Kind::values: return values_rule(node, mode);
+      case Kind::any_of: {
+        std::string any;
+        for (const NodeId branch : node.branches) alternative(any, rule(branch, mode));
+        return any.empty() ? any : grammar_.add("any", any);
+      }
+      case Kind::alias: return rule(node.target, mode);
+    }
+    return {};
+  }
+
+  std::string string_rule(const SchemaNode& node, StringMode mode) {
+    const bool raw = mode == StringMode::raw;
+    std::string text;
+    if (!node.patterns.empty()) {
+      text = node.patterns[0]->to_gbnf(grammar_, mode);
+      if (text.empty()) return {};
+    } else if (raw && node.length_min == 0 && !node.length_max) {
+      return raw_text();
+    } else {
+      text = grammar_.repeat(any_string_character(grammar_, mode), node.length_min,
+                             node.length_max);
+    }
+    return raw ? grammar_.add("text", text)
+               : grammar_.add("string", "\"\\\"\" " + text + " \"\\\"\"");
+  }
+
+  // Text that does not contain </parameter>: one rule for each letter of it that has been read.
+  std::string raw_text() {
+    if (!raw_text_.empty()) return raw_text_;
+    std::vector<std::string> states;
+    for (std::size_t i = 0; i < parameter_end.size(); ++i) states.push_back(grammar_.reserve("text"));
+    const CharSet writable = complement({{0, 8}, {11, 31}, {0x7F, 0x7F}});
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      const auto next = static_cast<char32_t>(parameter_end[i]);
+      CharSet others;
+      for (const CharRange& range : writable) {
+        CharRange left = range;
+        for (const char32_t cut : {std::min<char32_t>('<', next), std::max<char32_t>('<', next)}) {
+          if (cut < left.first || cut > left.last) continue;
+          if (cut > left.first) others.push_back({left.first, cut - 1});
+          left.first = cut + 1;
+        }
+        if (left.first <= left.last) others.push_back(left);
+      }
+      std::string body = gbnf_class(others) + " " + states[0];
+      if (i + 1 < states.size()) body += " | " + gbnf_class({{next, next}}) + " " + states[i + 1];
+      if (i > 0) body += " | \"<\" " + states[1];
+      grammar_.define(states[i], "(" + body + ")?");
+    }
+    return raw_text_ = states[0];
+  }
+
+  std::string array_rule(const SchemaNode& node) {
+    const std::string item = schema_.node(node.items).possible ? rule(node.items, StringMode::json)
+                                                               : std::string();
+    const std::string open = "\"[\" " + ws_ + " ";
+    const std::string close = " " + ws_ + " \"]\"";
+    if (item.empty() || node.length_max == 0u) return grammar_.add("array", "\"[\" " + ws_ + " \"]\"");
+    const std::string name = grammar_.add("item", item);
+    const std::uint64_t more_min = node.length_min > 0 ? node.length_min - 1 : 0;
+    const auto more_max =
+        node.length_max ? std::optional(*node.length_max - 1) : std::optional<std::uint64_t>();
+    const std::string list =
+        name + " " + grammar_.repeat("\",\" " + ws_ + " " + name, more_min, more_max);
+    return grammar_.add("array",
+                        open + (node.length_min > 0 ? list : "(" + list + ")?") + close);
+  }
+
+  std::string name_rule(const SchemaNode& node, const CharSet& characters, const char* times) {
+    std::vector<std::u32string> names;
+    for (const auto& property : node.properties) {
+      if (auto name = code_points(property.name)) names.push_back(std::move(*name));
+    }
+    const std::string any = grammar_.add("any-name", gbnf_class(characters) + "*");
+    const std::string rule = other_names(grammar_, names, 0, characters, any);
+    if (rule != any || *times == '*') return rule;
+    return gbnf_class(characters) + times;
+  }
+
+  std::string member(const std::string& key, const std::string& value) {
+    return grammar_.add("member", key + " " + ws_ + " \":\" " + ws_ + " " + value);
+  }
+
+  std::string additional_member(const SchemaNode& node) {
+    if (!node.additional || !schema_.node(*node.additional).possible) return {};
+    const CharSet characters = complement({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}, {0x7F, 0x7F}});
+    return member("\"\\\"\" " + name_rule(node, characters, "*") + " \"\\\"\"",
+                  rule(*node.additional, StringMode::json));
+  }
+
+  // Two rules for each property: nothing written yet, something written before. Optional ones are
+  // passed over by either, so the size stays linear.
+  std::string object_rule(const SchemaNode& node) {
+    const std::string comma = "\",\" " + ws_ + " ";
+    std::string head;  // what may follow "{" from here on; empty: nothing
+    std::string tail;
+    bool must = false;  // whether head must write something
+    if (const std::string other = additional_member(node); !other.empty()) {
+      tail = grammar_.add("more", "(" + comma + other + ")*");
+      head = grammar_.add("first", other + " " + tail);
+    }
+    for (std::size_t i = node.properties.size(); i-- > 0;) {
+      const auto& property = node.properties[i];
+      if (!schema_.node(property.node).possible) continue;
+      const std::string value = rule(property.node, StringMode::json);
+      if (value.empty() && property.required) return {};
+      if (value.empty()) continue;
+      const std::string pair = member(gbnf_literal(dump_json(Json(property.name))), value);
+      const std::string rest = tail.empty() ? "" : " " + tail;
+      if (property.required) {
+        head = grammar_.add("first", pair + rest);
+        tail = grammar_.add("more", comma + pair + rest);
+        must = true;
+      } else {
+        head = grammar_.add("first", pair + rest + (head.empty() ? "" : " | " + head));
+        tail = grammar_.add("more", "(" + comma + pair + ")?" + rest);
+      }
+    }
+    if (head.empty()) return grammar_.add("object", "\"{\" " + ws_ + " \"}\"");
+    return grammar_.add("object", "\"{\" " + ws_ + " " + (must ? head : head + "?") + " " + ws_ +
+                                      " \"}\"");
+  }
+
+  std::string values_rule(const SchemaNode& node, StringMode mode) {
+    std::string any;
+    for (const Json& value : node.values) {
+      if (mode == StringMode::raw && value.is_string()) {
+        if (value.as_string().find(parameter_end) != std::string::npos) continue;
+        alternative(any, gbnf_literal(value.as_string()));
+      } else {
+        alternative(any, gbnf_literal(dump_json(value)));
+      }
+    }
+    return any.empty() ? any : grammar_.add("enum", any);
+  }
+
+  GbnfBuilder& grammar_;
+  const Schema& schema_;
+  std::string ws_;
+  std::string raw_text_;
+  std::map<Key, std::string> shared_;
+};
+
+}  // namespace
+
+Result<std::string> value_rule(GbnfBuilder& grammar, const Schema& schema) {
+  std::string rule = Writer(grammar, schema).json(schema.root());
+  if (rule.empty()) {
+    return fail(Code::invalid_argument, "no value of this schema can be written");
+  }
+  return rule;
+}
+
+Result<std::string> tag_arguments_rule(GbnfBuilder& grammar, const Schema& schema,
+                                       std::string_view path) {
+  return Writer(grammar, schema).tag_arguments(path);
+}
+
+std::string free_object_rule(GbnfBuilder& grammar) {
+  return free_container(grammar, free_depth, /*object=*/true);
+}
+
+Result<std::string> schema_to_gbnf(const Json& schema, std::string_view path) {
+  const Schema compiled = TRY(Schema::compile(schema, path));
+  GbnfBuilder grammar;
+  const std::string root = TRY(value_rule(grammar, compiled));
+  return grammar.text(root);
+}
+
+}  // namespace hearth::chat
