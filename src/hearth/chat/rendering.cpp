@@ -76,7 +76,7 @@ void SegmentList::foreign(std::string_view text) {
   cut_ = false;
 }
 
-void SegmentList::tokens(std::span<const std::int32_t> ids) {
+void SegmentList::tokens(std::span<const Token> ids) {
   segments_.push_back({Segment::Kind::tokens, {}, {ids.begin(), ids.end()}});
 }
 

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "hearth/model/token.h"
+
 namespace hearth::chat {
 
 struct Segment {
@@ -19,7 +21,7 @@ struct Segment {
   };
   Kind kind = Kind::text;
   std::string text;                  // of tokens: empty
-  std::vector<std::int32_t> tokens;  // of tokens only
+  std::vector<Token> tokens;  // of tokens only
 
   bool operator==(const Segment&) const = default;
 };
@@ -49,7 +51,7 @@ class SegmentList {
   // Wording of the format that names markers: those become markup, the rest text.
   void wording(std::string_view text);
   void foreign(std::string_view text);
-  void tokens(std::span<const std::int32_t> ids);
+  void tokens(std::span<const Token> ids);
   std::vector<Segment> take() { return std::move(segments_); }
 
  private:

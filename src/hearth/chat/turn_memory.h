@@ -18,11 +18,12 @@
 
 #include "hearth/base/digest.h"
 #include "hearth/chat/message.h"
+#include "hearth/model/token.h"
 
 namespace hearth::chat {
 
 struct TurnRecord {
-  std::vector<std::int32_t> tokens;  // as sampled, without the token that ended the turn
+  std::vector<Token> tokens;  // as sampled, without the token that ended the turn
   bool thinking_on = false;          // which generation prompt stood before them
 };
 
