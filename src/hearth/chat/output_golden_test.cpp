@@ -189,7 +189,9 @@ TEST(OutputParser, DeltasAddUp) {
       for (const Event& event : events) {
         if (event.kind == Event::Kind::call_begin) sum.clear();
         if (event.kind == Event::Kind::call_arguments) sum += event.text;
-        if (event.kind == Event::Kind::call_end) EXPECT_EQ(sum, event.text) << entry.path();
+        if (event.kind == Event::Kind::call_end) {
+          EXPECT_EQ(sum, event.text) << entry.path();
+        }
       }
     }
   }
