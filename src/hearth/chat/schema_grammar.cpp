@@ -272,6 +272,26 @@ class Writer {
                                       " \"}\"");
   }
 
+  // One value, with the spaces that models put between its parts.
+  std::string fixed_value(const Json& value) {
+    std::string out;
+    const auto part = [&](const std::string& text) {
+      out += (out.empty() ? "" : " \",\" " + ws_ + " ") + text;
+    };
+    if (value.is_array() && !value.as_array().empty()) {
+      for (const Json& item : value.as_array()) part(fixed_value(item));
+      return "\"[\" " + ws_ + " " + out + " " + ws_ + " \"]\"";
+    }
+    if (value.is_object() && !value.as_object().empty()) {
+      for (const auto& [key, item] : value.as_object()) {
+        part(gbnf_literal(dump_json(Json(key))) + " " + ws_ + " \":\" " + ws_ + " " +
+             fixed_value(item));
+      }
+      return "\"{\" " + ws_ + " " + out + " " + ws_ + " \"}\"";
+    }
+    return gbnf_literal(dump_json(value));
+  }
+
   std::string values_rule(const SchemaNode& node, StringMode mode) {
     std::string any;
     for (const Json& value : node.values) {
@@ -279,7 +299,7 @@ class Writer {
         if (value.as_string().find(parameter_end) != std::string::npos) continue;
         alternative(any, gbnf_literal(value.as_string()));
       } else {
-        alternative(any, gbnf_literal(dump_json(value)));
+        alternative(any, fixed_value(value));
       }
     }
     return any.empty() ? any : grammar_.add("enum", any);

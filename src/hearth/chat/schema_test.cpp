@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "hearth/base/random.h"
+#include "hearth/base/utf8.h"
 #include "hearth/chat/python_json.h"
 #include "hearth/chat/schema_grammar.h"
 #include "tests/support/chat_json.h"
@@ -47,7 +48,8 @@ TEST(Schema, AcceptsAndRejectsValues) {
 }
 
 TEST(Schema, RefusesWhatItCannotEnforceAndNamesThePath) {
-  for (const Json& c : load("refused.json").as_array()) {
+  const Json cases = load("refused.json");
+  for (const Json& c : cases.as_array()) {
     const auto schema = Schema::compile(*c.find("schema"), "s");
     ASSERT_FALSE(schema) << dump_json(c);
     EXPECT_TRUE(schema.error().code == Code::unsupported ||
@@ -58,7 +60,8 @@ TEST(Schema, RefusesWhatItCannotEnforceAndNamesThePath) {
 }
 
 TEST(SchemaGrammar, AcceptsValidValuesAndNoOthers) {
-  for (const Json& c : load("accepted.json").as_array()) {
+  const Json cases = load("accepted.json");
+  for (const Json& c : cases.as_array()) {
     SCOPED_TRACE(c.find("name")->as_string());
     const Gbnf grammar = grammar_of(*c.find("schema"));
     for (const Json& value : c.find("valid")->as_array()) {
@@ -89,7 +92,8 @@ std::string mutate(std::string text, Random& random) {
 }
 
 TEST(SchemaGrammar, EverythingItGeneratesValidates) {
-  for (const Json& c : load("accepted.json").as_array()) {
+  const Json cases = load("accepted.json");
+  for (const Json& c : cases.as_array()) {
     SCOPED_TRACE(c.find("name")->as_string());
     const auto schema = Schema::compile(*c.find("schema"), "s").value();
     const Gbnf grammar = grammar_of(*c.find("schema"));
@@ -103,7 +107,7 @@ TEST(SchemaGrammar, EverythingItGeneratesValidates) {
       if (text.size() > 400) continue;
       for (int damage = 0; damage < 6; ++damage) {
         const std::string damaged = mutate(text, random);
-        if (!grammar.matches(damaged)) continue;
+        if (!is_valid_utf8(damaged) || !grammar.matches(damaged)) continue;
         const auto other = parse_json(damaged);
         ASSERT_TRUE(other) << damaged;
         ASSERT_TRUE(schema.validate(*other)) << damaged;
