@@ -7,8 +7,8 @@
 
 #include "hearth/base/random.h"
 #include "hearth/chat/schema.h"
-#include "tests/support/chat_json.h"
-#include "tests/support/gbnf_interpreter.h"
+#include "support/chat_json.h"
+#include "support/gbnf_interpreter.h"
 
 namespace hearth::chat {
 namespace {

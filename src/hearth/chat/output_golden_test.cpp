@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "hearth/base/random.h"
-#include "tests/support/chat_json.h"
+#include "support/chat_json.h"
 
 namespace hearth::chat {
 namespace {

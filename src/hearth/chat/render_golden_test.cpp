@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "tests/support/chat_json.h"
+#include "support/chat_json.h"
 
 namespace hearth::chat {
 namespace {

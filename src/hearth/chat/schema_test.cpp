@@ -8,8 +8,8 @@
 #include "hearth/base/utf8.h"
 #include "hearth/chat/python_json.h"
 #include "hearth/chat/schema_grammar.h"
-#include "tests/support/chat_json.h"
-#include "tests/support/gbnf_interpreter.h"
+#include "support/chat_json.h"
+#include "support/gbnf_interpreter.h"
 
 namespace hearth::chat {
 namespace {
