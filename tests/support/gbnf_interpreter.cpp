@@ -1,4 +1,4 @@
-#include "gbnf_interpreter.h"
+#include "support/gbnf_interpreter.h"
 
 #include <fmt/format.h>
 

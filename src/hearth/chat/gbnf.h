@@ -11,18 +11,9 @@
 #include <vector>
 
 #include "hearth/base/result.h"
+#include "hearth/chat/char_set.h"
 
 namespace hearth::chat {
-
-// A code point range, both ends included.
-struct CharRange {
-  char32_t first = 0;
-  char32_t last = 0;
-  bool operator==(const CharRange&) const = default;
-};
-using CharSet = std::vector<CharRange>;  // sorted, disjoint, not adjacent
-
-inline constexpr char32_t code_point_max = 0x10FFFF;
 
 // "text", with what GBNF needs escaped. Empty text gives "".
 std::string gbnf_literal(std::string_view text);

@@ -113,13 +113,13 @@ TEST(IdMap, NeverGivesAnIdTwice) {
 }
 
 TEST(Canonicalise, RemovesVolatileHeadersOnly) {
-  const auto system = [](std::string text) {
+  const auto instruction = [](std::string text) {
     return Message{.role = Role::system, .text = std::move(text)};
   };
   Conversation conversation{
       {{"b", "", {}}, {"a", "", {}}},
-      {system("x-anthropic-billing-header: cc_version=2.1; cch=abc;"),
-       system("x-anthropic-billing-header: y\n\nYou are helpful.\n"), system("Keep."),
+      {instruction("x-anthropic-billing-header: cc_version=2.1; cch=abc;"),
+       instruction("x-anthropic-billing-header: y\n\nYou are helpful.\n"), instruction("Keep."),
        user("x-anthropic-billing-header: quoted")}};
   const CanonicalReport report = canonicalise(conversation);
   EXPECT_EQ(report.volatile_headers, 2u);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "hearth/base/utf8.h"
+#include "hearth/chat/char_set.h"
 #include "hearth/chat/pattern_parser.h"
 
 namespace hearth::chat {
@@ -13,18 +14,6 @@ namespace {
 // The characters that stand for themselves in a JSON string.
 CharSet json_plain() {
   return complement({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}, {0x7F, 0x7F}});
-}
-
-CharSet intersect(const CharSet& a, const CharSet& b) {
-  CharSet out;
-  for (const CharRange& x : a) {
-    for (const CharRange& y : b) {
-      const char32_t first = std::max(x.first, y.first);
-      const char32_t last = std::min(x.last, y.last);
-      if (first <= last) out.push_back({first, last});
-    }
-  }
-  return normalise(std::move(out));
 }
 
 // Escapes for the characters of a set that cannot stand for themselves.
@@ -118,12 +107,14 @@ std::string node_rule(const Pattern::Node& node, GbnfBuilder& grammar, StringMod
 
 }  // namespace
 
+CharSet raw_writable() { return complement({{0, 8}, {11, 31}, {0x7F, 0x7F}}); }
+
 std::string character_rule(GbnfBuilder& grammar, const CharSet& set, StringMode mode) {
   if (mode == StringMode::raw) {
     // One fixed character is what the schema asks for; from a wider set "<" is left out, so that
     // no text can close the tag around it.
     const bool fixed = set.size() == 1 && set[0].first == set[0].last;
-    const CharSet writable = fixed ? set : intersect(set, complement({{0, 8}, {11, 31}, {'<', '<'}, {0x7F, 0x7F}}));
+    const CharSet writable = fixed ? set : without(intersect(set, raw_writable()), '<');
     return writable.empty() ? std::string() : grammar.add("char", gbnf_class(writable));
   }
   const CharSet plain = intersect(set, json_plain());

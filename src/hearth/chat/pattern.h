@@ -72,6 +72,9 @@ std::string any_string_character(GbnfBuilder& grammar, StringMode mode);
 // A rule for one character out of a set; empty when nothing of the set can be written.
 std::string character_rule(GbnfBuilder& grammar, const CharSet& set, StringMode mode);
 
+// Characters that may stand in raw text: no control characters but tab and newline.
+CharSet raw_writable();
+
 // UTF-8 to code points; nullopt when it is not UTF-8.
 std::optional<std::u32string> code_points(std::string_view text);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "hearth/chat/char_set.h"
+
 namespace hearth::chat {
 namespace {
 
@@ -11,7 +13,6 @@ using Node = Pattern::Node;
 
 constexpr std::uint32_t quantifier_max = 10'000;
 constexpr int group_depth_max = 32;
-constexpr CharRange surrogates{0xD800, 0xDFFF};
 
 CharSet digits() { return {{'0', '9'}}; }
 CharSet word() { return {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}; }
@@ -298,40 +299,6 @@ class Parser {
 };
 
 }  // namespace
-
-CharSet normalise(CharSet set) {
-  std::sort(set.begin(), set.end(),
-            [](const CharRange& a, const CharRange& b) { return a.first < b.first; });
-  CharSet out;
-  for (const CharRange& range : set) {
-    if (!out.empty() && range.first <= out.back().last + 1) {
-      out.back().last = std::max(out.back().last, range.last);
-    } else {
-      out.push_back(range);
-    }
-  }
-  return out;
-}
-
-// All other characters; surrogates are no characters.
-CharSet complement(const CharSet& set) {
-  CharSet with_surrogates = set;
-  with_surrogates.push_back(surrogates);
-  CharSet out;
-  char32_t next = 0;
-  for (const CharRange& range : normalise(std::move(with_surrogates))) {
-    if (range.first > next) out.push_back({next, range.first - 1});
-    next = range.last + 1;
-  }
-  if (next <= code_point_max) out.push_back({next, code_point_max});
-  return out;
-}
-
-bool contains(const CharSet& set, char32_t c) {
-  return std::any_of(set.begin(), set.end(), [&](const CharRange& range) {
-    return c >= range.first && c <= range.last;
-  });
-}
 
 Result<Pattern::Node> parse_pattern(std::string_view pattern) {
   auto text = code_points(pattern);

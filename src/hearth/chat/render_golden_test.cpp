@@ -46,8 +46,8 @@ TEST_P(RenderGolden, EqualsTheReferenceTemplate) {
 INSTANTIATE_TEST_SUITE_P(Formats, RenderGolden,
                          testing::Values("kimi-k2", "kimi-k2-thinking", "kimi-k2.5", "qwen3",
                                          "qwen3-coder", "qwen3.5", "chatml", "llama3"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& parameter) {
+                           std::string name = parameter.param;
                            std::replace_if(name.begin(), name.end(),
                                            [](char c) { return !std::isalnum(c); }, '_');
                            return name;

@@ -5,84 +5,15 @@
 #include <algorithm>
 #include <map>
 
-#include "hearth/chat/pattern_parser.h"
+#include "hearth/chat/char_set.h"
+#include "hearth/chat/grammar_parts.h"
 
 namespace hearth::chat {
 namespace {
 
 using Kind = SchemaNode::Kind;
 
-constexpr std::string_view white_space = "(\" \" | \"\\n\" [ \\x09]{0,20})?";
-constexpr int free_depth = 4;  // containers in containers where nothing is said about a value
 constexpr std::string_view parameter_end = "</parameter>";
-
-void alternative(std::string& out, const std::string& branch) {
-  if (!branch.empty()) out += (out.empty() ? "" : " | ") + branch;
-}
-
-std::string space(GbnfBuilder& grammar) { return grammar.add("ws", std::string(white_space)); }
-
-std::string json_string(GbnfBuilder& grammar) {
-  const std::string character = any_string_character(grammar, StringMode::json);
-  return grammar.add("string", "\"\\\"\" " + character + "* \"\\\"\"");
-}
-
-// Any JSON, down to a depth: a model with nothing else to do must still come to an end.
-std::string free_value(GbnfBuilder& grammar, int depth);
-
-std::string free_container(GbnfBuilder& grammar, int depth, bool object) {
-  const std::string ws = space(grammar);
-  std::string item = free_value(grammar, depth - 1);
-  if (object) item = json_string(grammar) + " " + ws + " \":\" " + ws + " " + item;
-  item = grammar.add(object ? "member" : "item", item);
-  return grammar.add(object ? "object" : "array",
-                     fmt::format("\"{0}\" {1} ({2} (\",\" {1} {2})*)? {1} \"{3}\"",
-                                 object ? "{" : "[", ws, item, object ? "}" : "]"));
-}
-
-std::string free_value(GbnfBuilder& grammar, int depth) {
-  std::string any = "\"true\" | \"false\" | \"null\" | " + json_string(grammar) + " | " +
-                    number_rule(grammar, {});
-  if (depth > 0) {
-    any += " | " + free_container(grammar, depth, true) + " | " +
-           free_container(grammar, depth, false);
-  }
-  return grammar.add("value", any);
-}
-
-// Strings that are none of `names`, character by character. Without escapes, so that no name can
-// come in by another spelling.
-std::string other_names(GbnfBuilder& grammar, const std::vector<std::u32string>& names,
-                        std::size_t matched, const CharSet& characters, const std::string& any) {
-  std::map<char32_t, std::vector<std::u32string>> branches;
-  bool taken = false;
-  for (const std::u32string& name : names) {
-    if (name.size() == matched) {
-      taken = true;
-    } else if (contains(characters, name[matched])) {
-      branches[name[matched]].push_back(name);
-    }
-  }
-  if (branches.empty() && !taken) return any;
-  CharSet rest = characters;
-  std::string body;
-  for (const auto& [character, longer] : branches) {
-    CharSet cut;
-    for (const CharRange& range : rest) {
-      if (character < range.first || character > range.last) {
-        cut.push_back(range);
-        continue;
-      }
-      if (character > range.first) cut.push_back({range.first, character - 1});
-      if (character < range.last) cut.push_back({character + 1, range.last});
-    }
-    rest = std::move(cut);
-    alternative(body, gbnf_class({{character, character}}) + " " +
-                          other_names(grammar, longer, matched + 1, characters, any));
-  }
-  if (!rest.empty()) alternative(body, gbnf_class(rest) + " " + any);
-  return grammar.add("name", taken ? "(" + body + ")" : "(" + body + ")?");
-}
 
 class Writer {
  public:
@@ -140,7 +71,7 @@ class Writer {
     switch (node.kind) {
       case Kind::never: return {};
       case Kind::any:
-        return raw ? raw_text() : free_value(grammar_, free_depth);
+        return raw ? raw_text() : free_value(grammar_);
       case Kind::null: return "\"null\"";
       case Kind::boolean: return grammar_.add("boolean", "\"true\" | \"false\"");
       case Kind::integer: return integer_rule(grammar_, node.integer_min, node.integer_max);
@@ -180,19 +111,9 @@ class Writer {
     if (!raw_text_.empty()) return raw_text_;
     std::vector<std::string> states;
     for (std::size_t i = 0; i < parameter_end.size(); ++i) states.push_back(grammar_.reserve("text"));
-    const CharSet writable = complement({{0, 8}, {11, 31}, {0x7F, 0x7F}});
     for (std::size_t i = 0; i < states.size(); ++i) {
       const auto next = static_cast<char32_t>(parameter_end[i]);
-      CharSet others;
-      for (const CharRange& range : writable) {
-        CharRange left = range;
-        for (const char32_t cut : {std::min<char32_t>('<', next), std::max<char32_t>('<', next)}) {
-          if (cut < left.first || cut > left.last) continue;
-          if (cut > left.first) others.push_back({left.first, cut - 1});
-          left.first = cut + 1;
-        }
-        if (left.first <= left.last) others.push_back(left);
-      }
+      const CharSet others = without(without(raw_writable(), '<'), next);
       std::string body = gbnf_class(others) + " " + states[0];
       if (i + 1 < states.size()) body += " | " + gbnf_class({{next, next}}) + " " + states[i + 1];
       if (i > 0) body += " | \"<\" " + states[1];
@@ -325,10 +246,6 @@ Result<std::string> value_rule(GbnfBuilder& grammar, const Schema& schema) {
 Result<std::string> tag_arguments_rule(GbnfBuilder& grammar, const Schema& schema,
                                        std::string_view path) {
   return Writer(grammar, schema).tag_arguments(path);
-}
-
-std::string free_object_rule(GbnfBuilder& grammar) {
-  return free_container(grammar, free_depth, /*object=*/true);
 }
 
 Result<std::string> schema_to_gbnf(const Json& schema, std::string_view path) {

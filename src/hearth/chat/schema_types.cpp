@@ -13,6 +13,7 @@ namespace {
 using Kind = SchemaNode::Kind;
 
 constexpr int disjoint_depth_max = 8;
+constexpr std::size_t property_name_bytes_max = 256;
 
 std::unexpected<Error> wrong(const std::string& path, std::string_view what,
                              Code code = Code::invalid_argument) {
@@ -161,6 +162,13 @@ Result<SchemaNode> SchemaCompiler::object_node(const Json& schema, const std::st
       const NodeId id = TRY(node(property, path + ".properties." + name));
       out.properties.push_back({name, id, std::erase(required, name) > 0});
     }
+  }
+  const auto overlong = [](const auto& p) { return p.name.size() > property_name_bytes_max; };
+  if (out.additional && std::any_of(out.properties.begin(), out.properties.end(), overlong)) {
+    return wrong(path + ".properties",
+                 fmt::format("names of more than {} bytes cannot be told from additional ones",
+                             property_name_bytes_max),
+                 Code::unsupported);
   }
   for (const std::string& name : required) {  // required, but not described
     const Json rest = out.closed ? Json(false) : additional != nullptr ? *additional : Json(true);
