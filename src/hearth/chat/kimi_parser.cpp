@@ -17,8 +17,8 @@ constexpr std::string_view think_begin = "<think>";
 constexpr std::string_view think_end = "</think>";
 
 constexpr std::array<std::string_view, 2> end_tokens = {end_of_turn, "[EOS]"};
-constexpr std::array<std::string_view, 8> in_text = {
-    end_of_turn, think_begin, think_end, call_begin,
+constexpr std::array<std::string_view, 10> in_text = {
+    end_of_turn, think_begin, think_end, call_begin, argument_begin, call_end,
     // Both spellings occur.
     "<|tool_calls_section_begin|>", "<|tool_call_section_begin|>", "<|tool_calls_section_end|>",
     "<|tool_call_section_end|>"};
@@ -73,8 +73,14 @@ class KimiParser final : public MarkerParser {
       state_ = State::id;
       id_.clear();
     } else if (marker == argument_begin) {
-      if (state_ == State::id) start_arguments();
+      if (state_ != State::id) return;
+      if (name_of_native_id(id_).empty()) {
+        state_ = State::content;  // no name, no call: what follows is shown
+      } else {
+        start_arguments();
+      }
     } else if (marker == call_end) {
+      if (state_ != State::id && state_ != State::arguments) return;
       finish_call(/*closed=*/true);
       state_ = State::section;
     } else if (opens_section(marker)) {
@@ -101,7 +107,7 @@ class KimiParser final : public MarkerParser {
   }
 
   void finish_call(bool closed) {
-    if (state_ == State::id && !id_.empty()) {
+    if (state_ == State::id && !name_of_native_id(id_.substr(0, id_.find('{'))).empty()) {
       // No argument marker: arguments may follow the id directly.
       const std::size_t brace = id_.find('{');
       const std::string arguments = brace == std::string::npos ? "" : id_.substr(brace);

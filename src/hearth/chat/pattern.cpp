@@ -41,39 +41,6 @@ std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
   return a != 0 && b > ceiling / a ? ceiling : a * b;
 }
 
-Pattern::Lengths lengths_of(const Pattern::Node& node) {
-  using Kind = Pattern::Node::Kind;
-  switch (node.kind) {
-    case Kind::set: return {1, 1};
-    case Kind::sequence: {
-      Pattern::Lengths sum{0, 0};
-      for (const auto& child : node.children) {
-        const auto part = lengths_of(child);
-        sum.min += part.min;
-        if (sum.max) sum.max = part.max ? std::optional(*sum.max + *part.max) : std::nullopt;
-      }
-      return sum;
-    }
-    case Kind::choice: {
-      Pattern::Lengths all = lengths_of(node.children[0]);
-      for (const auto& child : node.children) {
-        const auto part = lengths_of(child);
-        all.min = std::min(all.min, part.min);
-        if (all.max) all.max = part.max ? std::optional(std::max(*all.max, *part.max)) : std::nullopt;
-      }
-      return all;
-    }
-    case Kind::repeat: {
-      const auto part = lengths_of(node.children[0]);
-      Pattern::Lengths out{multiply(part.min, node.min), std::nullopt};
-      if (part.max == 0u) out.max = 0;
-      if (part.max && node.max) out.max = multiply(*part.max, *node.max);
-      return out;
-    }
-  }
-  return {};
-}
-
 // "" in GBNF for the empty string; an impossible character makes the whole branch impossible.
 std::string node_rule(const Pattern::Node& node, GbnfBuilder& grammar, StringMode mode) {
   using Kind = Pattern::Node::Kind;
@@ -106,6 +73,39 @@ std::string node_rule(const Pattern::Node& node, GbnfBuilder& grammar, StringMod
 }
 
 }  // namespace
+
+Pattern::Lengths pattern_lengths(const Pattern::Node& node) {
+  using Kind = Pattern::Node::Kind;
+  switch (node.kind) {
+    case Kind::set: return {1, 1};
+    case Kind::sequence: {
+      Pattern::Lengths sum{0, 0};
+      for (const auto& child : node.children) {
+        const auto part = pattern_lengths(child);
+        sum.min += part.min;
+        if (sum.max) sum.max = part.max ? std::optional(*sum.max + *part.max) : std::nullopt;
+      }
+      return sum;
+    }
+    case Kind::choice: {
+      Pattern::Lengths all = pattern_lengths(node.children[0]);
+      for (const auto& child : node.children) {
+        const auto part = pattern_lengths(child);
+        all.min = std::min(all.min, part.min);
+        if (all.max) all.max = part.max ? std::optional(std::max(*all.max, *part.max)) : std::nullopt;
+      }
+      return all;
+    }
+    case Kind::repeat: {
+      const auto part = pattern_lengths(node.children[0]);
+      Pattern::Lengths out{multiply(part.min, node.min), std::nullopt};
+      if (part.max == 0u) out.max = 0;
+      if (part.max && node.max) out.max = multiply(*part.max, *node.max);
+      return out;
+    }
+  }
+  return {};
+}
 
 CharSet raw_writable() { return complement({{0, 8}, {11, 31}, {0x7F, 0x7F}}); }
 
@@ -155,7 +155,7 @@ Result<Pattern> Pattern::parse(std::string_view pattern) {
   return out;
 }
 
-Pattern::Lengths Pattern::lengths() const { return lengths_of(root_); }
+Pattern::Lengths Pattern::lengths() const { return pattern_lengths(root_); }
 
 std::string Pattern::to_gbnf(GbnfBuilder& grammar, StringMode mode) const {
   const std::string body = node_rule(root_, grammar, mode);

@@ -37,6 +37,11 @@ class Pattern {
   };
   Lengths lengths() const;
 
+  // The same pattern for strings of these lengths, for grammars only: `matches` is still that of
+  // the whole pattern. Perhaps tighter than needed; nullopt when it cannot be done.
+  std::optional<Pattern> fitted(std::uint64_t length_min,
+                                std::optional<std::uint64_t> length_max) const;
+
   // A rule for the whole string, without quotation marks.
   std::string to_gbnf(GbnfBuilder& grammar, StringMode mode) const;
 
@@ -66,6 +71,10 @@ class Pattern {
   std::vector<CharSet> sets_;
   std::size_t start_ = 0;
 };
+
+// A part may be repeated so often, at most.
+inline constexpr std::uint32_t pattern_repeats_max = 10'000;
+Pattern::Lengths pattern_lengths(const Pattern::Node& node);
 
 // One character of a string, for schemas without a pattern.
 std::string any_string_character(GbnfBuilder& grammar, StringMode mode);

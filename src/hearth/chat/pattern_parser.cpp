@@ -11,7 +11,6 @@ namespace {
 
 using Node = Pattern::Node;
 
-constexpr std::uint32_t quantifier_max = 10'000;
 constexpr int group_depth_max = 32;
 
 CharSet digits() { return {{'0', '9'}}; }
@@ -182,8 +181,8 @@ class Parser {
     std::optional<std::uint32_t> number;
     while (more() && peek() >= '0' && peek() <= '9') {
       number = number.value_or(0) * 10 + static_cast<std::uint32_t>(peek() - '0');
-      if (*number > quantifier_max) {
-        return unexpected(fmt::format("a count above {}", quantifier_max), Code::unsupported);
+      if (*number > pattern_repeats_max) {
+        return unexpected(fmt::format("a count above {}", pattern_repeats_max), Code::unsupported);
       }
       ++position_;
     }

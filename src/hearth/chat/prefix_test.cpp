@@ -194,6 +194,32 @@ TEST(Segments, ForeignTextNeverContainsAWholeMarker) {
   }
 }
 
+// A client's text and the format's own may spell a marker only together.
+TEST(Segments, NoMarkerComesToBeWhereTextsMeet) {
+  for (const auto name : format_names()) {
+    const auto format = make_format(name).value();
+    for (const auto marker : format->markers()) {
+      for (std::size_t n = 1; n < marker.size(); ++n) {
+        const std::string head(marker.substr(0, n));
+        const std::string tail(marker.substr(n));
+        Message call{.role = Role::assistant, .text = head, .thinking = tail};
+        call.calls.push_back({.id = "a", .name = head, .arguments = Json::object({{head, tail}})});
+        const Conversation conversation{
+            {{head, tail, Json()}},
+            {{.role = Role::user, .text = tail + head}, call,
+             {.role = Role::tool, .text = tail, .call_id = "a"}}};
+        const auto rendering = format->render(conversation, {}).value();
+        for (const Segment& segment : rendering.segments) {
+          if (segment.kind != Segment::Kind::text) continue;
+          for (const auto whole : format->markers()) {
+            ASSERT_EQ(segment.text.find(whole), std::string::npos) << name << ": " << segment.text;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Segments, MarkupHoldsMarkersAndNothingElse) {
   for (const auto name : format_names()) {
     const auto format = make_format(name).value();

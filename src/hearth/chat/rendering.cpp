@@ -42,11 +42,22 @@ void SegmentList::markup(std::string_view text) {
 
 void SegmentList::append_text(std::string_view text) {
   if (text.empty()) return;
-  if (cut_ || segments_.empty() || segments_.back().kind != Segment::Kind::text) {
+  if (cut_ || segments_.empty() || segments_.back().kind != Segment::Kind::text ||
+      makes_marker(segments_.back().text, text)) {
     segments_.push_back({Segment::Kind::text, {}, {}});
   }
   cut_ = false;
   segments_.back().text += text;
+}
+
+// Whether joining two texts spells a marker that neither holds alone.
+bool SegmentList::makes_marker(std::string_view before, std::string_view after) const {
+  for (const std::string_view marker : markers_) {
+    for (std::size_t n = 1; n < marker.size(); ++n) {
+      if (before.ends_with(marker.substr(0, n)) && after.starts_with(marker.substr(n))) return true;
+    }
+  }
+  return false;
 }
 
 void SegmentList::literal(std::string_view text) { append_text(text); }

@@ -56,6 +56,7 @@ class SegmentList {
 
  private:
   void append_text(std::string_view text);
+  bool makes_marker(std::string_view before, std::string_view after) const;
 
   std::span<const std::string_view> markers_;
   std::vector<Segment> segments_;

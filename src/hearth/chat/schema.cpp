@@ -47,8 +47,8 @@ Result<> check_string(const SchemaNode& node, const Json& value, const std::stri
   const auto characters = code_points(value.as_string());
   if (!characters) return wrong(path, "is not valid UTF-8");
   TRY(check_length(node, characters->size(), path));
-  for (const auto& pattern : node.patterns) {
-    if (!pattern->matches(value.as_string())) return wrong(path, "does not match the pattern");
+  if (node.pattern && !node.pattern->matches(value.as_string())) {
+    return wrong(path, "does not match the pattern");
   }
   return {};
 }

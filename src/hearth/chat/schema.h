@@ -39,7 +39,8 @@ struct SchemaNode {
   NumberBounds bounds;
   std::uint64_t length_min = 0;  // of strings in code points, of arrays in items
   std::optional<std::uint64_t> length_max;
-  std::vector<std::shared_ptr<const Pattern>> patterns;  // format and pattern; each must match
+  std::shared_ptr<const Pattern> pattern;         // or format; what a string must match
+  std::shared_ptr<const Pattern> pattern_fitted;  // ... with the lengths in it, for the grammar
   NodeId items = 0;
   std::vector<Property> properties;  // in the order of the schema
   // Other properties: what they must be; absent: the grammar writes none.

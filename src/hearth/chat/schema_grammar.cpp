@@ -93,8 +93,8 @@ class Writer {
   std::string string_rule(const SchemaNode& node, StringMode mode) {
     const bool raw = mode == StringMode::raw;
     std::string text;
-    if (!node.patterns.empty()) {
-      text = node.patterns[0]->to_gbnf(grammar_, mode);
+    if (node.pattern_fitted) {
+      text = node.pattern_fitted->to_gbnf(grammar_, mode);
       if (text.empty()) return {};
     } else if (raw && node.length_min == 0 && !node.length_max) {
       return raw_text();

@@ -80,27 +80,25 @@ Result<SchemaNode> SchemaCompiler::string_node(const Json& schema, const std::st
   const auto format = TRY(find<std::string>(schema, "format", path));
   if (const auto enforced = format ? format_pattern(*format) : std::string_view();
       !enforced.empty()) {
-    out.patterns.push_back(TRY(compile_pattern(enforced, path + ".format")));
+    out.pattern = TRY(compile_pattern(enforced, path + ".format"));
   }
   if (const auto pattern = TRY(find<std::string>(schema, "pattern", path))) {
-    out.patterns.push_back(TRY(compile_pattern(*pattern, path + ".pattern")));
+    if (out.pattern) {
+      return wrong(path,
+                   "'format' and 'pattern' on one string cannot be enforced together; keep one",
+                   Code::unsupported);
+    }
+    out.pattern = TRY(compile_pattern(*pattern, path + ".pattern"));
   }
-  if (out.patterns.size() > 1) {
-    return wrong(path, "'format' and 'pattern' on one string cannot be enforced together; keep one",
-                 Code::unsupported);
-  }
-  if (out.patterns.empty()) return out;
-  // A grammar cannot count and match at once: the pattern itself must keep to the lengths.
-  const auto lengths = out.patterns[0]->lengths();
-  const bool long_enough = lengths.min >= out.length_min;
-  const bool short_enough =
-      !out.length_max || (lengths.max.has_value() && *lengths.max <= *out.length_max);
-  if (!long_enough || !short_enough) {
+  if (!out.pattern) return out;
+  auto fitted = out.pattern->fitted(out.length_min, out.length_max);
+  if (!fitted) {
     return wrong(path,
-                 "'minLength' or 'maxLength' beside a pattern or format that does not keep to it "
-                 "cannot be enforced; write the length into the pattern, as in ^[a-z]{1,20}$",
+                 "'minLength' or 'maxLength' cannot be enforced beside this pattern or format; "
+                 "write the length into the pattern, as in ^[a-z]{1,20}$",
                  Code::unsupported);
   }
+  out.pattern_fitted = std::make_shared<const Pattern>(*std::move(fitted));
   return out;
 }
 
@@ -122,7 +120,7 @@ Result<SchemaNode> SchemaCompiler::array_node(const Json& schema, const std::str
 Result<> SchemaCompiler::check_property_names(const Json& names, const std::string& path) {
   const NodeId id = TRY(node(names, path));
   const SchemaNode& rule = schema_.nodes_[id];
-  const bool free_string = rule.kind == Kind::string && rule.patterns.empty() &&
+  const bool free_string = rule.kind == Kind::string && !rule.pattern &&
                            rule.length_min == 0 && !rule.length_max;
   if (rule.kind == Kind::any || free_string) return {};
   return wrong(path, "restricted property names cannot be enforced", Code::unsupported);
