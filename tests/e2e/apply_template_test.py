@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""llama-server renders our templates to the golden files that our own renderers are held to.
+
+apply_template_test.py ENGINE_PREFIX TINY_MODEL
+Skipped (exit 77) where the engine's tools are not in the prefix.
+"""
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "chat"
+FORMATS = ("kimi-k2", "kimi-k2-thinking", "kimi-k2.5", "qwen3", "qwen3-coder", "qwen3.5", "chatml", "llama3")
+NATIVE_IDS = ("kimi-k2", "kimi-k2-thinking", "kimi-k2.5")
+START_SECONDS = 120
+SKIPPED = 77
+# The server continues a last assistant message instead of closing it.
+NOT_COMPARED = ("no_prompt",)
+# The server leaves this to the tokenizer.
+BOS = "<|begin_of_text|>"
+
+
+class Server:
+    def __init__(self, prefix, model, template, log):
+        libraries = next(prefix.glob("usr/lib/*/ggml/backends0")).parents[1]
+        loader = next(libraries.glob("ld-linux-*.so.*"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = open(log, "wb")
+        self.child = subprocess.Popen(
+            [loader, "--library-path", f"{libraries}:{libraries}/llama", prefix / "usr/bin/llama-server",
+             "-m", model, "--host", "127.0.0.1", "--port", str(self.port), "-c", "512", "-np", "1", "-t", "1",
+             "--jinja", "--chat-template-file", template, "--no-warmup"],
+            cwd=libraries / "ggml/backends0", stdout=self.log, stderr=self.log, env={"PATH": os.environ["PATH"]})
+        self.wait()
+
+    def wait(self):
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.child.poll() is None:
+            try:
+                if self.request("/health")[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise RuntimeError(f"llama-server did not start; see {self.log.name}")
+
+    def request(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data,
+                                         {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(errors="replace")
+
+    def stop(self):
+        self.child.terminate()
+        self.child.wait()
+        self.log.close()
+
+
+def body_of(name, case):
+    options = case.get("options", {})
+    ids, messages = {}, []
+    for message in json.loads(json.dumps(case["messages"])):
+        for call in message.get("tool_calls", []):
+            native = f"functions.{call['function']['name']}:{len(ids)}"
+            ids[call["id"]] = native if name in NATIVE_IDS else call["id"]
+            call["id"] = ids[call["id"]]
+            call["function"]["arguments"] = json.dumps(call["function"]["arguments"], ensure_ascii=False)
+        if "tool_call_id" in message:
+            message["tool_call_id"] = ids[message["tool_call_id"]]
+        messages.append(message)
+    thinking = options.get("thinking", True)
+    body = {"messages": messages, "add_generation_prompt": options.get("generation_prompt", True),
+            "chat_template_kwargs": {"thinking": thinking, "enable_thinking": thinking,
+                                     "preserve_thinking": options.get("preserve_thinking", False),
+                                     "date_string": "26 Jul 2024"}}
+    if "tools" in case:
+        body["tools"] = case["tools"]
+    return body
+
+
+def main():
+    prefix, model = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+    if not (prefix / "usr/bin/llama-server").exists():
+        print(f"skipped: no llama-server in {prefix}; scripts/setup.sh unpacks it")
+        return SKIPPED
+    failures = compared = 0
+    work = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"hearth-apply-template-{os.getpid()}"
+    work.mkdir()
+    for name in FORMATS:
+        server = Server(prefix, model, GOLDEN / "templates" / f"{name}.jinja", work / f"{name}.log")
+        try:
+            for file in sorted((GOLDEN / name).glob("*.txt")):
+                case = json.loads((GOLDEN / "conversations" / f"{file.stem}.json").read_text())
+                if file.stem in NOT_COMPARED or (name == "kimi-k2.5" and "tools" in case):
+                    continue  # the server has no TypeScript declarations
+                status, reply = server.request("/apply-template", body_of(name, case))
+                text = reply["prompt"] if status == 200 else f"{status} {reply}"
+                compared += 1
+                if text != file.read_text().removeprefix(BOS):
+                    failures += 1
+                    print(f"{name}/{file.stem} differs\n  golden: {file.read_text()!r}\n  server: {text!r}")
+        finally:
+            server.stop()
+    print(f"{compared} compared, {failures} differ")
+    return 1 if failures or compared < 80 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
