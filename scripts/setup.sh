@@ -74,8 +74,10 @@ write_private_apt_config() {
   keyring=/usr/share/keyrings/debian-archive-keyring.gpg
   [ -f "$keyring" ] || fail "missing $keyring (package debian-archive-keyring)"
   mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -1 | tr -d ' ' || true)
+  mirror=${HEARTH_DEBIAN_MIRROR:-$mirror}
+  [ -n "$mirror" ] || fail "no Debian mirror found in /etc/apt; name one: HEARTH_DEBIAN_MIRROR=http://HOST/debian make setup"
   mkdir -p "$apt_dir"/lists/partial "$apt_dir"/cache/archives/partial "$apt_dir"/parts
-  echo "deb [signed-by=$keyring] ${mirror:-http://deb.debian.org/debian} sid main" >"$apt_dir/sources.list"
+  echo "deb [signed-by=$keyring] $mirror sid main" >"$apt_dir/sources.list"
   cat >"$apt_dir/apt.conf" <<CONF
 Dir::Etc::SourceList "$apt_dir/sources.list";
 Dir::Etc::SourceParts "$apt_dir/parts";
