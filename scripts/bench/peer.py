@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import socket
+import subprocess
 import time
 
 import processes
@@ -69,7 +70,7 @@ class LlamaServer:
             "-np", slots, "--kv-unified", "-b", run.batch, "-ub", run.ubatch, "-t", run.threads, "-fa", "on",
             "--cache-ram", 0, "--fit", "off", "--no-ui", "--slot-save-path", f"{self.slot_directory}/")
         self.child = processes.start(command, run.log("llama-server"), cwd=run.tools.directory,
-                                     env=run.tools.environment, stdout=open(run.log("llama-server"), "ab"))
+                                     env=run.tools.environment, stdout=subprocess.DEVNULL)
         self._wait_until_ready(run)
 
     def __enter__(self):
