@@ -27,7 +27,10 @@ def hearth_run(run, prompt_file, *more):
     command = [run.bin / "hearth", "run", "--model", run.model, "-f", prompt_file, "--json", "--tokens", "1",
                "--temperature", "0", "--context", str(run.context), "--chunk-tokens", str(run.batch),
                "--ubatch", str(run.ubatch), "--threads", str(run.threads), *more]
-    return json.loads(processes.output_of(command, run.log("hearth-run")))
+    answer = json.loads(processes.output_of(command, run.log("hearth-run")))
+    if answer["answer_tokens"] != 1:
+        raise RuntimeError("hearth run: the model ended its answer before the first token; try another --model")
+    return answer
 
 
 def split_ttft(run):

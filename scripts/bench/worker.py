@@ -9,6 +9,8 @@ import time
 import processes
 
 REPLY_SECONDS = 1800
+# What ends an answer, in the models that measurements are made with.
+END_MARKUP = ("<|im_end|>", "[EOS]", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -41,7 +43,7 @@ class Worker:
         else:
             raise RuntimeError(f"hearth-worker died while loading; see {run.log('worker')}")
         self.info = self.call("GET", "/v1/info")
-        self.end_tokens = [self.tokenize(text, special=True) for text in ("<|im_end|>", "[EOS]", "<|endoftext|>")]
+        self.end_tokens = [self.tokenize(text, special=True) for text in END_MARKUP]
         self.end_tokens = [ids[0] for ids in self.end_tokens if len(ids) == 1]
 
     def __enter__(self):
@@ -98,6 +100,9 @@ class Generation:
         last = events[-1][1] if events else {}
         if status != 200 or last.get("event") != "finished":
             raise RuntimeError(f"generate: {status} {last}")
+        if last["reason"] != "token_limit":
+            raise RuntimeError(f"generate: the answer ended before its time ({last['reason']}); add this model's end "
+                               "tokens to END_MARKUP in scripts/bench/worker.py")
         self.token_times = [at for at, event in events if event["event"] == "token"]
         self.prompt_at, self.prompt = next((at, e) for at, e in events if e["event"] == "prompt")
         self.tokens = [e["token"] for _, e in events if e["event"] == "token"]
