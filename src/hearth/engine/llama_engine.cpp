@@ -11,6 +11,7 @@
 
 #include "hearth/base/check.h"
 #include "hearth/base/log.h"
+#include "hearth/base/thread.h"
 #include "hearth/base/utf8.h"
 #include "hearth/engine/llama_sampler.h"
 
@@ -444,7 +445,13 @@ void load_backends() {
 Result<std::unique_ptr<LlamaEngine>> load_llama_engine(const LlamaEngineOptions& options,
                                                        const LoadProgress& progress,
                                                        const StopToken& stop) {
-  return LlamaEngineImplementation::load(options, progress, stop);
+  // The proof of the state decodes. OpenMP keeps a pool of threads for every thread that has done
+  // so, as long as that one lives, and with two pools on the same cores it stops spinning at
+  // barriers: decoding got half as fast. So the pool that loading makes ends with a thread of its own.
+  Result<std::unique_ptr<LlamaEngine>> loaded = fail(Code::internal, "loading has not begun");
+  Thread loader("engine_load", [&] { loaded = LlamaEngineImplementation::load(options, progress, stop); });
+  loader.join();
+  return loaded;
 }
 
 }  // namespace hearth::engine
