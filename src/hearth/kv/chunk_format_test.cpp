@@ -139,6 +139,15 @@ TEST(ChunkFormat, RefusesWhatBreaksTheRules) {
   }
 }
 
+TEST(ChunkFormat, HasOneWayToWriteAHeader) {
+  // 64 more zeros of padding, and a length and checksum that agree with them.
+  Bytes header = encode_header(test_chunk().header);
+  header.insert(header.end() - sizeof(Checksum128), header_alignment_bytes, std::byte{0});
+  put_number<std::uint32_t>(12, static_cast<std::uint32_t>(header.size()))(header);
+  fix_checksum(header);
+  EXPECT_EQ(parse_header(header).error().code, Code::corrupt);
+}
+
 TEST(ChunkFormat, SaysThatASealedChunkIsSealed) {
   Bytes header = encode_header(test_chunk().header);
   put_number<std::uint16_t>(10, 1)(header);

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <optional>
 #include <variant>

@@ -110,6 +110,18 @@ TEST_F(ChunkReceiverTest, RefusesEachWrongChunkForItsOwnReason) {
   EXPECT_EQ(put(to, chain_.chunks[0]), 0u) << "the right one is still welcome";
 }
 
+TEST_F(ChunkReceiverTest, RefusesAGapBeforeItsBodyComes) {
+  ChunkReceiver to = receiver();
+  EXPECT_EQ(to.admit(chain_.chunks[1]->header).error(), Refusal::gap);
+  // The chunk before it vanishes while the body is on its way.
+  to.on_held(chain_.keys()[0]);
+  const auto reservation = to.admit(chain_.chunks[1]->header);
+  ASSERT_TRUE(reservation);
+  to.on_lost(chain_.keys()[0]);
+  EXPECT_EQ(to.on_body(*reservation, chain_.chunks[1]).error(), Refusal::gap);
+  EXPECT_EQ(to.statistics().staged_bytes, 0u);
+}
+
 TEST_F(ChunkReceiverTest, RefusesAnAnnouncedKeyAtAnotherPosition) {
   std::vector<TokenRange> ranges = chain_.ranges();
   ranges[0].end = 11;

@@ -80,7 +80,7 @@ PutOutcome ChunkStore::Implementation::put_present(const TableEntry& entry, Shar
   if (!is_same) ++counters.puts_different;
   table.touch(key, clock.now());
   if (!entry.memory) {
-    if (is_same && make_room_in_memory(entry.chunk_bytes, newcomer(chunk->header))) {
+    if (is_same && make_room_in_memory(entry.chunk_bytes, cached_copy())) {
       table.add_memory(std::move(chunk), clock.now());
     }
   } else if (!entry.is_on_disk && !entry.is_write_pending) {

@@ -22,7 +22,7 @@ Result<SharedChunk> ChunkStore::Implementation::read_from_disk(const ChunkKey& k
   const TableEntry* entry = table.find(key);
   if (entry == nullptr) return SharedChunk(chunk);  // evicted meanwhile, or a read-only discovery
   if (entry->memory) return entry->memory;          // somebody else read it too
-  if (make_room_in_memory(entry->chunk_bytes, newcomer(chunk->header))) {
+  if (make_room_in_memory(entry->chunk_bytes, cached_copy())) {
     table.add_memory(chunk, clock.now());
   }
   return SharedChunk(chunk);

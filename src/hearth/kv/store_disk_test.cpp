@@ -39,6 +39,19 @@ TEST_F(StoreTest, AMemoryCopyMayGoWhenTheDiskHasIt) {
   }
 }
 
+TEST_F(StoreTest, ReadingFromDiskDisplacesNoLastCopy) {
+  const SharedChunk on_disk = test_shared({.tokens = {1, 2, 3}});
+  put_all(*open(with_disk(2, 4)), {test_layout(), {}, {on_disk}});
+  const auto store = open(with_disk(2, 4));
+  files_.set_disk_full(true);
+  const SharedChunk only[] = {test_shared({.tokens = {4, 5, 6}}),
+                              test_shared({.tokens = {7, 8, 9}})};
+  for (const SharedChunk& chunk : only) ASSERT_TRUE(store->put(chunk));
+  ASSERT_TRUE(store->flush(Deadline::never()));
+  EXPECT_TRUE(store->get(on_disk->header.key));
+  for (const SharedChunk& chunk : only) EXPECT_TRUE(store->contains(chunk->header.key));
+}
+
 TEST_F(StoreTest, TheDiskBudgetHoldsAndChainsGoFromTheirEnd) {
   const TestChain chain = test_chain(1, 40, 10);
   const auto store = open(with_disk(2, 4));
