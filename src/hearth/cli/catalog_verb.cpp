@@ -39,14 +39,16 @@ int show(const CatalogFlags& flags) {
   if (!catalog) return report(catalog.error());
   const auto entry = plan::entry_json(*catalog, flags.what);
   if (!entry) return report(entry.error());
-  std::fputs(flags.json ? (dump_json(*entry, 2) + "\n").c_str() : plan::entry_text(*entry).c_str(), stdout);
+  std::fputs(flags.json ? (dump_json(*entry, 2) + "\n").c_str() : plan::entry_text(*entry).c_str(),
+             stdout);
   return exit_done;
 }
 
 int add(const CatalogFlags& flags) {
   const auto text = plan::render_new_entry(flags.what, flags.fields);
   if (!text) return report(text.error());
-  const auto path = flags.output.empty() ? user_catalog_path() : Result<std::filesystem::path>(flags.output);
+  const auto path =
+      flags.output.empty() ? user_catalog_path() : Result<std::filesystem::path>(flags.output);
   if (!path) return report(path.error());
   if (const auto done = append_checked(*path, *text); !done) return report(done.error());
   fmt::print("{}added to {}\n", *text, path->string());
@@ -62,17 +64,18 @@ void declare_common(Flags& flags, const std::shared_ptr<CatalogFlags>& own) {
 
 Verb catalog_verb() {
   const auto own = std::make_shared<CatalogFlags>();  // shared by the children's declare and run
-  Verb list_child{.name = "ls",
-                  .summary = "machines, links, clusters, models, quantisations, engines or measurements",
-                  .example = "hearth catalog ls machines",
-                  .declare =
-                      [own](Flags& flags) {
-                        flags.text("kind", own->what, "what to list");
-                        flags.required();
-                        declare_common(flags, own);
-                      },
-                  .run = [own] { return list(*own); },
-                  .children = {}};
+  Verb list_child{
+      .name = "ls",
+      .summary = "machines, links, clusters, models, quantisations, engines or measurements",
+      .example = "hearth catalog ls machines",
+      .declare =
+          [own](Flags& flags) {
+            flags.text("kind", own->what, "what to list");
+            flags.required();
+            declare_common(flags, own);
+          },
+      .run = [own] { return list(*own); },
+      .children = {}};
   Verb show_child{.name = "show",
                   .summary = "everything known about one entry, with its source",
                   .example = "hearth catalog show dgx-spark",
@@ -86,13 +89,17 @@ Verb catalog_verb() {
                   .children = {}};
   Verb add_child{.name = "add",
                  .summary = "add an entry of your own: a machine, link, model, engine, measurement",
-                 .example = "hearth catalog add machine key=my-box backend=cuda memory_bytes=96000000000 source=probe",
+                 .example =
+                     "hearth catalog add machine key=my-box backend=cuda memory_bytes=96000000000 "
+                     "source=probe",
                  .declare =
                      [own](Flags& flags) {
-                       flags.text("kind", own->what, "machine, link, model, engine, measurement or quantisation");
+                       flags.text("kind", own->what,
+                                  "machine, link, model, engine, measurement or quantisation");
                        flags.required();
                        flags.list("fields", own->fields, "KEY=VALUE");
-                       flags.path("--to", own->output, "file to append to; else your own catalogue");
+                       flags.path("--to", own->output,
+                                  "file to append to; else your own catalogue");
                      },
                  .run = [own] { return add(*own); },
                  .children = {}};

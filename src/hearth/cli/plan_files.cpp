@@ -13,7 +13,9 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::uint64_t text_bytes_max = 16u << 20;
 
-bool is_url(std::string_view name) { return name.starts_with("http://") || name.starts_with("https://"); }
+bool is_url(std::string_view name) {
+  return name.starts_with("http://") || name.starts_with("https://");
+}
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -22,20 +24,28 @@ bool is_there(const fs::path& path) {
 
 }  // namespace
 
-Result<fs::path> user_catalog_path() { return TRY(config_directory()) / "catalog.toml"; }
+Result<fs::path> user_catalog_path() {
+  const fs::path directory = TRY(config_directory());
+  return directory / "catalog.toml";
+}
 
 Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& names) {
   std::vector<std::string> paths = names;
-  if (const auto own = user_catalog_path(); own && is_there(*own)) paths.insert(paths.begin(), own->string());
+  if (const auto own = user_catalog_path(); own && is_there(*own))
+    paths.insert(paths.begin(), own->string());
   std::vector<std::string> texts;
-  for (const std::string& path : paths) texts.push_back(TRY(read_text_file(path, text_bytes_max)));
+  for (const std::string& path : paths) {
+    std::string text = TRY(read_text_file(path, text_bytes_max));
+    texts.push_back(std::move(text));
+  }
   std::vector<plan::CatalogFile> files;
   for (std::size_t i = 0; i < paths.size(); ++i) files.push_back({paths[i], texts[i]});
   return plan::load_shipped(files);
 }
 
 Result<> append_checked(const fs::path& path, const std::string& text) {
-  std::string whole = is_there(path) ? TRY(read_text_file(path, text_bytes_max)) : std::string();
+  std::string whole;
+  if (is_there(path)) whole = TRY(read_text_file(path, text_bytes_max));
   if (!whole.empty() && !whole.ends_with('\n')) whole += '\n';
   whole += (whole.empty() ? "" : "\n") + text;
   const plan::CatalogFile file{path.string(), whole};
@@ -48,36 +58,49 @@ Result<> append_checked(const fs::path& path, const std::string& text) {
 }
 
 Result<plan::ClusterSpec> load_cluster(const plan::Catalog& catalog, const std::string& name) {
-  if (const plan::Cluster* known = catalog.cluster(name)) return plan::resolve_cluster(catalog, *known);
+  if (const plan::Cluster* known = catalog.cluster(name))
+    return plan::resolve_cluster(catalog, *known);
   if (!is_there(name)) {
-    return fail(Code::not_found, fmt::format("no cluster '{}': neither a file nor one of `hearth catalog ls clusters`", name));
+    return fail(
+        Code::not_found,
+        fmt::format("no cluster '{}': neither a file nor one of `hearth catalog ls clusters`",
+                    name));
   }
-  return plan::parse_cluster(catalog, TRY(read_text_file(name, text_bytes_max)), name);
+  const std::string text = TRY(read_text_file(name, text_bytes_max));
+  return plan::parse_cluster(catalog, text, name);
 }
 
-Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog, const std::string& model,
+Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog,
+                                                const std::string& model,
                                                 const std::vector<std::string>& quants) {
   std::vector<plan::ModelCard> cards;
   if (is_url(model)) {
-    return fail(Code::unsupported, fmt::format("{}: reading a header over HTTP is not built yet; give a local GGUF file "
-                                               "(its first shard is enough to name it) or a name of `hearth catalog ls models`", model));
+    return fail(
+        Code::unsupported,
+        fmt::format(
+            "{}: reading a header over HTTP is not built yet; give a local GGUF file "
+            "(its first shard is enough to name it) or a name of `hearth catalog ls models`",
+            model));
   }
   if (is_there(model)) {
     const auto files = TRY(model::load_model_files(model));
     const auto shape = TRY(model::read_shape(files));
-    cards.push_back(TRY(plan::card_of_shape(shape, catalog, fs::path(model).stem().string())));
+    plan::ModelCard card =
+        TRY(plan::card_of_shape(shape, catalog, fs::path(model).stem().string()));
+    cards.push_back(std::move(card));
     return cards;
   }
-  if (quants.empty()) {
+  std::vector<std::string> names = quants;
+  if (names.empty()) {
+    // A single variant needs no name; otherwise the error of an empty one lists what there is.
     const plan::Model* known = catalog.model(model);
-    if (known && known->variants.size() == 1) {
-      cards.push_back(TRY(plan::card_of(catalog, model, known->variants.front().name)));
-      return cards;
-    }
+    const bool single = known && known->variants.size() == 1;
+    names.push_back(single ? known->variants.front().name : "");
   }
-  for (const std::string& quant : quants) cards.push_back(TRY(plan::card_of(catalog, model, quant)));
-  // Without a quantisation the error of an empty name lists what there is.
-  if (cards.empty()) cards.push_back(TRY(plan::card_of(catalog, model, "")));
+  for (const std::string& name : names) {
+    plan::ModelCard card = TRY(plan::card_of(catalog, model, name));
+    cards.push_back(std::move(card));
+  }
   return cards;
 }
 

@@ -24,7 +24,8 @@ Result<> append_checked(const std::filesystem::path& path, const std::string& te
 Result<plan::ClusterSpec> load_cluster(const plan::Catalog& catalog, const std::string& name);
 
 // One card per quantisation asked for. `model` is a catalogue key or a GGUF file; a file has one.
-Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog, const std::string& model,
+Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog,
+                                                const std::string& model,
                                                 const std::vector<std::string>& quants);
 
 }  // namespace hearth::cli

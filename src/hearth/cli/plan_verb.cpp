@@ -34,10 +34,12 @@ struct PlanFlags {
 
 Result<> write_text(const std::filesystem::path& path, const std::string& text) {
   const ByteSpan bytes = as_byte_span(text);
-  return real_file_system()->write_atomically(path, std::span(&bytes, 1), Durability::survives_process);
+  return real_file_system()->write_atomically(path, std::span(&bytes, 1),
+                                              Durability::survives_process);
 }
 
-// The rows of the named files, read on top of the catalogue so that their models and machines are known.
+// The rows of the named files, read on top of the catalogue so that their models and machines are
+// known.
 Result<std::vector<plan::Measurement>> rows_of(const PlanFlags& flags) {
   std::vector<plan::Measurement> rows;
   for (const std::string& path : flags.measurements) {
@@ -60,13 +62,15 @@ int show_accuracy(const PlanFlags& flags, const plan::Catalog& catalog) {
     if (!rows) return report(rows.error());
     found = plan::accuracy_of(catalog, *rows);
   }
-  const std::string text = flags.json ? dump_json(plan::accuracy_json(found), 2) + "\n" : plan::accuracy_text(found);
+  const std::string text =
+      flags.json ? dump_json(plan::accuracy_json(found), 2) + "\n" : plan::accuracy_text(found);
   std::fputs(text.c_str(), stdout);
   return exit_done;
 }
 
 // Smaller variants of the same model, which could prefill in place of the real one.
-std::vector<plan::ModelCard> smaller_copies(const plan::Catalog& catalog, const plan::ModelCard& card) {
+std::vector<plan::ModelCard> smaller_copies(const plan::Catalog& catalog,
+                                            const plan::ModelCard& card) {
   std::vector<plan::ModelCard> out;
   const plan::Model* model = catalog.model(card.model);
   if (!model) return out;
@@ -78,11 +82,16 @@ std::vector<plan::ModelCard> smaller_copies(const plan::Catalog& catalog, const 
   return out;
 }
 
-Result<std::vector<plan::Answer>> answers_for(const PlanFlags& flags, const plan::Catalog& catalog) {
+Result<std::vector<plan::Answer>> answers_for(const PlanFlags& flags,
+                                              const plan::Catalog& catalog) {
   const plan::ClusterSpec cluster = TRY(load_cluster(catalog, flags.cluster));
-  const auto quants = flags.example && flags.quants.empty() ? std::vector<std::string>{"Q2", "Q4", "Q8"} : flags.quants;
-  const auto cards = TRY(load_cards(catalog, flags.example && flags.model.empty() ? "kimi-k2.6" : flags.model, quants));
-  std::vector<plan::Workload> workloads{TRY(plan::find_workload(flags.workload))};
+  const auto quants = flags.example && flags.quants.empty()
+                          ? std::vector<std::string>{"Q2", "Q4", "Q8"}
+                          : flags.quants;
+  const std::string model = flags.example && flags.model.empty() ? "kimi-k2.6" : flags.model;
+  const auto cards = TRY(load_cards(catalog, model, quants));
+  const plan::Workload first = TRY(plan::find_workload(flags.workload));
+  std::vector<plan::Workload> workloads = {first};
   if (flags.example) {
     for (const plan::Workload& other : plan::standard_workloads()) {
       if (other.name != workloads.front().name) workloads.push_back(other);
@@ -92,8 +101,12 @@ Result<std::vector<plan::Answer>> answers_for(const PlanFlags& flags, const plan
   std::vector<plan::Answer> out;
   for (const plan::Workload& workload : workloads) {
     for (const plan::ModelCard& card : cards) {
-      plan::Question question{.catalog = &catalog, .calibrations = &calibrations, .cluster = cluster,
-                              .card = card, .workload = workload, .options = {}};
+      plan::Question question{.catalog = &catalog,
+                              .calibrations = &calibrations,
+                              .cluster = cluster,
+                              .card = card,
+                              .workload = workload,
+                              .options = {}};
       question.options.low_bit_copies = smaller_copies(catalog, card);
       plan::Answer one = plan::answer(std::move(question));
       out.push_back(std::move(one));
@@ -102,7 +115,8 @@ Result<std::vector<plan::Answer>> answers_for(const PlanFlags& flags, const plan
   return out;
 }
 
-Result<std::vector<plan::Prediction>> predictions_for(const PlanFlags& flags, const plan::Catalog& catalog,
+Result<std::vector<plan::Prediction>> predictions_for(const PlanFlags& flags,
+                                                      const plan::Catalog& catalog,
                                                       const std::vector<plan::Answer>& answers) {
   std::vector<plan::Prediction> out;
   const plan::Calibrations calibrations = plan::calibrations_of(catalog);
@@ -118,16 +132,19 @@ Result<std::vector<plan::Prediction>> predictions_for(const PlanFlags& flags, co
 
 Json predictions_json(const std::vector<plan::Prediction>& predictions) {
   Json out = Json::array();
-  for (const plan::Prediction& prediction : predictions) out.push(plan::prediction_json(prediction));
+  for (const plan::Prediction& prediction : predictions)
+    out.push(plan::prediction_json(prediction));
   return out;
 }
 
 std::string predictions_text(const std::vector<plan::Prediction>& predictions) {
   std::string out;
   for (const plan::Prediction& p : predictions) {
-    out += fmt::format("Prediction: {}\n  tests {} {}", p.text, plan::metric_name(p.metric), plan::direction_name(p.direction));
+    out += fmt::format("Prediction: {}\n  tests {} {}", p.text, plan::metric_name(p.metric),
+                       plan::direction_name(p.direction));
     if (p.size) out += fmt::format(" by at least {:.0f} %", 100 * *p.size);
-    if (p.before && p.after) out += fmt::format("; the planner expects {:.1f}, then {:.1f}", *p.before, *p.after);
+    if (p.before && p.after)
+      out += fmt::format("; the planner expects {:.1f}, then {:.1f}", *p.before, *p.after);
     out += fmt::format(": it {}\n", p.planner_says);
   }
   return out;
@@ -138,15 +155,17 @@ int run_plan(const PlanFlags& flags) {
   if (!catalog) return report(catalog.error());
   if (flags.accuracy) return show_accuracy(flags, *catalog);
   if (flags.model.empty() && !flags.example) {
-    return report(Error{Code::invalid_argument,
-                        "name a model: hearth plan --model kimi-k2.6 --quant Q4, or see hearth plan --example"});
+    return report(Error{
+        Code::invalid_argument,
+        "name a model: hearth plan --model kimi-k2.6 --quant Q4, or see hearth plan --example"});
   }
   const auto answers = answers_for(flags, *catalog);
   if (!answers) return report(answers.error());
   const auto predictions = predictions_for(flags, *catalog, *answers);
   if (!predictions) return report(predictions.error());
   if (!flags.html.empty()) {
-    if (const auto done = write_text(flags.html, plan::answers_html(*answers)); !done) return report(done.error());
+    if (const auto done = write_text(flags.html, plan::answers_html(*answers)); !done)
+      return report(done.error());
   }
   if (!flags.record.empty()) {
     const std::string text = dump_json(predictions_json(*predictions), 2) + "\n";
@@ -170,28 +189,34 @@ int run_plan(const PlanFlags& flags) {
 
 Verb plan_verb() {
   const auto own = std::make_shared<PlanFlags>();  // shared by declare and run
-  return {.name = "plan",
-          .summary = "what fits where, how fast, and is it worth it; nothing is downloaded or run",
-          .example = "hearth plan --cluster desk.toml --model kimi-k2.6 --quant Q4 --workload agentic",
-          .declare =
-              [own](Flags& flags) {
-                flags.text("--cluster", own->cluster, "cluster file, or one of `hearth catalog ls clusters`");
-                flags.text("--model", own->model, "name in the catalogue, or a GGUF file (any shard)");
-                flags.list("--quant", own->quants, "quantisation, or a part of its name: Q4");
-                flags.text("--workload", own->workload,
-                           "reflective, writing, agentic, batch, or prompt=20000,new=500,output=800,…");
-                flags.toggle("--example", own->example, "the reference cluster with Kimi K2.6 at Q2, Q4 and Q8");
-                flags.toggle("--accuracy", own->accuracy, "how wrong the planner's predictions have been");
-                flags.list("--measurements", own->measurements,
-                           "with --accuracy: predict the rows of this file, never learn from them");
-                flags.list("--predict", own->predictions, "a statement to test: \"adding the Sparks makes it slower\"");
-                flags.path("--record", own->record, "write the predictions to this file as JSON");
-                flags.list("--catalog", own->catalogs, "more catalogue files; they replace entries of the same key");
-                flags.path("--html", own->html, "write one self-contained page with plots");
-                flags.toggle("--json", own->json, "one JSON document");
-              },
-          .run = [own] { return run_plan(*own); },
-          .children = {}};
+  return {
+      .name = "plan",
+      .summary = "what fits where, how fast, and is it worth it; nothing is downloaded or run",
+      .example = "hearth plan --cluster desk.toml --model kimi-k2.6 --quant Q4 --workload agentic",
+      .declare =
+          [own](Flags& flags) {
+            flags.text("--cluster", own->cluster,
+                       "cluster file, or one of `hearth catalog ls clusters`");
+            flags.text("--model", own->model, "name in the catalogue, or a GGUF file (any shard)");
+            flags.list("--quant", own->quants, "quantisation, or a part of its name: Q4");
+            flags.text("--workload", own->workload,
+                       "reflective, writing, agentic, batch, or prompt=20000,new=500,output=800,…");
+            flags.toggle("--example", own->example,
+                         "the reference cluster with Kimi K2.6 at Q2, Q4 and Q8");
+            flags.toggle("--accuracy", own->accuracy,
+                         "how wrong the planner's predictions have been");
+            flags.list("--measurements", own->measurements,
+                       "with --accuracy: predict the rows of this file, never learn from them");
+            flags.list("--predict", own->predictions,
+                       "a statement to test: \"adding the Sparks makes it slower\"");
+            flags.path("--record", own->record, "write the predictions to this file as JSON");
+            flags.list("--catalog", own->catalogs,
+                       "more catalogue files; they replace entries of the same key");
+            flags.path("--html", own->html, "write one self-contained page with plots");
+            flags.toggle("--json", own->json, "one JSON document");
+          },
+      .run = [own] { return run_plan(*own); },
+      .children = {}};
 }
 
 }  // namespace hearth::cli

@@ -26,7 +26,8 @@ std::string component_of(const UsableRow& row, Phase phase) {
   if (row.row->concurrency > 1) return "several streams";
   const DecodeParts& parts = row.decode;
   const double total = parts.total_s();
-  if (std::max(parts.kv_s, parts.attention_s) > dominating / 2 * total) return "KV and attention (15 % and more)";
+  if (std::max(parts.kv_s, parts.attention_s) > dominating / 2 * total)
+    return "KV and attention (15 % and more)";
   return parts.layers_s > dominating * total ? "fixed time per layer (30 % and more)" : "weights";
 }
 

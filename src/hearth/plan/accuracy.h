@@ -19,10 +19,11 @@ struct PredictedRow {
   std::string engine{};
   double measured_tok_s = 0;
   double predicted_tok_s = 0;
-  double low_tok_s = 0;   // 80 % interval
+  double low_tok_s = 0;  // 80 % interval
   double high_tok_s = 0;
-  double error = 0;       // predicted / measured - 1
-  bool unknown = false;   // no like model on the same kernels: no prediction is made, this is a guess
+  double error = 0;  // predicted / measured - 1
+  bool unknown =
+      false;  // no like model on the same kernels: no prediction is made, this is a guess
   std::string component{};  // what dominates the prior
   std::vector<Evidence> evidence{};
 };
@@ -40,7 +41,7 @@ struct PhaseAccuracy {
   std::size_t pairs = 0;
   double median_abs_error = 0;
   double p90_abs_error = 0;
-  double inside_interval = 0;  // share of rows within their 80 % interval
+  double inside_interval = 0;           // share of rows within their 80 % interval
   double median_abs_error_by_pair = 0;  // each pair's median counts once
   std::size_t unknown = 0;
   double unknown_median_abs_error = 0;  // had they been guessed
@@ -51,7 +52,8 @@ struct AccuracyReport {
   PhaseAccuracy decode{};
   std::vector<PredictedRow> rows{};  // worst first
   std::vector<ComponentResidual> components{};
-  std::vector<std::pair<std::string, std::size_t>> excluded{};  // rule and how many rows it keeps out
+  std::vector<std::pair<std::string, std::size_t>>
+      excluded{};  // rule and how many rows it keeps out
 };
 
 // Leave-one-hardware-model-pair-out over the catalogue's own measurements.

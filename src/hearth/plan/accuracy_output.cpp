@@ -65,7 +65,8 @@ Json accuracy_json(const AccuracyReport& report) {
 std::string accuracy_text(const AccuracyReport& report, std::size_t worst_rows) {
   std::string out =
       "How wrong the planner is: each pair of hardware and model predicted from all others.\n\n"
-      "phase     rows  pairs  median error  90 % within  median of pairs  inside interval   unknown\n";
+      "phase     rows  pairs  median error  90 % within  median of pairs  inside interval   "
+      "unknown\n";
   out += phase_text("prefill", report.prefill);
   out += phase_text("decode", report.decode);
   out += "\nBy what dominates the time (a signed median far from 0 is a bias of that component):\n";
@@ -74,8 +75,8 @@ std::string accuracy_text(const AccuracyReport& report, std::size_t worst_rows) 
                        phase_name(c.phase), c.component, c.rows, 100 * c.median_error,
                        100 * c.median_abs_error);
   }
-  out += fmt::format("\n{:<8} {:<52} {:>10} {:>10} {:>8}\n", "worst", "row", "measured", "predicted",
-                     "error");
+  out += fmt::format("\n{:<8} {:<52} {:>10} {:>10} {:>8}\n", "worst", "row", "measured",
+                     "predicted", "error");
   std::size_t shown = 0;
   for (const PredictedRow& row : report.rows) {
     if (row.unknown || shown == worst_rows) break;
@@ -86,13 +87,16 @@ std::string accuracy_text(const AccuracyReport& report, std::size_t worst_rows) 
   const std::size_t unknown = report.prefill.unknown + report.decode.unknown;
   if (unknown > 0) {
     out += fmt::format(
-        "\nUnknown, so not predicted: {} rates for which no like model on the same kernels is left.\n"
-        "Guessed all the same, their median error would be {:.0f} % (prefill) and {:.0f} % (decode).\n",
+        "\nUnknown, so not predicted: {} rates for which no like model on the same kernels is "
+        "left.\n"
+        "Guessed all the same, their median error would be {:.0f} % (prefill) and {:.0f} % "
+        "(decode).\n",
         unknown, 100 * report.prefill.unknown_median_abs_error,
         100 * report.decode.unknown_median_abs_error);
   }
   out += "\nRates left out by rule, whatever their error:\n";
-  for (const auto& [rule, count] : report.excluded) out += fmt::format("  {:>4}  {}\n", count, rule);
+  for (const auto& [rule, count] : report.excluded)
+    out += fmt::format("  {:>4}  {}\n", count, rule);
   return out;
 }
 

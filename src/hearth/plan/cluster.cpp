@@ -61,26 +61,30 @@ void take_memory(Node& node, const Machine& machine) {
     node.usable_bytes = *machine.usable_bytes;
     node.usable_from = "limit of the operating system";
   } else if (machine.memory_bytes) {
-    node.usable_bytes =
-        static_cast<std::uint64_t>(static_cast<double>(*machine.memory_bytes) * usable_share_default);
+    node.usable_bytes = static_cast<std::uint64_t>(static_cast<double>(*machine.memory_bytes) *
+                                                   usable_share_default);
     node.usable_from = "three quarters of its memory: no limit measured";
   }
 }
 
 Node node_of(const Machine& machine, std::string name, Problems& problems) {
-  Node node{.name = std::move(name), .hardware = machine.key, .chip = machine.chip,
+  Node node{.name = std::move(name),
+            .hardware = machine.key,
+            .chip = machine.chip,
             .backend = machine.backend};
   take_memory(node, machine);
   if (node.usable_bytes == 0 || !machine.memory_bandwidth_gb_s) {
     problems.push_back(fmt::format(
         "member '{}': the catalogue does not know memory and bandwidth of '{}'; probe the machine "
-        "(hearth probe) or give the four numbers", node.name, machine.key));
+        "(hearth probe) or give the four numbers",
+        node.name, machine.key));
     return node;
   }
   node.bandwidth_gb_s = *machine.memory_bandwidth_gb_s;
   node.storage_read_gb_s = machine.storage_read_gb_s;
   for (const PrefillPrior& prior : machine.prefill_priors) {
-    node.prior_low_tflops = std::min(node.prior_low_tflops.value_or(prior.low_tflops), prior.low_tflops);
+    node.prior_low_tflops =
+        std::min(node.prior_low_tflops.value_or(prior.low_tflops), prior.low_tflops);
     node.prior_high_tflops =
         std::max(node.prior_high_tflops.value_or(prior.high_tflops), prior.high_tflops);
   }
@@ -112,7 +116,8 @@ bool connected(const ClusterSpec& spec, std::string& lonely) {
 void check_whole(const ClusterSpec& spec, Problems& problems) {
   if (spec.nodes.empty()) problems.push_back(fmt::format("a cluster needs members, {}", example));
   if (spec.nodes.size() > nodes_max) {
-    problems.push_back(fmt::format("{} members; at most {} are planned for", spec.nodes.size(), nodes_max));
+    problems.push_back(
+        fmt::format("{} members; at most {} are planned for", spec.nodes.size(), nodes_max));
   }
   std::set<std::string> names;
   for (const Node& node : spec.nodes) {
@@ -122,10 +127,11 @@ void check_whole(const ClusterSpec& spec, Problems& problems) {
   }
   std::string lonely;
   if (problems.empty() && !connected(spec, lonely)) {
-    problems.push_back(fmt::format(
-        "nothing connects '{}' to '{}'; add a connection:\n  [[connection]]\n  ends = [\"{}\", \"{}\"]\n"
-        "  link = \"10gbe\"",
-        spec.nodes[0].name, lonely, spec.nodes[0].name, lonely));
+    problems.push_back(
+        fmt::format("nothing connects '{}' to '{}'; add a connection:\n  [[connection]]\n  ends = "
+                    "[\"{}\", \"{}\"]\n"
+                    "  link = \"10gbe\"",
+                    spec.nodes[0].name, lonely, spec.nodes[0].name, lonely));
   }
 }
 
@@ -144,7 +150,8 @@ std::optional<std::size_t> index_of(const ClusterSpec& spec, std::string_view na
   return std::nullopt;
 }
 
-Node read_member(const Json& table, const Catalog& catalog, std::string_view file, Problems& problems) {
+Node read_member(const Json& table, const Catalog& catalog, std::string_view file,
+                 Problems& problems) {
   Entry entry(table, file, "member", problems);
   Node node{.name = entry.text("name")};
   const std::string key = entry.text_or("machine");
@@ -200,12 +207,18 @@ void read_connection(const Json& table, const Catalog& catalog, std::string_view
   }
   const Link* link = key.empty() ? nullptr : catalog.link(key);
   if (!link && !gb_s) {
-    entry.problem(fmt::format("unknown link '{}'; name one of `hearth catalog ls links`, or give gb_s "
-                              "and latency_us", key));
+    entry.problem(
+        fmt::format("unknown link '{}'; name one of `hearth catalog ls links`, or give gb_s "
+                    "and latency_us",
+                    key));
     return;
   }
   Wire wire = link ? wire_of(*link, *a, *b)
-                   : Wire{.a = *a, .b = *b, .key = "given", .transport = "TCP", .gb_s = 0,
+                   : Wire{.a = *a,
+                          .b = *b,
+                          .key = "given",
+                          .transport = "TCP",
+                          .gb_s = 0,
                           .latency_s = tcp_latency_s};
   if (gb_s) {
     wire.gb_s = *gb_s;
@@ -233,7 +246,8 @@ Result<ClusterSpec> resolve_cluster(const Catalog& catalog, const Cluster& clust
   for (const ClusterMember& member : cluster.members) {
     const Machine* machine = catalog.machine(member.machine);
     if (!machine) {
-      problems.push_back(fmt::format("member '{}': unknown hardware '{}'", member.name, member.machine));
+      problems.push_back(
+          fmt::format("member '{}': unknown hardware '{}'", member.name, member.machine));
       continue;
     }
     spec.nodes.push_back(node_of(*machine, member.name, problems));
@@ -243,7 +257,8 @@ Result<ClusterSpec> resolve_cluster(const Catalog& catalog, const Cluster& clust
     const auto b = index_of(spec, c.b);
     const Link* link = catalog.link(c.link);
     if (!a || !b || !link || *a == *b) {
-      problems.push_back(fmt::format("connection {} – {} over '{}' joins nothing known", c.a, c.b, c.link));
+      problems.push_back(
+          fmt::format("connection {} – {} over '{}' joins nothing known", c.a, c.b, c.link));
       continue;
     }
     spec.wires.push_back(wire_of(*link, *a, *b));

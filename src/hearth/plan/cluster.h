@@ -20,11 +20,12 @@ struct Node {
   std::string chip{};
   std::string backend{};
   std::uint64_t usable_bytes = 0;  // what weights, KV and buffers of a plan may take together
-  std::string usable_from{};         // why that much
+  std::string usable_from{};       // why that much
   double bandwidth_gb_s = 0;
   std::optional<double> storage_read_gb_s{};
-  std::optional<double> probed_prefill_tflops{};  // measured on this machine: beats everything published
-  std::optional<double> prior_low_tflops{};       // of the catalogue, when nothing better is known
+  std::optional<double>
+      probed_prefill_tflops{};               // measured on this machine: beats everything published
+  std::optional<double> prior_low_tflops{};  // of the catalogue, when nothing better is known
   std::optional<double> prior_high_tflops{};
 };
 

@@ -35,10 +35,12 @@ std::vector<std::string> blockers(const EngineEntry& engine, const ClusterSpec& 
   for (const Placement& placement : plan.placements) {
     const Node& node = spec.nodes[placement.node];
     std::string& names = machines_by_backend[node.backend];
-    if (names.find(node.name) == std::string::npos) names += (names.empty() ? "" : ", ") + node.name;
+    if (names.find(node.name) == std::string::npos)
+      names += (names.empty() ? "" : ", ") + node.name;
   }
   for (const auto& [backend, names] : machines_by_backend) {
-    if (!runs_on(engine, backend)) out.push_back(fmt::format("platform: not on {} ({})", backend, names));
+    if (!runs_on(engine, backend))
+      out.push_back(fmt::format("platform: not on {} ({})", backend, names));
   }
   if (machines_by_backend.size() > 1 && !engine.spans_backends) {
     out.push_back("transport: does not join unlike backends");
@@ -51,13 +53,16 @@ std::vector<std::string> blockers(const EngineEntry& engine, const ClusterSpec& 
 
 }  // namespace
 
-std::vector<EngineFit> engines_for(const Catalog& catalog, const ClusterSpec& spec, const ModelCard& card,
-                                   const Plan& plan) {
+std::vector<EngineFit> engines_for(const Catalog& catalog, const ClusterSpec& spec,
+                                   const ModelCard& card, const Plan& plan) {
   std::vector<EngineFit> out;
   for (const EngineEntry& engine : catalog.engines) {
-    EngineFit fit{.engine = engine.key, .version = engine.version, .as_of = engine.as_of,
+    EngineFit fit{.engine = engine.key,
+                  .version = engine.version,
+                  .as_of = engine.as_of,
                   .source = engine.origin.source,
-                  .blocked_by = blockers(engine, spec, card, plan), .caveats = {}};
+                  .blocked_by = blockers(engine, spec, card, plan),
+                  .caveats = {}};
     if (fit.can_run()) fit.caveats = engine.known_blockers;
     out.push_back(std::move(fit));
   }

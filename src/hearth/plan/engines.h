@@ -19,7 +19,7 @@ struct EngineFit {
   bool can_run() const { return blocked_by.empty(); }
 };
 
-std::vector<EngineFit> engines_for(const Catalog& catalog, const ClusterSpec& spec, const ModelCard& card,
-                                   const Plan& plan);
+std::vector<EngineFit> engines_for(const Catalog& catalog, const ClusterSpec& spec,
+                                   const ModelCard& card, const Plan& plan);
 
 }  // namespace hearth::plan

@@ -1,6 +1,6 @@
 #pragma once
-// The whole answer for one quantisation and one workload: plans, verdict, what each machine and cable
-// is worth, and what the answer hangs on. Pure.
+// The whole answer for one quantisation and one workload: plans, verdict, what each machine and
+// cable is worth, and what the answer hangs on. Pure.
 
 #include <optional>
 #include <string>
@@ -42,7 +42,7 @@ struct PoolEffect {
   std::size_t node = 0;
   std::optional<double> decode_tok_s_with{};     // best pool that gives it at least one layer
   std::optional<double> decode_tok_s_without{};  // best pool that leaves it out
-  std::string verdict{};                         // "helps", "hurts", "needed", "makes no difference"
+  std::string verdict{};  // "helps", "hurts", "needed", "makes no difference"
 };
 
 struct Answer {

@@ -35,7 +35,8 @@ double compute_buffer_bytes(const ModelCard& card, const ContextShape& shape) {
   const double cells = (context + mask_rows_multiple - 1) / mask_rows_multiple * mask_rows_multiple;
   const double mask = ubatch * cells * (f32_bytes + f16_bytes);
   const double logits = shape.leads ? ubatch * card.vocab * f32_bytes : 0;
-  return std::max(ubatch * f32_bytes * (widest + hidden) + mask, logits + ubatch * f32_bytes * hidden);
+  return std::max(ubatch * f32_bytes * (widest + hidden) + mask,
+                  logits + ubatch * f32_bytes * hidden);
 }
 
 MemoryUse memory_use(const ModelCard& card, std::span<const LayerWeights> layers,

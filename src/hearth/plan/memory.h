@@ -23,7 +23,7 @@ struct ContextShape {
   std::uint32_t streams = 1;
   std::uint32_t ubatch = 512;
   KvType kv = KvType::f16;
-  bool leads = false;    // holds embedding and head, and computes the logits
+  bool leads = false;      // holds embedding and head, and computes the logits
   bool hands_off = false;  // exports or imports chunks
 };
 

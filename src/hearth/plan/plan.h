@@ -1,9 +1,9 @@
 #pragma once
 // The planner's question and answer. Pure: same question, same answer, byte for byte.
 //
-// Times in seconds, rates in tokens per second of one stream, sizes in bytes. Every prediction is an
-// interval (median, and an 80 % range) with what it was calibrated from; what cannot be predicted is
-// absent, never guessed. docs/plan.md explains families and output.
+// Times in seconds, rates in tokens per second of one stream, sizes in bytes. Every prediction is
+// an interval (median, and an 80 % range) with what it was calibrated from; what cannot be
+// predicted is absent, never guessed. docs/plan.md explains families and output.
 
 #include <cstdint>
 #include <optional>
@@ -84,13 +84,14 @@ struct Plan {
   std::optional<Interval> prefill_tok_s{};  // of the turn's new tokens, at its depth
   std::optional<Interval> decode_tok_s{};   // after the prompt, one of the workload's streams
   std::optional<Interval> turn_s{};         // to the last token
-  std::uint64_t max_context = 0;          // per stream, with these placements
+  std::uint64_t max_context = 0;            // per stream, with these placements
   std::vector<NodeMemory> memory{};
   Bottleneck bottleneck{};
   std::optional<LeastCertain> least_certain{};
   std::vector<std::string> calibrated_from{};
   std::vector<std::string> assumptions{};  // what nobody has shown yet
-  std::optional<double> break_even_tokens{};        // new tokens from which this beats prefill where it decodes
+  std::optional<double>
+      break_even_tokens{};  // new tokens from which this beats prefill where it decodes
   std::optional<double> pipelined_prefill_tok_s{};  // bound if stages could overlap
   std::vector<CurvePoint> curve{};
   std::uint32_t machines() const;  // bits of nodes used
@@ -118,8 +119,9 @@ struct SearchStats {
 };
 
 struct Options {
-  std::string kernels = "llama.cpp";   // of the engine that would run the plan
-  std::vector<ModelCard> low_bit_copies{};  // smaller variants of the model, for the family of that name
+  std::string kernels = "llama.cpp";  // of the engine that would run the plan
+  std::vector<ModelCard>
+      low_bit_copies{};  // smaller variants of the model, for the family of that name
   bool with_curve = true;
 };
 

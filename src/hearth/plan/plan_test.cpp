@@ -30,7 +30,8 @@ Question question(std::string_view variant, std::string_view workload) {
 }
 
 constexpr std::string_view two_machines =
-    "[[member]]\nname = \"a\"\nmachine = \"dgx-spark\"\n[[member]]\nname = \"b\"\nmachine = \"dgx-spark\"\n";
+    "[[member]]\nname = \"a\"\nmachine = \"dgx-spark\"\n[[member]]\nname = \"b\"\nmachine = "
+    "\"dgx-spark\"\n";
 
 struct BadCase {
   std::string name;
@@ -42,23 +43,33 @@ TEST(ParseCluster, NamesWhatIsWrongAndHowToMendIt) {
   const std::string two(two_machines);
   const std::vector<BadCase> cases = {
       {"empty", "", "a cluster needs members"},
-      {"unknown hardware", "[[member]]\nname = \"a\"\nmachine = \"pdp-11\"\n", "unknown hardware 'pdp-11'"},
-      {"what to give instead", "[[member]]\nname = \"a\"\nmachine = \"pdp-11\"\n", "usable_gb = 90"},
+      {"unknown hardware", "[[member]]\nname = \"a\"\nmachine = \"pdp-11\"\n",
+       "unknown hardware 'pdp-11'"},
+      {"what to give instead", "[[member]]\nname = \"a\"\nmachine = \"pdp-11\"\n",
+       "usable_gb = 90"},
       {"not wired", two, "nothing connects 'a' to 'b'"},
-      {"unknown link", two + "[[connection]]\nends = [\"a\", \"b\"]\nlink = \"string\"\n", "unknown link 'string'"},
-      {"to nobody", two + "[[connection]]\nends = [\"a\", \"c\"]\nlink = \"10gbe\"\n", "no member called 'c'"},
+      {"unknown link", two + "[[connection]]\nends = [\"a\", \"b\"]\nlink = \"string\"\n",
+       "unknown link 'string'"},
+      {"to nobody", two + "[[connection]]\nends = [\"a\", \"c\"]\nlink = \"10gbe\"\n",
+       "no member called 'c'"},
       {"to itself", two + "[[connection]]\nends = [\"a\", \"a\"]\nlink = \"10gbe\"\n", "to itself"},
-      {"no rate", two + "[[connection]]\nends = [\"a\", \"b\"]\nlink = \"unstated\"\n", "give gb_s"},
-      {"zero", "[[member]]\nname=\"a\"\nbackend=\"cuda\"\nusable_gb=0\nmemory_bandwidth_gb_s=100\n", "usable_gb = 0"},
-      {"same name", "[[member]]\nname=\"a\"\nmachine=\"dgx-spark\"\n[[member]]\nname=\"a\"\nmachine=\"dgx-spark\"\n",
+      {"no rate", two + "[[connection]]\nends = [\"a\", \"b\"]\nlink = \"unstated\"\n",
+       "give gb_s"},
+      {"zero", "[[member]]\nname=\"a\"\nbackend=\"cuda\"\nusable_gb=0\nmemory_bandwidth_gb_s=100\n",
+       "usable_gb = 0"},
+      {"same name",
+       "[[member]]\nname=\"a\"\nmachine=\"dgx-spark\"\n[[member]]\nname=\"a\"\nmachine=\"dgx-"
+       "spark\"\n",
        "two members are called 'a'"},
-      {"memory not known", "[[member]]\nname = \"a\"\nmachine = \"gh200-624\"\n", "does not know memory and bandwidth"},
+      {"memory not known", "[[member]]\nname = \"a\"\nmachine = \"gh200-624\"\n",
+       "does not know memory and bandwidth"},
   };
   for (const BadCase& bad : cases) {
     const Result<ClusterSpec> result = parse_cluster(shipped(), bad.text, "desk.toml");
     ASSERT_FALSE(result) << bad.name;
     EXPECT_EQ(result.error().code, Code::invalid_argument);
-    EXPECT_NE(result.error().message.find(bad.expected), std::string::npos) << bad.name << ": " << result.error().message;
+    EXPECT_NE(result.error().message.find(bad.expected), std::string::npos)
+        << bad.name << ": " << result.error().message;
   }
 }
 
@@ -66,17 +77,19 @@ TEST(ParseCluster, TakesFourNumbersForAMachineNobodyKnows) {
   const Result<ClusterSpec> spec = parse_cluster(
       shipped(),
       "[[member]]\nname=\"box\"\nbackend=\"cuda\"\nusable_gb=90\nmemory_bandwidth_gb_s=1790\n"
-      "prefill_tflops=60\nstorage_read_gb_s=12\n", "desk.toml");
+      "prefill_tflops=60\nstorage_read_gb_s=12\n",
+      "desk.toml");
   ASSERT_TRUE(spec) << spec.error().message;
   EXPECT_EQ(spec->nodes[0].usable_bytes, 90'000'000'000u);
   EXPECT_EQ(spec->nodes[0].probed_prefill_tflops, 60);
 }
 
 TEST(Workload, RefusesNonsense) {
-  for (const char* bad : {"prompt=0,output=10", "prompt=10", "prompt=10,output=0", "prompt=x,output=1",
-                          "prompt=10,output=10,streams=0", "prompt=10,output=10,new=5,cached=0.5",
-                          "prompt=10,output=10,cached=3", "prompt=10,output=10,speed=1",
-                          "prompt=100,output=10,context=50", "prompt=1e12,output=1", "nothing"}) {
+  for (const char* bad :
+       {"prompt=0,output=10", "prompt=10", "prompt=10,output=0", "prompt=x,output=1",
+        "prompt=10,output=10,streams=0", "prompt=10,output=10,new=5,cached=0.5",
+        "prompt=10,output=10,cached=3", "prompt=10,output=10,speed=1",
+        "prompt=100,output=10,context=50", "prompt=1e12,output=1", "nothing"}) {
     EXPECT_FALSE(find_workload(bad)) << bad;
   }
   const Result<Workload> own = find_workload("prompt=20000,new=500,output=800");
@@ -97,19 +110,22 @@ TEST(Answer, SameQuestionSameBytes) {
 TEST(Answer, JsonHasWhatProgramsRelyOn) {
   const Json json = answer_json(answer(question("Q4", "agentic")));
   const Json& plan = json.find("plans")->as_array().front();
-  for (const char* key : {"p50", "low", "high"}) EXPECT_TRUE(plan.find("ttft_s")->find(key)->is_number());
-  for (const char* key : {"family", "placements", "prefill_tok_s", "decode_tok_s", "max_context", "memory",
-                          "bottleneck", "calibrated_from", "engines"}) {
+  for (const char* key : {"p50", "low", "high"})
+    EXPECT_TRUE(plan.find("ttft_s")->find(key)->is_number());
+  for (const char* key : {"family", "placements", "prefill_tok_s", "decode_tok_s", "max_context",
+                          "memory", "bottleneck", "calibrated_from", "engines"}) {
     EXPECT_TRUE(plan.find(key)) << key;
   }
   EXPECT_TRUE(plan.find("decode_tok_s")->is_number());
   for (const Json& rejected : json.find("rejected")->as_array()) {
-    for (const char* key : {"family", "reason", "needed", "available", "unit"}) EXPECT_TRUE(rejected.find(key)) << key;
+    for (const char* key : {"family", "reason", "needed", "available", "unit"})
+      EXPECT_TRUE(rejected.find(key)) << key;
   }
   EXPECT_TRUE(json.find("verdict")->find("go")->is_bool());
   EXPECT_TRUE(json.find("verdict")->find("why")->is_string());
   bool without = false;
-  for (const Json& marginal : json.find("marginal")->as_array()) without = without || marginal.find("without");
+  for (const Json& marginal : json.find("marginal")->as_array())
+    without = without || marginal.find("without");
   EXPECT_TRUE(without);
   EXPECT_TRUE(parse_json(dump_json(json)));
 }
@@ -120,7 +136,9 @@ TEST(Answer, SaysWhatEachSparkDoesToAPool) {
     ASSERT_EQ(a.pool_effects.size(), 4u);
     for (const PoolEffect& effect : a.pool_effects) {
       const bool spark = a.question.cluster.nodes[effect.node].name.starts_with("spark");
-      if (spark) EXPECT_TRUE(effect.verdict == "hurts" || effect.verdict.starts_with("needed")) << effect.verdict;
+      if (spark)
+        EXPECT_TRUE(effect.verdict == "hurts" || effect.verdict.starts_with("needed"))
+            << effect.verdict;
     }
     ASSERT_TRUE(a.decode_tok_s_by_memory);
     const Plan& best = a.result.plans[*a.verdict.plan];
@@ -128,7 +146,8 @@ TEST(Answer, SaysWhatEachSparkDoesToAPool) {
   }
 }
 
-// Taking a machine or cable away never makes the best plan better, adding speed never makes it worse.
+// Taking a machine or cable away never makes the best plan better, adding speed never makes it
+// worse.
 TEST(Answer, PartsAreNeverWorthLessThanNothing) {
   for (const char* variant : {"Q2", "Q4"}) {
     for (const Workload& workload : standard_workloads()) {
@@ -138,14 +157,16 @@ TEST(Answer, PartsAreNeverWorthLessThanNothing) {
         const bool taken_away = marginal.with.empty();
         const double ratio = *marginal.turn_s_after / *marginal.turn_s_before;
         EXPECT_TRUE(taken_away ? ratio > 0.999 : ratio < 1.001)
-            << variant << " " << workload.name << " " << marginal.without << marginal.with << " " << ratio;
+            << variant << " " << workload.name << " " << marginal.without << marginal.with << " "
+            << ratio;
       }
     }
   }
 }
 
 TEST(Answer, FitsTheTerminalAndClosesItsTags) {
-  const std::vector<Answer> answers = {answer(question("Q2", "agentic")), answer(question("Q8", "batch"))};
+  const std::vector<Answer> answers = {answer(question("Q2", "agentic")),
+                                       answer(question("Q8", "batch"))};
   const std::string text = answers_text(answers);
   std::size_t begin = 0;
   for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
@@ -157,7 +178,8 @@ TEST(Answer, FitsTheTerminalAndClosesItsTags) {
   const std::string html = answers_html(answers);
   const auto count = [&](std::string_view what) {
     std::size_t found = 0;
-    for (std::size_t at = html.find(what); at != std::string::npos; at = html.find(what, at + 1)) ++found;
+    for (std::size_t at = html.find(what); at != std::string::npos; at = html.find(what, at + 1))
+      ++found;
     return found;
   };
   for (const char* tag : {"table", "ul", "svg", "figure", "tr", "td", "li", "div"}) {
@@ -195,12 +217,20 @@ TEST(Answer, BreakEvenIsWhereOffloadBeginsToWin) {
 
 TEST(Prediction, UnderstandsStatementsAndSaysWhatThePlannerExpects) {
   const Question q = question("Q4", "reflective");
-  struct Case { std::string text; std::size_t machines; Metric metric; Direction direction; bool adding; };
+  struct Case {
+    std::string text;
+    std::size_t machines;
+    Metric metric;
+    Direction direction;
+    bool adding;
+  };
   const std::vector<Case> cases = {
       {"adding the Sparks makes it slower", 2, Metric::turn_s, Direction::higher, true},
-      {"adding spark-1 makes decode slower by 10 %", 1, Metric::decode_tok_s, Direction::lower, true},
+      {"adding spark-1 makes decode slower by 10 %", 1, Metric::decode_tok_s, Direction::lower,
+       true},
       {"without the laptop prefill is slower", 1, Metric::prefill_tok_s, Direction::lower, false},
-      {"adding the sparks makes the first token faster by 20 percent", 2, Metric::ttft_s, Direction::lower, true},
+      {"adding the sparks makes the first token faster by 20 percent", 2, Metric::ttft_s,
+       Direction::lower, true},
       {"adding the laptop makes no difference", 1, Metric::turn_s, Direction::same, true},
   };
   for (const Case& c : cases) {
@@ -215,14 +245,15 @@ TEST(Prediction, UnderstandsStatementsAndSaysWhatThePlannerExpects) {
   }
   EXPECT_DOUBLE_EQ(*parse_prediction(cases[1].text, q.cluster)->size, 0.1);
   EXPECT_DOUBLE_EQ(*parse_prediction(cases[3].text, q.cluster)->size, 0.2);
-  for (const char* bad : {"it will rain", "adding the toaster makes it slower", "the Sparks are slower",
-                          "adding the Sparks is nice"}) {
+  for (const char* bad : {"it will rain", "adding the toaster makes it slower",
+                          "the Sparks are slower", "adding the Sparks is nice"}) {
     EXPECT_EQ(parse_prediction(bad, q.cluster).error().code, Code::invalid_argument) << bad;
   }
 }
 
 TEST(CatalogView, ListsAndShowsEveryEntry) {
-  for (const char* kind : {"machines", "links", "clusters", "models", "quantisations", "engines", "measurements"}) {
+  for (const char* kind :
+       {"machines", "links", "clusters", "models", "quantisations", "engines", "measurements"}) {
     const Result<Json> list = list_json(shipped(), kind);
     ASSERT_TRUE(list);
     for (const Json& item : list->as_array()) {

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <map>
+
+#include "hearth/plan/parts_worth.h"
 
 namespace hearth::plan {
 namespace {
@@ -20,7 +21,8 @@ std::string lower(std::string_view text) {
 }
 
 bool says(const std::string& text, std::initializer_list<std::string_view> words) {
-  return std::ranges::any_of(words, [&](std::string_view w) { return text.find(w) != std::string::npos; });
+  return std::ranges::any_of(words,
+                             [&](std::string_view w) { return text.find(w) != std::string::npos; });
 }
 
 // A name in full, or a word of its hardware ("spark" in dgx-spark), singular or plural.
@@ -57,41 +59,37 @@ std::optional<double> size_in(const std::string& text) {
   return *end == '%' || std::string_view(end).starts_with("per") ? value / 100 : value - 1;
 }
 
-bool rate_metric(Metric metric) { return metric == Metric::prefill_tok_s || metric == Metric::decode_tok_s; }
+bool rate_metric(Metric metric) {
+  return metric == Metric::prefill_tok_s || metric == Metric::decode_tok_s;
+}
 
 std::optional<double> value_of(const Plan& plan, Metric metric) {
   switch (metric) {
-    case Metric::turn_s: return plan.turn_s ? std::optional(plan.turn_s->p50) : std::nullopt;
-    case Metric::ttft_s: return plan.ttft_s ? std::optional(plan.ttft_s->p50) : std::nullopt;
-    case Metric::prefill_tok_s: return plan.prefill_tok_s ? std::optional(plan.prefill_tok_s->p50) : std::nullopt;
-    case Metric::decode_tok_s: return plan.decode_tok_s ? std::optional(plan.decode_tok_s->p50) : std::nullopt;
+    case Metric::turn_s:
+      return plan.turn_s ? std::optional(plan.turn_s->p50) : std::nullopt;
+    case Metric::ttft_s:
+      return plan.ttft_s ? std::optional(plan.ttft_s->p50) : std::nullopt;
+    case Metric::prefill_tok_s:
+      return plan.prefill_tok_s ? std::optional(plan.prefill_tok_s->p50) : std::nullopt;
+    case Metric::decode_tok_s:
+      return plan.decode_tok_s ? std::optional(plan.decode_tok_s->p50) : std::nullopt;
   }
   return std::nullopt;
 }
 
 ClusterSpec without(const ClusterSpec& spec, const std::vector<std::string>& names) {
-  ClusterSpec out{.name = spec.name, .nodes = {}, .wires = {}};
-  std::map<std::size_t, std::size_t> index;
+  std::vector<std::size_t> gone;
   for (std::size_t i = 0; i < spec.nodes.size(); ++i) {
-    if (std::ranges::find(names, spec.nodes[i].name) != names.end()) continue;
-    index[i] = out.nodes.size();
-    out.nodes.push_back(spec.nodes[i]);
+    if (std::ranges::find(names, spec.nodes[i].name) != names.end()) gone.push_back(i);
   }
-  for (Wire wire : spec.wires) {
-    if (!index.contains(wire.a) || !index.contains(wire.b)) continue;
-    wire.a = index[wire.a];
-    wire.b = index[wire.b];
-    out.wires.push_back(std::move(wire));
-  }
-  return out;
+  return without_nodes(spec, gone);
 }
 
-// The best unified pool or single machine: what "adding a machine" means to most people.
+// The best value any plan reaches that some engine can run.
 std::optional<double> best_value(const Question& q, const ClusterSpec& spec, Metric metric) {
   if (spec.nodes.empty()) return std::nullopt;
-  Options options = q.options;
-  options.with_curve = false;
-  const SearchResult result = search(spec, q.card, q.workload, *q.calibrations, options);
+  const SearchResult result =
+      search(spec, q.card, q.workload, *q.calibrations, without_curve(q.options));
   std::optional<double> best;
   for (const Plan& plan : result.plans) {
     const auto fits = engines_for(*q.catalog, spec, q.card, plan);
@@ -108,32 +106,44 @@ std::optional<double> best_value(const Question& q, const ClusterSpec& spec, Met
 
 std::string_view metric_name(Metric metric) {
   switch (metric) {
-    case Metric::turn_s: return "turn_s";
-    case Metric::ttft_s: return "ttft_s";
-    case Metric::prefill_tok_s: return "prefill_tok_s";
-    case Metric::decode_tok_s: return "decode_tok_s";
+    case Metric::turn_s:
+      return "turn_s";
+    case Metric::ttft_s:
+      return "ttft_s";
+    case Metric::prefill_tok_s:
+      return "prefill_tok_s";
+    case Metric::decode_tok_s:
+      return "decode_tok_s";
   }
   return "?";
 }
 
 std::string_view direction_name(Direction direction) {
   switch (direction) {
-    case Direction::lower: return "lower";
-    case Direction::higher: return "higher";
-    case Direction::same: return "same";
+    case Direction::lower:
+      return "lower";
+    case Direction::higher:
+      return "higher";
+    case Direction::same:
+      return "same";
   }
   return "?";
 }
 
 Result<Prediction> parse_prediction(std::string_view statement, const ClusterSpec& spec) {
   const std::string text = lower(statement);
-  Prediction out{.text = std::string(statement), .machines = machines_in(text, spec), .size = size_in(text),
-                 .before = {}, .after = {}, .planner_says = {}};
+  Prediction out{.text = std::string(statement),
+                 .machines = machines_in(text, spec),
+                 .size = size_in(text),
+                 .before = {},
+                 .after = {},
+                 .planner_says = {}};
   if (out.machines.empty()) {
     std::string names;
     for (const Node& node : spec.nodes) names += (names.empty() ? "" : ", ") + node.name;
     return fail(Code::invalid_argument,
-                fmt::format("prediction '{}': names none of the machines {}; {}", statement, names, example));
+                fmt::format("prediction '{}': names none of the machines {}; {}", statement, names,
+                            example));
   }
   if (says(text, {"without", "removing", "dropping", "leaving out"})) {
     out.adding = false;
@@ -157,7 +167,8 @@ Result<Prediction> parse_prediction(std::string_view statement, const ClusterSpe
     out.direction = Direction::same;
   } else {
     return fail(Code::invalid_argument,
-                fmt::format("prediction '{}': say faster, slower or no difference; {}", statement, example));
+                fmt::format("prediction '{}': say faster, slower or no difference; {}", statement,
+                            example));
   }
   return out;
 }
@@ -177,7 +188,8 @@ void expect(Prediction& prediction, const Question& question) {
                              : change > 0                 ? Direction::higher
                                                           : Direction::lower;
   const bool large_enough = !prediction.size || std::abs(change) >= *prediction.size;
-  prediction.planner_says = expected == prediction.direction && large_enough ? "agrees" : "disagrees";
+  prediction.planner_says =
+      expected == prediction.direction && large_enough ? "agrees" : "disagrees";
 }
 
 Json prediction_json(const Prediction& p) {

@@ -20,18 +20,19 @@ std::string_view direction_name(Direction direction);
 struct Prediction {
   std::string text{};                   // as stated
   std::vector<std::string> machines{};  // whose presence is in question
-  bool adding = true;                 // false: "without", "removing"
+  bool adding = true;                   // false: "without", "removing"
   Metric metric = Metric::turn_s;
   Direction direction = Direction::higher;
-  std::optional<double> size{};         // 0.2: by at least a fifth
-  std::optional<double> before{};       // what the planner expects without, then with the change
+  std::optional<double> size{};    // 0.2: by at least a fifth
+  std::optional<double> before{};  // what the planner expects without, then with the change
   std::optional<double> after{};
-  std::string planner_says{};           // "agrees", "disagrees", "cannot say"
+  std::string planner_says{};  // "agrees", "disagrees", "cannot say"
 };
 
-// Understands: (adding | removing | with | without) MACHINES makes (it | prefill | decode | the first
-// token) (faster | slower | no difference) [by N %]. Machine names of the cluster, or hardware words
-// such as "the Sparks". invalid_argument says what was not understood, with an example.
+// Understands: (adding | removing | with | without) MACHINES makes (it | prefill | decode | the
+// first token) (faster | slower | no difference) [by N %]. Machine names of the cluster, or
+// hardware words such as "the Sparks". invalid_argument says what was not understood, with an
+// example.
 Result<Prediction> parse_prediction(std::string_view text, const ClusterSpec& spec);
 
 // Fills in what the planner expects for this question.

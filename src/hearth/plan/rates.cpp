@@ -8,7 +8,7 @@
 namespace hearth::plan {
 namespace {
 
-constexpr double probe_log_sd = 0.15;       // a short matmul probe against a long prefill
+constexpr double probe_log_sd = 0.15;        // a short matmul probe against a long prefill
 constexpr double prior_decode_log_sd = 0.4;  // the bandwidth roof alone
 constexpr double range_sd = 1.2816;          // a prior's low to high is an 80 % interval
 constexpr double range_log_sd_min = 0.2;
@@ -22,34 +22,39 @@ std::vector<std::string> names_of(const Correction& correction) {
 
 std::optional<Rate> prefill_rate(const Node& node, const KernelKey& key, const Calibration& known) {
   if (node.probed_prefill_tflops) {
-    return Rate{.log_factor = std::log(prior_flop_s / (*node.probed_prefill_tflops * flop_per_tflop)),
-                .log_sd = probe_log_sd,
-                .calibrated_from = {fmt::format("probe of {}", node.name)}};
+    return Rate{
+        .log_factor = std::log(prior_flop_s / (*node.probed_prefill_tflops * flop_per_tflop)),
+        .log_sd = probe_log_sd,
+        .calibrated_from = {fmt::format("probe of {}", node.name)}};
   }
   if (const std::optional<Correction> correction = known.correct(key)) {
-    return Rate{.log_factor = correction->log_mean, .log_sd = correction->log_sd,
+    return Rate{.log_factor = correction->log_mean,
+                .log_sd = correction->log_sd,
                 .calibrated_from = names_of(*correction)};
   }
   if (node.prior_low_tflops && node.prior_high_tflops) {
     const double low = std::log(*node.prior_low_tflops * flop_per_tflop);
     const double high = std::log(*node.prior_high_tflops * flop_per_tflop);
-    return Rate{.log_factor = std::log(prior_flop_s) - (low + high) / 2,
-                .log_sd = std::max(range_log_sd_min, (high - low) / 2 / range_sd),
-                .calibrated_from = {fmt::format("prior of {}: {:.0f} to {:.0f} TFLOP/s", node.hardware,
-                                                *node.prior_low_tflops, *node.prior_high_tflops)}};
+    return Rate{
+        .log_factor = std::log(prior_flop_s) - (low + high) / 2,
+        .log_sd = std::max(range_log_sd_min, (high - low) / 2 / range_sd),
+        .calibrated_from = {fmt::format("prior of {}: {:.0f} to {:.0f} TFLOP/s", node.hardware,
+                                        *node.prior_low_tflops, *node.prior_high_tflops)}};
   }
   return std::nullopt;
 }
 
 std::optional<Rate> decode_rate(const Node& node, const KernelKey& key, const Calibration& known) {
   if (const std::optional<Correction> correction = known.correct(key)) {
-    return Rate{.log_factor = correction->log_mean, .log_sd = correction->log_sd,
+    return Rate{.log_factor = correction->log_mean,
+                .log_sd = correction->log_sd,
                 .calibrated_from = names_of(*correction)};
   }
   if (node.bandwidth_gb_s > 0) {
-    return Rate{.log_factor = 0, .log_sd = prior_decode_log_sd,
-                .calibrated_from = {fmt::format("bandwidth of {} ({:.0f} GB/s)", node.name,
-                                                node.bandwidth_gb_s)}};
+    return Rate{.log_factor = 0,
+                .log_sd = prior_decode_log_sd,
+                .calibrated_from = {
+                    fmt::format("bandwidth of {} ({:.0f} GB/s)", node.name, node.bandwidth_gb_s)}};
   }
   return std::nullopt;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// How fast one machine of the cluster computes one model, with how sure that is and what it rests on.
+// How fast one machine of the cluster computes one model, with how sure that is and what it rests
+// on.
 //
 // Order of trust: a probe of the machine, measurements of the same and like things (calibration),
 // the catalogue's prior range, and then "unknown". Pure.

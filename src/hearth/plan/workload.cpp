@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 
 namespace hearth::plan {
@@ -86,8 +86,8 @@ Result<Workload> find_workload(std::string_view name) {
     known += (known.empty() ? "" : ", ") + workload.name;
   }
   if (name.find('=') != std::string_view::npos) return parse_workload(name);
-  return fail(Code::not_found, fmt::format("no workload '{}'; there are {}, or describe one: {}", name,
-                                           known, example));
+  return fail(Code::not_found, fmt::format("no workload '{}'; there are {}, or describe one: {}",
+                                           name, known, example));
 }
 
 Result<Workload> parse_workload(std::string_view text) {
@@ -98,31 +98,36 @@ Result<Workload> parse_workload(std::string_view text) {
     rest = part.size() == rest.size() ? "" : rest.substr(part.size() + 1);
     const std::size_t equals = part.find('=');
     if (equals == std::string_view::npos) {
-      return fail(Code::invalid_argument, fmt::format("workload: '{}' is no key=value; {}", part, example));
+      return fail(Code::invalid_argument,
+                  fmt::format("workload: '{}' is no key=value; {}", part, example));
     }
     const std::string key(part.substr(0, equals));
     static constexpr std::array<std::string_view, 8> known = {
         "prompt", "new", "cached", "output", "streams", "context", "ttft", "decode"};
     if (std::ranges::find(known, key) == known.end()) {
-      return fail(Code::invalid_argument, fmt::format("workload: unknown key '{}'; {}", key, example));
+      return fail(Code::invalid_argument,
+                  fmt::format("workload: unknown key '{}'; {}", key, example));
     }
     values[key] = TRY(parse_number(key, part.substr(equals + 1)));
     const bool absurd = values[key] < 0 || values[key] > tokens_max;
     if (absurd) {
-      return fail(Code::invalid_argument,
-                  fmt::format("workload: {} = {}: expected 0 to {:g}; {}", key, values[key], tokens_max, example));
+      return fail(Code::invalid_argument, fmt::format("workload: {} = {}: expected 0 to {:g}; {}",
+                                                      key, values[key], tokens_max, example));
     }
   }
   if (!values.contains("prompt") || !values.contains("output")) {
-    return fail(Code::invalid_argument, fmt::format("workload: give prompt and output, {}", example));
+    return fail(Code::invalid_argument,
+                fmt::format("workload: give prompt and output, {}", example));
   }
   if (values.contains("new") && values.contains("cached")) {
-    return fail(Code::invalid_argument, "workload: new and cached say the same thing twice; give one");
+    return fail(Code::invalid_argument,
+                "workload: new and cached say the same thing twice; give one");
   }
   Workload out{.name = "own", .title = std::string(text), .why = "given on the command line"};
   out.prompt_tokens = static_cast<std::uint64_t>(values["prompt"]);
   out.output_tokens = static_cast<std::uint64_t>(values["output"]);
-  if (values.contains("new") && values["prompt"] > 0) out.cached_share = 1 - values["new"] / values["prompt"];
+  if (values.contains("new") && values["prompt"] > 0)
+    out.cached_share = 1 - values["new"] / values["prompt"];
   if (values.contains("cached")) out.cached_share = values["cached"];
   out.streams = values.contains("streams") ? static_cast<std::uint32_t>(values["streams"]) : 1;
   out.context_tokens = values.contains("context") ? static_cast<std::uint64_t>(values["context"])
@@ -135,17 +140,20 @@ Result<Workload> parse_workload(std::string_view text) {
 
 Result<> check_workload(const Workload& workload) {
   const auto bad = [&](std::string_view what) {
-    return fail(Code::invalid_argument, fmt::format("workload '{}': {}; {}", workload.name, what, example));
+    return fail(Code::invalid_argument,
+                fmt::format("workload '{}': {}; {}", workload.name, what, example));
   };
   if (workload.prompt_tokens == 0) return bad("a prompt of 0 tokens");
   if (workload.output_tokens == 0) return bad("an output of 0 tokens");
-  if (workload.streams == 0 || workload.streams > streams_max) return bad("streams must be 1 to 1024");
+  if (workload.streams == 0 || workload.streams > streams_max)
+    return bad("streams must be 1 to 1024");
   if (workload.cached_share < 0 || workload.cached_share > 1) {
     return bad("the cached share must be 0 to 1 (new tokens at most the prompt)");
   }
   if (workload.context_tokens < workload.prompt_tokens + workload.output_tokens) {
     return bad(fmt::format("context {} is smaller than prompt {} and output {} together",
-                           workload.context_tokens, workload.prompt_tokens, workload.output_tokens));
+                           workload.context_tokens, workload.prompt_tokens,
+                           workload.output_tokens));
   }
   return {};
 }

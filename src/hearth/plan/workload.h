@@ -35,8 +35,8 @@ struct Workload {
 const std::vector<Workload>& standard_workloads();
 // not_found names the ones there are.
 Result<Workload> find_workload(std::string_view name);
-// "prompt=20000,new=500,output=800,streams=2,context=64000,ttft=10,decode=12"; every key but prompt and
-// output has a default; cached=0.8 may stand for new.
+// "prompt=20000,new=500,output=800,streams=2,context=64000,ttft=10,decode=12"; every key but prompt
+// and output has a default; cached=0.8 may stand for new.
 Result<Workload> parse_workload(std::string_view text);
 // Zero, absurd or contradictory numbers, named.
 Result<> check_workload(const Workload& workload);

@@ -13,10 +13,14 @@ const T* by_key(const std::vector<T>& entries, std::string_view key) {
 
 std::string_view confidence_name(Confidence confidence) {
   switch (confidence) {
-    case Confidence::own: return "own";
-    case Confidence::source: return "source";
-    case Confidence::calculated: return "calculated";
-    case Confidence::secondary: return "secondary";
+    case Confidence::own:
+      return "own";
+    case Confidence::source:
+      return "source";
+    case Confidence::calculated:
+      return "calculated";
+    case Confidence::secondary:
+      return "secondary";
   }
   return "?";
 }

@@ -23,7 +23,8 @@ struct Origin {
   Confidence confidence = Confidence::source;
 };
 
-// An effective prefill rate somebody reached on a machine. Shown, and the last resort of a forecast.
+// An effective prefill rate somebody reached on a machine. Shown, and the last resort of a
+// forecast.
 struct PrefillPrior {
   std::string model_class{};
   double low_tflops = 0;

@@ -108,8 +108,9 @@ std::vector<std::string> Entry::strings(std::string_view key) {
   const Json* value = take(key);
   std::vector<std::string> out;
   if (!value) return out;
-  const bool good = value->is_array() &&
-                    std::ranges::all_of(value->as_array(), [](const Json& v) { return v.is_string(); });
+  const bool good = value->is_array() && std::ranges::all_of(value->as_array(), [](const Json& v) {
+                      return v.is_string();
+                    });
   if (!good) {
     problem(fmt::format("{}: expected a list of texts like [\"a\", \"b\"]", key));
     return out;
@@ -122,8 +123,9 @@ std::vector<const Json*> Entry::tables(std::string_view key) {
   const Json* value = take(key);
   std::vector<const Json*> out;
   if (!value) return out;
-  const bool good = value->is_array() &&
-                    std::ranges::all_of(value->as_array(), [](const Json& v) { return v.is_object(); });
+  const bool good = value->is_array() && std::ranges::all_of(value->as_array(), [](const Json& v) {
+                      return v.is_object();
+                    });
   if (!good) {
     problem(fmt::format("{}: expected tables, each under [[{}]]", key, key));
     return out;

@@ -121,8 +121,9 @@ std::vector<std::string> check_references(const Catalog& catalog) {
     for (const ClusterMember& member : cluster.members) {
       names.insert(member.name);
       if (!catalog.machine(member.machine)) {
-        problems.push_back(fmt::format("cluster '{}': no machine '{}'; `hearth catalog ls machines`",
-                                       cluster.key, member.machine));
+        problems.push_back(
+            fmt::format("cluster '{}': no machine '{}'; `hearth catalog ls machines`", cluster.key,
+                        member.machine));
       }
     }
     for (const ClusterConnection& c : cluster.connections) {

@@ -33,9 +33,8 @@ Result<Catalog> load_shipped(std::span<const CatalogFile> user_files = {});
 std::vector<std::string> check_references(const Catalog& catalog);
 
 // The text `hearth catalog add` appends to the user's file. `kind` is machine, link, model,
-// quantisation, engine or measurement; fields are KEY=VALUE with VALUE in TOML, or plain text. The entry is
-// checked by loading it on top of what ships. Kinds: see the message for a wrong one.
-Result<std::string> render_new_entry(std::string_view kind,
-                                     std::span<const std::string> fields);
+// quantisation, engine or measurement; fields are KEY=VALUE with VALUE in TOML, or plain text. The
+// entry is checked by loading it on top of what ships. Kinds: see the message for a wrong one.
+Result<std::string> render_new_entry(std::string_view kind, std::span<const std::string> fields);
 
 }  // namespace hearth::plan

@@ -9,7 +9,8 @@ namespace hearth::plan {
 namespace {
 
 std::string machine_text(std::string_view extra) {
-  return "[[machine]]\nkey = \"box\"\nbackend = \"cpu\"\nsource = \"here\"\nconfidence = \"source\"\n" +
+  return "[[machine]]\nkey = \"box\"\nbackend = \"cpu\"\nsource = \"here\"\nconfidence = "
+         "\"source\"\n" +
          std::string(extra) + "\n";
 }
 
@@ -77,11 +78,13 @@ TEST(LoadCatalog, NamesWhatIsWrongAndWhere) {
       {"megabytes", machine_text("memory_bytes = 131072"), "expected 1e+09"},
       {"negative", machine_text("memory_bandwidth_gb_s = -3"), "expected 1 to"},
       {"text for a number", machine_text("memory_bytes = \"128 GB\""), "expected a number"},
-      {"contradiction", machine_text("memory_bytes = 2000000000\nusable_bytes_default = 3000000000"),
+      {"contradiction",
+       machine_text("memory_bytes = 2000000000\nusable_bytes_default = 3000000000"),
        "above memory_bytes"},
       {"doubled", machine_text("") + machine_text(""), "appears twice"},
       {"unknown confidence",
-       "[[machine]]\nkey=\"a\"\nbackend=\"cpu\"\nsource=\"x\"\nconfidence=\"sure\"\n", "expected own"},
+       "[[machine]]\nkey=\"a\"\nbackend=\"cpu\"\nsource=\"x\"\nconfidence=\"sure\"\n",
+       "expected own"},
       {"wrong table", "[[machines]]\nkey=\"a\"\n", "unknown key 'machines'"},
       {"line number", "\n\n" + machine_text("memory_bytes = 5"), "mine.toml:3"},
       {"a row of nothing",
@@ -104,7 +107,8 @@ TEST(LoadCatalog, NamesWhatIsWrongAndWhere) {
 
 TEST(LoadCatalog, AUserFileReplacesAndAdds) {
   const std::string text =
-      "[[machine]]\nkey = \"dgx-spark\"\nchip = \"gb10\"\nbackend = \"cuda\"\nsource = \"my desk\"\n"
+      "[[machine]]\nkey = \"dgx-spark\"\nchip = \"gb10\"\nbackend = \"cuda\"\nsource = \"my "
+      "desk\"\n"
       "confidence = \"own\"\nplanning_bytes = 100000000000\n" +
       machine_text("memory_bytes = 16000000000");
   const CatalogFile file{"mine.toml", text};

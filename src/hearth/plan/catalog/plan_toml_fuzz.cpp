@@ -1,5 +1,5 @@
-// Cluster files, catalogue files and workload texts come from people and programs: whatever they hold,
-// the answer is a value or an error.
+// Cluster files, catalogue files and workload texts come from people and programs: whatever they
+// hold, the answer is a value or an error.
 
 #include <cstdint>
 #include <string_view>

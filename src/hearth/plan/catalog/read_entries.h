@@ -11,6 +11,9 @@ struct ReadContext {
   Problems& problems;
 };
 
+// source and confidence, which every entry has.
+Origin read_origin(Entry& entry);
+
 Machine read_machine(const Json& table, const ReadContext& context);
 Link read_link(const Json& table, const ReadContext& context);
 Cluster read_cluster(const Json& table, const ReadContext& context);

@@ -50,8 +50,8 @@ Json convert(const toml::node& node, int depth) {
 
 Result<Json> parse_toml(std::string_view text, std::string_view name) {
   if (text.size() > toml_bytes_max) {
-    return fail(Code::invalid_argument,
-                fmt::format("{}: {} bytes; at most {} are read", name, text.size(), toml_bytes_max));
+    return fail(Code::invalid_argument, fmt::format("{}: {} bytes; at most {} are read", name,
+                                                    text.size(), toml_bytes_max));
   }
   const toml::parse_result parsed = toml::parse(text, name);
   if (!parsed) {

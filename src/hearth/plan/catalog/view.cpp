@@ -20,7 +20,7 @@ void put(Json& out, std::string_view key, const std::string& value) {
   if (!value.empty()) out.set(std::string(key), value);
 }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void put_number(Json& out, std::string_view key, T value) {
   if (value != T{}) out.set(std::string(key), value);
 }
@@ -62,7 +62,8 @@ Json json_of(const Cluster& c) {
   Json members = Json::array();
   for (const ClusterMember& m : c.members) members.push(fmt::format("{}: {}", m.name, m.machine));
   Json connections = Json::array();
-  for (const ClusterConnection& x : c.connections) connections.push(fmt::format("{} – {}: {}", x.a, x.b, x.link));
+  for (const ClusterConnection& x : c.connections)
+    connections.push(fmt::format("{} – {}: {}", x.a, x.b, x.link));
   out.set("members", std::move(members));
   out.set("connections", std::move(connections));
   put_origin(out, c.origin);
@@ -80,7 +81,10 @@ Json json_of(const Model& m) {
   put(out, "attention", m.attention);
   Json variants = Json::array();
   for (const Variant& v : m.variants) {
-    variants.push(Json::object({{"name", v.name}, {"format", v.format}, {"bytes", v.bytes}, {"note", v.note},
+    variants.push(Json::object({{"name", v.name},
+                                {"format", v.format},
+                                {"bytes", v.bytes},
+                                {"note", v.note},
                                 {"source", v.origin.source}}));
   }
   out.set("variants", std::move(variants));
@@ -129,39 +133,58 @@ Json json_of(const Measurement& r) {
 }
 
 std::string line_of(const Machine& m) {
-  return fmt::format("{:<34} {:>6} {:>9} {}", m.key, m.backend.substr(0, 6),
-                     m.memory_bytes ? fmt::format("{:.0f} GB", static_cast<double>(*m.memory_bytes) / 1e9) : "–", m.name);
+  return fmt::format(
+      "{:<34} {:>6} {:>9} {}", m.key, m.backend.substr(0, 6),
+      m.memory_bytes ? fmt::format("{:.0f} GB", static_cast<double>(*m.memory_bytes) / 1e9) : "–",
+      m.name);
 }
 std::string line_of(const Link& l) {
-  return fmt::format("{:<26} {:>10} {}", l.key, l.effective_gb_s ? fmt::format("{:g} GB/s", *l.effective_gb_s) : "–", l.name);
+  return fmt::format("{:<26} {:>10} {}", l.key,
+                     l.effective_gb_s ? fmt::format("{:g} GB/s", *l.effective_gb_s) : "–", l.name);
 }
-std::string line_of(const Cluster& c) { return fmt::format("{:<16} {} machines  {}", c.key, c.members.size(), c.name); }
+std::string line_of(const Cluster& c) {
+  return fmt::format("{:<16} {} machines  {}", c.key, c.members.size(), c.name);
+}
 std::string line_of(const Model& m) {
   std::string variants;
   for (const Variant& v : m.variants) variants += (variants.empty() ? "" : ", ") + v.name;
-  return fmt::format("{:<28} {:>6.0f} B {:>3} layers  {}", m.key, m.total_params / 1e9, m.layers, variants);
+  return fmt::format("{:<28} {:>6.0f} B {:>3} layers  {}", m.key, m.total_params / 1e9, m.layers,
+                     variants);
 }
 std::string line_of(const Quantisation& q) {
-  return fmt::format("{:<28} {:>6.2f} bits, rest {:>5.2f}", q.key, q.bits_per_weight, q.other_bits_per_weight);
+  return fmt::format("{:<28} {:>6.2f} bits, rest {:>5.2f}", q.key, q.bits_per_weight,
+                     q.other_bits_per_weight);
 }
-std::string line_of(const EngineEntry& e) { return fmt::format("{:<14} {}  {}", e.key, e.as_of, e.version); }
+std::string line_of(const EngineEntry& e) {
+  return fmt::format("{:<14} {}  {}", e.key, e.as_of, e.version);
+}
 std::string line_of(const Measurement& r) {
-  return fmt::format("{:<54} {:>9} {:>9}", r.id, r.prefill_tok_s ? fmt::format("{:.0f}", *r.prefill_tok_s) : "–",
+  return fmt::format("{:<54} {:>9} {:>9}", r.id,
+                     r.prefill_tok_s ? fmt::format("{:.0f}", *r.prefill_tok_s) : "–",
                      r.decode_tok_s ? fmt::format("{:.1f}", *r.decode_tok_s) : "–");
 }
 
 template <class Use>
 Result<> for_kind(const Catalog& c, std::string_view kind, Use use) {
-  if (kind == "machines") use(c.machines);
-  else if (kind == "links") use(c.links);
-  else if (kind == "clusters") use(c.clusters);
-  else if (kind == "models") use(c.models);
-  else if (kind == "quantisations") use(c.quantisations);
-  else if (kind == "engines") use(c.engines);
-  else if (kind == "measurements") use(c.measurements);
+  if (kind == "machines")
+    use(c.machines);
+  else if (kind == "links")
+    use(c.links);
+  else if (kind == "clusters")
+    use(c.clusters);
+  else if (kind == "models")
+    use(c.models);
+  else if (kind == "quantisations")
+    use(c.quantisations);
+  else if (kind == "engines")
+    use(c.engines);
+  else if (kind == "measurements")
+    use(c.measurements);
   else {
-    return fail(Code::not_found, fmt::format("no kind '{}'; there are machines, links, clusters, models, "
-                                             "quantisations, engines, measurements", kind));
+    return fail(Code::not_found,
+                fmt::format("no kind '{}'; there are machines, links, clusters, models, "
+                            "quantisations, engines, measurements",
+                            kind));
   }
   return {};
 }
@@ -193,15 +216,19 @@ Result<Json> entry_json(const Catalog& c, std::string_view key) {
   const auto row = std::ranges::find(c.measurements, key, &Measurement::id);
   if (row != c.measurements.end()) return json_of(*row);
   if (const Quantisation* q = c.quantisation(key)) return json_of(*q);
-  return fail(Code::not_found, fmt::format("nothing called '{}' in the catalogue; list it: hearth catalog ls machines "
-                                           "(or links, models, engines, measurements)", key));
+  return fail(
+      Code::not_found,
+      fmt::format("nothing called '{}' in the catalogue; list it: hearth catalog ls machines "
+                  "(or links, models, engines, measurements)",
+                  key));
 }
 
 std::string entry_text(const Json& entry) {
   std::string out;
   for (const auto& [key, value] : entry.as_object()) {
     if (!value.is_array()) {
-      out += fmt::format("{:<26} {}\n", key, value.is_string() ? value.as_string() : dump_json(value));
+      out +=
+          fmt::format("{:<26} {}\n", key, value.is_string() ? value.as_string() : dump_json(value));
       continue;
     }
     out += key + "\n";

@@ -9,7 +9,8 @@
 
 namespace hearth::plan {
 
-// kind: machines, links, clusters, models, quantisations, engines, measurements; not_found names them.
+// kind: machines, links, clusters, models, quantisations, engines, measurements; not_found names
+// them.
 Result<std::string> list_text(const Catalog& catalog, std::string_view kind);
 Result<Json> list_json(const Catalog& catalog, std::string_view kind);
 // Everything known about one entry, by key or id, whatever its kind.

@@ -119,8 +119,7 @@ Correction Calibration::guess(const KernelKey& key) const {
   const std::vector<double> gain = s.factor->solve(k);
   double explained = 0;
   for (std::size_t i = 0; i < k.size(); ++i) explained += k[i] * gain[i];
-  out.log_sd =
-      std::sqrt(std::max(0.0, prior_variance - explained) + square(s.effects.noise));
+  out.log_sd = std::sqrt(std::max(0.0, prior_variance - explained) + square(s.effects.noise));
   for (std::size_t i = 0; i < k.size(); ++i) {
     out.evidence.push_back({s.observations[i].id, gain[i]});
   }

@@ -31,7 +31,7 @@ struct KernelKey {
 struct Observation {
   KernelKey key{};
   double log_ratio = 0;
-  std::string id{};   // of the measurement
+  std::string id{};  // of the measurement
   bool own = false;  // measured on this very machine: less noise
 };
 
@@ -58,7 +58,7 @@ struct Evidence {
 
 struct Correction {
   double log_mean = 0;
-  double log_sd = 0;               // of the prediction, noise included
+  double log_sd = 0;                 // of the prediction, noise included
   std::vector<Evidence> evidence{};  // heaviest first
 };
 

@@ -136,9 +136,9 @@ ModelCard card_from(const Model& model, const Division& division) {
     card.kv_bytes_per_token_sliding_f16 =
         model.kv_bytes_per_token_f16 - model.kv_bytes_per_token_f16_full_layers;
   }
-  card.kv_bytes_per_token_q8_0 =
-      model.kv_bytes_per_token_q8_0 ? model.kv_bytes_per_token_q8_0
-                                    : card.kv_bytes_per_token_f16 * 17 / 32;  // 34 B per 32 values
+  card.kv_bytes_per_token_q8_0 = model.kv_bytes_per_token_q8_0
+                                     ? model.kv_bytes_per_token_q8_0
+                                     : card.kv_bytes_per_token_f16 * 17 / 32;  // 34 B per 32 values
   card.recurrent_state_bytes = model.recurrent_state_bytes;
   card.context_max = model.context;
   card.hidden = model.hidden;

@@ -37,12 +37,12 @@ struct ModelCard {
   std::uint32_t experts = 0;          // 0: dense
   std::uint32_t experts_per_token = 0;
   double linear_flop_per_token = 0;  // prefill: no embedding, no head; 0: not known
-  double attention_flop = 0;          // per new token and context token, layers with full attention
+  double attention_flop = 0;         // per new token and context token, layers with full attention
   double attention_flop_absorbed = 0;  // 0: the architecture has no absorbed form
   double kv_up_flop = 0;               // expanded MLA: per context token, once per pass
   double sliding_attention_flop = 0;   // per new token and token in the window
   std::uint32_t sliding_window = 0;
-  std::uint64_t kv_bytes_per_token_f16 = 0;          // of layers whose KV grows
+  std::uint64_t kv_bytes_per_token_f16 = 0;  // of layers whose KV grows
   std::uint64_t kv_bytes_per_token_q8_0 = 0;
   std::uint64_t kv_bytes_per_token_sliding_f16 = 0;  // of layers that keep `sliding_window` tokens
   std::uint64_t recurrent_state_bytes = 0;           // per sequence

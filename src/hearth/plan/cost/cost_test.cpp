@@ -20,7 +20,8 @@ const Catalog& shipped() {
 ModelCard kimi(std::string_view variant) { return *card_of(shipped(), "kimi-k2.6", variant); }
 
 // Draws experts for real and counts.
-double drawn_experts(unsigned experts, unsigned per_token, unsigned tokens, std::mt19937_64& random) {
+double drawn_experts(unsigned experts, unsigned per_token, unsigned tokens,
+                     std::mt19937_64& random) {
   std::set<unsigned> touched;
   std::vector<unsigned> all(experts);
   for (unsigned i = 0; i < experts; ++i) all[i] = i;
@@ -61,14 +62,18 @@ TEST(AttentionFlop, MatchesTokenByTokenSums) {
 // The published table of mean GFLOP per token over a whole prompt.
 TEST(AttentionFlop, ReproducesKimisTotals) {
   const ModelCard card = kimi("Q4");
-  struct Row { double tokens, absorbed, expanded; };
-  for (const Row row : {Row{2048, 70, 64}, Row{8192, 96, 71}, Row{32768, 200, 102}, Row{131072, 618, 225}}) {
+  struct Row {
+    double tokens, absorbed, expanded;
+  };
+  for (const Row row :
+       {Row{2048, 70, 64}, Row{8192, 96, 71}, Row{32768, 200, 102}, Row{131072, 618, 225}}) {
     const double linear = linear_flop(card, row.tokens);
     const double absorbed = attention_flop(card, AttentionForm::absorbed, 0, row.tokens, 2048);
     EXPECT_NEAR((linear + absorbed) / row.tokens / 1e9, row.absorbed, 0.01 * row.absorbed + 0.6);
     ModelCard without_expansion = card;
     without_expansion.kv_up_flop = 0;
-    const double expanded = attention_flop(without_expansion, AttentionForm::expanded, 0, row.tokens, 2048);
+    const double expanded =
+        attention_flop(without_expansion, AttentionForm::expanded, 0, row.tokens, 2048);
     EXPECT_NEAR((linear + expanded) / row.tokens / 1e9, row.expanded, 0.01 * row.expanded + 0.6);
   }
 }
@@ -83,7 +88,8 @@ TEST(ModelCard, BytesAddUpToTheFile) {
           << model.key << " " << variant.name;
       if (variant.bytes_read_per_token) {
         const double read = static_cast<double>(*variant.bytes_read_per_token);
-        EXPECT_NEAR(decode_read_bytes(*card, 1), read, 0.06 * read) << model.key << " " << variant.name;
+        EXPECT_NEAR(decode_read_bytes(*card, 1), read, 0.06 * read)
+            << model.key << " " << variant.name;
       }
       if (variant.bytes_per_layer) {
         const double layer = static_cast<double>(*variant.bytes_per_layer);
@@ -123,8 +129,12 @@ TEST(FindVariant, TakesPartsOfNamesAndPrefersGguf) {
 
 Observation seen(std::string chip, std::string kernels, std::string model, double log_ratio,
                  bool mixture = false) {
-  return {.key = {.chip = chip, .backend = "metal", .kernels = kernels, .generation = "",
-                  .architecture = model, .mixture = mixture},
+  return {.key = {.chip = chip,
+                  .backend = "metal",
+                  .kernels = kernels,
+                  .generation = "",
+                  .architecture = model,
+                  .mixture = mixture},
           .log_ratio = log_ratio,
           .id = chip + kernels + model};
 }

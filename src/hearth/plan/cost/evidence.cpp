@@ -19,7 +19,8 @@ std::optional<std::string> rule_against(const Catalog& catalog, const Measuremen
   for (const std::string_view flag : excluded_flags) {
     if (row.has_flag(flag)) return fmt::format("flagged {}", flag);
   }
-  if (row.origin.confidence == Confidence::secondary) return "second-hand (check before relying on it)";
+  if (row.origin.confidence == Confidence::secondary)
+    return "second-hand (check before relying on it)";
   if (row.nodes != 1 || row.hardware.find('+') != std::string::npos) {
     return "several machines: kernels and links cannot be told apart";
   }
@@ -59,10 +60,9 @@ std::optional<ModelCard> card_for(const Catalog& catalog, const Measurement& row
 // Decode rates stand for the context after the prompt, except in llama-bench, whose generation test
 // starts again at `depth`.
 double decode_context(const Measurement& row) {
-  const bool after_prompt =
-      row.method == "ds4-bench" || (row.prompt_tokens && !row.prefill_is_chunk && row.prefill_tok_s);
-  const double prompt =
-      after_prompt ? static_cast<double>(row.prompt_tokens.value_or(0)) : 0.0;
+  const bool after_prompt = row.method == "ds4-bench" ||
+                            (row.prompt_tokens && !row.prefill_is_chunk && row.prefill_tok_s);
+  const double prompt = after_prompt ? static_cast<double>(row.prompt_tokens.value_or(0)) : 0.0;
   return static_cast<double>(row.depth) + prompt + static_cast<double>(row.gen_tokens) / 2;
 }
 
@@ -72,9 +72,9 @@ void weigh_prefill(UsableRow& out, const ModelCard& card, double bandwidth, doub
   work.form = prefill_form(out.key.kernels);
   work.depth = static_cast<double>(row.depth);
   work.new_tokens = static_cast<double>(*row.prompt_tokens);
-  work.ubatch = row.ubatch ? *row.ubatch
-                           : (out.key.kernels == "llama.cpp" ? ubatch_default_llama
-                                                             : ubatch_default_others);
+  work.ubatch =
+      row.ubatch ? *row.ubatch
+                 : (out.key.kernels == "llama.cpp" ? ubatch_default_llama : ubatch_default_others);
   out.prefill = prefill_prior(card, work, bandwidth, overhead);
   out.prior_s = out.prefill.total_s();
   out.measured_tok_s = *row.prefill_tok_s;

@@ -59,12 +59,11 @@ double linear_flop(const ModelCard& card, double new_tokens) {
 }
 
 double kv_bytes(const ModelCard& card, KvType type, double tokens) {
-  const double growing = static_cast<double>(
-      type == KvType::f16 ? card.kv_bytes_per_token_f16 : card.kv_bytes_per_token_q8_0);
-  const double ratio =
-      card.kv_bytes_per_token_f16 > 0
-          ? growing / static_cast<double>(card.kv_bytes_per_token_f16)
-          : 1.0;
+  const double growing = static_cast<double>(type == KvType::f16 ? card.kv_bytes_per_token_f16
+                                                                 : card.kv_bytes_per_token_q8_0);
+  const double ratio = card.kv_bytes_per_token_f16 > 0
+                           ? growing / static_cast<double>(card.kv_bytes_per_token_f16)
+                           : 1.0;
   const double windowed = static_cast<double>(card.kv_bytes_per_token_sliding_f16) * ratio *
                           std::min<double>(card.sliding_window, tokens);
   return growing * tokens + windowed + static_cast<double>(card.recurrent_state_bytes);

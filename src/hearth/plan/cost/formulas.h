@@ -26,8 +26,8 @@ double attention_flop(const ModelCard& card, AttentionForm form, double depth, d
                       double pass_tokens);
 double linear_flop(const ModelCard& card, double new_tokens);
 
-// KV of one sequence holding `tokens` tokens, all layers, with recurrent state. Without the 12 bytes
-// of cell metadata per token that a state blob adds.
+// KV of one sequence holding `tokens` tokens, all layers, with recurrent state. Without the 12
+// bytes of cell metadata per token that a state blob adds.
 double kv_bytes(const ModelCard& card, KvType type, double tokens);
 // What the hand-off of `tokens` tokens moves: with that metadata.
 double handoff_bytes(const ModelCard& card, KvType type, double tokens);

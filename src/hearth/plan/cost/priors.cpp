@@ -32,8 +32,7 @@ PrefillParts prefill_prior(const ModelCard& card, const PrefillWork& work, doubl
   parts.linear_s = linear_flop(card, work.new_tokens) / prior_flop_s;
   parts.attention_s =
       attention_flop(card, work.form, work.depth, work.new_tokens, pass) / prior_flop_s;
-  parts.weights_s =
-      passes * touched / (prior_bandwidth_efficiency * bandwidth_gb_s * bytes_per_gb);
+  parts.weights_s = passes * touched / (prior_bandwidth_efficiency * bandwidth_gb_s * bytes_per_gb);
   parts.overhead_s = passes * overhead_per_layer_s * static_cast<double>(card.layers.size());
   return parts;
 }

@@ -26,7 +26,9 @@ struct PrefillParts {
   double attention_s = 0;
   double weights_s = 0;   // reading the touched weights; overlaps with linear_s
   double overhead_s = 0;  // per pass
-  double total_s() const { return (linear_s > weights_s ? linear_s : weights_s) + attention_s + overhead_s; }
+  double total_s() const {
+    return (linear_s > weights_s ? linear_s : weights_s) + attention_s + overhead_s;
+  }
   double attention_share() const;
 };
 struct PrefillWork {
@@ -44,13 +46,16 @@ struct DecodeParts {
   double kv_s = 0;
   double attention_s = 0;  // arithmetic over the context; overlaps with kv_s
   double layers_s = 0;
-  double total_s() const { return weights_s + (kv_s > attention_s ? kv_s : attention_s) + layers_s; }
+  double total_s() const {
+    return weights_s + (kv_s > attention_s ? kv_s : attention_s) + layers_s;
+  }
 };
 // One step of `streams` sequences, each `context` tokens long, all layers on one machine.
 DecodeParts decode_prior(const ModelCard& card, AttentionForm form, KvType kv, double context,
                          double streams, double bandwidth_gb_s, double overhead_per_layer_s);
 
-// libllama keeps MLA absorbed in prefill too; MLX and vLLM expand it. Decode is absorbed everywhere.
+// libllama keeps MLA absorbed in prefill too; MLX and vLLM expand it. Decode is absorbed
+// everywhere.
 AttentionForm prefill_form(std::string_view kernels);
 
 }  // namespace hearth::plan

@@ -26,7 +26,8 @@ std::string known_architecture(const model::ModelShape& shape, const Catalog& ca
 
 void take_weights(const model::ModelShape& shape, ModelCard& card) {
   for (const model::LayerWeights& layer : shape.weights.layers) {
-    card.layers.push_back({.routed_bytes = layer.expert_bytes, .other_bytes = layer.bytes - layer.expert_bytes});
+    card.layers.push_back(
+        {.routed_bytes = layer.expert_bytes, .other_bytes = layer.bytes - layer.expert_bytes});
   }
   card.embedding_bytes = shape.weights.embedding + shape.weights.other;
   card.head_bytes = shape.weights.output;
@@ -46,12 +47,15 @@ void take_attention(const model::ModelShape& shape, ModelCard& card) {
   for (const model::LayerKv& layer : shape.layer_kv) {
     if (layer.k_values == 0) continue;
     (layer.window_tokens > 0 ? windowed : full) += 1;
-    if (layer.window_tokens > 0) card.sliding_window = std::max(card.sliding_window, layer.window_tokens);
+    if (layer.window_tokens > 0)
+      card.sliding_window = std::max(card.sliding_window, layer.window_tokens);
   }
   if (shape.mla) {
     const model::MlaShape& m = *shape.mla;
-    card.attention_flop = flop_per_value * heads * (m.nope_values + m.rope_values + m.v_values) * full;
-    card.attention_flop_absorbed = flop_per_value * heads * (2.0 * m.kv_lora_rank + m.rope_values) * full;
+    card.attention_flop =
+        flop_per_value * heads * (m.nope_values + m.rope_values + m.v_values) * full;
+    card.attention_flop_absorbed =
+        flop_per_value * heads * (2.0 * m.kv_lora_rank + m.rope_values) * full;
     card.kv_up_flop = flop_per_value * m.kv_lora_rank * heads * (m.nope_values + m.v_values) * full;
     return;
   }
@@ -64,13 +68,15 @@ Result<> take_kv(const model::ModelShape& shape, ModelCard& card) {
   const auto f16 = TRY(model::kv_rows(shape, model::KvType::f16));
   for (std::size_t i = 0; i < f16.size(); ++i) {
     const std::uint64_t bytes = f16[i].k + f16[i].v + f16[i].indexer;
-    (shape.layer_kv[i].window_tokens > 0 ? card.kv_bytes_per_token_sliding_f16 : card.kv_bytes_per_token_f16) += bytes;
+    (shape.layer_kv[i].window_tokens > 0 ? card.kv_bytes_per_token_sliding_f16
+                                         : card.kv_bytes_per_token_f16) += bytes;
   }
   card.kv_bytes_per_token_q8_0 = card.kv_bytes_per_token_f16 * 17 / 32;  // 34 B per 32 values
   if (const auto q8 = model::kv_rows(shape, model::KvType::q8_0)) {
     card.kv_bytes_per_token_q8_0 = 0;
     for (std::size_t i = 0; i < q8->size(); ++i) {
-      if (shape.layer_kv[i].window_tokens == 0) card.kv_bytes_per_token_q8_0 += (*q8)[i].k + (*q8)[i].v + (*q8)[i].indexer;
+      if (shape.layer_kv[i].window_tokens == 0)
+        card.kv_bytes_per_token_q8_0 += (*q8)[i].k + (*q8)[i].v + (*q8)[i].indexer;
     }
   }
   card.recurrent_state_bytes = shape.recurrent_state_bytes;
@@ -82,9 +88,9 @@ Result<> take_kv(const model::ModelShape& shape, ModelCard& card) {
 Result<ModelCard> card_of_shape(const model::ModelShape& shape, const Catalog& catalog,
                                 std::string_view variant) {
   if (shape.kv_kind == model::KvKind::unknown) {
-    return fail(Code::unsupported,
-                fmt::format("{}: how architecture '{}' stores its KV is not established, so its memory cannot be planned",
-                            variant, shape.architecture));
+    return fail(Code::unsupported, fmt::format("{}: how architecture '{}' stores its KV is not "
+                                               "established, so its memory cannot be planned",
+                                               variant, shape.architecture));
   }
   ModelCard card;
   card.model = shape.name.empty() ? std::string(variant) : shape.name;
@@ -96,7 +102,8 @@ Result<ModelCard> card_of_shape(const model::ModelShape& shape, const Catalog& c
   take_attention(shape, card);
   TRY(take_kv(shape, card));
   const double head_params = static_cast<double>(shape.vocabulary) * shape.embedding;
-  card.linear_flop_per_token = flop_per_value * std::max(0.0, static_cast<double>(shape.parameters_active) - head_params);
+  card.linear_flop_per_token =
+      flop_per_value * std::max(0.0, static_cast<double>(shape.parameters_active) - head_params);
   card.context_max = shape.context_length;
   card.hidden = shape.embedding;
   card.heads = shape.heads;

@@ -19,12 +19,18 @@ model::ModelShape kimi_shape() {
   shape.context_length = 262144;
   shape.vocabulary = 163840;
   shape.kv_kind = model::KvKind::mla;
-  shape.mla = model::MlaShape{.kv_lora_rank = 512, .q_lora_rank = 1536, .rope_values = 64, .nope_values = 128, .v_values = 128};
-  shape.experts = model::ExpertShape{.count = 384, .used = 8, .shared = 1, .leading_dense_layers = 1, .feed_forward = 2048};
+  shape.mla = model::MlaShape{.kv_lora_rank = 512,
+                              .q_lora_rank = 1536,
+                              .rope_values = 64,
+                              .nope_values = 128,
+                              .v_values = 128};
+  shape.experts = model::ExpertShape{
+      .count = 384, .used = 8, .shared = 1, .leading_dense_layers = 1, .feed_forward = 2048};
   shape.layer_kv.assign(61, model::LayerKv{.k_values = 576});
   shape.parameters_total = 1026410000000;
   shape.parameters_active = 31690000000;
-  shape.weights.layers.assign(61, model::LayerWeights{.bytes = 9690000000, .expert_bytes = 9520000000});
+  shape.weights.layers.assign(61,
+                              model::LayerWeights{.bytes = 9690000000, .expert_bytes = 9520000000});
   shape.weights.layers[0].expert_bytes = 0;
   shape.weights.layers[0].bytes = 600000000;
   shape.weights.embedding = 1250000000;
@@ -43,9 +49,12 @@ TEST(CardOfShape, AgreesWithTheCatalogue) {
   EXPECT_DOUBLE_EQ(card->kv_up_flop, listed.kv_up_flop);
   EXPECT_EQ(card->kv_bytes_per_token_f16, 70272u);
   EXPECT_EQ(card->kv_bytes_per_token_q8_0, 37332u);
-  EXPECT_NEAR(card->linear_flop_per_token, listed.linear_flop_per_token, 0.01 * listed.linear_flop_per_token);
-  EXPECT_NEAR(static_cast<double>(total_bytes(*card)), static_cast<double>(total_bytes(listed)), 0.01 * static_cast<double>(total_bytes(listed)));
-  EXPECT_NEAR(decode_read_bytes(*card, 1), decode_read_bytes(listed, 1), 0.06 * decode_read_bytes(listed, 1));
+  EXPECT_NEAR(card->linear_flop_per_token, listed.linear_flop_per_token,
+              0.01 * listed.linear_flop_per_token);
+  EXPECT_NEAR(static_cast<double>(total_bytes(*card)), static_cast<double>(total_bytes(listed)),
+              0.01 * static_cast<double>(total_bytes(listed)));
+  EXPECT_NEAR(decode_read_bytes(*card, 1), decode_read_bytes(listed, 1),
+              0.06 * decode_read_bytes(listed, 1));
 }
 
 TEST(CardOfShape, SlidingLayersKeepTheirWindowAndTiedTablesCountOnce) {

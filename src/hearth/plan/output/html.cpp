@@ -21,11 +21,20 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -56,7 +65,8 @@ class Plot {
   std::string svg() const {
     if (series_.empty() || x_high_ <= x_low_) return "";
     std::string out = fmt::format(
-        "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\">\n",
+        "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" "
+        "aria-label=\"{}\">\n",
         escaped(title_), plot_width, plot_height, escaped(title_));
     out += axes();
     for (std::size_t i = 0; i < series_.size(); ++i) out += line(i);
@@ -65,33 +75,43 @@ class Plot {
 
  private:
   double x_at(double x) const {
-    return margin_left + (plot_width - margin_left - margin_right) * std::log(x / x_low_) / std::log(x_high_ / x_low_);
+    return margin_left + (plot_width - margin_left - margin_right) * std::log(x / x_low_) /
+                             std::log(x_high_ / x_low_);
   }
   double y_at(double y) const {
-    return margin_top + (plot_height - margin_top - margin_bottom) * (1 - std::log(y / y_low_) / std::log(y_high_ / y_low_));
+    return margin_top + (plot_height - margin_top - margin_bottom) *
+                            (1 - std::log(y / y_low_) / std::log(y_high_ / y_low_));
   }
   std::string axes() const {
     std::string out;
     for (double y = y_low_; y <= y_high_ * 1.001; y *= 10) {
-      out += fmt::format("<line class=\"grid\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
-                         "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{:g} {}</text>\n",
-                         margin_left, plot_width - margin_right, y_at(y), y_at(y), margin_left - 6, y_at(y) + 4, y, unit_);
+      out += fmt::format(
+          "<line class=\"grid\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
+          "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{:g} {}</text>\n",
+          margin_left, plot_width - margin_right, y_at(y), y_at(y), margin_left - 6, y_at(y) + 4, y,
+          unit_);
     }
     for (double x = x_low_; x <= x_high_ * 1.001; x *= 4) {
-      out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", x_at(x),
-                         plot_height - margin_bottom + 18, tokens_text(static_cast<std::uint64_t>(x)));
+      out +=
+          fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", x_at(x),
+                      plot_height - margin_bottom + 18, tokens_text(static_cast<std::uint64_t>(x)));
     }
-    return out + fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">tokens of context</text>\n",
-                             (margin_left + plot_width) / 2, plot_height - 4);
+    return out +
+           fmt::format(
+               "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">tokens of context</text>\n",
+               (margin_left + plot_width) / 2, plot_height - 4);
   }
   std::string line(std::size_t i) const {
     std::string points;
-    for (const auto& [x, y] : series_[i].points) points += fmt::format("{:.1f},{:.1f} ", x_at(x), y_at(y));
+    for (const auto& [x, y] : series_[i].points)
+      points += fmt::format("{:.1f},{:.1f} ", x_at(x), y_at(y));
     std::string out = fmt::format("<polyline class=\"s{}\" points=\"{}\"/>\n", i, points);
     for (const auto& [x, y] : series_[i].points) {
-      out += fmt::format("<circle class=\"s{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{}: {} {} at {} tokens</title></circle>\n",
-                         i, x_at(x), y_at(y), escaped(series_[i].name), rate_text(y), unit_,
-                         tokens_text(static_cast<std::uint64_t>(x)));
+      out += fmt::format(
+          "<circle class=\"s{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{}: {} {} at {} "
+          "tokens</title></circle>\n",
+          i, x_at(x), y_at(y), escaped(series_[i].name), rate_text(y), unit_,
+          tokens_text(static_cast<std::uint64_t>(x)));
     }
     return out;
   }
@@ -153,7 +173,8 @@ std::string plots(const Answer& a) {
       prefill.back().points.emplace_back(x, p.prefill_tok_s);
     }
   }
-  return "<div class=\"plots\">\n" + Plot("Seconds to the first token, nothing cached", "s", cold).svg() +
+  return "<div class=\"plots\">\n" +
+         Plot("Seconds to the first token, nothing cached", "s", cold).svg() +
          Plot("Seconds to the first token of a turn at that depth", "s", turn).svg() +
          Plot("Decoding, tokens per second", "tok/s", decode).svg() +
          Plot("Prefill of a turn, tokens per second", "tok/s", prefill).svg() + "</div>\n";
@@ -162,21 +183,25 @@ std::string plots(const Answer& a) {
 std::string range_cell(const std::optional<Interval>& interval, bool seconds) {
   if (!interval) return "<td>unknown</td>";
   const auto text = [&](double v) { return seconds ? seconds_text(v) : rate_text(v); };
-  return fmt::format("<td>{}<br><small>{} to {}</small></td>", text(interval->p50), text(interval->low), text(interval->high));
+  return fmt::format("<td>{}<br><small>{} to {}</small></td>", text(interval->p50),
+                     text(interval->low), text(interval->high));
 }
 
 std::string plans_table(const Answer& a) {
-  std::string out = "<div class=\"wide\"><table><tr><th></th><th>plan</th><th>first token</th><th>prefill tok/s</th>"
-                    "<th>decode tok/s</th><th>turn</th><th>context</th><th>runs on</th></tr>\n";
+  std::string out =
+      "<div class=\"wide\"><table><tr><th></th><th>plan</th><th>first token</th><th>prefill "
+      "tok/s</th>"
+      "<th>decode tok/s</th><th>turn</th><th>context</th><th>runs on</th></tr>\n";
   for (std::size_t i = 0; i < a.result.plans.size(); ++i) {
     const Plan& plan = a.result.plans[i];
     std::string runs;
     for (const EngineFit& fit_of : a.engines[i]) {
       if (fit_of.can_run()) runs += (runs.empty() ? "" : ", ") + fit_of.engine;
     }
-    out += fmt::format("<tr><td>{}</td><td><b>{}</b><br><small>{}; KV {}, ubatch {}</small></td>", i + 1,
-                       family_name(plan.family), escaped(placement_text(a.question.cluster, plan)),
-                       kv_type_name(plan.kv), plan.ubatch);
+    out += fmt::format("<tr><td>{}</td><td><b>{}</b><br><small>{}; KV {}, ubatch {}</small></td>",
+                       i + 1, family_name(plan.family),
+                       escaped(placement_text(a.question.cluster, plan)), kv_type_name(plan.kv),
+                       plan.ubatch);
     out += range_cell(plan.ttft_s, true) + range_cell(plan.prefill_tok_s, false) +
            range_cell(plan.decode_tok_s, false) + range_cell(plan.turn_s, true);
     out += fmt::format("<td>{}</td><td>{}</td></tr>\n", tokens_text(plan.max_context),
@@ -194,30 +219,37 @@ std::string list(std::string_view title, const std::vector<std::string>& items) 
 
 std::string section(const Answer& a) {
   const Workload& w = a.question.workload;
-  std::string out = fmt::format("<h2>{} {} · {}</h2>\n", escaped(a.question.card.name), escaped(a.question.card.variant),
-                                escaped(w.name));
-  out += fmt::format("<p class=\"soft\">{}: prompt {} tokens, {} of them new, {} written, {} stream{}. {} of weights. {}</p>\n",
-                     escaped(w.title), w.prompt_tokens, w.new_tokens(), w.output_tokens, w.streams,
-                     w.streams == 1 ? "" : "s", gb_text(static_cast<double>(total_bytes(a.question.card))), escaped(a.question.card.note));
+  std::string out = fmt::format("<h2>{} {} · {}</h2>\n", escaped(a.question.card.name),
+                                escaped(a.question.card.variant), escaped(w.name));
+  out += fmt::format(
+      "<p class=\"soft\">{}: prompt {} tokens, {} of them new, {} written, {} stream{}. {} of "
+      "weights. {}</p>\n",
+      escaped(w.title), w.prompt_tokens, w.new_tokens(), w.output_tokens, w.streams,
+      w.streams == 1 ? "" : "s", gb_text(static_cast<double>(total_bytes(a.question.card))),
+      escaped(a.question.card.note));
   out += fmt::format("<p><b class=\"{}\">{}</b>: {}.</p>\n", a.verdict.go ? "go" : "no",
                      a.verdict.go ? "Go" : "No go", escaped(a.verdict.why));
   if (!a.result.plans.empty()) out += plans_table(a) + plots(a);
   std::vector<std::string> items;
-  for (const Rejected& r : a.result.rejected) items.push_back(fmt::format("{}: {}", family_name(r.family), r.reason));
+  for (const Rejected& r : a.result.rejected)
+    items.push_back(fmt::format("{}: {}", family_name(r.family), r.reason));
   for (const Dominated& d : a.result.dominated) {
-    items.push_back(fmt::format("{}: works ({} a turn), but {} is better", family_name(d.family), seconds_text(d.turn_s), d.by));
+    items.push_back(fmt::format("{}: works ({} a turn), but {} is better", family_name(d.family),
+                                seconds_text(d.turn_s), d.by));
   }
   out += list("Impossible, or nowhere best", items);
   items.clear();
   for (const PoolEffect& e : a.pool_effects) {
-    items.push_back(fmt::format("{} {} (with {}, without {} tok/s)", a.question.cluster.nodes[e.node].name, e.verdict,
+    items.push_back(fmt::format("{} {} (with {}, without {} tok/s)",
+                                a.question.cluster.nodes[e.node].name, e.verdict,
                                 e.decode_tok_s_with ? rate_text(*e.decode_tok_s_with) : "–",
                                 e.decode_tok_s_without ? rate_text(*e.decode_tok_s_without) : "–"));
   }
   out += list("One model over several machines: what each does to decoding", items);
   items.clear();
   for (const Marginal& m : a.marginal) {
-    items.push_back(fmt::format("{}: {}", m.without.empty() ? "with " + m.with : "without " + m.without, m.effect));
+    items.push_back(fmt::format(
+        "{}: {}", m.without.empty() ? "with " + m.with : "without " + m.without, m.effect));
   }
   out += list("What each part is worth", items);
   if (!a.sensitivity.empty()) out += "<p>" + escaped(a.sensitivity) + "</p>\n";
@@ -227,18 +259,27 @@ std::string section(const Answer& a) {
 }  // namespace
 
 std::string answers_html(std::span<const Answer> answers) {
-  std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-                    "<title>Hearth plan</title><style>" + std::string(style) + "</style></head><body>\n<h1>Hearth plan</h1>\n";
+  std::string out =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+      "<title>Hearth plan</title><style>" +
+      std::string(style) + "</style></head><body>\n<h1>Hearth plan</h1>\n";
   if (!answers.empty()) {
-    out += "<div class=\"wide\"><table><tr><th>machine</th><th>hardware</th><th>usable memory</th><th>bandwidth</th><th>storage</th></tr>\n";
+    out +=
+        "<div class=\"wide\"><table><tr><th>machine</th><th>hardware</th><th>usable "
+        "memory</th><th>bandwidth</th><th>storage</th></tr>\n";
     for (const Node& node : answers.front().question.cluster.nodes) {
-      out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.0f} GB/s</td><td>{}</td></tr>\n", escaped(node.name),
-                         escaped(node.hardware.empty() ? "by numbers" : node.hardware), gb_text(static_cast<double>(node.usable_bytes)),
-                         node.bandwidth_gb_s, node.storage_read_gb_s ? fmt::format("{:.1f} GB/s", *node.storage_read_gb_s) : "not known");
+      out += fmt::format(
+          "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.0f} GB/s</td><td>{}</td></tr>\n",
+          escaped(node.name), escaped(node.hardware.empty() ? "by numbers" : node.hardware),
+          gb_text(static_cast<double>(node.usable_bytes)), node.bandwidth_gb_s,
+          node.storage_read_gb_s ? fmt::format("{:.1f} GB/s", *node.storage_read_gb_s)
+                                 : "not known");
     }
-    out += "</table></div>\n<p class=\"soft\">Every number is a prediction: the median, and below it the range that holds in four of five cases. "
-           "<code>hearth plan --accuracy</code> shows how wrong such predictions have been.</p>\n";
+    out +=
+        "</table></div>\n<p class=\"soft\">Every number is a prediction: the median, and below it "
+        "the range that holds in four of five cases. "
+        "<code>hearth plan --accuracy</code> shows how wrong such predictions have been.</p>\n";
   }
   for (const Answer& a : answers) out += section(a);
   return out + "</body></html>\n";

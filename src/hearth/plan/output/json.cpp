@@ -16,14 +16,17 @@ double rounded(double value) {
 Json number_or_null(const std::optional<double>& value) {
   return value ? Json(rounded(*value)) : Json(nullptr);
 }
-Json p50(const std::optional<Interval>& value) { return value ? Json(rounded(value->p50)) : Json(nullptr); }
+Json p50(const std::optional<Interval>& value) {
+  return value ? Json(rounded(value->p50)) : Json(nullptr);
+}
 Json range(const std::optional<Interval>& value) {
   if (!value) return nullptr;
   return Json::object({{"low", rounded(value->low)}, {"high", rounded(value->high)}});
 }
 Json interval(const std::optional<Interval>& value) {
   if (!value) return nullptr;
-  return Json::object({{"p50", rounded(value->p50)}, {"low", rounded(value->low)}, {"high", rounded(value->high)}});
+  return Json::object(
+      {{"p50", rounded(value->p50)}, {"low", rounded(value->low)}, {"high", rounded(value->high)}});
 }
 Json texts(const std::vector<std::string>& items) {
   Json out = Json::array();
@@ -120,23 +123,31 @@ Json question_json(const Question& q) {
   }
   Json links = Json::array();
   for (const Wire& wire : q.cluster.wires) {
-    links.push(Json::object({{"between", Json::array({q.cluster.nodes[wire.a].name, q.cluster.nodes[wire.b].name})},
-                             {"link", wire.key},
-                             {"gb_s", rounded(wire.gb_s)},
-                             {"assumed", wire.assumed_gb_s},
-                             {"latency_s", rounded(wire.latency_s)}}));
+    links.push(Json::object(
+        {{"between", Json::array({q.cluster.nodes[wire.a].name, q.cluster.nodes[wire.b].name})},
+         {"link", wire.key},
+         {"gb_s", rounded(wire.gb_s)},
+         {"assumed", wire.assumed_gb_s},
+         {"latency_s", rounded(wire.latency_s)}}));
   }
   const Workload& w = q.workload;
   return Json::object(
       {{"cluster", q.cluster.name},
        {"machines", std::move(machines)},
        {"links", std::move(links)},
-       {"model", Json::object({{"key", q.card.model}, {"name", q.card.name}, {"variant", q.card.variant},
-                               {"bytes", total_bytes(q.card)}, {"layers", q.card.layers.size()},
-                               {"note", q.card.note}, {"calculated_from", q.card.calculated_from}})},
-       {"workload", Json::object({{"name", w.name}, {"context_tokens", w.context_tokens},
-                                  {"prompt_tokens", w.prompt_tokens}, {"new_tokens", w.new_tokens()},
-                                  {"output_tokens", w.output_tokens}, {"streams", w.streams},
+       {"model", Json::object({{"key", q.card.model},
+                               {"name", q.card.name},
+                               {"variant", q.card.variant},
+                               {"bytes", total_bytes(q.card)},
+                               {"layers", q.card.layers.size()},
+                               {"note", q.card.note},
+                               {"calculated_from", q.card.calculated_from}})},
+       {"workload", Json::object({{"name", w.name},
+                                  {"context_tokens", w.context_tokens},
+                                  {"prompt_tokens", w.prompt_tokens},
+                                  {"new_tokens", w.new_tokens()},
+                                  {"output_tokens", w.output_tokens},
+                                  {"streams", w.streams},
                                   {"ttft_s_max", number_or_null(w.bar.ttft_s_max)},
                                   {"decode_tok_s_min", number_or_null(w.bar.decode_tok_s_min)},
                                   {"why", w.why}})}});
@@ -168,13 +179,16 @@ Json answer_json(const Answer& a) {
   }
   Json rejected = Json::array();
   for (const Rejected& r : a.result.rejected) {
-    rejected.push(Json::object({{"family", family_name(r.family)}, {"reason", r.reason},
-                                {"needed", rounded(r.needed)}, {"available", rounded(r.available)},
+    rejected.push(Json::object({{"family", family_name(r.family)},
+                                {"reason", r.reason},
+                                {"needed", rounded(r.needed)},
+                                {"available", rounded(r.available)},
                                 {"unit", r.unit}}));
   }
   Json dominated = Json::array();
   for (const Dominated& d : a.result.dominated) {
-    dominated.push(Json::object({{"family", family_name(d.family)}, {"by", d.by}, {"turn_s", rounded(d.turn_s)}}));
+    dominated.push(Json::object(
+        {{"family", family_name(d.family)}, {"by", d.by}, {"turn_s", rounded(d.turn_s)}}));
   }
   Json effects = Json::array();
   for (const PoolEffect& e : a.pool_effects) {

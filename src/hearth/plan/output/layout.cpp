@@ -62,7 +62,8 @@ std::string bar(double share, std::size_t width) {
 std::string seconds_text(double seconds) {
   if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);
   if (seconds < 2 * seconds_per_minute) return fmt::format("{:.0f} s", seconds);
-  if (seconds < 2 * seconds_per_hour) return fmt::format("{:.0f} min", seconds / seconds_per_minute);
+  if (seconds < 2 * seconds_per_hour)
+    return fmt::format("{:.0f} min", seconds / seconds_per_minute);
   return fmt::format("{:.1f} h", seconds / seconds_per_hour);
 }
 

@@ -30,29 +30,33 @@ std::string range_text(const Interval& interval) {
                      seconds_text(interval.high));
 }
 std::string rate_range_text(const Interval& interval) {
-  return fmt::format("{} ({} to {})", rate_text(interval.p50), rate_text(interval.low), rate_text(interval.high));
+  return fmt::format("{} ({} to {})", rate_text(interval.p50), rate_text(interval.low),
+                     rate_text(interval.high));
 }
 
 std::string cluster_text(const ClusterSpec& spec) {
-  std::string out = fmt::format("{:<12} {:<26} {:>12} {:>14} {:>14}\n", "machine", "hardware", "usable",
-                                "memory", "storage");
+  std::string out = fmt::format("{:<12} {:<26} {:>12} {:>14} {:>14}\n", "machine", "hardware",
+                                "usable", "memory", "storage");
   for (const Node& node : spec.nodes) {
-    out += fmt::format("{} {} {:>12} {:>9.0f} GB/s {:>14}\n", fit(node.name, 12),
-                       fit(node.hardware.empty() ? "by numbers" : node.hardware, 26),
-                       gb_text(static_cast<double>(node.usable_bytes)), node.bandwidth_gb_s,
-                       node.storage_read_gb_s ? fmt::format("{:.1f} GB/s", *node.storage_read_gb_s) : "not known");
+    out += fmt::format(
+        "{} {} {:>12} {:>9.0f} GB/s {:>14}\n", fit(node.name, 12),
+        fit(node.hardware.empty() ? "by numbers" : node.hardware, 26),
+        gb_text(static_cast<double>(node.usable_bytes)), node.bandwidth_gb_s,
+        node.storage_read_gb_s ? fmt::format("{:.1f} GB/s", *node.storage_read_gb_s) : "not known");
   }
   std::string links;
   for (const Wire& wire : spec.wires) {
-    links += fmt::format("{}{} – {} {:.1f} GB/s{}", links.empty() ? "Links: " : ", ", spec.nodes[wire.a].name,
-                         spec.nodes[wire.b].name, wire.gb_s, wire.assumed_gb_s ? " (assumed)" : "");
+    links += fmt::format("{}{} – {} {:.1f} GB/s{}", links.empty() ? "Links: " : ", ",
+                         spec.nodes[wire.a].name, spec.nodes[wire.b].name, wire.gb_s,
+                         wire.assumed_gb_s ? " (assumed)" : "");
   }
   return out + (links.empty() ? "" : wrap(links, 7) + "\n");
 }
 
 std::string plans_table(const Answer& a) {
-  std::string out = fmt::format("    {} {} {} {} {} {}\n", fit("plan", 13), fit("first token", 24),
-                                fit("decode tok/s", 18), fit("turn", 8), fit("context", 8), fit("runs on", 16));
+  std::string out =
+      fmt::format("    {} {} {} {} {} {}\n", fit("plan", 13), fit("first token", 24),
+                  fit("decode tok/s", 18), fit("turn", 8), fit("context", 8), fit("runs on", 16));
   const std::size_t shown = std::min(plans_shown_max, a.result.plans.size());
   for (std::size_t i = 0; i < shown; ++i) {
     const Plan& plan = a.result.plans[i];
@@ -61,10 +65,14 @@ std::string plans_table(const Answer& a) {
                        fit(plan.decode_tok_s ? rate_range_text(*plan.decode_tok_s) : "unknown", 18),
                        fit(plan.turn_s ? seconds_text(plan.turn_s->p50) : "unknown", 8),
                        fit(tokens_text(plan.max_context), 8), fit(engine_names(a.engines[i]), 16));
-    out += wrap(fmt::format("    layers: {}; KV {}, ubatch {}", placement_text(a.question.cluster, plan),
-                            kv_type_name(plan.kv), plan.ubatch), 12) + "\n";
+    out += wrap(fmt::format("    layers: {}; KV {}, ubatch {}",
+                            placement_text(a.question.cluster, plan), kv_type_name(plan.kv),
+                            plan.ubatch),
+                12) +
+           "\n";
   }
-  if (shown < a.result.plans.size()) out += fmt::format("    … and {} more with --json\n", a.result.plans.size() - shown);
+  if (shown < a.result.plans.size())
+    out += fmt::format("    … and {} more with --json\n", a.result.plans.size() - shown);
   return out;
 }
 
@@ -83,7 +91,8 @@ std::string turn_bars(const Answer& a) {
     const auto first = static_cast<std::size_t>(plan.ttft_s->p50 / longest * bar_columns + 0.5);
     std::string line;
     for (std::size_t c = 0; c < std::max<std::size_t>(1, all); ++c) line += c < first ? "█" : "░";
-    out += fmt::format(" {:>2} {} {} {}\n", i + 1, fit(family_name(plan.family), 13), line, seconds_text(plan.turn_s->p50));
+    out += fmt::format(" {:>2} {} {} {}\n", i + 1, fit(family_name(plan.family), 13), line,
+                       seconds_text(plan.turn_s->p50));
   }
   return out;
 }
@@ -93,26 +102,42 @@ std::string detail_of(const Answer& a, std::size_t index) {
   std::string out = fmt::format("\nPlan {} in detail:\n", index + 1);
   for (const NodeMemory& m : plan.memory) {
     const double share = m.use.total_bytes() / static_cast<double>(m.usable_bytes);
-    out += fmt::format("  memory {} {} {:>3.0f} % of {}: weights {:.0f}, KV {:.1f}, buffers {:.1f} GB\n",
-                       fit(a.question.cluster.nodes[m.node].name, 12), fit(bar(share, 20), 20), 100 * share,
-                       gb_text(static_cast<double>(m.usable_bytes)), m.use.weights_bytes / 1e9,
-                       m.use.kv_bytes / 1e9, (m.use.compute_bytes + m.use.staging_bytes) / 1e9);
+    out += fmt::format(
+        "  memory {} {} {:>3.0f} % of {}: weights {:.0f}, KV {:.1f}, buffers {:.1f} GB\n",
+        fit(a.question.cluster.nodes[m.node].name, 12), fit(bar(share, 20), 20), 100 * share,
+        gb_text(static_cast<double>(m.usable_bytes)), m.use.weights_bytes / 1e9,
+        m.use.kv_bytes / 1e9, (m.use.compute_bytes + m.use.staging_bytes) / 1e9);
   }
-  out += wrap("  bottleneck: first token: " + plan.bottleneck.prefill + "; writing: " + plan.bottleneck.decode, 4) + "\n";
+  out += wrap("  bottleneck: first token: " + plan.bottleneck.prefill +
+                  "; writing: " + plan.bottleneck.decode,
+              4) +
+         "\n";
   std::string from;
   for (const std::string& id : plan.calibrated_from) from += (from.empty() ? "" : ", ") + id;
   out += wrap("  calibrated from: " + from, 4) + "\n";
-  for (const std::string& assumption : plan.assumptions) out += wrap("  assumes: " + assumption, 4) + "\n";
+  for (const std::string& assumption : plan.assumptions)
+    out += wrap("  assumes: " + assumption, 4) + "\n";
   if (plan.break_even_tokens) {
-    out += wrap(fmt::format("  pays from {:.0f} new tokens on; below, prefill where it decodes is quicker", *plan.break_even_tokens), 4) + "\n";
+    out += wrap(fmt::format(
+                    "  pays from {:.0f} new tokens on; below, prefill where it decodes is quicker",
+                    *plan.break_even_tokens),
+                4) +
+           "\n";
   }
   if (plan.pipelined_prefill_tok_s && plan.prefill_tok_s) {
-    out += wrap(fmt::format("  prefill {} tok/s one pass at a time; at most {} if the machines could overlap passes",
-                            rate_text(plan.prefill_tok_s->p50), rate_text(*plan.pipelined_prefill_tok_s)), 4) + "\n";
+    out += wrap(fmt::format("  prefill {} tok/s one pass at a time; at most {} if the machines "
+                            "could overlap passes",
+                            rate_text(plan.prefill_tok_s->p50),
+                            rate_text(*plan.pipelined_prefill_tok_s)),
+                4) +
+           "\n";
   }
   out += "  engines (state of each: hearth catalog show engines):\n";
   for (const EngineFit& fit_of : a.engines[index]) {
-    std::string why = fit_of.can_run() ? fmt::format("could run it; {} known troubles listed with --json", fit_of.caveats.size()) : "";
+    std::string why = fit_of.can_run()
+                          ? fmt::format("could run it; {} known troubles listed with --json",
+                                        fit_of.caveats.size())
+                          : "";
     for (const std::string& b : fit_of.blocked_by) why += (why.empty() ? "" : "; ") + b;
     out += wrap(fmt::format("  {} {}", fit(fit_of.engine, 14), why), 17) + "\n";
   }
@@ -126,20 +151,24 @@ std::string impossible_text(const Answer& a) {
     out += wrap(fmt::format("  {} {}", fit(family_name(r.family), 13), r.reason), 16) + "\n";
   }
   for (const Dominated& d : a.result.dominated) {
-    out += wrap(fmt::format("  {} works ({} a turn), but {} is better", fit(family_name(d.family), 13),
-                            seconds_text(d.turn_s), d.by), 16) + "\n";
+    out += wrap(fmt::format("  {} works ({} a turn), but {} is better",
+                            fit(family_name(d.family), 13), seconds_text(d.turn_s), d.by),
+                16) +
+           "\n";
   }
   return out;
 }
 
 std::string worth_text(const Answer& a) {
   std::string out;
-  if (!a.pool_effects.empty()) out += "\nOne model over several machines: what each does to decoding\n";
+  if (!a.pool_effects.empty())
+    out += "\nOne model over several machines: what each does to decoding\n";
   for (const PoolEffect& e : a.pool_effects) {
     const std::string with = e.decode_tok_s_with ? precise_rate_text(*e.decode_tok_s_with) : "–";
-    const std::string without = e.decode_tok_s_without ? precise_rate_text(*e.decode_tok_s_without) : "–";
-    out += fmt::format("  {} {} (with {}, without {} tok/s)\n", fit(a.question.cluster.nodes[e.node].name, 13),
-                       e.verdict, with, without);
+    const std::string without =
+        e.decode_tok_s_without ? precise_rate_text(*e.decode_tok_s_without) : "–";
+    out += fmt::format("  {} {} (with {}, without {} tok/s)\n",
+                       fit(a.question.cluster.nodes[e.node].name, 13), e.verdict, with, without);
   }
   if (a.decode_tok_s_by_memory) {
     out += fmt::format("  Layers by memory share over all machines would give {} tok/s.\n",
@@ -157,10 +186,17 @@ std::string worth_text(const Answer& a) {
 std::string heading(const Question& q) {
   const Workload& w = q.workload;
   std::string out = wrap(fmt::format("{} {}, {}", q.card.name, q.card.variant,
-                                     gb_text(static_cast<double>(total_bytes(q.card)))), 0) + "\n";
-  out += wrap(fmt::format("Work: {}. Prompt {} tokens, {} of them new, {} written, {} stream{}, memory for {}.",
-                          w.title, w.prompt_tokens, w.new_tokens(), w.output_tokens, w.streams,
-                          w.streams == 1 ? "" : "s", tokens_text(w.context_tokens)), 0) + "\n";
+                                     gb_text(static_cast<double>(total_bytes(q.card)))),
+                         0) +
+                    "\n";
+  out +=
+      wrap(
+          fmt::format(
+              "Work: {}. Prompt {} tokens, {} of them new, {} written, {} stream{}, memory for {}.",
+              w.title, w.prompt_tokens, w.new_tokens(), w.output_tokens, w.streams,
+              w.streams == 1 ? "" : "s", tokens_text(w.context_tokens)),
+          0) +
+      "\n";
   if (!q.card.note.empty()) out += wrap("Note: " + q.card.note, 0) + "\n";
   return out;
 }
@@ -188,12 +224,13 @@ std::string answers_text(std::span<const Answer> answers) {
   if (answers.empty()) return "";
   if (answers.size() == 1) return answer_text(answers.front());
   std::string out = cluster_text(answers.front().question.cluster) + "\n";
-  out += fmt::format("{} {} {} {} {} {}\n", fit("model", 12), fit("work", 11), fit("verdict", 7),
-                     fit("first token", 11), fit("tok/s", 5), "best that an engine can run: layers");
+  out +=
+      fmt::format("{} {} {} {} {} {}\n", fit("model", 12), fit("work", 11), fit("verdict", 7),
+                  fit("first token", 11), fit("tok/s", 5), "best that an engine can run: layers");
   for (const Answer& a : answers) {
     const Plan* plan = a.verdict.plan ? &a.result.plans[*a.verdict.plan] : nullptr;
-    out += fmt::format("{} {} {} {} {} {}\n", fit(a.question.card.variant, 12), fit(a.question.workload.name, 11),
-                       fit(a.verdict.go ? "go" : "no go", 7),
+    out += fmt::format("{} {} {} {} {} {}\n", fit(a.question.card.variant, 12),
+                       fit(a.question.workload.name, 11), fit(a.verdict.go ? "go" : "no go", 7),
                        fit(plan ? seconds_text(plan->ttft_s->p50) : "–", 11),
                        fit(plan ? rate_text(plan->decode_tok_s->p50) : "–", 5),
                        plan ? fit(placement_text(a.question.cluster, *plan), 49) : "–");

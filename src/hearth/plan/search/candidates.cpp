@@ -24,7 +24,8 @@ const Pool& prefill_pool(const Layout& layout) {
 }
 
 Interval interval(double seconds, double log_sd) {
-  return {seconds, seconds * std::exp(-interval_sd * log_sd), seconds * std::exp(interval_sd * log_sd)};
+  return {seconds, seconds * std::exp(-interval_sd * log_sd),
+          seconds * std::exp(interval_sd * log_sd)};
 }
 Interval rate_interval(double rate, double log_sd) { return interval(rate, log_sd); }
 
@@ -35,15 +36,16 @@ TimePart tail(const Scene& scene, const Layout& layout, double new_tokens) {
   const std::size_t to = layout.decode.front().node;
   for (const Stage& stage : layout.prefill) {
     if (stage.node == to) continue;
-    const std::size_t from = layout.family == Family::gathered ? stage.node : layout.prefill.front().node;
+    const std::size_t from =
+        layout.family == Family::gathered ? stage.node : layout.prefill.front().node;
     const Wire* wire = scene.spec().between(from, to);
     if (!wire) continue;
-    const double share = layout.family == Family::gathered
-                             ? static_cast<double>(stage.count) / scene.layers()
-                             : 1.0;
+    const double share =
+        layout.family == Family::gathered ? static_cast<double>(stage.count) / scene.layers() : 1.0;
     const double tokens = std::min(chunk_tokens, new_tokens);
     const double back = static_cast<double>(scene.workload().output_tokens);
-    part.seconds += share * handoff_bytes(scene.card(), layout.kv, tokens + back) / (wire->gb_s * bytes_per_gb) +
+    part.seconds += share * handoff_bytes(scene.card(), layout.kv, tokens + back) /
+                        (wire->gb_s * bytes_per_gb) +
                     2 * wire->latency_s;
     if (layout.family != Family::gathered) break;
   }
@@ -55,11 +57,12 @@ TimePart tail(const Scene& scene, const Layout& layout, double new_tokens) {
 double wire_bound_s(const Scene& scene, const Layout& layout, double new_tokens) {
   if (!separate(layout) || layout.family == Family::gathered) return 0;
   const Wire* wire = scene.spec().between(layout.prefill.front().node, layout.decode.front().node);
-  return wire ? handoff_bytes(scene.card(), layout.kv, new_tokens) / (wire->gb_s * bytes_per_gb) : 0;
+  return wire ? handoff_bytes(scene.card(), layout.kv, new_tokens) / (wire->gb_s * bytes_per_gb)
+              : 0;
 }
 
-std::optional<Duration> prefill_time(const Scene& scene, const Scene& prefill_scene, const Layout& layout,
-                                     double depth, double new_tokens) {
+std::optional<Duration> prefill_time(const Scene& scene, const Scene& prefill_scene,
+                                     const Layout& layout, double depth, double new_tokens) {
   std::optional<Duration> time =
       prefill_scene.prefill(prefill_pool(layout), depth, new_tokens, layout.ubatch);
   if (!time) return std::nullopt;
@@ -68,15 +71,19 @@ std::optional<Duration> prefill_time(const Scene& scene, const Scene& prefill_sc
     const double disk_s = passes * layout.streamed_bytes / layout.streamed_bytes_per_s;
     for (TimePart& part : time->parts) part.seconds /= streaming_efficiency;
     if (disk_s > time->seconds()) {
-      time->add({.name = "waiting for storage", .seconds = disk_s - time->seconds(),
-                 .log_sd = streaming_log_sd, .node = std::nullopt});
+      time->add({.name = "waiting for storage",
+                 .seconds = disk_s - time->seconds(),
+                 .log_sd = streaming_log_sd,
+                 .node = std::nullopt});
     }
     for (TimePart& part : time->parts) part.log_sd += streaming_log_sd;
   }
   const double wire_s = wire_bound_s(scene, layout, new_tokens);
   if (wire_s > time->seconds()) {
-    time->add({.name = "waiting for the wire", .seconds = wire_s - time->seconds(),
-               .log_sd = handoff_log_sd, .node = std::nullopt});
+    time->add({.name = "waiting for the wire",
+               .seconds = wire_s - time->seconds(),
+               .log_sd = handoff_log_sd,
+               .node = std::nullopt});
   }
   return time;
 }
@@ -115,19 +122,20 @@ void place(const Scene& scene, const Layout& layout, Plan& plan) {
                                .kv = layout.kv,
                                .leads = stage.leads,
                                .hands_off = hands_off};
-      plan.placements.push_back({stage.node, std::string(role), stage.first, stage.count, stage.leads,
-                                 by.card().variant, by.memory(stage, shape)});
+      plan.placements.push_back({stage.node, std::string(role), stage.first, stage.count,
+                                 stage.leads, by.card().variant, by.memory(stage, shape)});
     }
   };
   add(layout.decode, separate(layout) ? "decode" : "both", scene, separate(layout));
   if (separate(layout)) add(layout.prefill, "prefill", scene, true);
 }
 
-std::vector<CurvePoint> curve_of(const Scene& scene, const Scene& prefill_scene, const Layout& layout,
-                                 std::uint64_t max_context) {
+std::vector<CurvePoint> curve_of(const Scene& scene, const Scene& prefill_scene,
+                                 const Layout& layout, std::uint64_t max_context) {
   std::vector<CurvePoint> out;
   const double new_tokens = static_cast<double>(scene.workload().new_tokens());
-  for (const std::uint64_t tokens : {2048u, 8192u, 16384u, 32768u, 65536u, 131072u, 200000u, 262144u}) {
+  for (const std::uint64_t tokens :
+       {2048u, 8192u, 16384u, 32768u, 65536u, 131072u, 200000u, 262144u}) {
     if (tokens > max_context) break;
     const double context = static_cast<double>(tokens);
     const double turn_new = std::min(new_tokens, context);
@@ -135,15 +143,15 @@ std::vector<CurvePoint> curve_of(const Scene& scene, const Scene& prefill_scene,
     const auto turn = time_of(scene, prefill_scene, layout, context - turn_new, turn_new);
     if (!cold || !turn) break;
     out.push_back({tokens, cold->first.seconds(), turn->first.seconds(),
-                   turn_new / turn->prefill.seconds(),
-                   1 / turn->step.seconds()});
+                   turn_new / turn->prefill.seconds(), 1 / turn->step.seconds()});
   }
   return out;
 }
 
 }  // namespace
 
-std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout, std::uint64_t context_tokens) {
+std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout,
+                                 std::uint64_t context_tokens) {
   std::vector<MemoryUse> out(scene.spec().nodes.size());
   ContextShape shape{.context_tokens = context_tokens,
                      .streams = scene.workload().streams,
@@ -161,8 +169,9 @@ std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout, std::
     own.leads = stage.leads;
     MemoryUse use = scene.memory(stage, own);
     if (layout.prefill_card) {
-      use = memory_use(*layout.prefill_card,
-                       std::span(layout.prefill_card->layers).subspan(stage.first, stage.count), own);
+      use =
+          memory_use(*layout.prefill_card,
+                     std::span(layout.prefill_card->layers).subspan(stage.first, stage.count), own);
     }
     if (layout.family == Family::streamed) {
       // Whatever the buffers leave holds weights; the rest is read again for each pass.
@@ -179,7 +188,8 @@ std::uint64_t max_context_of(const Scene& scene, const Layout& layout) {
   const auto fits = [&](std::uint64_t tokens) {
     const std::vector<MemoryUse> use = memory_of(scene, layout, tokens);
     for (std::size_t i = 0; i < use.size(); ++i) {
-      if (use[i].total_bytes() > static_cast<double>(scene.spec().nodes[i].usable_bytes)) return false;
+      if (use[i].total_bytes() > static_cast<double>(scene.spec().nodes[i].usable_bytes))
+        return false;
     }
     return true;
   };
@@ -209,24 +219,30 @@ std::optional<Timing> time_of(const Scene& scene, const Scene& prefill_scene, co
   const double output = static_cast<double>(work.output_tokens);
   Timing out{.prefill = *prefill, .first = *prefill, .step = *step};
   if (separate(layout)) out.first.add(tail(scene, layout, new_tokens));
-  const Duration alone_step = streams > 1 ? scene.decode_step(layout.decode, layout.kv, context, 1).value_or(*step) : *step;
+  const Duration alone_step =
+      streams > 1 ? scene.decode_step(layout.decode, layout.kv, context, 1).value_or(*step) : *step;
   out.first.add(alone_step);
-  // Several streams share one prefiller: on average half of the others are in front, weighted by how
-  // busy it is. Where the same machines decode, the others' prefill also holds decoding up.
+  // Several streams share one prefiller: on average half of the others are in front, weighted by
+  // how busy it is. Where the same machines decode, the others' prefill also holds decoding up.
   const double decode_s = output * step->seconds();
   const double busy = std::min(1.0, streams * prefill->seconds() / (prefill->seconds() + decode_s));
   const double queue_s = (streams - 1) / 2 * prefill->seconds() * busy;
-  if (queue_s > 0) out.first.add({.name = "queue", .seconds = queue_s, .log_sd = prefill->log_sd(), .node = std::nullopt});
+  if (queue_s > 0)
+    out.first.add(
+        {.name = "queue", .seconds = queue_s, .log_sd = prefill->log_sd(), .node = std::nullopt});
   const double held_up_s = separate(layout) ? 0 : (streams - 1) * prefill->seconds();
   if (held_up_s > 0) {
-    out.step.add({.name = "prefill of other streams", .seconds = held_up_s / output,
-                  .log_sd = prefill->log_sd(), .node = std::nullopt});
+    out.step.add({.name = "prefill of other streams",
+                  .seconds = held_up_s / output,
+                  .log_sd = prefill->log_sd(),
+                  .node = std::nullopt});
   }
   out.turn_s = out.first.seconds() + (output - 1) * out.step.seconds();
   return out;
 }
 
-Plan make_plan(const Scene& scene, const Scene& prefill_scene, const Layout& layout, bool with_curve) {
+Plan make_plan(const Scene& scene, const Scene& prefill_scene, const Layout& layout,
+               bool with_curve) {
   const Workload& work = scene.workload();
   Plan plan;
   plan.family = layout.family;
@@ -240,7 +256,8 @@ Plan make_plan(const Scene& scene, const Scene& prefill_scene, const Layout& lay
   }
   const std::vector<MemoryUse> memory = memory_of(scene, layout, work.context_tokens);
   for (std::size_t i = 0; i < memory.size(); ++i) {
-    if (memory[i].total_bytes() > 0) plan.memory.push_back({i, memory[i], scene.spec().nodes[i].usable_bytes});
+    if (memory[i].total_bytes() > 0)
+      plan.memory.push_back({i, memory[i], scene.spec().nodes[i].usable_bytes});
   }
   plan.max_context = max_context_of(scene, layout);
   const double depth = static_cast<double>(work.cached_tokens());
@@ -248,11 +265,13 @@ Plan make_plan(const Scene& scene, const Scene& prefill_scene, const Layout& lay
   const std::optional<Timing> timing = time_of(scene, prefill_scene, layout, depth, new_tokens);
   if (!timing) return plan;
   plan.ttft_s = interval(timing->first.seconds(), timing->first.log_sd());
-  plan.prefill_tok_s = rate_interval(new_tokens / timing->prefill.seconds(), timing->prefill.log_sd());
+  plan.prefill_tok_s =
+      rate_interval(new_tokens / timing->prefill.seconds(), timing->prefill.log_sd());
   plan.decode_tok_s = rate_interval(1 / timing->step.seconds(), timing->step.log_sd());
   const double output = static_cast<double>(work.output_tokens);
   const double turn_log_sd = (timing->first.seconds() * timing->first.log_sd() +
-                              (output - 1) * timing->step.seconds() * timing->step.log_sd()) / timing->turn_s;
+                              (output - 1) * timing->step.seconds() * timing->step.log_sd()) /
+                             timing->turn_s;
   plan.turn_s = interval(timing->turn_s, turn_log_sd);
   plan.bottleneck = {largest_part(timing->first), largest_part(timing->step)};
   plan.least_certain = least_certain(*timing, work);
@@ -261,8 +280,8 @@ Plan make_plan(const Scene& scene, const Scene& prefill_scene, const Layout& lay
   sources.add(timing->step);
   plan.calibrated_from = sources.calibrated_from;
   if (prefill_pool(layout).size() > 1) {
-    plan.pipelined_prefill_tok_s =
-        prefill_scene.pipelined_prefill_tok_s(prefill_pool(layout), depth, new_tokens, layout.ubatch);
+    plan.pipelined_prefill_tok_s = prefill_scene.pipelined_prefill_tok_s(
+        prefill_pool(layout), depth, new_tokens, layout.ubatch);
   }
   if (with_curve) plan.curve = curve_of(scene, prefill_scene, layout, plan.max_context);
   return plan;

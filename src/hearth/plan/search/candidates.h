@@ -17,20 +17,22 @@ struct Layout {
   Pool prefill{};
   KvType kv = KvType::f16;
   std::uint32_t ubatch = 512;
-  double streamed_bytes_per_s = 0;  // of prefill weights that storage delivers, all machines together
-  double streamed_bytes = 0;        // per pass
+  double streamed_bytes_per_s =
+      0;                      // of prefill weights that storage delivers, all machines together
+  double streamed_bytes = 0;  // per pass
   const ModelCard* prefill_card = nullptr;  // another quantisation; null: the same
 };
 
 // Memory per node of all contexts of the layout, at `context_tokens` per stream.
-std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout, std::uint64_t context_tokens);
+std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout,
+                                 std::uint64_t context_tokens);
 // The largest context per stream for which every machine holds what the layout puts on it.
 std::uint64_t max_context_of(const Scene& scene, const Layout& layout);
 
 struct Timing {
   Duration prefill{};  // of the new tokens
-  Duration first{};    // all until the first token: queue, prefill, tail of the hand-off, first step
-  Duration step{};     // one decode step of all streams
+  Duration first{};  // all until the first token: queue, prefill, tail of the hand-off, first step
+  Duration step{};   // one decode step of all streams
   double turn_s = 0;
 };
 // Nothing when a rate is unknown. `prefill_scene` holds the other quantisation, or is `scene`.
@@ -38,6 +40,7 @@ std::optional<Timing> time_of(const Scene& scene, const Scene& prefill_scene, co
                               double depth, double new_tokens);
 
 // Fills in everything a Plan shows.
-Plan make_plan(const Scene& scene, const Scene& prefill_scene, const Layout& layout, bool with_curve);
+Plan make_plan(const Scene& scene, const Scene& prefill_scene, const Layout& layout,
+               bool with_curve);
 
 }  // namespace hearth::plan

@@ -58,7 +58,8 @@ class Generator {
             .hands_off = hands_off};
   }
 
-  std::optional<Pool> filled(const Scene& scene, const PoolChoice& choice, const FillOptions& options) {
+  std::optional<Pool> filled(const Scene& scene, const PoolChoice& choice,
+                             const FillOptions& options) {
     ++out_.stats.pools_filled;
     auto result = fill(scene, choice, options);
     if (auto* pool = std::get_if<Pool>(&result)) return std::move(*pool);
@@ -82,8 +83,9 @@ class Generator {
       FillOptions options{.shape = shape(kv, decode_ubatch, true), .for_prefill = false};
       auto pool = filled(scene_, choice, options);
       if (!pool || mask_of(*pool) != choice.members()) continue;
-      const auto step = scene_.decode_step(*pool, kv, static_cast<double>(scene_.workload().prompt_tokens),
-                                           scene_.workload().streams);
+      const auto step =
+          scene_.decode_step(*pool, kv, static_cast<double>(scene_.workload().prompt_tokens),
+                             scene_.workload().streams);
       pools.emplace_back(step ? step->seconds() : 1e9, std::move(*pool));
     }
     std::ranges::stable_sort(pools, {}, &std::pair<double, Pool>::first);
@@ -110,11 +112,16 @@ class Generator {
   void splits(const Pool& decode, KvType kv) {
     for_free_choices(decode, [&](const PoolChoice& choice) {
       for (const std::uint32_t ubatch : ubatch_choices) {
-        const auto pool = filled(scene_, choice, {.shape = shape(kv, ubatch, true), .for_decode = false});
+        const auto pool =
+            filled(scene_, choice, {.shape = shape(kv, ubatch, true), .for_decode = false});
         if (!pool || mask_of(*pool) != choice.members()) continue;
         const bool single = pool->size() == 1 && decode.size() == 1;
-        consider({.family = single ? Family::split : Family::split_pooled, .decode = decode,
-                  .prefill = *pool, .kv = kv, .ubatch = ubatch}, scene_);
+        consider({.family = single ? Family::split : Family::split_pooled,
+                  .decode = decode,
+                  .prefill = *pool,
+                  .kv = kv,
+                  .ubatch = ubatch},
+                 scene_);
       }
     });
   }
@@ -123,17 +130,23 @@ class Generator {
     const std::uint32_t taken = mask_of(decode);
     const std::size_t leader = decode.front().node;
     std::vector<double> taken_bytes(scene_.spec().nodes.size(), 0);
-    const Layout alone{.family = Family::gathered, .decode = decode, .kv = kv, .ubatch = decode_ubatch};
+    const Layout alone{
+        .family = Family::gathered, .decode = decode, .kv = kv, .ubatch = decode_ubatch};
     const std::vector<MemoryUse> use = memory_of(scene_, alone, scene_.workload().context_tokens);
     for (std::size_t i = 0; i < use.size(); ++i) taken_bytes[i] = use[i].total_bytes();
     for (const PoolChoice& choice : choices_) {
       if (choice.leader != leader || choice.helpers == 0 || (choice.helpers & taken) != 0) continue;
       for (const std::uint32_t ubatch : ubatch_choices) {
-        FillOptions options{.shape = shape(kv, ubatch, true), .for_decode = false, .taken_bytes = taken_bytes};
+        FillOptions options{
+            .shape = shape(kv, ubatch, true), .for_decode = false, .taken_bytes = taken_bytes};
         const auto pool = filled(scene_, choice, options);
         if (!pool || mask_of(*pool) != choice.members()) continue;
-        consider({.family = Family::gathered, .decode = decode, .prefill = *pool, .kv = kv,
-                  .ubatch = ubatch}, scene_);
+        consider({.family = Family::gathered,
+                  .decode = decode,
+                  .prefill = *pool,
+                  .kv = kv,
+                  .ubatch = ubatch},
+                 scene_);
       }
     }
   }
@@ -153,10 +166,16 @@ class Generator {
     for (const CopyScene& copy : copies_) {
       for_free_choices(decode, [&](const PoolChoice& choice) {
         for (const std::uint32_t ubatch : ubatch_choices) {
-          const auto pool = filled(*copy.scene, choice, {.shape = shape(kv, ubatch, true), .for_decode = false});
+          const auto pool =
+              filled(*copy.scene, choice, {.shape = shape(kv, ubatch, true), .for_decode = false});
           if (!pool || mask_of(*pool) != choice.members()) continue;
-          consider({.family = Family::low_bit_copy, .decode = decode, .prefill = *pool, .kv = kv,
-                    .ubatch = ubatch, .prefill_card = copy.card}, *copy.scene);
+          consider({.family = Family::low_bit_copy,
+                    .decode = decode,
+                    .prefill = *pool,
+                    .kv = kv,
+                    .ubatch = ubatch,
+                    .prefill_card = copy.card},
+                   *copy.scene);
         }
       });
     }
@@ -165,7 +184,8 @@ class Generator {
   void consider(const Layout& layout, const Scene& prefill_scene) {
     if (!within_memory(layout)) return;
     ++out_.stats.plans_timed;
-    Candidate candidate{.layout = layout, .machines = mask_of(layout.decode) | mask_of(layout.prefill)};
+    Candidate candidate{.layout = layout,
+                        .machines = mask_of(layout.decode) | mask_of(layout.prefill)};
     const auto timing = time_of(scene_, prefill_scene, layout,
                                 static_cast<double>(scene_.workload().cached_tokens()),
                                 static_cast<double>(scene_.workload().new_tokens()));
@@ -176,18 +196,21 @@ class Generator {
       candidate.step_s = timing->step.seconds();
     }
     found_[static_cast<std::size_t>(layout.family)] = true;
-    Candidate& best = best_.try_emplace({layout.family, candidate.machines}, candidate).first->second;
+    Candidate& best =
+        best_.try_emplace({layout.family, candidate.machines}, candidate).first->second;
     // f16 comes first; a smaller KV type wins only where it makes the turn clearly faster.
     const bool other_kv = best.layout.kv != layout.kv;
     const double margin = other_kv ? kv_margin : 1.0;
-    if (candidate.timed && (!best.timed || candidate.turn_s < best.turn_s * margin)) best = candidate;
+    if (candidate.timed && (!best.timed || candidate.turn_s < best.turn_s * margin))
+      best = candidate;
   }
 
   // fill() has seen to one context; contexts that share a machine are added up here.
   bool within_memory(const Layout& layout) const {
     const std::vector<MemoryUse> use = memory_of(scene_, layout, scene_.workload().context_tokens);
     for (std::size_t i = 0; i < use.size(); ++i) {
-      if (use[i].total_bytes() > static_cast<double>(scene_.spec().nodes[i].usable_bytes)) return false;
+      if (use[i].total_bytes() > static_cast<double>(scene_.spec().nodes[i].usable_bytes))
+        return false;
     }
     return true;
   }

@@ -50,7 +50,8 @@ std::variant<Shortfall, Pool> fill(const Scene& scene, const PoolChoice& choice,
   const std::uint32_t end = options.first_layer + count;
   Pool pool;
   Shortfall shortfall;
-  for (const std::size_t node : members_by_cost(scene, choice, options.for_prefill, options.for_decode)) {
+  for (const std::size_t node :
+       members_by_cost(scene, choice, options.for_prefill, options.for_decode)) {
     const double taken = options.taken_bytes.empty() ? 0 : options.taken_bytes[node];
     const double free = static_cast<double>(scene.spec().nodes[node].usable_bytes) - taken;
     Stage stage{.node = node, .first = next, .count = 0, .leads = node == choice.leader};
@@ -107,7 +108,8 @@ std::vector<PoolChoice> pool_choices(const Scene& scene) {
       std::vector<std::size_t> order = reachable;
       std::vector<double> cost(n);
       for (const std::size_t i : order) cost[i] = scene.layer_cost_s(i, !decode, decode);
-      std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return cost[a] < cost[b]; });
+      std::ranges::stable_sort(order,
+                               [&](std::size_t a, std::size_t b) { return cost[a] < cost[b]; });
       std::uint32_t helpers = 0;
       for (const std::size_t i : order) add(leader, helpers |= 1u << i);
     }

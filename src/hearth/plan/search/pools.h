@@ -33,7 +33,8 @@ struct FillOptions {
 
 // Fills the machine with the lowest cost per layer first. A helper that gets no layer makes the
 // choice the same as a smaller one: then the result has fewer stages than the choice has machines.
-std::variant<Shortfall, Pool> fill(const Scene& scene, const PoolChoice& choice, const FillOptions& options);
+std::variant<Shortfall, Pool> fill(const Scene& scene, const PoolChoice& choice,
+                                   const FillOptions& options);
 
 // All choices for up to `exhaustive_nodes_max` machines; beyond, for each leader the cheapest
 // helpers one after another (by decode and by prefill), and every pair.

@@ -35,12 +35,14 @@ double usable_of(const ClusterSpec& spec, std::uint32_t machines) {
 // Weights, KV and buffers of the whole model in one context at the workload's size.
 double whole_need(const Scene& scene, KvType kv, bool hands_off) {
   const Stage stage{.node = 0, .first = 0, .count = scene.layers(), .leads = true};
-  return scene.memory(stage, {.context_tokens = scene.workload().context_tokens,
-                              .streams = scene.workload().streams,
-                              .ubatch = smallest_ubatch,
-                              .kv = kv,
-                              .leads = true,
-                              .hands_off = hands_off}).total_bytes();
+  return scene
+      .memory(stage, {.context_tokens = scene.workload().context_tokens,
+                      .streams = scene.workload().streams,
+                      .ubatch = smallest_ubatch,
+                      .kv = kv,
+                      .leads = true,
+                      .hands_off = hands_off})
+      .total_bytes();
 }
 
 std::uint32_t mask_of(const Pool& pool) {
@@ -51,9 +53,14 @@ std::uint32_t mask_of(const Pool& pool) {
 
 class Explainer {
  public:
-  Explainer(const Scene& scene, const std::vector<Pool>& decoders, const std::vector<CopyScene>& copies,
-            const FoundFamilies& found, std::vector<Rejected>& rejected)
-      : scene_(scene), spec_(scene.spec()), decoders_(decoders), copies_(copies), found_(found),
+  Explainer(const Scene& scene, const std::vector<Pool>& decoders,
+            const std::vector<CopyScene>& copies, const FoundFamilies& found,
+            std::vector<Rejected>& rejected)
+      : scene_(scene),
+        spec_(scene.spec()),
+        decoders_(decoders),
+        copies_(copies),
+        found_(found),
         rejected_(rejected) {
     need_ = whole_need(scene, KvType::q8_0, false);
     all_ = (1u << spec_.nodes.size()) - 1;
@@ -67,8 +74,10 @@ class Explainer {
     if (decoders_.empty()) {
       for (const Family family : {Family::split, Family::gathered, Family::streamed,
                                   Family::low_bit_copy, Family::split_pooled}) {
-        add(family, fmt::format("decode needs {:.0f} GB; all machines together have {:.0f} GB",
-                                gb(need_), gb(usable_of(spec_, all_))), need_, usable_of(spec_, all_));
+        add(family,
+            fmt::format("decode needs {:.0f} GB; all machines together have {:.0f} GB", gb(need_),
+                        gb(usable_of(spec_, all_))),
+            need_, usable_of(spec_, all_));
       }
       return;
     }
@@ -87,16 +96,21 @@ class Explainer {
   // For families that free machines are not there for at all.
   bool nothing_free(Family family) {
     if (free_ != 0) return false;
-    add(family, fmt::format("decode takes every machine ({}); prefill needs {:.0f} GB elsewhere, 0 GB is left",
-                            names(spec_, decode_), gb(need_)), need_, 0);
+    add(family,
+        fmt::format(
+            "decode takes every machine ({}); prefill needs {:.0f} GB elsewhere, 0 GB is left",
+            names(spec_, decode_), gb(need_)),
+        need_, 0);
     return true;
   }
 
   void alone() {
     const auto largest = std::ranges::max_element(spec_.nodes, {}, &Node::usable_bytes);
     const double usable = static_cast<double>(largest->usable_bytes);
-    add(Family::alone, fmt::format("one machine needs {:.0f} GB; the largest, {}, has {:.0f} GB",
-                                   gb(need_), largest->name, gb(usable)), need_, usable);
+    add(Family::alone,
+        fmt::format("one machine needs {:.0f} GB; the largest, {}, has {:.0f} GB", gb(need_),
+                    largest->name, gb(usable)),
+        need_, usable);
   }
 
   void pooled() {
@@ -104,16 +118,20 @@ class Explainer {
       add(Family::pooled, "needs 2 machines; there is 1", need_, usable_of(spec_, all_));
       return;
     }
-    add(Family::pooled, fmt::format("all machines together need {:.0f} GB; they have {:.0f} GB",
-                                    gb(need_), gb(usable_of(spec_, all_))), need_, usable_of(spec_, all_));
+    add(Family::pooled,
+        fmt::format("all machines together need {:.0f} GB; they have {:.0f} GB", gb(need_),
+                    gb(usable_of(spec_, all_))),
+        need_, usable_of(spec_, all_));
   }
 
   void prefill_shortfall(Family family, std::uint32_t machines) {
     const double need = whole_need(scene_, KvType::q8_0, true);
     const bool one = (machines & (machines - 1)) == 0;
-    add(family, fmt::format("prefill needs {:.0f} GB on {}; {} {:.0f} GB usable", gb(need),
-                            names(spec_, machines), one ? "it has" : "they have",
-                            gb(usable_of(spec_, machines))), need, usable_of(spec_, machines));
+    add(family,
+        fmt::format("prefill needs {:.0f} GB on {}; {} {:.0f} GB usable", gb(need),
+                    names(spec_, machines), one ? "it has" : "they have",
+                    gb(usable_of(spec_, machines))),
+        need, usable_of(spec_, machines));
   }
 
   // The place to decode that leaves prefill the most machines.
@@ -128,14 +146,17 @@ class Explainer {
   void split() {
     if (std::popcount(decode_) > 1) {
       const double largest = largest_usable(all_);
-      add(Family::split, fmt::format("decode on one machine needs {:.0f} GB; the largest has {:.0f} GB",
-                                     gb(need_), gb(largest)), need_, largest);
+      add(Family::split,
+          fmt::format("decode on one machine needs {:.0f} GB; the largest has {:.0f} GB", gb(need_),
+                      gb(largest)),
+          need_, largest);
       return;
     }
     if (nothing_free(Family::split)) return;
     std::uint32_t best = 0;
     for (std::size_t i = 0; i < spec_.nodes.size(); ++i) {
-      if ((free_ >> i & 1u) && (best == 0 || usable_of(spec_, 1u << i) > usable_of(spec_, best))) best = 1u << i;
+      if ((free_ >> i & 1u) && (best == 0 || usable_of(spec_, 1u << i) > usable_of(spec_, best)))
+        best = 1u << i;
     }
     prefill_shortfall(Family::split, best);
   }
@@ -143,7 +164,8 @@ class Explainer {
   double largest_usable(std::uint32_t machines) const {
     double largest = 0;
     for (std::size_t i = 0; i < spec_.nodes.size(); ++i) {
-      if (machines >> i & 1u) largest = std::max(largest, static_cast<double>(spec_.nodes[i].usable_bytes));
+      if (machines >> i & 1u)
+        largest = std::max(largest, static_cast<double>(spec_.nodes[i].usable_bytes));
     }
     return largest;
   }
@@ -151,13 +173,16 @@ class Explainer {
   // Each set of equal machines that somebody would think of, then all that decode leaves free.
   void split_pooled() {
     std::map<std::string, std::uint32_t> by_hardware;
-    for (std::size_t i = 0; i < spec_.nodes.size(); ++i) by_hardware[spec_.nodes[i].chip] |= 1u << i;
+    for (std::size_t i = 0; i < spec_.nodes.size(); ++i)
+      by_hardware[spec_.nodes[i].chip] |= 1u << i;
     for (const auto& [chip, machines] : by_hardware) {
       const bool several = (machines & (machines - 1)) != 0;
-      if (several && usable_of(spec_, machines) < need_) prefill_shortfall(Family::split_pooled, machines);
+      if (several && usable_of(spec_, machines) < need_)
+        prefill_shortfall(Family::split_pooled, machines);
     }
     if (nothing_free(Family::split_pooled)) return;
-    const bool said = std::ranges::any_of(by_hardware, [&](const auto& e) { return e.second == free_; });
+    const bool said =
+        std::ranges::any_of(by_hardware, [&](const auto& e) { return e.second == free_; });
     if (!said && usable_of(spec_, free_) < need_) prefill_shortfall(Family::split_pooled, free_);
   }
 
@@ -165,8 +190,10 @@ class Explainer {
     if (nothing_free(Family::gathered)) return;
     const double need = whole_need(scene_, KvType::q8_0, true);
     add(Family::gathered,
-        fmt::format("decode on {} and a second copy of the layers for prefill need {:.0f} GB; all machines "
-                    "have {:.0f} GB", names(spec_, decode_), gb(2 * need), gb(usable_of(spec_, all_))),
+        fmt::format(
+            "decode on {} and a second copy of the layers for prefill need {:.0f} GB; all machines "
+            "have {:.0f} GB",
+            names(spec_, decode_), gb(2 * need), gb(usable_of(spec_, all_))),
         2 * need, usable_of(spec_, all_));
   }
 
@@ -175,32 +202,39 @@ class Explainer {
     for (std::size_t i = 0; i < spec_.nodes.size(); ++i) {
       if ((free_ >> i & 1u) && spec_.nodes[i].storage_read_gb_s) {
         add(Family::streamed,
-            fmt::format("the free machines ({}) hold the model or are not wired to {}: nothing to stream",
-                        names(spec_, free_), names(spec_, decode_)), need_, usable_of(spec_, free_));
+            fmt::format(
+                "the free machines ({}) hold the model or are not wired to {}: nothing to stream",
+                names(spec_, free_), names(spec_, decode_)),
+            need_, usable_of(spec_, free_));
         return;
       }
     }
     rejected_.push_back({Family::streamed,
                          fmt::format("unknown: the storage rate of {} is not measured; probe it",
-                                     names(spec_, free_)), 0, 0, "GB/s"});
+                                     names(spec_, free_)),
+                         0, 0, "GB/s"});
   }
 
   void low_bit() {
     if (nothing_free(Family::low_bit_copy)) return;
     if (copies_.empty()) {
-      add(Family::low_bit_copy, fmt::format("no smaller quantisation of {} is listed than {} ({:.0f} GB); {}: {:.0f} "
-                                            "GB usable", scene_.card().name, scene_.card().variant,
-                                            gb(static_cast<double>(total_bytes(scene_.card()))),
-                                            names(spec_, free_), gb(usable_of(spec_, free_))),
+      add(Family::low_bit_copy,
+          fmt::format("no smaller quantisation of {} is listed than {} ({:.0f} GB); {}: {:.0f} "
+                      "GB usable",
+                      scene_.card().name, scene_.card().variant,
+                      gb(static_cast<double>(total_bytes(scene_.card()))), names(spec_, free_),
+                      gb(usable_of(spec_, free_))),
           static_cast<double>(total_bytes(scene_.card())), usable_of(spec_, free_));
       return;
     }
     const auto smallest = std::ranges::min_element(
         copies_, {}, [](const CopyScene& c) { return whole_need(*c.scene, KvType::q8_0, true); });
     const double need = whole_need(*smallest->scene, KvType::q8_0, true);
-    add(Family::low_bit_copy, fmt::format("the smallest copy listed, {}, needs {:.0f} GB on {}; {:.0f} GB are "
-                                          "usable there", smallest->card->variant, gb(need),
-                                          names(spec_, free_), gb(usable_of(spec_, free_))),
+    add(Family::low_bit_copy,
+        fmt::format("the smallest copy listed, {}, needs {:.0f} GB on {}; {:.0f} GB are "
+                    "usable there",
+                    smallest->card->variant, gb(need), names(spec_, free_),
+                    gb(usable_of(spec_, free_))),
         need, usable_of(spec_, free_));
   }
 
@@ -236,9 +270,9 @@ std::optional<Layout> streamed_layout(const Scene& scene, const PoolChoice& choi
   for (std::size_t k = 0; k < order.size(); ++k) {
     const std::size_t node = order[k];
     const double share = speed[node] / speed_sum * scene.layers();
-    const std::uint32_t count = k + 1 == order.size()
-                                    ? scene.layers() - next
-                                    : std::min(scene.layers() - next, static_cast<std::uint32_t>(share));
+    const std::uint32_t count =
+        k + 1 == order.size() ? scene.layers() - next
+                              : std::min(scene.layers() - next, static_cast<std::uint32_t>(share));
     const Stage stage{.node = node, .first = next, .count = count, .leads = node == choice.leader};
     next += count;
     const MemoryUse use = scene.memory(stage, shape);

@@ -2,9 +2,8 @@
 // Why a family is impossible here: the one number. Internal to plan/.
 
 #include <array>
-#include <vector>
-
 #include <optional>
+#include <vector>
 
 #include "hearth/plan/search/candidates.h"
 
@@ -15,7 +14,8 @@ using FoundFamilies = std::array<bool, 7>;  // by Family
 
 // Prefill that reads what it cannot hold from storage, layers shared out by speed; nothing when the
 // machines could hold the model, when a storage rate is unknown, or when buffers alone do not fit.
-std::optional<Layout> streamed_layout(const Scene& scene, const PoolChoice& choice, const ContextShape& shape);
+std::optional<Layout> streamed_layout(const Scene& scene, const PoolChoice& choice,
+                                      const ContextShape& shape);
 
 // `decoders`: feasible places to decode, best first. Families in `found` are possible.
 void explain_rejections(const Scene& scene, const std::vector<Pool>& decoders,

@@ -11,8 +11,8 @@ namespace hearth::plan {
 namespace {
 
 constexpr double bytes_per_gb = 1e9;
-// Fixed cost of handing a pass to an RPC server and back, over the wire's latency: 0.8 to 2.6 ms were
-// measured on loopback TCP, nearly nothing over RDMA between two Sparks.
+// Fixed cost of handing a pass to an RPC server and back, over the wire's latency: 0.8 to 2.6 ms
+// were measured on loopback TCP, nearly nothing over RDMA between two Sparks.
 constexpr double rpc_pass_s = 1.0e-3;
 constexpr double hop_log_sd = 0.6;
 
@@ -39,7 +39,8 @@ void Duration::add(TimePart part) {
 void Duration::add(const Duration& other) {
   parts.insert(parts.end(), other.parts.begin(), other.parts.end());
   for (const std::string& id : other.calibrated_from) {
-    if (std::ranges::find(calibrated_from, id) == calibrated_from.end()) calibrated_from.push_back(id);
+    if (std::ranges::find(calibrated_from, id) == calibrated_from.end())
+      calibrated_from.push_back(id);
   }
 }
 
@@ -107,8 +108,10 @@ std::optional<TimePart> Scene::stage_prefill(const Stage& stage, double depth, d
   const double factor = std::exp(rates.prefill->log_factor);
   const double seconds = std::max(parts.linear_s * factor, parts.weights_s) +
                          (parts.attention_s + parts.overhead_s) * factor;
-  return TimePart{.name = "prefill on " + node.name, .seconds = seconds,
-                  .log_sd = rates.prefill->log_sd, .node = stage.node};
+  return TimePart{.name = "prefill on " + node.name,
+                  .seconds = seconds,
+                  .log_sd = rates.prefill->log_sd,
+                  .node = stage.node};
 }
 
 std::optional<TimePart> Scene::stage_decode(const Stage& stage, KvType kv, double context,
@@ -121,14 +124,17 @@ std::optional<TimePart> Scene::stage_decode(const Stage& stage, KvType kv, doubl
   const bool absorbed = card_.attention_flop_absorbed > 0;
   DecodeParts parts;
   parts.weights_s = (touched(stage.first, stage.count, streams) +
-                     (stage.leads ? static_cast<double>(card_.head_bytes) : 0)) / bytes_s;
+                     (stage.leads ? static_cast<double>(card_.head_bytes) : 0)) /
+                    bytes_s;
   parts.kv_s = streams * kv_bytes(card_, kv, context) * share / bytes_s;
   parts.attention_s = streams * context * share *
-                      (absorbed ? card_.attention_flop_absorbed : card_.attention_flop) / prior_flop_s;
+                      (absorbed ? card_.attention_flop_absorbed : card_.attention_flop) /
+                      prior_flop_s;
   parts.layers_s = rates.overhead_per_layer_s * stage.count;
   return TimePart{.name = "decode on " + node.name,
                   .seconds = parts.total_s() * std::exp(rates.decode->log_factor),
-                  .log_sd = rates.decode->log_sd, .node = stage.node};
+                  .log_sd = rates.decode->log_sd,
+                  .node = stage.node};
 }
 
 // The leading machine talks to every other: activations go out and come back through it.
@@ -138,8 +144,9 @@ TimePart Scene::hops(const Pool& pool, double tokens_per_pass, double passes) co
     if (stage.leads) continue;
     const Wire* wire = spec_.between(pool.front().node, stage.node);
     CHECK(wire != nullptr);
-    part.seconds += passes * (rpc_pass_s + 2 * wire->latency_s +
-                              2 * activation_bytes(card_, tokens_per_pass) / (wire->gb_s * bytes_per_gb));
+    part.seconds +=
+        passes * (rpc_pass_s + 2 * wire->latency_s +
+                  2 * activation_bytes(card_, tokens_per_pass) / (wire->gb_s * bytes_per_gb));
   }
   return part;
 }
@@ -181,13 +188,15 @@ std::optional<Duration> Scene::decode_step(const Pool& pool, KvType kv, double c
   for (const Stage& stage : pool) {
     const std::optional<TimePart> part = stage_decode(stage, kv, context, streams);
     if (!part) return std::nullopt;
-    out.add(Duration{.parts = {*part}, .calibrated_from = rates_[stage.node].decode->calibrated_from});
+    out.add(
+        Duration{.parts = {*part}, .calibrated_from = rates_[stage.node].decode->calibrated_from});
   }
   out.add(hops(pool, streams, 1));
   return out;
 }
 
-std::optional<double> Scene::pipelined_prefill_tok_s(const Pool& pool, double depth, double new_tokens,
+std::optional<double> Scene::pipelined_prefill_tok_s(const Pool& pool, double depth,
+                                                     double new_tokens,
                                                      std::uint32_t ubatch) const {
   const double pass = std::max(1.0, std::min<double>(ubatch, new_tokens));
   double slowest = 0;

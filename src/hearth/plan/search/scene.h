@@ -1,6 +1,7 @@
 #pragma once
-// Everything a search looks at, resolved once: machines, one model in one quantisation, rates, work.
-// A const Scene answers how long parts of a pass take on parts of the cluster. Internal to plan/.
+// Everything a search looks at, resolved once: machines, one model in one quantisation, rates,
+// work. A const Scene answers how long parts of a pass take on parts of the cluster. Internal to
+// plan/.
 
 #include <memory>
 #include <optional>
@@ -30,7 +31,8 @@ struct TimePart {
   std::optional<std::size_t> node{};
 };
 
-// A duration as the sum of parts. The parts' errors are taken as fully correlated, so intervals add.
+// A duration as the sum of parts. The parts' errors are taken as fully correlated, so intervals
+// add.
 struct Duration {
   std::vector<TimePart> parts{};
   std::vector<std::string> calibrated_from{};
@@ -63,16 +65,20 @@ class Scene {
   double layer_cost_s(std::size_t node, bool prefill, bool decode) const;
 
   // Nothing when a rate of a machine is unknown.
-  std::optional<Duration> prefill(const Pool& pool, double depth, double new_tokens, std::uint32_t ubatch) const;
-  std::optional<Duration> decode_step(const Pool& pool, KvType kv, double context, double streams) const;
+  std::optional<Duration> prefill(const Pool& pool, double depth, double new_tokens,
+                                  std::uint32_t ubatch) const;
+  std::optional<Duration> decode_step(const Pool& pool, KvType kv, double context,
+                                      double streams) const;
   // The same with all stages busy on different passes at once: what pipelining could reach at best.
   std::optional<double> pipelined_prefill_tok_s(const Pool& pool, double depth, double new_tokens,
                                                 std::uint32_t ubatch) const;
 
  private:
   double touched(std::uint32_t first, std::uint32_t count, double tokens) const;
-  std::optional<TimePart> stage_prefill(const Stage& stage, double depth, double new_tokens, double pass) const;
-  std::optional<TimePart> stage_decode(const Stage& stage, KvType kv, double context, double streams) const;
+  std::optional<TimePart> stage_prefill(const Stage& stage, double depth, double new_tokens,
+                                        double pass) const;
+  std::optional<TimePart> stage_decode(const Stage& stage, KvType kv, double context,
+                                       double streams) const;
   TimePart hops(const Pool& pool, double tokens_per_pass, double passes) const;
 
   const ClusterSpec& spec_;

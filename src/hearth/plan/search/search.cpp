@@ -13,12 +13,15 @@ namespace {
 // One phase may be this much slower in the plan that drops another: nobody adds a machine for less.
 constexpr double phase_tolerance = 1.05;
 
-bool unproven(Family family) { return family == Family::streamed || family == Family::low_bit_copy; }
+bool unproven(Family family) {
+  return family == Family::streamed || family == Family::low_bit_copy;
+}
 
 // Faster over a whole turn, not clearly slower in either phase, on machines the other uses as well.
 // What nobody has run yet drops nothing that can be run today.
 bool dominates(const Candidate& a, const Candidate& b) {
-  if (!a.timed || !b.timed || (unproven(a.layout.family) && !unproven(b.layout.family))) return false;
+  if (!a.timed || !b.timed || (unproven(a.layout.family) && !unproven(b.layout.family)))
+    return false;
   const bool subset = (a.machines & ~b.machines) == 0;
   const bool no_worse = a.turn_s <= b.turn_s && a.ttft_s <= b.ttft_s * phase_tolerance &&
                         a.step_s <= b.step_s * phase_tolerance;
@@ -28,7 +31,8 @@ bool dominates(const Candidate& a, const Candidate& b) {
 
 // Equal machines in equal roles: one of them is enough to show.
 bool same_but_for_names(const Scene& scene, const Candidate& a, const Candidate& b) {
-  if (a.layout.family != b.layout.family || a.turn_s != b.turn_s || a.ttft_s != b.ttft_s) return false;
+  if (a.layout.family != b.layout.family || a.turn_s != b.turn_s || a.ttft_s != b.ttft_s)
+    return false;
   const auto chips = [&](std::uint32_t machines) {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < scene.spec().nodes.size(); ++i) {
@@ -50,10 +54,13 @@ std::string label(const Scene& scene, const Candidate& candidate) {
 }
 
 // New tokens from which this layout's first token comes sooner than prefilling where it decodes.
-std::optional<double> break_even(const Scene& scene, const Scene& prefill_scene, const Layout& layout) {
+std::optional<double> break_even(const Scene& scene, const Scene& prefill_scene,
+                                 const Layout& layout) {
   const double depth = static_cast<double>(scene.workload().cached_tokens());
   const Layout local{.family = layout.decode.size() == 1 ? Family::alone : Family::pooled,
-                     .decode = layout.decode, .kv = layout.kv, .ubatch = layout.ubatch};
+                     .decode = layout.decode,
+                     .kv = layout.kv,
+                     .ubatch = layout.ubatch};
   const auto gain = [&](double tokens) {
     const auto here = time_of(scene, scene, local, depth, tokens);
     const auto there = time_of(scene, prefill_scene, layout, depth, tokens);
@@ -74,18 +81,24 @@ std::optional<double> break_even(const Scene& scene, const Scene& prefill_scene,
 std::vector<std::string> assumptions_of(const Layout& layout) {
   std::vector<std::string> out;
   switch (layout.family) {
-    case Family::alone: break;
+    case Family::alone:
+      break;
     case Family::pooled:
       out.push_back("one pass at a time through the machines; layers over ggml RPC");
       break;
     case Family::split:
-      out.push_back("KV made by one backend is exact on the other: to be checked on these machines");
+      out.push_back(
+          "KV made by one backend is exact on the other: to be checked on these machines");
       break;
     case Family::gathered:
-      out.push_back("KV of remote layers gathered over RPC: exact on CPU hosts, aborts reported with CUDA servers");
+      out.push_back(
+          "KV of remote layers gathered over RPC: exact on CPU hosts, aborts reported with CUDA "
+          "servers");
       break;
     case Family::streamed:
-      out.push_back("weights are read layer by layer while others compute; libllama's API does not do that yet");
+      out.push_back(
+          "weights are read layer by layer while others compute; libllama's API does not do that "
+          "yet");
       break;
     case Family::low_bit_copy:
       out.push_back("KV from other weights: only within a stated quality budget");
@@ -97,19 +110,21 @@ std::vector<std::string> assumptions_of(const Layout& layout) {
   return out;
 }
 
-std::vector<const Candidate*> undominated(const std::vector<Candidate>& candidates, const Scene& scene,
-                                          std::vector<Dominated>& dominated) {
+std::vector<const Candidate*> undominated(const std::vector<Candidate>& candidates,
+                                          const Scene& scene, std::vector<Dominated>& dominated) {
   std::vector<const Candidate*> kept;
   for (const Family family : all_families()) {
     const Candidate* best = nullptr;
     bool any_kept = false;
     for (const Candidate& candidate : candidates) {
       if (candidate.layout.family != family) continue;
-      if (!best || (candidate.timed && (!best->timed || candidate.turn_s < best->turn_s))) best = &candidate;
+      if (!best || (candidate.timed && (!best->timed || candidate.turn_s < best->turn_s)))
+        best = &candidate;
       const bool beaten = std::ranges::any_of(
           candidates, [&](const Candidate& other) { return dominates(other, candidate); });
-      const bool twin = std::ranges::any_of(
-          kept, [&](const Candidate* other) { return same_but_for_names(scene, *other, candidate); });
+      const bool twin = std::ranges::any_of(kept, [&](const Candidate* other) {
+        return same_but_for_names(scene, *other, candidate);
+      });
       if (beaten || twin || (!candidate.timed && any_kept)) continue;
       kept.push_back(&candidate);
       any_kept = true;
@@ -175,34 +190,48 @@ std::uint32_t Plan::machines() const {
 
 std::string_view family_name(Family family) {
   switch (family) {
-    case Family::alone: return "alone";
-    case Family::pooled: return "pooled";
-    case Family::split: return "split";
-    case Family::gathered: return "gathered";
-    case Family::streamed: return "streamed";
-    case Family::low_bit_copy: return "low-bit-copy";
-    case Family::split_pooled: return "split-pooled";
+    case Family::alone:
+      return "alone";
+    case Family::pooled:
+      return "pooled";
+    case Family::split:
+      return "split";
+    case Family::gathered:
+      return "gathered";
+    case Family::streamed:
+      return "streamed";
+    case Family::low_bit_copy:
+      return "low-bit-copy";
+    case Family::split_pooled:
+      return "split-pooled";
   }
   return "?";
 }
 
 std::string_view family_title(Family family) {
   switch (family) {
-    case Family::alone: return "one machine does everything";
-    case Family::pooled: return "one model spread over machines";
-    case Family::split: return "prefill on one machine, decode on another";
-    case Family::gathered: return "prefill spread over helpers, decode in one place";
-    case Family::streamed: return "prefill reads weights from storage";
-    case Family::low_bit_copy: return "prefill with a smaller copy of the model";
-    case Family::split_pooled: return "prefill and decode each spread over machines";
+    case Family::alone:
+      return "one machine does everything";
+    case Family::pooled:
+      return "one model spread over machines";
+    case Family::split:
+      return "prefill on one machine, decode on another";
+    case Family::gathered:
+      return "prefill spread over helpers, decode in one place";
+    case Family::streamed:
+      return "prefill reads weights from storage";
+    case Family::low_bit_copy:
+      return "prefill with a smaller copy of the model";
+    case Family::split_pooled:
+      return "prefill and decode each spread over machines";
   }
   return "?";
 }
 
 const std::vector<Family>& all_families() {
-  static const std::vector<Family> all = {Family::alone,    Family::pooled,       Family::split,
-                                          Family::gathered, Family::streamed,     Family::low_bit_copy,
-                                          Family::split_pooled};
+  static const std::vector<Family> all = {
+      Family::alone,    Family::pooled,       Family::split,       Family::gathered,
+      Family::streamed, Family::low_bit_copy, Family::split_pooled};
   return all;
 }
 
@@ -212,7 +241,8 @@ std::string placement_text(const ClusterSpec& spec, const Plan& plan) {
     std::string part;
     for (const Placement& placement : plan.placements) {
       if (placement.role != role) continue;
-      part += fmt::format("{}{} {}", part.empty() ? "" : " + ", spec.nodes[placement.node].name, placement.layers);
+      part += fmt::format("{}{} {}", part.empty() ? "" : " + ", spec.nodes[placement.node].name,
+                          placement.layers);
     }
     if (part.empty()) continue;
     if (!out.empty()) out += "; ";

@@ -43,8 +43,12 @@ ClusterSpec random_cluster(std::mt19937_64& random, std::size_t nodes) {
     spec.nodes.push_back(std::move(node));
     for (std::size_t k = 0; k < i; ++k) {
       if (k + 1 != i && random() % 3 == 0) continue;  // always a chain, otherwise at random
-      spec.wires.push_back({.a = k, .b = i, .key = "w", .transport = "TCP",
-                            .gb_s = 0.1 + static_cast<double>(random() % 100) / 10, .latency_s = 1e-4});
+      spec.wires.push_back({.a = k,
+                            .b = i,
+                            .key = "w",
+                            .transport = "TCP",
+                            .gb_s = 0.1 + static_cast<double>(random() % 100) / 10,
+                            .latency_s = 1e-4});
     }
   }
   return spec;
@@ -89,10 +93,12 @@ TEST(Search, PlacesEveryLayerExactlyOnce) {
           for (std::uint32_t i = 0; i < p.layers; ++i) ++covered.at(p.first_layer + i);
         }
         if (!any) continue;
-        EXPECT_TRUE(std::ranges::all_of(covered, [](int c) { return c == 1; })) << family_name(plan.family);
-        EXPECT_EQ(std::ranges::count_if(plan.placements, [&](const Placement& p) {
-                    return p.role == role && p.leads;
-                  }), 1);
+        EXPECT_TRUE(std::ranges::all_of(covered, [](int c) { return c == 1; }))
+            << family_name(plan.family);
+        EXPECT_EQ(
+            std::ranges::count_if(plan.placements,
+                                  [&](const Placement& p) { return p.role == role && p.leads; }),
+            1);
       }
     }
   }
@@ -148,12 +154,17 @@ TEST(Search, AFasterLinkNeverLowersARate) {
 TEST(Search, EveryFamilyIsAnsweredFor) {
   for (const char* variant : {"Q2", "Q4", "Q8"}) {
     for (const Workload& workload : standard_workloads()) {
-      const SearchResult result = search(mission(), kimi(variant), workload, calibrations(), no_curve());
+      const SearchResult result =
+          search(mission(), kimi(variant), workload, calibrations(), no_curve());
       for (const Family family : all_families()) {
-        const bool planned = std::ranges::any_of(result.plans, [&](const Plan& p) { return p.family == family; });
-        const bool rejected = std::ranges::any_of(result.rejected, [&](const Rejected& r) { return r.family == family; });
-        const bool dominated = std::ranges::any_of(result.dominated, [&](const Dominated& d) { return d.family == family; });
-        EXPECT_TRUE(planned || rejected || dominated) << variant << " " << workload.name << " " << family_name(family);
+        const bool planned =
+            std::ranges::any_of(result.plans, [&](const Plan& p) { return p.family == family; });
+        const bool rejected = std::ranges::any_of(
+            result.rejected, [&](const Rejected& r) { return r.family == family; });
+        const bool dominated = std::ranges::any_of(
+            result.dominated, [&](const Dominated& d) { return d.family == family; });
+        EXPECT_TRUE(planned || rejected || dominated)
+            << variant << " " << workload.name << " " << family_name(family);
         EXPECT_FALSE(planned && rejected) << family_name(family);
       }
       for (const Rejected& rejected : result.rejected) EXPECT_FALSE(rejected.reason.empty());
@@ -166,7 +177,8 @@ TEST(Search, RejectsResidentPrefillOnTheTwoSparks) {
   for (const char* variant : {"Q2", "Q4", "Q8"}) {
     const SearchResult result = plan_for(mission(), kimi(variant), "agentic");
     const auto found = std::ranges::find_if(result.rejected, [](const Rejected& r) {
-      return r.family == Family::split_pooled && r.reason.find("spark-1 + spark-2;") != std::string::npos;
+      return r.family == Family::split_pooled &&
+             r.reason.find("spark-1 + spark-2;") != std::string::npos;
     });
     ASSERT_NE(found, result.rejected.end()) << variant;
     EXPECT_NEAR(found->available, 224, 0.5);
@@ -251,14 +263,17 @@ TEST(Fill, TakesTheCheapestMachineFirst) {
   const Workload workload = *find_workload("reflective");
   const Scene scene(spec, card, workload, calibrations(), "llama.cpp");
   const FillOptions options{.shape = {.context_tokens = 65536, .streams = 1, .ubatch = 512},
-                            .for_prefill = false, .for_decode = true, .taken_bytes = {}};
+                            .for_prefill = false,
+                            .for_decode = true,
+                            .taken_bytes = {}};
   const auto result = fill(scene, {.leader = 0, .helpers = 0b1110}, options);
   const auto* pool = std::get_if<Pool>(&result);
   ASSERT_TRUE(pool);
   for (std::size_t i = 0; i < pool->size(); ++i) {
     for (std::size_t k = 0; k < pool->size(); ++k) {
       if ((*pool)[i].first >= (*pool)[k].first) continue;
-      EXPECT_LE(scene.layer_cost_s((*pool)[i].node, false, true), scene.layer_cost_s((*pool)[k].node, false, true));
+      EXPECT_LE(scene.layer_cost_s((*pool)[i].node, false, true),
+                scene.layer_cost_s((*pool)[k].node, false, true));
     }
   }
 }

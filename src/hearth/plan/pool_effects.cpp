@@ -1,0 +1,151 @@
+// What each machine does to decoding when one model is spread over all of them.
+
+#include <algorithm>
+#include <cmath>
+
+#include "hearth/plan/parts_worth.h"
+#include "hearth/plan/search/pools.h"
+
+namespace hearth::plan {
+namespace {
+
+constexpr double noticeable = 0.005;  // between pools that differ in one layer
+
+std::optional<double> decode_rate(const Scene& scene, const Pool& pool, KvType kv) {
+  const auto step = scene.decode_step(pool, kv, static_cast<double>(scene.workload().prompt_tokens),
+                                      scene.workload().streams);
+  if (!step) return std::nullopt;
+  return 1 / step->seconds();
+}
+
+ContextShape pool_shape(const Scene& scene, KvType kv) {
+  return {.context_tokens = scene.workload().context_tokens,
+          .streams = scene.workload().streams,
+          .ubatch = 512,
+          .kv = kv,
+          .leads = false,
+          .hands_off = false};
+}
+
+void keep_better(std::optional<double>& best, std::optional<double> rate) {
+  if (rate && (!best || *rate > *best)) best = rate;
+}
+
+// One layer on `node`, the rest on the others as fast as they go.
+std::optional<double> rate_with_forced(const Scene& scene, const PoolChoice& choice,
+                                       std::size_t node, KvType kv) {
+  const PoolChoice others{choice.leader, choice.helpers & ~(1u << node)};
+  FillOptions options{.shape = pool_shape(scene, kv),
+                      .for_prefill = false,
+                      .for_decode = true,
+                      .taken_bytes = {},
+                      .first_layer = 1,
+                      .layer_count = scene.layers() - 1};
+  const Stage forced{.node = node, .first = 0, .count = 1, .leads = false};
+  if (scene.memory(forced, options.shape).total_bytes() >
+      static_cast<double>(scene.spec().nodes[node].usable_bytes)) {
+    return std::nullopt;
+  }
+  auto result = fill(scene, others, options);
+  if (auto* pool = std::get_if<Pool>(&result)) {
+    pool->push_back(forced);
+    return decode_rate(scene, *pool, kv);
+  }
+  // The others cannot hold the rest: then the machine takes what is over, as in an ordinary fill.
+  options.first_layer = 0;
+  options.layer_count = 0;
+  result = fill(scene, choice, options);
+  const auto* pool = std::get_if<Pool>(&result);
+  if (!pool) return std::nullopt;
+  const bool used =
+      std::ranges::any_of(*pool, [&](const Stage& s) { return s.node == node && s.count > 0; });
+  return used ? decode_rate(scene, *pool, kv) : std::nullopt;
+}
+
+// Can the machines that are not of this kind hold the model at all?
+bool fits_without_kind(const Scene& scene, const std::vector<PoolChoice>& choices,
+                       std::size_t node) {
+  std::uint32_t kind = 0;
+  for (std::size_t i = 0; i < scene.spec().nodes.size(); ++i) {
+    if (scene.spec().nodes[i].chip == scene.spec().nodes[node].chip) kind |= 1u << i;
+  }
+  return std::ranges::any_of(choices, [&](const PoolChoice& choice) {
+    if ((choice.members() & kind) != 0) return false;
+    const auto result = fill(scene, choice,
+                             {.shape = pool_shape(scene, KvType::q8_0),
+                              .for_prefill = false,
+                              .for_decode = true,
+                              .taken_bytes = {}});
+    return std::holds_alternative<Pool>(result);
+  });
+}
+
+}  // namespace
+
+std::vector<PoolEffect> pool_effects(const Scene& scene) {
+  std::vector<PoolEffect> out;
+  const std::vector<PoolChoice> choices = pool_choices(scene);
+  for (std::size_t node = 0; node < scene.spec().nodes.size(); ++node) {
+    PoolEffect effect{
+        .node = node, .decode_tok_s_with = {}, .decode_tok_s_without = {}, .verdict = {}};
+    for (const KvType kv : {KvType::f16, KvType::q8_0}) {
+      if (effect.decode_tok_s_with && effect.decode_tok_s_without) break;
+      std::optional<double> with, without;
+      for (const PoolChoice& choice : choices) {
+        if (choice.helpers >> node & 1u) {
+          keep_better(with, rate_with_forced(scene, choice, node, kv));
+          continue;
+        }
+        auto result = fill(scene, choice,
+                           {.shape = pool_shape(scene, kv),
+                            .for_prefill = false,
+                            .for_decode = true,
+                            .taken_bytes = {}});
+        const auto* pool = std::get_if<Pool>(&result);
+        if (pool)
+          keep_better(choice.leader == node ? with : without, decode_rate(scene, *pool, kv));
+      }
+      if (!effect.decode_tok_s_with) effect.decode_tok_s_with = with;
+      if (!effect.decode_tok_s_without) effect.decode_tok_s_without = without;
+    }
+    if (!effect.decode_tok_s_with) {
+      effect.verdict = "cannot take part";
+    } else if (!effect.decode_tok_s_without) {
+      effect.verdict = "needed: without it the model does not fit";
+    } else {
+      const double change = *effect.decode_tok_s_with / *effect.decode_tok_s_without - 1;
+      effect.verdict = change > noticeable    ? "helps"
+                       : change < -noticeable ? "hurts"
+                                              : "makes no difference";
+      if (change >= -noticeable && !fits_without_kind(scene, choices, node)) {
+        effect.verdict = "needed, or another of its kind: without either the model does not fit";
+      }
+    }
+    out.push_back(std::move(effect));
+  }
+  return out;
+}
+
+std::optional<double> decode_rate_by_memory(const Scene& scene) {
+  const ClusterSpec& spec = scene.spec();
+  double usable = 0;
+  for (const Node& node : spec.nodes) usable += static_cast<double>(node.usable_bytes);
+  for (std::size_t leader = 0; leader < spec.nodes.size(); ++leader) {
+    Pool pool;
+    std::uint32_t next = 0;
+    double target = 0;
+    bool wired = true;
+    for (std::size_t k = 0; k < spec.nodes.size(); ++k) {
+      const std::size_t i = (leader + k) % spec.nodes.size();
+      wired = wired && (i == leader || spec.between(leader, i));
+      target += static_cast<double>(spec.nodes[i].usable_bytes) / usable * scene.layers();
+      const auto end = std::min(scene.layers(), static_cast<std::uint32_t>(std::lround(target)));
+      pool.push_back({.node = i, .first = next, .count = end - next, .leads = i == leader});
+      next = end;
+    }
+    if (wired && next == scene.layers()) return decode_rate(scene, pool, KvType::f16);
+  }
+  return std::nullopt;
+}
+
+}  // namespace hearth::plan
