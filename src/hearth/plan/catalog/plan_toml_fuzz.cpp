@@ -6,6 +6,7 @@
 
 #include "hearth/plan/catalog/load.h"
 #include "hearth/plan/cluster.h"
+#include "hearth/plan/prediction.h"
 #include "hearth/plan/workload.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -16,5 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(load_catalog(std::span(&file, 1)));
   static_cast<void>(parse_cluster(shipped, text, "fuzz.toml"));
   static_cast<void>(parse_workload(text));
+  static const ClusterSpec reference = *resolve_cluster(shipped, *shipped.cluster("reference"));
+  static_cast<void>(parse_prediction(text, reference));
   return 0;
 }

@@ -1,0 +1,57 @@
+#pragma once
+// Engines, and what somebody measured with them. Plain values.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hearth/plan/catalog/machine.h"
+
+namespace hearth::plan {
+
+struct EngineEntry {
+  std::string key{};
+  std::string name{};
+  std::string version{};
+  std::string as_of{};    // month of the newest material read
+  std::string kernels{};  // engines with one kernel family compute alike
+  std::vector<std::string> backends{};
+  std::vector<std::string> formats{};
+  std::vector<std::string> families{};
+  std::vector<std::string> transports{};
+  std::vector<std::string> known_blockers{};
+  bool spans_backends = false;
+  std::string split_state{};
+  Origin origin{};
+};
+
+struct Measurement {
+  std::string id{};
+  std::string hardware{};  // "a+b": unlike machines together
+  std::uint32_t nodes = 1;
+  std::string link{};
+  std::string model{};
+  std::string quant{};
+  std::string engine{};
+  std::string engine_generation{};
+  std::string method{};
+  std::string parallelism{};
+  bool prefill_is_chunk = false;  // else the average from `depth` on
+  std::optional<std::uint64_t> prompt_tokens{};
+  std::uint64_t depth = 0;
+  std::uint64_t gen_tokens = 0;
+  std::optional<std::uint32_t> ubatch{};
+  std::uint32_t concurrency = 1;
+  std::optional<double> prefill_tok_s{};
+  std::optional<double> decode_tok_s{};
+  std::optional<std::uint64_t> weights_bytes{};
+  std::vector<std::string> flags{};
+  std::string date{};
+  std::string note{};
+  Origin origin{};
+  bool has_flag(std::string_view flag) const;
+};
+
+}  // namespace hearth::plan
