@@ -123,6 +123,9 @@ struct Options {
   std::vector<ModelCard>
       low_bit_copies{};  // smaller variants of the model, for the family of that name
   bool with_curve = true;
+  // Bits of nodes that every plan must give work, needed or not: what "with this machine" means.
+  std::uint32_t must_use = 0;
+  bool unified_only = false;  // one context only: no plan that prefills elsewhere
 };
 
 struct SearchResult {

@@ -138,7 +138,7 @@ TEST(Answer, SaysWhatEachSparkDoesToAPool) {
       const bool spark = a.question.cluster.nodes[effect.node].name.starts_with("spark");
       if (!spark) continue;
       EXPECT_TRUE(effect.verdict == "hurts" || effect.verdict.starts_with("needed"))
-            << effect.verdict;
+          << effect.verdict;
     }
     ASSERT_TRUE(a.decode_tok_s_by_memory);
     const Plan& best = a.result.plans[*a.verdict.plan];
@@ -249,6 +249,24 @@ TEST(Prediction, UnderstandsStatementsAndSaysWhatThePlannerExpects) {
                           "the Sparks are slower", "adding the Sparks is nice"}) {
     EXPECT_EQ(parse_prediction(bad, q.cluster).error().code, Code::invalid_argument) << bad;
   }
+}
+
+// What the plan is all about: the Sparks slow a unified pool down and speed prefill up.
+TEST(Prediction, TellsAPoolFromTheBestPlan) {
+  const Question q = question("Q2", "reflective");
+  Prediction pool =
+      *parse_prediction("adding the Sparks to a unified pool makes it slower", q.cluster);
+  EXPECT_TRUE(pool.unified);
+  expect(pool, q);
+  ASSERT_TRUE(pool.before && pool.after);
+  Prediction decode =
+      *parse_prediction("adding the Sparks to the pool makes decode slower", q.cluster);
+  expect(decode, q);
+  EXPECT_EQ(decode.planner_says, "agrees");
+  EXPECT_LT(*decode.after, *decode.before);
+  Prediction prefill = *parse_prediction("adding the Sparks makes prefill faster", q.cluster);
+  expect(prefill, q);
+  EXPECT_EQ(prefill.planner_says, "agrees");
 }
 
 TEST(CatalogView, ListsAndShowsEveryEntry) {

@@ -31,35 +31,14 @@ void keep_better(std::optional<double>& best, std::optional<double> rate) {
   if (rate && (!best || *rate > *best)) best = rate;
 }
 
-// One layer on `node`, the rest on the others as fast as they go.
-std::optional<double> rate_with_forced(const Scene& scene, const PoolChoice& choice,
-                                       std::size_t node, KvType kv) {
-  const PoolChoice others{choice.leader, choice.helpers & ~(1u << node)};
-  FillOptions options{.shape = pool_shape(scene, kv),
-                      .for_prefill = false,
-                      .for_decode = true,
-                      .taken_bytes = {},
-                      .first_layer = 1,
-                      .layer_count = scene.layers() - 1};
-  const Stage forced{.node = node, .first = 0, .count = 1, .leads = false};
-  if (scene.memory(forced, options.shape).total_bytes() >
-      static_cast<double>(scene.spec().nodes[node].usable_bytes)) {
-    return std::nullopt;
-  }
-  auto result = fill(scene, others, options);
-  if (auto* pool = std::get_if<Pool>(&result)) {
-    pool->push_back(forced);
-    return decode_rate(scene, *pool, kv);
-  }
-  // The others cannot hold the rest: then the machine takes what is over, as in an ordinary fill.
-  options.first_layer = 0;
-  options.layer_count = 0;
-  result = fill(scene, choice, options);
+std::optional<double> filled_rate(const Scene& scene, const PoolChoice& choice, KvType kv,
+                                  bool all_members) {
+  FillOptions options{.shape = pool_shape(scene, kv)};
+  options.for_prefill = false;
+  options.all_members = all_members;
+  const auto result = fill(scene, choice, options);
   const auto* pool = std::get_if<Pool>(&result);
-  if (!pool) return std::nullopt;
-  const bool used =
-      std::ranges::any_of(*pool, [&](const Stage& s) { return s.node == node && s.count > 0; });
-  return used ? decode_rate(scene, *pool, kv) : std::nullopt;
+  return pool ? decode_rate(scene, *pool, kv) : std::nullopt;
 }
 
 // Can the machines that are not of this kind hold the model at all?
@@ -71,12 +50,7 @@ bool fits_without_kind(const Scene& scene, const std::vector<PoolChoice>& choice
   }
   return std::ranges::any_of(choices, [&](const PoolChoice& choice) {
     if ((choice.members() & kind) != 0) return false;
-    const auto result = fill(scene, choice,
-                             {.shape = pool_shape(scene, KvType::q8_0),
-                              .for_prefill = false,
-                              .for_decode = true,
-                              .taken_bytes = {}});
-    return std::holds_alternative<Pool>(result);
+    return filled_rate(scene, choice, KvType::q8_0, /*all_members=*/false).has_value();
   });
 }
 
@@ -89,24 +63,11 @@ std::vector<PoolEffect> pool_effects(const Scene& scene) {
     PoolEffect effect{
         .node = node, .decode_tok_s_with = {}, .decode_tok_s_without = {}, .verdict = {}};
     for (const KvType kv : {KvType::f16, KvType::q8_0}) {
-      if (effect.decode_tok_s_with && effect.decode_tok_s_without) break;
-      std::optional<double> with, without;
       for (const PoolChoice& choice : choices) {
-        if (choice.helpers >> node & 1u) {
-          keep_better(with, rate_with_forced(scene, choice, node, kv));
-          continue;
-        }
-        auto result = fill(scene, choice,
-                           {.shape = pool_shape(scene, kv),
-                            .for_prefill = false,
-                            .for_decode = true,
-                            .taken_bytes = {}});
-        const auto* pool = std::get_if<Pool>(&result);
-        if (pool)
-          keep_better(choice.leader == node ? with : without, decode_rate(scene, *pool, kv));
+        const bool member = choice.members() >> node & 1u;
+        keep_better(member ? effect.decode_tok_s_with : effect.decode_tok_s_without,
+                    filled_rate(scene, choice, kv, /*all_members=*/member));
       }
-      if (!effect.decode_tok_s_with) effect.decode_tok_s_with = with;
-      if (!effect.decode_tok_s_without) effect.decode_tok_s_without = without;
     }
     if (!effect.decode_tok_s_with) {
       effect.verdict = "cannot take part";

@@ -85,21 +85,34 @@ ClusterSpec without(const ClusterSpec& spec, const std::vector<std::string>& nam
   return without_nodes(spec, gone);
 }
 
-// The best value any plan reaches that some engine can run.
-std::optional<double> best_value(const Question& q, const ClusterSpec& spec, Metric metric) {
+// The best value any plan reaches that some engine can run and that gives `must_use` work.
+std::optional<double> best_value(const Question& q, const ClusterSpec& spec,
+                                 const Prediction& prediction, std::uint32_t must_use) {
   if (spec.nodes.empty()) return std::nullopt;
-  const SearchResult result =
-      search(spec, q.card, q.workload, *q.calibrations, without_curve(q.options));
+  Options options = without_curve(q.options);
+  options.must_use = must_use;
+  options.unified_only = prediction.unified;
+  const SearchResult result = search(spec, q.card, q.workload, *q.calibrations, options);
   std::optional<double> best;
   for (const Plan& plan : result.plans) {
     const auto fits = engines_for(*q.catalog, spec, q.card, plan);
     if (!std::ranges::any_of(fits, &EngineFit::can_run)) continue;
-    const std::optional<double> value = value_of(plan, metric);
+    const std::optional<double> value = value_of(plan, prediction.metric);
     if (!value) continue;
-    const bool better = !best || (rate_metric(metric) ? *value > *best : *value < *best);
+    const bool better = !best || (rate_metric(prediction.metric) ? *value > *best : *value < *best);
     if (better) best = value;
   }
   return best;
+}
+
+std::uint32_t named_machines(const Prediction& prediction, const ClusterSpec& spec) {
+  std::uint32_t out = 0;
+  for (std::size_t i = 0; i < spec.nodes.size(); ++i) {
+    if (std::ranges::find(prediction.machines, spec.nodes[i].name) != prediction.machines.end()) {
+      out |= 1u << i;
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -151,6 +164,7 @@ Result<Prediction> parse_prediction(std::string_view statement, const ClusterSpe
     return fail(Code::invalid_argument,
                 fmt::format("prediction '{}': say 'adding' or 'without'; {}", statement, example));
   }
+  out.unified = says(text, {"pool", "unified", "cluster"});
   if (says(text, {"prefill"})) {
     out.metric = Metric::prefill_tok_s;
   } else if (says(text, {"decode", "decoding", "writing"})) {
@@ -174,13 +188,16 @@ Result<Prediction> parse_prediction(std::string_view statement, const ClusterSpe
 }
 
 void expect(Prediction& prediction, const Question& question) {
-  const std::optional<double> with = best_value(question, question.cluster, prediction.metric);
+  const ClusterSpec& all = question.cluster;
+  const std::optional<double> with =
+      best_value(question, all, prediction, named_machines(prediction, all));
   const std::optional<double> less =
-      best_value(question, without(question.cluster, prediction.machines), prediction.metric);
+      best_value(question, without(all, prediction.machines), prediction, 0);
   prediction.before = prediction.adding ? less : with;
   prediction.after = prediction.adding ? with : less;
   if (!prediction.before || !prediction.after) {
-    prediction.planner_says = "cannot say: with one of the two there is no plan with known rates";
+    prediction.planner_says =
+        "cannot say: with or without them no plan that an engine can run is left";
     return;
   }
   const double change = *prediction.after / *prediction.before - 1;
@@ -199,6 +216,7 @@ Json prediction_json(const Prediction& p) {
   return Json::object({{"text", p.text},
                        {"change", p.adding ? "adding" : "removing"},
                        {"machines", std::move(machines)},
+                       {"unified", p.unified},
                        {"metric", metric_name(p.metric)},
                        {"direction", direction_name(p.direction)},
                        {"size", number(p.size)},

@@ -21,6 +21,7 @@ struct Prediction {
   std::string text{};                   // as stated
   std::vector<std::string> machines{};  // whose presence is in question
   bool adding = true;                   // false: "without", "removing"
+  bool unified = false;  // about one model over all machines, not about the best plan
   Metric metric = Metric::turn_s;
   Direction direction = Direction::higher;
   std::optional<double> size{};    // 0.2: by at least a fifth

@@ -1,5 +1,6 @@
 #pragma once
-// Machines, links and clusters as the catalogue knows them, and where a fact comes from. Plain values.
+// Machines, links and clusters as the catalogue knows them, and where a fact comes from. Plain
+// values.
 
 #include <cstdint>
 #include <optional>

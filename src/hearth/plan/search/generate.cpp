@@ -28,13 +28,14 @@ std::uint32_t mask_of(const Pool& pool) {
 
 class Generator {
  public:
-  Generator(const Scene& scene, const std::vector<CopyScene>& copies)
-      : scene_(scene), copies_(copies), choices_(pool_choices(scene)) {}
+  Generator(const Scene& scene, const std::vector<CopyScene>& copies, const Options& options)
+      : scene_(scene), copies_(copies), options_(options), choices_(pool_choices(scene)) {}
 
   Generated run() {
     for (const KvType kv : kv_choices) {
       unified(kv);
-      const std::vector<Pool> decoders = decode_pools(kv);
+      const std::vector<Pool> decoders =
+          options_.unified_only ? std::vector<Pool>{} : decode_pools(kv);
       for (const Pool& decode : decoders) {
         splits(decode, kv);
         gathered(decode, kv);
@@ -44,7 +45,9 @@ class Generator {
       if (decoders_.empty()) decoders_ = decoders;
     }
     collect();
-    explain_rejections(scene_, decoders_, copies_, found_, out_.rejected);
+    if (!options_.unified_only) {
+      explain_rejections(scene_, decoders_, copies_, found_, out_.rejected);
+    }
     return std::move(out_);
   }
 
@@ -69,7 +72,9 @@ class Generator {
   void unified(KvType kv) {
     for (const PoolChoice& choice : choices_) {
       for (const std::uint32_t ubatch : ubatch_choices) {
-        const auto pool = filled(scene_, choice, {.shape = shape(kv, ubatch, false)});
+        FillOptions options{.shape = shape(kv, ubatch, false)};
+        options.all_members = options_.must_use != 0;
+        const auto pool = filled(scene_, choice, options);
         if (!pool || mask_of(*pool) != choice.members()) continue;
         const Family family = pool->size() == 1 ? Family::alone : Family::pooled;
         consider({.family = family, .decode = *pool, .kv = kv, .ubatch = ubatch}, scene_);
@@ -182,10 +187,10 @@ class Generator {
   }
 
   void consider(const Layout& layout, const Scene& prefill_scene) {
-    if (!within_memory(layout)) return;
+    const std::uint32_t machines = mask_of(layout.decode) | mask_of(layout.prefill);
+    if ((machines & options_.must_use) != options_.must_use || !within_memory(layout)) return;
     ++out_.stats.plans_timed;
-    Candidate candidate{.layout = layout,
-                        .machines = mask_of(layout.decode) | mask_of(layout.prefill)};
+    Candidate candidate{.layout = layout, .machines = machines};
     const auto timing = time_of(scene_, prefill_scene, layout,
                                 static_cast<double>(scene_.workload().cached_tokens()),
                                 static_cast<double>(scene_.workload().new_tokens()));
@@ -222,6 +227,7 @@ class Generator {
   static constexpr double kv_margin = 0.9;
   const Scene& scene_;
   const std::vector<CopyScene>& copies_;
+  const Options& options_;
   std::vector<PoolChoice> choices_;
   std::vector<Pool> decoders_;
   std::map<std::pair<Family, std::uint32_t>, Candidate> best_;
@@ -231,8 +237,9 @@ class Generator {
 
 }  // namespace
 
-Generated generate(const Scene& scene, const std::vector<CopyScene>& copies) {
-  return Generator(scene, copies).run();
+Generated generate(const Scene& scene, const std::vector<CopyScene>& copies,
+                   const Options& options) {
+  return Generator(scene, copies, options).run();
 }
 
 }  // namespace hearth::plan

@@ -29,6 +29,8 @@ struct Generated {
   SearchStats stats{};
 };
 
-Generated generate(const Scene& scene, const std::vector<CopyScene>& copies);
+// `options` may narrow the candidates: to plans that use certain machines, or to unified ones.
+Generated generate(const Scene& scene, const std::vector<CopyScene>& copies,
+                   const Options& options);
 
 }  // namespace hearth::plan

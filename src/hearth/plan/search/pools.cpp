@@ -44,34 +44,33 @@ std::vector<std::size_t> members_by_cost(const Scene& scene, const PoolChoice& c
 
 std::variant<Shortfall, Pool> fill(const Scene& scene, const PoolChoice& choice,
                                    const FillOptions& options) {
-  const std::uint32_t count =
-      options.layer_count > 0 ? options.layer_count : scene.layers() - options.first_layer;
-  std::uint32_t next = options.first_layer;
-  const std::uint32_t end = options.first_layer + count;
+  const std::uint32_t end = scene.layers();
+  std::uint32_t next = 0;
   Pool pool;
   Shortfall shortfall;
-  for (const std::size_t node :
-       members_by_cost(scene, choice, options.for_prefill, options.for_decode)) {
+  bool everyone_served = true;
+  const std::vector<std::size_t> order =
+      members_by_cost(scene, choice, options.for_prefill, options.for_decode);
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    const std::size_t node = order[k];
     const double taken = options.taken_bytes.empty() ? 0 : options.taken_bytes[node];
     const double free = static_cast<double>(scene.spec().nodes[node].usable_bytes) - taken;
     Stage stage{.node = node, .first = next, .count = 0, .leads = node == choice.leader};
+    const double base_bytes = scene.memory(stage, options.shape).total_bytes();
     shortfall.available_bytes += std::max(0.0, free);
-    shortfall.needed_bytes += scene.memory(stage, options.shape).total_bytes();
-    if (stage.leads && scene.memory(stage, options.shape).total_bytes() > free) {
-      // Not even embedding, head and buffers: all layers would still be to place.
-      stage.first = options.first_layer;
-      stage.count = count;
-      shortfall.needed_bytes = scene.memory(stage, options.shape).total_bytes();
-      return shortfall;
-    }
-    stage.count = layers_that_fit(scene, stage, options.shape, free, end - next);
+    shortfall.needed_bytes += base_bytes;
+    // A leading machine that cannot even hold embedding, head and buffers leads nothing.
+    if (stage.leads && base_bytes > free) everyone_served = false;
+    const auto waiting = static_cast<std::uint32_t>(order.size() - k - 1);
+    const std::uint32_t kept_back = options.all_members ? std::min(waiting, end - next) : 0;
+    stage.count = layers_that_fit(scene, stage, options.shape, free, end - next - kept_back);
     next += stage.count;
+    if (options.all_members && stage.count == 0) everyone_served = false;
     if (stage.count > 0 || stage.leads) pool.push_back(stage);
   }
-  if (next < end) {
-    Stage all{.node = choice.leader, .first = options.first_layer, .count = count, .leads = false};
-    ContextShape one = options.shape;
-    const MemoryUse use = scene.memory(all, one);
+  if (next < end || !everyone_served) {
+    const Stage all{.node = choice.leader, .first = 0, .count = end, .leads = false};
+    const MemoryUse use = scene.memory(all, options.shape);
     shortfall.needed_bytes += use.weights_bytes + use.kv_bytes;
     return shortfall;
   }

@@ -27,8 +27,7 @@ struct FillOptions {
   bool for_prefill = true;
   bool for_decode = true;
   std::vector<double> taken_bytes{};  // per node, by something else of the same plan; may be empty
-  std::uint32_t first_layer = 0;
-  std::uint32_t layer_count = 0;  // 0: all from first_layer on
+  bool all_members = false;           // every machine of the choice takes at least one layer
 };
 
 // Fills the machine with the lowest cost per layer first. A helper that gets no layer makes the

@@ -157,7 +157,7 @@ SearchResult search(const ClusterSpec& spec, const ModelCard& card, const Worklo
     scene.shift_rate(shift->node, phase, shift->log_shift);
     for (Scene& copy : copy_scenes) copy.shift_rate(shift->node, phase, shift->log_shift);
   }
-  const Generated generated = generate(scene, copies);
+  const Generated generated = generate(scene, copies, options);
   SearchResult out;
   out.rejected = generated.rejected;
   out.stats = generated.stats;
@@ -241,8 +241,10 @@ std::string placement_text(const ClusterSpec& spec, const Plan& plan) {
     std::string part;
     for (const Placement& placement : plan.placements) {
       if (placement.role != role) continue;
+      const std::string layers =
+          placement.layers > 0 ? std::to_string(placement.layers) : "(leads only)";
       part += fmt::format("{}{} {}", part.empty() ? "" : " + ", spec.nodes[placement.node].name,
-                          placement.layers);
+                          layers);
     }
     if (part.empty()) continue;
     if (!out.empty()) out += "; ";

@@ -258,6 +258,20 @@ TEST(Search, WorkIsBounded) {
   EXPECT_FALSE(sixteen.plans.empty());
 }
 
+TEST(Search, MustUseGivesEachNamedMachineWork) {
+  Options options = no_curve();
+  options.must_use = 0b1100;
+  options.unified_only = true;
+  const SearchResult result =
+      search(mission(), kimi("Q2"), *find_workload("reflective"), calibrations(), options);
+  ASSERT_FALSE(result.plans.empty());
+  for (const Plan& plan : result.plans) {
+    EXPECT_EQ(plan.machines() & 0b1100u, 0b1100u);
+    EXPECT_EQ(plan.family, Family::pooled);
+    for (const Placement& placement : plan.placements) EXPECT_GE(placement.layers, 1u);
+  }
+}
+
 TEST(Fill, TakesTheCheapestMachineFirst) {
   const ClusterSpec spec = mission();
   const ModelCard card = kimi("Q4");
