@@ -1,6 +1,7 @@
 #include "hearth/chat/hermes_parser.h"
 
 #include <array>
+#include <utility>
 
 #include "hearth/chat/json_call.h"
 #include "hearth/chat/marker_parser.h"
@@ -39,11 +40,17 @@ class HermesParser final : public MarkerParser {
       show(state_ == State::thinking ? Event::Kind::thinking : Event::Kind::content, text);
       return;
     }
-    const std::size_t taken = call_.push(text);
-    if (taken < text.size()) after_ += text.substr(taken);
-    if (!call_.named()) return;
-    if (!call_open()) begin_call(call_.name(), {});
-    if (const std::string fresh = call_.take_arguments(); !fresh.empty()) add_arguments(fresh);
+    const std::string_view rest = text.substr(call_.push(text));
+    if (call_.named()) {
+      if (!call_open()) begin_call(call_.name(), {});
+      if (const std::string fresh = call_.take_arguments(); !fresh.empty()) add_arguments(fresh);
+    }
+    if (rest.empty()) return;
+    if (call_.failed() && call_open()) {
+      add_arguments(rest);  // broken; the raw text is kept
+    } else {
+      after_ += rest;
+    }
   }
 
   void on_marker(std::string_view marker) override {
@@ -74,9 +81,10 @@ class HermesParser final : public MarkerParser {
     state_ = State::content;
     if (!call_open()) {
       // No name in it: no call. The text is not lost.
-      show(Event::Kind::content, call_.raw());
+      show(Event::Kind::content, call_.raw() + std::exchange(after_, {}));
     } else {
-      closed && (call_.closed() || !call_.has_arguments()) ? close_call() : end_call();
+      const bool whole = call_.closed() || (!call_.has_arguments() && !call_.failed());
+      closed && whole ? close_call() : end_call();
     }
     if (after_.find_first_not_of(" \t\r\n") != std::string::npos) {
       show(Event::Kind::content, after_);
@@ -87,7 +95,7 @@ class HermesParser final : public MarkerParser {
 
   State state_;
   JsonCall call_;
-  std::string after_;  // text between the object and the closing tag
+  std::string after_;  // text after the object, or after what made it none
 };
 
 }  // namespace

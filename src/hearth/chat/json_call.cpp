@@ -19,13 +19,10 @@ bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 std::size_t JsonCall::push(std::string_view text) {
   std::size_t taken = 0;
   while (taken < text.size() && state_ != State::closed && state_ != State::failed) {
-    raw_ += text[taken];
     take(text[taken]);
+    if (state_ == State::failed) break;
+    raw_ += text[taken];
     ++taken;
-  }
-  if (state_ == State::failed) {
-    raw_ += text.substr(taken);
-    return text.size();
   }
   return taken;
 }

@@ -12,7 +12,7 @@ namespace hearth::chat {
 
 class JsonCall {
  public:
-  // Takes bytes up to the end of the object; returns how many.
+  // Takes bytes up to the end of the object, or to the first that cannot be; returns how many.
   std::size_t push(std::string_view text);
 
   bool in_string() const { return state_ == State::key || tracker_.in_string(); }

@@ -51,11 +51,7 @@ class KimiParser final : public MarkerParser {
     switch (state_) {
       case State::thinking: show(Event::Kind::thinking, text); return;
       case State::content: show(Event::Kind::content, text); return;
-      case State::section:
-        if (text.find_first_not_of(" \t\r\n") != std::string_view::npos) {
-          show(Event::Kind::content, text);
-        }
-        return;
+      case State::section: show_between_calls(text); return;
       case State::id: id_ += text; return;
       case State::arguments:
         json_.push(text);
@@ -64,7 +60,17 @@ class KimiParser final : public MarkerParser {
     }
   }
 
+  // Blanks next to a marker belong to the markup.
+  void show_between_calls(std::string_view text) {
+    blanks_ += text;
+    const std::size_t last = blanks_.find_last_not_of(" \t\r\n");
+    if (last == std::string::npos) return;
+    show(Event::Kind::content, blanks_.substr(0, last + 1));
+    blanks_.erase(0, last + 1);
+  }
+
   void on_marker(std::string_view marker) override {
+    blanks_.clear();
     if (marker == end_of_turn) {
       end_turn();
     } else if (marker == call_begin) {
@@ -121,6 +127,7 @@ class KimiParser final : public MarkerParser {
 
   State state_;
   std::string id_;
+  std::string blanks_;
   JsonTracker json_;
 };
 
