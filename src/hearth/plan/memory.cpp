@@ -1,14 +1,18 @@
 #include "hearth/plan/memory.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace hearth::plan {
 namespace {
 constexpr double f32_bytes = 4;
 constexpr double f16_bytes = 2;
-constexpr double mask_rows_multiple = 256;  // libllama pads the context to this many cells
-// Hidden vectors alive at once: residual, normalised input, output.
-constexpr double hidden_vectors = 3;
+constexpr double cells_multiple = 256;  // libllama pads the context to this
+// Of the feed-forward: gate, up and their product are alive together.
+constexpr double feed_forward_parts = 3;
+// Hidden vectors alive beside the widest operation.
+constexpr double hidden_vectors = 5;
+constexpr double index_bytes_per_token = 40;  // positions, ids of tokens and outputs
 }  // namespace
 
 MemoryUse& MemoryUse::operator+=(const MemoryUse& other) {
@@ -22,21 +26,22 @@ MemoryUse& MemoryUse::operator+=(const MemoryUse& other) {
 double compute_buffer_bytes(const ModelCard& card, const ContextShape& shape) {
   const double layers = static_cast<double>(std::max<std::size_t>(1, card.layers.size()));
   const double ubatch = shape.ubatch;
+  const double hidden = card.hidden;
   const double context = static_cast<double>(shape.context_tokens) * shape.streams;
-  // Attention FLOPs per pair are 2 per value of query and output: their number is the width.
+  const double cells = std::ceil(context / cells_multiple) * cells_multiple;
+  const double mask = ubatch * cells * f16_bytes;
+  // Two FLOPs per value of a query and of an output: half of them is the width of attention.
   const double pair_flop =
       card.attention_flop_absorbed > 0 ? card.attention_flop_absorbed : card.attention_flop;
-  const double attention_width = pair_flop / (2 * layers);
-  // Parameters of a layer over its input width: all outputs of its matrices side by side.
-  const double feed_forward_width =
-      card.hidden > 0 ? card.linear_flop_per_token / 2 / layers / card.hidden : 0;
-  const double widest = std::max(attention_width, feed_forward_width);
-  const double hidden = hidden_vectors * card.hidden;
-  const double cells = (context + mask_rows_multiple - 1) / mask_rows_multiple * mask_rows_multiple;
-  const double mask = ubatch * cells * (f32_bytes + f16_bytes);
-  const double logits = shape.leads ? ubatch * card.vocab * f32_bytes : 0;
-  return std::max(ubatch * f32_bytes * (widest + hidden) + mask,
-                  logits + ubatch * f32_bytes * hidden);
+  const double attention = pair_flop / (2 * layers);
+  // Without a stated width: parameters of a layer over its input width, all outputs side by side.
+  const double feed_forward = card.feed_forward_width > 0
+                                  ? feed_forward_parts * card.feed_forward_width
+                              : hidden > 0 ? card.linear_flop_per_token / 2 / layers / hidden
+                                           : 0;
+  const double within_layers = std::max(attention, feed_forward) + hidden_vectors * hidden;
+  const double logits = shape.leads ? card.vocab + hidden : 0;
+  return mask + ubatch * (f32_bytes * std::max(within_layers, logits) + index_bytes_per_token);
 }
 
 MemoryUse memory_use(const ModelCard& card, std::span<const LayerWeights> layers,

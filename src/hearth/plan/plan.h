@@ -90,8 +90,7 @@ struct Plan {
   std::optional<LeastCertain> least_certain{};
   std::vector<std::string> calibrated_from{};
   std::vector<std::string> assumptions{};  // what nobody has shown yet
-  std::optional<double>
-      break_even_tokens{};  // new tokens from which this beats prefill where it decodes
+  std::optional<double> break_even_tokens{};  // new tokens from which splitting pays
   std::optional<double> pipelined_prefill_tok_s{};  // bound if stages could overlap
   std::vector<CurvePoint> curve{};
   std::uint32_t machines() const;  // bits of nodes used
@@ -120,8 +119,7 @@ struct SearchStats {
 
 struct Options {
   std::string kernels = "llama.cpp";  // of the engine that would run the plan
-  std::vector<ModelCard>
-      low_bit_copies{};  // smaller variants of the model, for the family of that name
+  std::vector<ModelCard> low_bit_copies{};  // smaller variants of the model
   bool with_curve = true;
   // Bits of nodes that every plan must give work, needed or not: what "with this machine" means.
   std::uint32_t must_use = 0;

@@ -48,6 +48,8 @@ struct Model {
   std::uint32_t hidden = 0;
   std::uint32_t heads = 0;
   std::uint32_t vocab = 0;
+  std::uint32_t dense_ffn = 0;  // inner width of a dense layer
+  std::uint32_t moe_ffn = 0;    // of one expert
   std::uint32_t experts = 0;
   std::uint32_t experts_per_token = 0;
   std::uint64_t context = 0;  // 0: not known

@@ -96,6 +96,8 @@ Model read_model(const Json& table, const std::vector<Model>& known, const ReadC
   count("hidden", model.hidden, width_range);
   count("heads", model.heads, width_range);
   count("vocab", model.vocab, {1, 1e7});
+  count("dense_ffn", model.dense_ffn, width_range);
+  count("moe_ffn", model.moe_ffn, width_range);
   count("experts", model.experts, {1, 1e5});
   count("experts_per_token", model.experts_per_token, {1, 1e5});
   count("context", model.context, tokens_range);
@@ -132,8 +134,6 @@ Model read_model(const Json& table, const std::vector<Model>& known, const ReadC
                      "qk_rope_head_dim",
                      "v_head_dim",
                      "shared_experts",
-                     "moe_ffn",
-                     "dense_ffn",
                      "expert_params",
                      "bos_token",
                      "eos_token",

@@ -144,6 +144,7 @@ ModelCard card_from(const Model& model, const Division& division) {
   card.hidden = model.hidden;
   card.heads = model.heads;
   card.vocab = model.vocab;
+  card.feed_forward_width = std::max(model.dense_ffn, model.moe_ffn * model.experts_per_token);
   return card;
 }
 

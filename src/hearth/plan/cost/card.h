@@ -50,6 +50,8 @@ struct ModelCard {
   std::uint32_t hidden = 0;
   std::uint32_t heads = 0;
   std::uint32_t vocab = 0;
+  std::uint32_t feed_forward_width =
+      0;                          // widest inner layer: dense, or all chosen experts together
   std::string calculated_from{};  // where the bytes come from
   bool mixture() const { return experts > 0; }
   bool operator==(const ModelCard&) const = default;

@@ -108,6 +108,11 @@ Result<ModelCard> card_of_shape(const model::ModelShape& shape, const Catalog& c
   card.hidden = shape.embedding;
   card.heads = shape.heads;
   card.vocab = shape.vocabulary;
+  card.feed_forward_width = shape.feed_forward;
+  if (shape.experts) {
+    card.feed_forward_width =
+        std::max(card.feed_forward_width, shape.experts->used * shape.experts->feed_forward);
+  }
   card.calculated_from = "the file's tensor table";
   return card;
 }

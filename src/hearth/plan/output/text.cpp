@@ -167,8 +167,11 @@ std::string worth_text(const Answer& a) {
     const std::string with = e.decode_tok_s_with ? precise_rate_text(*e.decode_tok_s_with) : "–";
     const std::string without =
         e.decode_tok_s_without ? precise_rate_text(*e.decode_tok_s_without) : "–";
-    out += fmt::format("  {} {} (with {}, without {} tok/s)\n",
-                       fit(a.question.cluster.nodes[e.node].name, 13), e.verdict, with, without);
+    out +=
+        wrap(fmt::format("  {} {} (with {}, without {} tok/s)",
+                         fit(a.question.cluster.nodes[e.node].name, 13), e.verdict, with, without),
+             16) +
+        "\n";
   }
   if (a.decode_tok_s_by_memory) {
     out += fmt::format("  Layers by memory share over all machines would give {} tok/s.\n",
