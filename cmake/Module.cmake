@@ -2,7 +2,8 @@
 #   One module = one static library hearth_NAME = one folder src/hearth/NAME.
 #   DEPENDS names modules below (the arrows of ARCHITECTURE.md), LIBRARIES third parties.
 # hearth_test(NAME SOURCES ... DEPENDS ... [LABELS ...])
-#   A GoogleTest executable, its cases discovered by ctest.
+#   A GoogleTest executable, its cases discovered by ctest. Those labelled `process` run an engine,
+#   whose threads spin on every core: each runs alone.
 # hearth_fuzz(NAME SOURCE ... DEPENDS ...)
 #   One source, two builds: libFuzzer under HEARTH_FUZZ, else a ctest that replays the corpus in
 #   tests/corpus/NAME.
@@ -32,8 +33,12 @@ function(hearth_test name)
     target_link_libraries(${name} PRIVATE hearth_${dependency})
   endforeach()
   target_compile_definitions(${name} PRIVATE HEARTH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  set(alone FALSE)
+  if("process" IN_LIST arg_LABELS)
+    set(alone TRUE)
+  endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${alone} LABELS "${arg_LABELS}")
 endfunction()
 
 function(hearth_fuzz name)
