@@ -7,7 +7,7 @@
 #include <set>
 
 #include "hearth/plan/catalog/entry.h"
-#include "hearth/plan/catalog/toml.h"
+#include "hearth/base/toml.h"
 
 namespace hearth::plan {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "hearth/plan/catalog/toml.h"
+#include "hearth/base/toml.h"
 
 namespace hearth::plan {
 namespace {

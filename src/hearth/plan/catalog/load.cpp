@@ -6,7 +6,7 @@
 #include <set>
 
 #include "hearth/plan/catalog/read_entries.h"
-#include "hearth/plan/catalog/toml.h"
+#include "hearth/base/toml.h"
 
 namespace hearth::plan::shipped {  // cmake/Embed.cmake
 extern const std::string_view hardware_toml;

@@ -8,7 +8,7 @@
 
 #include "hearth/base/json.h"
 
-namespace hearth::plan {
+namespace hearth {
 
 inline constexpr std::string_view line_member = "#line";
 inline constexpr std::size_t toml_bytes_max = 16u << 20;
@@ -16,4 +16,4 @@ inline constexpr std::size_t toml_bytes_max = 16u << 20;
 // invalid_argument with "name:line:column: what" for text that is not TOML.
 Result<Json> parse_toml(std::string_view text, std::string_view name);
 
-}  // namespace hearth::plan
+}  // namespace hearth

@@ -1,4 +1,4 @@
-#include "hearth/plan/catalog/toml.h"
+#include "hearth/base/toml.h"
 
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 1
@@ -7,7 +7,7 @@
 
 #include <sstream>
 
-namespace hearth::plan {
+namespace hearth {
 namespace {
 
 Json convert(const toml::node& node, int depth);
@@ -63,4 +63,4 @@ Result<Json> parse_toml(std::string_view text, std::string_view name) {
   return convert_table(parsed.table(), 0);
 }
 
-}  // namespace hearth::plan
+}  // namespace hearth
