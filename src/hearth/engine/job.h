@@ -46,6 +46,7 @@ struct PrefillRequest {
 struct TokenLogprob {
   Token token = 0;
   double logprob = 0;
+  std::string text;  // of the token alone; may be half a character
 };
 
 // The prompt's KV is complete; the answer begins.
@@ -66,6 +67,7 @@ struct TokenDone {
   Token token = 0;
   std::string text;                    // may be empty: half a character, or held back
   double logprob = 0;                  // with `top`, else 0
+  std::string piece;                   // with `top`: the token's own text, nothing held back
   std::vector<TokenLogprob> top;
   std::vector<float> first_logits;     // with the first token, when asked for
 };

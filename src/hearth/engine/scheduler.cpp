@@ -22,7 +22,8 @@ double log_sum_exp(std::span<const float> logits) {
   return largest + std::log(sum);
 }
 
-void add_logprobs(TokenDone& done, std::span<const float> logits, int count) {
+void add_logprobs(TokenDone& done, const Engine& engine, std::span<const float> logits, int count) {
+  done.piece = engine.token_text(done.token, /*special=*/true);
   const double normalizer = log_sum_exp(logits);
   const auto logprob = [&](Token token) {
     return double{logits[static_cast<std::size_t>(token)]} - normalizer;
@@ -33,7 +34,9 @@ void add_logprobs(TokenDone& done, std::span<const float> logits, int count) {
   const auto shown = std::min<std::size_t>(static_cast<std::size_t>(count), order.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(shown), order.end(),
                     [&](Token a, Token b) { return logprob(a) > logprob(b); });
-  for (std::size_t i = 0; i < shown; ++i) done.top.push_back({order[i], logprob(order[i])});
+  for (std::size_t i = 0; i < shown; ++i) {
+    done.top.push_back({order[i], logprob(order[i]), engine.token_text(order[i], /*special=*/true)});
+  }
 }
 
 }  // namespace
@@ -457,7 +460,7 @@ void Scheduler::advance_answer(Job& job) {
   TokenDone done;
   done.token = *sampled;
   done.text = job.text.add(engine_.token_text(*sampled, /*special=*/true));
-  if (job.generate->logprobs > 0) add_logprobs(done, logits, job.generate->logprobs);
+  if (job.generate->logprobs > 0) add_logprobs(done, engine_, logits, job.generate->logprobs);
   if (job.answer_tokens == 0 && job.generate->first_logits) {
     done.first_logits.assign(logits.begin(), logits.end());
   }

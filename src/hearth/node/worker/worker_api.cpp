@@ -48,7 +48,10 @@ Json token_event(const engine::TokenDone& done) {
   if (!done.top.empty()) {
     out.set("logprob", done.logprob);
     Json top = Json::array();
-    for (const auto& each : done.top) top.push(Json::array({each.token, each.logprob}));
+    for (const auto& each : done.top) {
+      top.push(Json::array({each.token, each.logprob, to_hex(as_byte_span(each.text))}));
+    }
+    out.set("piece", to_hex(as_byte_span(done.piece)));
     out.set("top", std::move(top));
   }
   if (!done.first_logits.empty()) {
@@ -59,20 +62,33 @@ Json token_event(const engine::TokenDone& done) {
   return out;
 }
 
+// A token's own text may be half a character, which JSON cannot carry.
+Result<std::string> text_from_hex(std::string_view hex) {
+  const Bytes bytes = TRY(from_hex(hex));
+  return std::string(as_text(bytes));
+}
+
+Result<engine::TokenLogprob> logprob_from_json(const Json& json) {
+  if (!json.is_array() || json.as_array().size() != 3) {
+    return fail(Code::invalid_argument, "top: expected [token, logprob, text in hex]");
+  }
+  engine::TokenLogprob out;
+  out.token = static_cast<Token>(TRY(read_json<std::int64_t>(json.as_array()[0], "top")));
+  out.logprob = TRY(read_json<double>(json.as_array()[1], "top"));
+  const auto hex = TRY(read_json<std::string>(json.as_array()[2], "top"));
+  out.text = TRY(text_from_hex(hex));
+  return out;
+}
+
 Result<engine::TokenDone> token_from_json(const Json& json) {
   engine::TokenDone out;
   out.token = static_cast<Token>(TRY(get<std::int64_t>(json, "token")));
   out.text = TRY(get<std::string>(json, "text"));
   out.logprob = TRY(get_or<double>(json, "logprob", 0));
   if (const Json* top = json.find("top"); top != nullptr && top->is_array()) {
-    for (const Json& pair : top->as_array()) {
-      if (!pair.is_array() || pair.as_array().size() != 2) {
-        return fail(Code::invalid_argument, "top: expected [token, logprob] pairs");
-      }
-      const auto token = TRY(read_json<std::int64_t>(pair.as_array()[0], "top"));
-      const auto logprob = TRY(read_json<double>(pair.as_array()[1], "top"));
-      out.top.push_back({static_cast<Token>(token), logprob});
-    }
+    for (const Json& item : top->as_array()) out.top.push_back(TRY(logprob_from_json(item)));
+    const auto piece = TRY(get<std::string>(json, "piece"));
+    out.piece = TRY(text_from_hex(piece));
   }
   if (const Json* logits = json.find("first_logits"); logits != nullptr && logits->is_array()) {
     for (const Json& value : logits->as_array()) {

@@ -1,0 +1,50 @@
+#pragma once
+// A loaded model as something that answers requests, wherever it runs: what a gateway needs and
+// what a node offers. They do not know each other; this is where they meet.
+//
+// Thread-safe. Errors: unavailable while the model is not there (loading, restarting): try again
+// later; resource_exhausted when too much waits already; invalid_argument names what is wrong.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hearth/base/clock.h"
+#include "hearth/base/result.h"
+#include "hearth/base/stop.h"
+#include "hearth/engine/engine.h"
+#include "hearth/engine/job.h"
+
+namespace hearth::engine {
+
+struct ModelFacts {
+  std::string model_name, architecture, engine_version, backend;
+  std::string chat_template;  // may be empty
+  EngineLimits limits;
+  Token bos_token = -1;
+  bool adds_bos = false;  // prompts begin with bos_token
+};
+
+// The events of one answer. Dropping it cancels the answer. One thread.
+class AnswerStream {
+ public:
+  virtual ~AnswerStream() = default;
+  // After Finished or Error there is no more. timed_out: nothing came yet, call again.
+  virtual Result<JobEvent> next(Deadline deadline) = 0;
+};
+
+class ModelService {
+ public:
+  virtual ~ModelService() = default;
+  virtual ModelFacts facts() const = 0;
+  virtual bool is_ready() const = 0;
+  // Neither adds bos_token. Markup becomes control tokens only when `special`.
+  virtual Result<std::vector<Token>> tokenize(std::string_view text, bool special,
+                                              const StopToken& stop) = 0;
+  // A prompt whose KV is kept somewhere is not computed again. request.lease is not the caller's.
+  virtual Result<std::unique_ptr<AnswerStream>> generate(GenerateRequest request,
+                                                         const StopToken& stop) = 0;
+};
+
+}  // namespace hearth::engine
