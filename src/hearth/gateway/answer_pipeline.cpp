@@ -105,7 +105,9 @@ void AnswerPipeline::end_call(const chat::Event& event, std::vector<AnswerEvent>
     repeatable_ = false;
     return;
   }
-  chat::ToolCall call{.id = chat::random_outward_id(options_.call_id_prefix, random_), .name = name};
+  chat::ToolCall call;
+  call.id = chat::random_outward_id(options_.call_id_prefix, random_);
+  call.name = name;
   std::string arguments = event.text;
   if (event.valid_json) {
     if (auto parsed = parse_json(arguments); parsed) call.arguments = *std::move(parsed);

@@ -1,0 +1,95 @@
+#include "hearth/gateway/access.h"
+
+#include <algorithm>
+
+namespace hearth::gateway {
+namespace {
+
+// "name:port", "[::1]:port" and both without a port.
+std::string_view without_port(std::string_view host) {
+  if (host.starts_with('[')) {
+    const auto end = host.find(']');
+    return end == std::string_view::npos ? host : host.substr(0, end + 1);
+  }
+  return host.substr(0, host.find(':'));
+}
+
+bool is_loopback_name(std::string_view host) {
+  return net::equals_ignoring_case(host, "localhost") || host == "[::1]" ||
+         (host.starts_with("127.") &&
+          host.find_first_not_of("0123456789.") == std::string_view::npos);
+}
+
+bool names(const std::vector<std::string>& list, std::string_view value) {
+  return std::ranges::any_of(list, [&](const std::string& each) {
+    return each == "*" || net::equals_ignoring_case(each, value);
+  });
+}
+
+Digest256 key_digest(std::string_view key) { return blake2b(as_byte_span(key)); }
+
+}  // namespace
+
+std::string_view presented_key(const net::Request& request) {
+  constexpr std::string_view bearer = "bearer ";
+  const std::string_view authorization = request.headers.get("authorization");
+  if (authorization.size() > bearer.size() &&
+      net::equals_ignoring_case(authorization.substr(0, bearer.size()), bearer)) {
+    return authorization.substr(bearer.size());
+  }
+  return request.headers.get("x-api-key");
+}
+
+Access::Access(const AccessRules& rules) : rules_(rules) {
+  for (const std::string& key : rules_.api_keys) key_digests_.push_back(key_digest(key));
+}
+
+bool Access::host_allowed(std::string_view host) const {
+  const std::string_view name = without_port(host);
+  return is_loopback_name(name) || names(rules_.allowed_hosts, name);
+}
+
+bool Access::origin_allowed(std::string_view origin) const {
+  const auto scheme_end = origin.find("://");
+  if (scheme_end != std::string_view::npos &&
+      is_loopback_name(without_port(origin.substr(scheme_end + 3)))) {
+    return true;
+  }
+  return names(rules_.allowed_origins, origin);
+}
+
+std::optional<ApiError> Access::check(const net::Request& request, bool needs_key) const {
+  using Kind = ApiError::Kind;
+  // HTTP/1.0 has no Host; no browser speaks it.
+  if (const std::string* host = request.headers.find("host"); host != nullptr && !host_allowed(*host)) {
+    return ApiError{.kind = Kind::permission,
+                    .message = "this Host is not served here; name it in allowed_hosts"};
+  }
+  if (const std::string* origin = request.headers.find("origin");
+      origin != nullptr && !origin_allowed(*origin)) {
+    return ApiError{.kind = Kind::permission,
+                    .message = "web pages of this Origin are not served; name it in allowed_origins"};
+  }
+  if (!needs_key || key_digests_.empty()) return {};
+  const std::string_view key = presented_key(request);
+  if (key.empty()) {
+    return ApiError{.kind = Kind::authentication,
+                    .message = "no API key; send Authorization: Bearer KEY or x-api-key: KEY"};
+  }
+  // Digests are compared: how long that takes says nothing about the key.
+  if (std::ranges::find(key_digests_, key_digest(key)) == key_digests_.end()) {
+    return ApiError{.kind = Kind::authentication, .message = "this API key is not known"};
+  }
+  return {};
+}
+
+std::string Access::client_name(const net::Request& request) const {
+  const std::string_view key = presented_key(request);
+  return key.empty() ? std::string() : key_digest(key).short_hex();
+}
+
+std::string Access::cors_origin(const net::Request& request) const {
+  return std::string(request.headers.get("origin"));
+}
+
+}  // namespace hearth::gateway

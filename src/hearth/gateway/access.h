@@ -1,0 +1,44 @@
+#pragma once
+// Who may use the gateway: API keys, and the Host and Origin checks that keep a web page in the
+// user's browser from reaching it through a name of its own (DNS rebinding). Pure.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hearth/base/digest.h"
+#include "hearth/gateway/api.h"
+#include "hearth/net/http_message.h"
+
+namespace hearth::gateway {
+
+struct AccessRules {
+  std::vector<std::string> api_keys;         // none: everybody who passes the host check
+  std::vector<std::string> allowed_hosts;    // beside loopback names; "*" allows all
+  std::vector<std::string> allowed_origins;  // of web pages, beside loopback ones; "*" allows all
+};
+
+class Access {
+ public:
+  explicit Access(const AccessRules& rules);
+
+  // Nothing: let it in. `needs_key`: false for /health.
+  std::optional<ApiError> check(const net::Request& request, bool needs_key) const;
+  // Which client: a digest of its key, for keeping clients' requests apart; no secret.
+  std::string client_name(const net::Request& request) const;
+  // The value for Access-Control-Allow-Origin; empty: no web page asks.
+  std::string cors_origin(const net::Request& request) const;
+
+ private:
+  bool host_allowed(std::string_view host) const;
+  bool origin_allowed(std::string_view origin) const;
+
+  AccessRules rules_;
+  std::vector<Digest256> key_digests_;
+};
+
+// "Authorization: Bearer KEY" or "x-api-key: KEY"; empty when there is none.
+std::string_view presented_key(const net::Request& request);
+
+}  // namespace hearth::gateway

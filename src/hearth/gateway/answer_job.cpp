@@ -1,0 +1,116 @@
+#include "hearth/gateway/answer_job.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hearth::gateway {
+
+AnswerJob::AnswerJob(AnswerInfo info, std::uint32_t prompt_tokens, Instant now)
+    : info_(std::move(info)), unread_since_(now) {
+  usage_.prompt_tokens = prompt_tokens;
+}
+
+void AnswerJob::started(std::uint32_t cached_tokens) {
+  const std::lock_guard hold(mutex_);
+  usage_.cached_tokens = cached_tokens;
+  prompt_tokens_done_ = std::max(prompt_tokens_done_, cached_tokens);
+  started_ = true;
+  changed_.notify_all();
+}
+
+void AnswerJob::progress(std::uint32_t prompt_tokens_done) {
+  const std::lock_guard hold(mutex_);
+  prompt_tokens_done_ = prompt_tokens_done;
+}
+
+void AnswerJob::add(std::vector<AnswerEvent> events) {
+  if (events.empty()) return;
+  const std::lock_guard hold(mutex_);
+  std::move(events.begin(), events.end(), std::back_inserter(events_));
+  started_ = true;
+  changed_.notify_all();
+}
+
+void AnswerJob::ended(AnswerEnd end) {
+  const std::lock_guard hold(mutex_);
+  usage_ = end.usage;
+  end_ = std::move(end);
+  started_ = true;
+  changed_.notify_all();
+}
+
+void AnswerJob::failed(ApiError error) {
+  const std::lock_guard hold(mutex_);
+  error_ = std::move(error);
+  changed_.notify_all();
+}
+
+bool AnswerJob::is_abandoned(Instant now, Duration grace) const {
+  const std::lock_guard hold(mutex_);
+  return readers_ == 0 && now - unread_since_ >= grace;
+}
+
+AnswerJob::View AnswerJob::view(std::size_t cursor) const {
+  View out{.started = started_, .usage = usage_, .fresh = {}, .end = end_, .error = error_};
+  out.fresh.assign(events_.begin() + static_cast<std::ptrdiff_t>(cursor), events_.end());
+  return out;
+}
+
+AnswerJob::View AnswerJob::wait(std::size_t cursor, bool for_start, Deadline deadline,
+                                const StopToken& stop) {
+  const StopCallback wake(stop, [this] {
+    const std::lock_guard hold(mutex_);
+    changed_.notify_all();
+  });
+  std::unique_lock hold(mutex_);
+  const auto news = [&] {
+    return events_.size() > cursor || end_ || error_ || (for_start && started_) ||
+           stop.stop_requested();
+  };
+  if (deadline.is_never()) {
+    changed_.wait(hold, news);
+  } else {
+    changed_.wait_until(hold, deadline.when(), news);
+  }
+  return view(cursor);
+}
+
+void AnswerJob::attach() {
+  const std::lock_guard hold(mutex_);
+  ++readers_;
+}
+
+void AnswerJob::detach(bool delivered, Instant now) {
+  const std::lock_guard hold(mutex_);
+  --readers_;
+  delivered_ = delivered_ || delivered;
+  unread_since_ = now;
+}
+
+bool AnswerJob::is_done_with(Instant now, Duration grace) const {
+  const std::lock_guard hold(mutex_);
+  if (!end_ && !error_) return false;
+  return readers_ == 0 && (delivered_ || error_ || now - unread_since_ >= grace);
+}
+
+bool AnswerJob::is_over() const {
+  const std::lock_guard hold(mutex_);
+  return end_ || error_;
+}
+
+bool AnswerJob::was_delivered() const {
+  const std::lock_guard hold(mutex_);
+  return delivered_;
+}
+
+bool AnswerJob::is_read() const {
+  const std::lock_guard hold(mutex_);
+  return readers_ > 0;
+}
+
+std::uint32_t AnswerJob::prompt_tokens_done() const {
+  const std::lock_guard hold(mutex_);
+  return prompt_tokens_done_;
+}
+
+}  // namespace hearth::gateway

@@ -1,0 +1,88 @@
+#pragma once
+// One running answer and those who read it. The job's own thread fills it; any number of readers
+// follow, each from the start, at its own pace: a client that sends its request again (because a
+// prefill takes longer than it likes to wait) joins the answer that is already being computed.
+// Thread-safe. What it holds is bounded by the length of the answer.
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "hearth/base/clock.h"
+#include "hearth/base/stop.h"
+#include "hearth/gateway/api.h"
+
+namespace hearth::gateway {
+
+class AnswerJob {
+ public:
+  AnswerJob(AnswerInfo info, std::uint32_t prompt_tokens, Instant now);
+
+  const AnswerInfo& info() const { return info_; }
+
+  // --- the job's thread
+  // The prompt has its place: so much of it was there already.
+  void started(std::uint32_t cached_tokens);
+  void progress(std::uint32_t prompt_tokens_done);
+  void add(std::vector<AnswerEvent> events);
+  void ended(AnswerEnd end);
+  void failed(ApiError error);
+  // Nobody reads and nobody has for `grace`: worth cancelling.
+  bool is_abandoned(Instant now, Duration grace) const;
+
+  // --- readers
+  struct View {
+    bool started = false;
+    Usage usage;
+    std::vector<AnswerEvent> fresh;  // from the cursor on
+    std::optional<AnswerEnd> end;
+    std::optional<ApiError> error;
+    bool over() const { return end.has_value() || error.has_value(); }
+  };
+  // Waits for events beyond `cursor`, the end, or (when `for_start`) the start; or the deadline.
+  View wait(std::size_t cursor, bool for_start, Deadline deadline, const StopToken& stop);
+  void attach();
+  // `delivered`: this reader has given all of it to its client.
+  void detach(bool delivered, Instant now);
+  // Over, and either delivered or out of its grace time.
+  bool is_done_with(Instant now, Duration grace) const;
+  bool is_over() const;
+  bool was_delivered() const;
+  bool is_read() const;  // somebody follows it
+  std::uint32_t prompt_tokens_done() const;
+
+ private:
+  View view(std::size_t cursor) const;
+
+  const AnswerInfo info_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Usage usage_;
+  bool started_ = false;
+  std::uint32_t prompt_tokens_done_ = 0;
+  std::vector<AnswerEvent> events_;
+  std::optional<AnswerEnd> end_;
+  std::optional<ApiError> error_;
+  int readers_ = 0;
+  bool delivered_ = false;
+  Instant unread_since_;
+};
+
+// A reader's claim on a job, released with it.
+class Attachment {
+ public:
+  explicit Attachment(std::shared_ptr<AnswerJob> job) : job_(std::move(job)) { job_->attach(); }
+  ~Attachment() { job_->detach(delivered_, std::chrono::steady_clock::now()); }
+  Attachment(const Attachment&) = delete;
+  Attachment& operator=(const Attachment&) = delete;
+  AnswerJob& job() const { return *job_; }
+  void set_delivered() { delivered_ = true; }
+
+ private:
+  std::shared_ptr<AnswerJob> job_;
+  bool delivered_ = false;
+};
+
+}  // namespace hearth::gateway

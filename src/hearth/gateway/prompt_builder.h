@@ -1,0 +1,79 @@
+#pragma once
+// Conversations to token ids, and back into memory: renders with the model's format, tokenises
+// segment by segment (each text once: ids are cached by its digest), re-uses the sampled tokens of
+// turns it remembers. The same conversation always gives the same ids.
+//
+// Thread-safe. Errors of the client are invalid_request; a model that is not there is overloaded.
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "hearth/base/digest.h"
+#include "hearth/chat/format.h"
+#include "hearth/chat/turn_memory.h"
+#include "hearth/engine/model_service.h"
+#include "hearth/gateway/answer_pipeline.h"
+#include "hearth/gateway/api.h"
+
+namespace hearth::gateway {
+
+// Token ids of texts; the least recently used go first. Not thread-safe.
+class TokenCache {
+ public:
+  static constexpr std::size_t tokens_max = 4 << 20;  // 16 MiB of ids
+
+  const std::vector<Token>* find(const Digest256& key);
+  void put(const Digest256& key, std::vector<Token> tokens);
+
+ private:
+  using Entries = std::list<std::pair<Digest256, std::vector<Token>>>;  // most recent first
+  Entries entries_;
+  std::unordered_map<Digest256, Entries::iterator> by_key_;
+  std::size_t held_tokens_ = 0;
+};
+
+struct Prompt {
+  std::vector<Token> tokens;
+  bool thinking = false;       // the answer may think
+  bool thinking_open = false;  // it begins inside a thinking block
+  std::size_t turns_remembered = 0, turns_rendered = 0, types_degraded = 0;
+  std::size_t calls_before = 0;
+  chat::Conversation conversation;  // arranged, as it was rendered; empty for raw prompts
+};
+
+class PromptBuilder {
+ public:
+  // `service` and `format` outlive this.
+  PromptBuilder(engine::ModelService& service, const chat::Format& format);
+
+  // Learns which markers are tokens of this vocabulary. Once, before build; unavailable while
+  // the model is not there.
+  Result<> learn_markers(const StopToken& stop);
+  const MarkerTokens& markers() const { return markers_; }
+  std::vector<std::string> marker_texts() const;
+  std::optional<Token> marker_id(std::string_view text) const;
+
+  ApiResult<Prompt> build(const ChatRequest& request, const StopToken& stop);
+  // `turn` was given as the answer to `prompt` and sampled as `tokens`.
+  void remember(const Prompt& prompt, const chat::Message& turn, std::vector<Token> tokens);
+
+ private:
+  ApiResult<Prompt> build_raw(const RawPrompt& raw, const StopToken& stop);
+  ApiResult<std::vector<Token>> tokenize(const chat::Segment& segment, const StopToken& stop);
+  void add_bos(std::vector<Token>& tokens) const;
+
+  engine::ModelService& service_;
+  const chat::Format& format_;
+  MarkerTokens markers_;
+  std::mutex mutex_;  // memory_ and cache_
+  chat::TurnMemory memory_;
+  TokenCache cache_;
+};
+
+ApiError api_error(const Error& error);
+
+}  // namespace hearth::gateway
