@@ -26,6 +26,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <ostream>
 
 #include "tests/support/gateway_json.h"
 
@@ -40,6 +41,8 @@ struct GoldenDialect {
   std::unique_ptr<Dialect> (*make)();
   std::size_t cases_min;
 };
+
+void PrintTo(const GoldenDialect& dialect, std::ostream* out) { *out << dialect.folder; }
 
 const fs::path golden = fs::path(HEARTH_SOURCE_DIR) / "tests/golden/gateway";
 constexpr std::string_view request_id = "req_golden";
