@@ -1,0 +1,134 @@
+#include "hearth/gateway/answer_runner.h"
+
+#include <utility>
+
+namespace hearth::gateway {
+namespace {
+
+// How often a waiting job looks whether anybody still reads it.
+constexpr Duration look_around = std::chrono::milliseconds(500);
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+class Run {
+ public:
+  Run(const RunnerParts& parts, AnswerPlan plan, AnswerJob& job, const StopToken& stop)
+      : parts_(parts), plan_(std::move(plan)), job_(job), stop_(stop), pipeline_(options()) {}
+
+  void run() {
+    const auto outcome = read_all();
+    parts_.metrics.duration.observe(now() - plan_.began);
+    if (outcome) return;
+    ++parts_.metrics.answers_failed;
+    job_.failed(api_error(outcome.error()));
+  }
+
+ private:
+  PipelineOptions options() const {
+    PipelineOptions out;
+    out.stop_strings = plan_.request.stop_strings;
+    out.call_id_prefix = plan_.call_id_prefix;
+    out.random_seed = plan_.random_seed;
+    if (plan_.request.raw_prompt) return out;
+    out.parser = parts_.format.make_parser({.tools = plan_.prompt.conversation.tools,
+                                            .thinking_open = plan_.prompt.thinking_open,
+                                            .token_markers = parts_.prompts.marker_texts()});
+    out.markers = &parts_.prompts.markers();
+    out.thinking_open = plan_.prompt.thinking_open;
+    return out;
+  }
+
+  Result<> read_all() {
+    auto stream = TRY(parts_.service.generate(plan_.generate, stop_));
+    while (true) {
+      if (stop_.stop_requested()) return fail(Code::unavailable, "the server is shutting down");
+      if (job_.is_abandoned(now(), parts_.grace)) {
+        ++parts_.metrics.answers_abandoned;
+        return fail(Code::cancelled, "every client of this answer has left");
+      }
+      auto event = stream->next(Deadline::after(look_around));
+      if (!event && event.error().code == Code::timed_out) continue;
+      if (!event) return std::unexpected(std::move(event.error()));
+      const bool over = TRY(take(*std::move(event)));
+      if (over) return {};
+    }
+  }
+
+  // True: that was the last one.
+  Result<bool> take(engine::JobEvent event) {
+    if (auto* error = std::get_if<Error>(&event)) return std::unexpected(std::move(*error));
+    if (const auto* progress = std::get_if<engine::PromptProgress>(&event)) {
+      if (!std::exchange(placed_, true)) start(progress->tokens_done);
+      job_.progress(progress->tokens_done);
+    } else if (const auto* done = std::get_if<engine::PromptDone>(&event)) {
+      placed_ = true;
+      start(done->reused_tokens);
+      if (plan_.request.tokens_max == 0U) {
+        end(AnswerEnd::Reason::tokens_max);
+        return true;
+      }
+    } else if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
+      if (!std::exchange(has_token_, true)) parts_.metrics.ttft.observe(now() - plan_.began);
+      job_.add(pipeline_.take(*token));
+      if (pipeline_.stopped()) {
+        finish({});
+        return true;
+      }
+    } else if (const auto* finished = std::get_if<engine::Finished>(&event)) {
+      finish(*finished);
+      return true;
+    }
+    return false;
+  }
+
+  void start(std::uint32_t cached_tokens) {
+    // The last token of a prompt is always computed.
+    const auto prompt_tokens = static_cast<std::uint32_t>(plan_.prompt.tokens.size());
+    cached_tokens_ = std::min(cached_tokens, prompt_tokens - 1);
+    job_.started(cached_tokens_);
+  }
+
+  void finish(const engine::Finished& finished) {
+    job_.add(pipeline_.finish(finished));
+    if (!plan_.request.raw_prompt && pipeline_.is_repeatable()) {
+      chat::Message turn = pipeline_.turn();
+      turn.handle = job_.info().handle;
+      parts_.prompts.remember(plan_.prompt, turn, pipeline_.tokens());
+    }
+    end(pipeline_.reason());
+  }
+
+  void end(AnswerEnd::Reason reason) {
+    Metrics& metrics = parts_.metrics;
+    AnswerEnd out{.reason = reason, .stop_string = pipeline_.stop_string(), .usage = {}};
+    out.usage.prompt_tokens = static_cast<std::uint32_t>(plan_.prompt.tokens.size());
+    out.usage.cached_tokens = cached_tokens_;
+    out.usage.answer_tokens = pipeline_.answer_tokens();
+    out.usage.thinking_tokens = pipeline_.thinking_tokens();
+    metrics.prompt_tokens += out.usage.prompt_tokens;
+    metrics.cached_tokens += out.usage.cached_tokens;
+    metrics.answer_tokens += out.usage.answer_tokens;
+    metrics.thinking_tokens += out.usage.thinking_tokens;
+    metrics.calls += pipeline_.turn().calls.size();
+    metrics.calls_malformed += pipeline_.calls_malformed();
+    ++metrics.answers_finished;
+    job_.ended(std::move(out));
+  }
+
+  const RunnerParts& parts_;
+  const AnswerPlan plan_;
+  AnswerJob& job_;
+  const StopToken& stop_;
+  AnswerPipeline pipeline_;
+  bool placed_ = false;
+  bool has_token_ = false;
+  std::uint32_t cached_tokens_ = 0;
+};
+
+}  // namespace
+
+void run_answer(const RunnerParts& parts, AnswerPlan plan, AnswerJob& job, const StopToken& stop) {
+  Run(parts, std::move(plan), job, stop).run();
+}
+
+}  // namespace hearth::gateway

@@ -1,0 +1,34 @@
+#pragma once
+// Runs one answer from its prompt to its end, on the calling thread: asks the model, turns tokens
+// into events, gives them to the job, remembers the turn. Stops when nobody reads any more.
+
+#include <memory>
+
+#include "hearth/chat/constraint.h"
+#include "hearth/engine/model_service.h"
+#include "hearth/gateway/answer_job.h"
+#include "hearth/gateway/metrics.h"
+#include "hearth/gateway/prompt_builder.h"
+
+namespace hearth::gateway {
+
+struct AnswerPlan {
+  Prompt prompt;
+  ChatRequest request;
+  engine::GenerateRequest generate;  // prompt tokens included
+  std::string call_id_prefix;
+  std::uint64_t random_seed = 0;
+  Instant began{};  // when the request arrived
+};
+
+struct RunnerParts {
+  engine::ModelService& service;
+  PromptBuilder& prompts;
+  const chat::Format& format;
+  Metrics& metrics;
+  Duration grace;  // of an answer nobody reads
+};
+
+void run_answer(const RunnerParts& parts, AnswerPlan plan, AnswerJob& job, const StopToken& stop);
+
+}  // namespace hearth::gateway

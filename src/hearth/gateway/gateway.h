@@ -1,0 +1,54 @@
+#pragma once
+// The HTTP surface for people's tools: routes over one ModelService. No sockets here: hand the
+// router and the server options to an HttpServer, which must end before the Gateway does.
+//
+// A request goes: access, dialect.parse, a running answer it may join, prompt, window, constraint,
+// job, answer as a stream or whole. Thread-safe.
+
+#include <memory>
+#include <string>
+
+#include "hearth/chat/format.h"
+#include "hearth/engine/model_service.h"
+#include "hearth/gateway/access.h"
+#include "hearth/gateway/answer_runner.h"
+#include "hearth/gateway/dialect.h"
+#include "hearth/gateway/job_table.h"
+#include "hearth/gateway/metrics.h"
+#include "hearth/gateway/prompt_builder.h"
+#include "hearth/net/http_router.h"
+#include "hearth/net/http_server.h"
+
+namespace hearth::gateway {
+
+struct GatewayOptions {
+  AccessRules access;
+  std::string model_id;                // the name that /v1/models and answers carry
+  SamplingChoice sampling;             // where set: instead of the model's recommendation
+  bool client_sampling = true;         // what clients ask for wins over both
+  JobTable::Limits jobs;
+  Duration heartbeat = std::chrono::seconds(10);
+  // A stream begins when the prompt's cached part is known, or after this long.
+  Duration start_wait = std::chrono::seconds(2);
+  // A client without a stream is asked to come back after this long: its own patience ends at 300 s.
+  Duration whole_answer_wait = std::chrono::seconds(240);
+  std::uint64_t body_bytes_max = 64u << 20;
+  std::uint32_t answer_reserve_tokens = 1024;  // a prompt must leave so much room, or an eighth
+};
+
+class Gateway {
+ public:
+  // `service` outlives this and is ready: the vocabulary is asked for the format's markers.
+  static Result<std::unique_ptr<Gateway>> create(engine::ModelService& service,
+                                                 std::unique_ptr<chat::Format> format,
+                                                 GatewayOptions options, const StopToken& stop);
+  virtual ~Gateway() = default;
+  virtual net::Router routes() = 0;
+  // Errors that the server itself answers, in the words of the API that was spoken to.
+  virtual net::HttpServerOptions server_options() const = 0;
+  // For /metrics; set once the server runs.
+  virtual void set_connection_count(std::function<std::size_t()> count) = 0;
+  virtual const Metrics& metrics() const = 0;
+};
+
+}  // namespace hearth::gateway
