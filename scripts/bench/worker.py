@@ -1,5 +1,6 @@
 """A hearth-worker of our own, driven through its unix socket (src/hearth/node/worker/worker_api.h)."""
 
+import array
 import http.client
 import json
 import socket
@@ -22,6 +23,14 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+def request_body(body, prompt):
+    """Content and headers; a prompt follows its line of JSON (src/hearth/node/worker/prompt_body.h)."""
+    if prompt is None:
+        return None if body is None else json.dumps(body), {"Content-Type": "application/json"}
+    content = json.dumps(body).encode() + b"\n" + array.array("i", prompt).tobytes()
+    return content, {"Content-Type": "application/vnd.hearth.prompt"}
 
 
 class Worker:
@@ -56,15 +65,16 @@ class Worker:
     def pid(self):
         return self.child.pid
 
-    def call(self, method, path, body=None):
-        connection = UnixConnection(self.socket_path)
+    def call(self, method, path, body=None, prompt=None, connection=None):
+        """On a connection of its own, or the next request of one that the caller keeps."""
+        own = connection or UnixConnection(self.socket_path)
         try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Content-Type": "application/json"})
-            reply = connection.getresponse()
+            own.request(method, path, *request_body(body, prompt))
+            reply = own.getresponse()
             text = reply.read()
         finally:
-            connection.close()
+            if connection is None:
+                own.close()
         if reply.status >= 300:
             raise RuntimeError(f"{method} {path}: {reply.status} {text.decode(errors='replace')}")
         return json.loads(text) if text else None
@@ -74,7 +84,7 @@ class Worker:
 
     def generate(self, tokens, answer_tokens, lease=None):
         """Greedy, never ending before its time. The events, each with the second it came."""
-        body = {"tokens": tokens, "tokens_max": answer_tokens,
+        body = {"tokens_max": answer_tokens,
                 "sampling": {"temperature": 0, "logit_bias": [[token, -1e9] for token in self.end_tokens]}}
         if lease is not None:
             body["lease"] = lease
@@ -82,7 +92,7 @@ class Worker:
         lines = []
         try:
             began = time.perf_counter()
-            connection.request("POST", "/v1/generate", json.dumps(body), {"Content-Type": "application/json"})
+            connection.request("POST", "/v1/generate", *request_body(body, tokens))
             reply = connection.getresponse()
             rest = b""
             while piece := reply.read1(1 << 16):

@@ -1,6 +1,8 @@
 #include "hearth/base/bytes.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <utility>
@@ -9,10 +11,52 @@
 
 namespace hearth {
 
+namespace {
+
+// From here on a buffer is mapped by itself, so that it can have huge pages: filling fresh memory
+// costs a page fault for each page, and 1,700 of them for 7 MB took three times as long as copying
+// the bytes. malloc would sooner or later serve it from memory that it hands back page by page.
+constexpr std::size_t mapped_bytes_min = 4u << 20;
+constexpr std::size_t huge_page_bytes = 2u << 20;
+
+std::byte* map_pages(std::size_t bytes) {
+  void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return data == MAP_FAILED ? nullptr : static_cast<std::byte*>(data);
+}
+
+#ifdef MADV_HUGEPAGE
+// Starts at a huge page's boundary: maps one too many and gives back what lies around.
+std::byte* map_large(std::size_t bytes) {
+  std::byte* data = map_pages(bytes + huge_page_bytes);
+  if (data == nullptr) return nullptr;
+  const std::size_t before = -reinterpret_cast<std::uintptr_t>(data) % huge_page_bytes;
+  if (before > 0) ::munmap(data, before);
+  ::munmap(data + before + bytes, huge_page_bytes - before);
+  // Whole huge pages only, so that the last one does not take more than the buffer has. A refusal
+  // costs nothing but speed.
+  (void)::madvise(data + before, bytes / huge_page_bytes * huge_page_bytes, MADV_HUGEPAGE);
+  return data + before;
+}
+#else
+std::byte* map_large(std::size_t bytes) { return map_pages(bytes); }
+#endif
+
+std::size_t round_up_to_page(std::size_t bytes) {
+  static const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return (bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+
+}  // namespace
+
 Result<Buffer> Buffer::create(std::size_t bytes) {
   Buffer buffer;
   if (bytes == 0) return buffer;
-  buffer.data_ = static_cast<std::byte*>(std::malloc(bytes));
+  const bool is_sane = bytes <= SIZE_MAX / 2;  // so that rounding cannot wrap
+  const bool is_mapped = is_sane && bytes >= mapped_bytes_min;
+  buffer.allocated_ = is_mapped ? round_up_to_page(bytes) : bytes;
+  if (is_sane) {
+    buffer.data_ = is_mapped ? map_large(buffer.allocated_) : static_cast<std::byte*>(std::malloc(bytes));
+  }
   if (buffer.data_ == nullptr) {
     return fail(Code::resource_exhausted, fmt::format("no memory for a buffer of {} bytes", bytes));
   }
@@ -22,15 +66,24 @@ Result<Buffer> Buffer::create(std::size_t bytes) {
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   if (this != &other) {
-    std::free(data_);
+    free_memory();
     data_ = other.data_;
     size_ = other.size_;
+    allocated_ = other.allocated_;
     other.release();
   }
   return *this;
 }
 
-Buffer::~Buffer() { std::free(data_); }
+Buffer::~Buffer() { free_memory(); }
+
+void Buffer::free_memory() {
+  if (allocated_ >= mapped_bytes_min) {
+    ::munmap(data_, allocated_);
+  } else {
+    std::free(data_);
+  }
+}
 
 void Buffer::shrink(std::size_t bytes) {
   CHECK(bytes <= size_);

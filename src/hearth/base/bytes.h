@@ -27,13 +27,17 @@ inline std::string_view as_text(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// A heap block whose content starts undefined: megabytes of KV are not zeroed before being filled.
+// A block of memory whose content starts undefined: megabytes of KV are not zeroed before being
+// filled. Large ones are mapped by themselves, on huge pages where the kernel gives them.
 class Buffer {
  public:
   Buffer() = default;
   // resource_exhausted when the memory is not to be had.
   static Result<Buffer> create(std::size_t bytes);
-  Buffer(Buffer&& other) noexcept : data_(other.data_), size_(other.size_) { other.release(); }
+  Buffer(Buffer&& other) noexcept
+      : data_(other.data_), size_(other.size_), allocated_(other.allocated_) {
+    other.release();
+  }
   Buffer& operator=(Buffer&& other) noexcept;
   ~Buffer();
 
@@ -49,9 +53,12 @@ class Buffer {
   void release() {
     data_ = nullptr;
     size_ = 0;
+    allocated_ = 0;
   }
+  void free_memory();
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t allocated_ = 0;  // at least size_
 };
 
 // Reads numbers from a span; every read is bounds-checked and names its offset when it fails.

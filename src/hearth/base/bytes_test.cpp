@@ -35,6 +35,23 @@ TEST(Hex, RoundTripsAndRefusesOthers) {
   EXPECT_FALSE(from_hex("0G"));
 }
 
+TEST(Buffer, HoldsAnySize) {
+  constexpr std::size_t mib = 1u << 20;
+  for (const std::size_t bytes : {std::size_t{1}, 4 * mib - 1, 4 * mib, 4 * mib + 1, 7 * mib + 123}) {
+    Buffer buffer = Buffer::create(bytes).value();
+    ASSERT_EQ(buffer.size(), bytes);
+    buffer.span().back() = std::byte{2};
+    buffer.span().front() = std::byte{1};
+    Buffer moved = std::move(buffer);
+    moved.shrink(1);
+    EXPECT_EQ(moved.span().front(), std::byte{1});
+    moved = Buffer::create(5).value();
+    EXPECT_EQ(moved.size(), 5u);
+  }
+  EXPECT_EQ(Buffer::create(SIZE_MAX).error().code, Code::resource_exhausted);
+  EXPECT_EQ(Buffer::create(SIZE_MAX / 2).error().code, Code::resource_exhausted);
+}
+
 TEST(Buffer, MovesOwnership) {
   Buffer first = Buffer::create(8).value();
   Buffer second = std::move(first);

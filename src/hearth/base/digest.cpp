@@ -1,6 +1,7 @@
 #include "hearth/base/digest.h"
 
 #include <sodium.h>
+#define XXH_STATIC_LINKING_ONLY  // the size of its streaming state
 #if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
 #include <xxh_x86dispatch.h>  // picks AVX2 or AVX-512 at run time; plain xxhash.h is SSE2
 #else
@@ -19,6 +20,10 @@ crypto_generichash_state* state_of(std::array<std::byte, 384>& storage) {
   static_assert(alignof(crypto_generichash_state) <= 64);
   return reinterpret_cast<crypto_generichash_state*>(storage.data());
 }
+
+static_assert(sizeof(XXH3_state_t) <= 640 && alignof(XXH3_state_t) <= 64);
+
+Checksum128 checksum_of(const XXH128_hash_t& hash) { return {hash.low64, hash.high64}; }
 
 }  // namespace
 
@@ -59,8 +64,21 @@ Digest256 Blake2b::finish() {
 Digest256 blake2b(ByteSpan bytes) { return Blake2b().update(bytes).finish(); }
 
 Checksum128 xxh3_128(ByteSpan bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return {hash.low64, hash.high64};
+  return checksum_of(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+Xxh3::Xxh3() {
+  CHECK(XXH3_128bits_reset(reinterpret_cast<XXH3_state_t*>(state_.data())) == XXH_OK);
+}
+
+Xxh3& Xxh3::update(ByteSpan bytes) {
+  CHECK(XXH3_128bits_update(reinterpret_cast<XXH3_state_t*>(state_.data()), bytes.data(),
+                            bytes.size()) == XXH_OK);
+  return *this;
+}
+
+Checksum128 Xxh3::finish() const {
+  return checksum_of(XXH3_128bits_digest(reinterpret_cast<const XXH3_state_t*>(state_.data())));
 }
 
 }  // namespace hearth

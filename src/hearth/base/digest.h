@@ -47,6 +47,17 @@ class Blake2b {
   alignas(64) std::array<std::byte, 384> state_{};  // crypto_generichash_state
 };
 
+// xxh3_128 of bytes that come in pieces.
+class Xxh3 {
+ public:
+  Xxh3();
+  Xxh3& update(ByteSpan bytes);
+  Checksum128 finish() const;
+
+ private:
+  alignas(64) std::array<std::byte, 640> state_;  // XXH3_state_t
+};
+
 Digest256 blake2b(ByteSpan bytes);
 Checksum128 xxh3_128(ByteSpan bytes);
 

@@ -35,5 +35,17 @@ TEST(Xxh3, SeesOneFlippedBit) {
   EXPECT_NE(xxh3_128(bytes), before);
 }
 
+TEST(Xxh3, DoesNotDependOnThePieces) {
+  Bytes bytes(10'000);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 131);
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{240}, std::size_t{257}, std::size_t{9'999}}) {
+    Xxh3 digest;
+    for (std::size_t begin = 0; begin < bytes.size(); begin += piece) {
+      digest.update(ByteSpan(bytes).subspan(begin, std::min(piece, bytes.size() - begin)));
+    }
+    EXPECT_EQ(digest.finish(), xxh3_128(bytes)) << piece;
+  }
+}
+
 }  // namespace
 }  // namespace hearth

@@ -42,6 +42,7 @@ class ReadableFile {
   const std::filesystem::path& path() const { return path_; }
   // Fills all of `out` from `offset`, or fails (corrupt when the file ends first).
   Result<> read_at(std::uint64_t offset, std::span<std::byte> out) const;
+  int descriptor() const { return fd_.get(); }
 
  private:
   FileDescriptor fd_;

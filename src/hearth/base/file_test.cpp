@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "hearth/base/file_view.h"
+
 namespace hearth {
 namespace {
 
@@ -62,6 +64,28 @@ TEST(ReadableFile, ReadingPastTheEndIsCorrupt) {
   ASSERT_TRUE(file.read_at(6, out));
   EXPECT_EQ(as_text(out), "6789");
   EXPECT_EQ(file.read_at(7, out).error().code, Code::corrupt);
+}
+
+TEST(FileView, ShowsTheFileEvenAfterItWasReplacedOrRemoved) {
+  const auto directory = TemporaryDirectory::create("hearth-file-test").value();
+  const auto path = directory.path() / "a";
+  const ByteSpan first[] = {as_byte_span("first")}, second[] = {as_byte_span("another one")};
+  const auto files = real_file_system();
+  ASSERT_TRUE(files->write_atomically(path, first, Durability::survives_process));
+  const auto view = FileView::open(ReadableFile::open(path).value());
+  if (!view) GTEST_SKIP() << "this system does not map files safely";
+  ASSERT_TRUE(files->write_atomically(path, second, Durability::survives_process));
+  EXPECT_EQ(as_text(view->bytes()), "first");
+  ASSERT_TRUE(files->remove(path));
+  EXPECT_EQ(as_text(view->bytes()), "first");
+}
+
+TEST(FileView, OfNothingIsNothing) {
+  const auto directory = TemporaryDirectory::create("hearth-file-test").value();
+  const ByteSpan nothing[] = {ByteSpan()};
+  const auto path = directory.path() / "empty";
+  ASSERT_TRUE(real_file_system()->write_atomically(path, nothing, Durability::survives_process));
+  EXPECT_FALSE(FileView::open(ReadableFile::open(path).value()));
 }
 
 }  // namespace

@@ -18,13 +18,6 @@ bool is_last(const JobEvent& event) {
   return std::holds_alternative<Finished>(event) || std::holds_alternative<Error>(event);
 }
 
-// What a waiting caller and the engine thread share; whoever comes second frees it.
-struct Reply {
-  std::mutex mutex;
-  std::condition_variable ready;
-  std::optional<Result<>> result;
-};
-
 }  // namespace
 
 JobChannel::JobChannel(std::size_t capacity, std::function<void()> wake)
@@ -98,8 +91,9 @@ void EngineThread::run() {
   }
 }
 
-Result<> EngineThread::call(std::function<Result<>(Scheduler&)> use, Deadline deadline) {
-  const auto reply = std::make_shared<Reply>();  // shared by this caller and the command
+PendingCall EngineThread::start_call(std::function<Result<>(Scheduler&)> use, Deadline deadline) {
+  PendingCall pending;
+  const auto& reply = pending.reply_;
   Command command = [reply, use = std::move(use)](Scheduler& scheduler) {
     Result<> result = use(scheduler);
     const std::lock_guard hold(reply->mutex);
@@ -107,16 +101,24 @@ Result<> EngineThread::call(std::function<Result<>(Scheduler&)> use, Deadline de
     reply->ready.notify_all();
   };
   if (!commands_.push(std::move(command), deadline)) {
-    return fail(Code::unavailable, "the engine is stopping or its command queue is full");
+    reply->result = fail(Code::unavailable, "the engine is stopping or its command queue is full");
   }
-  std::unique_lock hold(reply->mutex);
-  const auto done = [&] { return reply->result.has_value(); };
+  return pending;
+}
+
+Result<> PendingCall::wait(Deadline deadline) {
+  std::unique_lock hold(reply_->mutex);
+  const auto done = [&] { return reply_->result.has_value(); };
   if (deadline.is_never()) {
-    reply->ready.wait(hold, done);
-  } else if (!reply->ready.wait_until(hold, deadline.when(), done)) {
+    reply_->ready.wait(hold, done);
+  } else if (!reply_->ready.wait_until(hold, deadline.when(), done)) {
     return fail(Code::timed_out, "the engine did not answer before the deadline");
   }
-  return std::move(*reply->result);
+  return *reply_->result;
+}
+
+Result<> EngineThread::call(std::function<Result<>(Scheduler&)> use, Deadline deadline) {
+  return start_call(std::move(use), deadline).wait(deadline);
 }
 
 template <class Request>

@@ -33,6 +33,23 @@ class JobChannel final : public JobSink {
   std::deque<JobEvent> events_;
 };
 
+// The answer to start_call, for one thread. Dropping it does not take the call back.
+class PendingCall {
+ public:
+  // timed_out at the deadline: the call may still run.
+  Result<> wait(Deadline deadline);
+
+ private:
+  friend class EngineThread;
+  struct Reply {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Result<>> result;
+  };
+  // Shared with the command; whoever comes second frees it.
+  std::shared_ptr<Reply> reply_ = std::make_shared<Reply>();
+};
+
 class EngineThread {
  public:
   EngineThread(std::unique_ptr<Engine> engine, SchedulerOptions options);
@@ -46,6 +63,9 @@ class EngineThread {
   // Runs `use` on the engine thread between two steps and waits for its result.
   // unavailable when the thread is stopping, timed_out at the deadline (`use` may still run).
   Result<> call(std::function<Result<>(Scheduler&)> use, Deadline deadline);
+  // The same without waiting: calls run in the order in which they were started. At most until
+  // `deadline` it waits for room in the queue; then the answer is unavailable.
+  PendingCall start_call(std::function<Result<>(Scheduler&)> use, Deadline deadline);
 
  private:
   using Command = std::function<void(Scheduler&)>;

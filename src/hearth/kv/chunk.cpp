@@ -99,6 +99,15 @@ Result<> verify_chunk(const ChunkHeader& header, ByteSpan payload, const Expecte
   return {};
 }
 
+Result<> verify_chunk(const ChunkHeader& header, std::uint64_t payload_bytes,
+                      const Checksum128& payload_digest, const ExpectedChunk& expected) {
+  auto fault = find_header_fault(header, expected);
+  if (!fault && payload_bytes != header.payload_bytes) fault = ChunkFault::payload_size;
+  if (!fault && payload_digest != header.payload_digest) fault = ChunkFault::payload_digest;
+  if (fault) return std::unexpected(fault_error(*fault, header, expected));
+  return {};
+}
+
 Error fault_error(ChunkFault fault, const ChunkHeader& header, const ExpectedChunk& expected) {
   const std::string name = fmt::format("chunk {} (tokens {} to {})", header.key.short_hex(),
                                        header.range.begin, header.range.end);

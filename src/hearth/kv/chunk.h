@@ -122,6 +122,9 @@ std::optional<ChunkFault> find_fault(const ChunkHeader& header, ByteSpan payload
                                      const ExpectedChunk& expected);
 // The same as an Error (corrupt; foreign_layout: invalid_argument) that names both sides.
 Result<> verify_chunk(const ChunkHeader& header, ByteSpan payload, const ExpectedChunk& expected);
+// For whoever digested the payload while it came.
+Result<> verify_chunk(const ChunkHeader& header, std::uint64_t payload_bytes,
+                      const Checksum128& payload_digest, const ExpectedChunk& expected);
 Error fault_error(ChunkFault fault, const ChunkHeader& header, const ExpectedChunk& expected);
 
 }  // namespace hearth::kv

@@ -12,6 +12,8 @@ namespace {
 // The header of a chunk of 1,024 tokens, in one read.
 constexpr std::uint64_t first_read_bytes = 8'192;
 
+constexpr std::size_t read_piece_bytes = 256 * 1024;
+
 struct OpenChunk {
   ReadableFile file;
   ChunkHeader header;
@@ -44,13 +46,26 @@ Result<T> named(Result<T> result, const std::filesystem::path& path) {
       with_context(std::move(result).error(), fmt::format("chunk file {}", path.string())));
 }
 
-Result<Chunk> read_whole(const std::filesystem::path& path, const ExpectedChunk& expected) {
-  OpenChunk open = TRY(open_chunk(path));
+// In pieces, so that each is digested while it is in the processor's cache.
+Result<Checksum128> read_digested(const ReadableFile& file, std::uint64_t offset,
+                                  std::span<std::byte> out) {
+  Xxh3 digest;
+  for (std::size_t done = 0; done < out.size();) {
+    const auto piece = out.subspan(done, std::min(read_piece_bytes, out.size() - done));
+    TRY(file.read_at(offset + done, piece));
+    digest.update(piece);
+    done += piece.size();
+  }
+  return digest.finish();
+}
+
+Result<Chunk> read_whole(OpenChunk open, const ExpectedChunk& expected) {
   Chunk chunk;
   chunk.header = std::move(open.header);
   chunk.payload = TRY(Buffer::create(static_cast<std::size_t>(chunk.header.payload_bytes)));
-  TRY(open.file.read_at(header_bytes(chunk.header), chunk.payload.span()));
-  TRY(verify_chunk(chunk.header, std::as_const(chunk.payload).span(), expected));
+  const Checksum128 digest =
+      TRY(read_digested(open.file, header_bytes(chunk.header), chunk.payload.span()));
+  TRY(verify_chunk(chunk.header, chunk.payload.size(), digest, expected));
   return chunk;
 }
 
@@ -70,7 +85,30 @@ Result<ChunkHeader> read_chunk_header(const std::filesystem::path& path) {
 }
 
 Result<Chunk> read_chunk_file(const std::filesystem::path& path, const ExpectedChunk& expected) {
-  return named(read_whole(path, expected), path);
+  OpenChunk open = TRY(named(open_chunk(path), path));
+  return named(read_whole(std::move(open), expected), path);
+}
+
+Result<MappedChunk> map_chunk_file(const std::filesystem::path& path,
+                                   const ExpectedChunk& expected) {
+  OpenChunk open = TRY(named(open_chunk(path), path));
+  MappedChunk out;
+  if (auto view = FileView::open(open.file)) {
+    out.view_.emplace(*std::move(view));
+    out.header_ = std::move(open.header);
+    if (auto sound = verify_chunk(out.header_, out.payload(), expected); !sound) {
+      return named(Result<MappedChunk>(std::unexpected(std::move(sound).error())), path);
+    }
+    return out;
+  }
+  Chunk chunk = TRY(named(read_whole(std::move(open), expected), path));
+  out.header_ = std::move(chunk.header);
+  out.copy_ = std::move(chunk.payload);
+  return out;
+}
+
+ByteSpan MappedChunk::payload() const {
+  return view_ ? view_->bytes().subspan(header_bytes(header_)) : copy_.span();
 }
 
 }  // namespace hearth::kv

@@ -6,6 +6,7 @@
 
 #include "hearth/base/bounded_queue.h"
 #include "hearth/base/thread.h"
+#include "hearth/node/stored_import.h"
 
 namespace hearth::node {
 namespace {
@@ -64,22 +65,28 @@ class HandOff {
 
   // Chunks that reach beyond what the worker holds, in order, until one fails.
   Result<> import_stored(const kv::StoredPrefix& stored) {
-    for (const kv::PrefixChunk& piece : stored.chunks) {
-      chain_ = {piece.key, piece.range.end};
-      if (piece.range.end <= held_tokens_) continue;
-      const auto imported = import_one(parts_.decode, lease_, piece);
-      if (imported) {
-        count_import(piece);
-        continue;
-      }
-      if (worker_is_gone(imported.error())) return imported;
-      ++report_.refused_chunks;
-      note(fmt::format("stored chunk for tokens {} to {} was not usable and is computed again: {}",
-                       piece.range.begin, piece.range.end, imported.error().message));
-      chain_end_unusable(stored, piece);
-      return {};
-    }
+    const std::span<const kv::PrefixChunk> all(stored.chunks);
+    const std::size_t held = held_pieces(all, held_tokens_);
+    if (held > 0) chain_ = ChainEnd{all[held - 1].key, all[held - 1].range.end};
+    if (held == all.size()) return {};
+    const auto wanted = all.subspan(held);
+    const StoredImport imported =
+        import_pieces(parts_.decode, lease_, *parts_.store, wanted, call_deadline, stop_);
+    for (const kv::PrefixChunk& piece : wanted.first(imported.count)) count_import(piece);
+    if (!imported.error) return {};
+    if (worker_is_gone(*imported.error)) return std::unexpected(*imported.error);
+    const kv::PrefixChunk& bad = wanted[imported.count];
+    ++report_.refused_chunks;
+    note(fmt::format("stored chunk for tokens {} to {} was not usable and is computed again: {}",
+                     bad.range.begin, bad.range.end, imported.error->message));
     return {};
+  }
+
+  // How many leading pieces lie within `held_tokens`.
+  static std::size_t held_pieces(std::span<const kv::PrefixChunk> pieces, std::uint32_t held_tokens) {
+    std::size_t count = 0;
+    while (count < pieces.size() && pieces[count].range.end <= held_tokens) ++count;
+    return count;
   }
 
   void count_import(const kv::PrefixChunk& piece) {
@@ -89,27 +96,7 @@ class HandOff {
     held_tokens_ = piece.range.end;
     ++report_.chunks;
     report_.transfer_bytes += piece.chunk_bytes;
-  }
-
-  Result<> import_one(const WorkerClient& worker, engine::LeaseId lease,
-                      const kv::PrefixChunk& piece) {
-    const auto source = TRY(parts_.store->open_for_import(piece.key));
-    if (const auto* file = std::get_if<kv::ImportFile>(&source)) {
-      const auto imported = worker.import_file(lease, file->path, piece.key, soon(), stop_);
-      // Reading it here as well lets the store find out that the file is damaged, and drop it.
-      if (!imported && imported.error().code == Code::corrupt) TRY(parts_.store->get(piece.key));
-      return imported;
-    }
-    return worker.import_chunk(lease, *std::get<kv::SharedChunk>(source), soon(), stop_);
-  }
-
-  // The chain goes on from the last chunk before the bad one.
-  void chain_end_unusable(const kv::StoredPrefix& stored, const kv::PrefixChunk& bad) {
-    chain_.reset();
-    for (const kv::PrefixChunk& piece : stored.chunks) {
-      if (piece.key == bad.key) return;
-      chain_ = {piece.key, piece.range.end};
-    }
+    chain_ = ChainEnd{piece.key, piece.range.end};
   }
 
   struct ChainEnd {
@@ -190,9 +177,13 @@ class HandOff {
     if (chain_) {
       const auto opened = TRY(parts_.prefill->open_lease(target_, lease_keep, soon(), stop_));
       lease = opened.lease;
-      for (const kv::PrefixChunk& piece : stored.chunks) {
-        if (piece.range.end > chain_->tokens) break;
-        if (piece.range.end > opened.held_tokens) TRY(import_one(*parts_.prefill, *lease, piece));
+      const std::span<const kv::PrefixChunk> all(stored.chunks);
+      const std::size_t held = held_pieces(all, opened.held_tokens);
+      const std::size_t end = held_pieces(all, chain_->tokens);
+      if (held < end) {
+        StoredImport imported = import_pieces(*parts_.prefill, *lease, *parts_.store,
+                                              all.subspan(held, end - held), call_deadline, stop_);
+        if (imported.error) return std::unexpected(*std::move(imported.error));
       }
     }
     return parts_.prefill->prefill(prefill_request(lease), export_parent(), layout_,

@@ -208,35 +208,8 @@ Json stats_json(const engine::SchedulerStats& stats, std::uint64_t resident_byte
                        {"resident_bytes", resident_bytes}});
 }
 
-Json tokens_json(std::span<const Token> tokens) {
-  Json::Array out;
-  out.reserve(tokens.size());
-  for (const Token token : tokens) out.emplace_back(token);
-  return Json::array(std::move(out));
-}
-
-Result<std::vector<Token>> tokens_from_json(const Json& object, std::string_view key,
-                                            std::uint32_t vocabulary) {
-  const Json* list = object.find(key);
-  if (list == nullptr || !list->is_array()) {
-    return fail(Code::invalid_argument, fmt::format("{}: expected an array of token ids", key));
-  }
-  std::vector<Token> out;
-  out.reserve(list->as_array().size());
-  for (const Json& item : list->as_array()) {
-    const std::int64_t id = item.is_integer() ? item.as_integer() : -1;
-    if (id < 0 || id > INT32_MAX || (vocabulary > 0 && id >= vocabulary)) {
-      return fail(Code::invalid_argument, fmt::format("{}[{}]: not a token id of this model (0 to {})",
-                                                      key, out.size(), vocabulary - 1));
-    }
-    out.push_back(static_cast<Token>(id));
-  }
-  return out;
-}
-
 Json generate_json(const engine::GenerateRequest& request) {
-  Json out = Json::object({{"tokens", tokens_json(request.prompt)},
-                           {"tokens_max", request.tokens_max},
+  Json out = Json::object({{"tokens_max", request.tokens_max},
                            {"sampling", engine::sampling_json(request.sampling)}});
   if (!request.stop_strings.empty()) {
     Json stops = Json::array();
@@ -249,9 +222,10 @@ Json generate_json(const engine::GenerateRequest& request) {
   return out;
 }
 
-Result<engine::GenerateRequest> generate_from_json(const Json& json, std::uint32_t vocabulary) {
+Result<engine::GenerateRequest> generate_from_json(PromptBody body) {
+  const Json& json = body.head;
   engine::GenerateRequest out;
-  out.prompt = TRY(tokens_from_json(json, "tokens", vocabulary));
+  out.prompt = std::move(body.tokens);
   out.tokens_max = TRY(get_u32_or(json, "tokens_max", tokens_max_default));
   if (const Json* sampling = json.find("sampling")) {
     out.sampling = TRY(engine::read_sampling(*sampling, "sampling"));
@@ -281,17 +255,54 @@ Result<engine::GenerateRequest> generate_from_json(const Json& json, std::uint32
 }
 
 Json prefill_json(const engine::PrefillRequest& request) {
-  Json out = Json::object({{"tokens", tokens_json(request.prompt)}});
+  Json out = Json::object();
   if (request.lease) out.set("lease", request.lease->value);
   if (request.export_from) out.set("export_from", *request.export_from);
   return out;
 }
 
-Result<engine::PrefillRequest> prefill_from_json(const Json& json, std::uint32_t vocabulary) {
+Result<engine::PrefillRequest> prefill_from_json(PromptBody body) {
+  const Json& json = body.head;
   engine::PrefillRequest out;
-  out.prompt = TRY(tokens_from_json(json, "tokens", vocabulary));
+  out.prompt = std::move(body.tokens);
   out.lease = TRY(find_lease(json));
   if (json.find("export_from") != nullptr) out.export_from = TRY(get_u32(json, "export_from"));
+  return out;
+}
+
+Json files_json(std::span<const ChunkFile> files) {
+  Json list = Json::array();
+  for (const ChunkFile& file : files) {
+    list.push(Json::object({{"path", file.path.string()}, {"key", file.key.hex()}}));
+  }
+  return Json::object({{"files", std::move(list)}});
+}
+
+Result<std::vector<ChunkFile>> files_from_json(const Json& json) {
+  const Json* list = json.find("files");
+  if (list == nullptr || !list->is_array()) {
+    return fail(Code::invalid_argument, "files: expected an array of {path, key}");
+  }
+  std::vector<ChunkFile> out;
+  for (const Json& item : list->as_array()) {
+    const auto path = TRY(get<std::string>(item, "path", "files[]"));
+    const auto key = TRY(get<std::string>(item, "key", "files[]"));
+    const auto parsed = TRY(model::ChunkKey::parse(key));
+    out.push_back({path, parsed});
+  }
+  return out;
+}
+
+Json imported_json(const FilesImported& imported) {
+  Json out = imported.error ? error_json(*imported.error) : Json::object();
+  out.set("imported", imported.count);
+  return out;
+}
+
+Result<FilesImported> imported_from_json(const Json& json) {
+  FilesImported out;
+  out.count = static_cast<std::size_t>(TRY(get<std::uint64_t>(json, "imported")));
+  if (json.find("error") != nullptr) out.error = error_from_json(json);
   return out;
 }
 

@@ -6,13 +6,15 @@
 //   GET    /v1/stats                     counters
 //   POST   /v1/tokenize                  {text, special} -> {tokens}
 //   POST   /v1/detokenize                {tokens} -> {text}
-//   POST   /v1/leases                    {tokens, keep_ms} -> {lease, held_tokens}
+//   POST   /v1/leases                    prompt, {keep_ms} -> {lease, held_tokens}
 //   DELETE /v1/leases/{lease}
 //   PUT    /v1/leases/{lease}/chunks     body: one chunk (docs/chunk_format.md) -> {held_tokens}
-//   POST   /v1/leases/{lease}/files      {path, key}: a chunk file on this machine -> {held_tokens}
-//   POST   /v1/generate                  -> one JSON event a line, the last is finished or error
-//   POST   /v1/prefill                   -> chunks in order, one after another
+//   POST   /v1/leases/{lease}/files      {files: [{path, key}, ...]}: chunk files on this machine, in
+//                                        order -> {imported}, with error when the next one failed
+//   POST   /v1/generate                  prompt -> one JSON event a line, the last is finished or error
+//   POST   /v1/prefill                   prompt -> chunks in order, one after another
 //
+// A body that has a prompt is described in prompt_body.h.
 // A reply that ends before its last event or chunk means that the worker died.
 
 #include <cstdint>
@@ -24,6 +26,8 @@
 #include "hearth/engine/job.h"
 #include "hearth/engine/scheduler.h"
 #include "hearth/model/layout_identity.h"
+#include "hearth/node/worker/file_import.h"
+#include "hearth/node/worker/prompt_body.h"
 
 namespace hearth::node {
 
@@ -53,15 +57,16 @@ Result<WorkerInfo> info_from_json(const Json& json);
 
 Json stats_json(const engine::SchedulerStats& stats, std::uint64_t resident_bytes);
 
-Json tokens_json(std::span<const Token> tokens);
-// `vocabulary` bounds the ids; 0 leaves them unchecked.
-Result<std::vector<Token>> tokens_from_json(const Json& object, std::string_view key,
-                                            std::uint32_t vocabulary);
-
+// What goes before the prompt (prompt_body.h), and back.
 Json generate_json(const engine::GenerateRequest& request);
-Result<engine::GenerateRequest> generate_from_json(const Json& json, std::uint32_t vocabulary);
+Result<engine::GenerateRequest> generate_from_json(PromptBody body);
 Json prefill_json(const engine::PrefillRequest& request);
-Result<engine::PrefillRequest> prefill_from_json(const Json& json, std::uint32_t vocabulary);
+Result<engine::PrefillRequest> prefill_from_json(PromptBody body);
+
+Json files_json(std::span<const ChunkFile> files);
+Result<std::vector<ChunkFile>> files_from_json(const Json& json);
+Json imported_json(const FilesImported& imported);
+Result<FilesImported> imported_from_json(const Json& json);
 
 // StateDone has no JSON: it travels as a chunk.
 Json event_json(const engine::JobEvent& event);

@@ -5,6 +5,7 @@
 namespace hearth::node {
 namespace {
 
+constexpr const char* json_type = "application/json";
 constexpr std::size_t error_body_bytes_max = 64 * 1024;
 
 Error reply_error(int status, std::string_view body) {
@@ -53,10 +54,16 @@ Result<std::optional<kv::Chunk>> ChunkSource::next(Deadline deadline) {
   }
 }
 
-Result<Json> WorkerClient::call(std::string method, std::string target, std::vector<ByteSpan> body,
-                                Deadline deadline, const StopToken& stop) const {
-  net::ClientRequest request{.method = std::move(method), .address = address_,
-                             .target = std::move(target), .headers = {}, .body = std::move(body)};
+net::ClientRequest WorkerClient::request(std::string method, std::string target,
+                                         std::vector<ByteSpan> body, const char* body_type) const {
+  net::ClientRequest out{.method = std::move(method), .address = address_, .target = std::move(target),
+                         .headers = {}, .body = std::move(body)};
+  if (!out.body.empty()) out.headers.add("Content-Type", body_type);
+  return out;
+}
+
+Result<Json> WorkerClient::call(const net::ClientRequest& request, Deadline deadline,
+                                const StopToken& stop) const {
   const net::ClientReply reply = TRY(http_.send(request, deadline, stop));
   if (reply.status == 204) return Json();
   if (reply.status != 200) return std::unexpected(reply_error(reply.status, reply.body_text()));
@@ -64,27 +71,28 @@ Result<Json> WorkerClient::call(std::string method, std::string target, std::vec
 }
 
 Result<WorkerInfo> WorkerClient::info(Deadline deadline, const StopToken& stop) const {
-  const Json json = TRY(call("GET", "/v1/info", {}, deadline, stop));
+  const Json json = TRY(call(request("GET", "/v1/info", {}, json_type), deadline, stop));
   return info_from_json(json);
 }
 
 Result<Json> WorkerClient::stats(Deadline deadline, const StopToken& stop) const {
-  return call("GET", "/v1/stats", {}, deadline, stop);
+  return call(request("GET", "/v1/stats", {}, json_type), deadline, stop);
 }
 
 Result<std::vector<Token>> WorkerClient::tokenize(std::string_view text, bool special,
                                                   Deadline deadline, const StopToken& stop) const {
   const std::string body = dump_json(Json::object({{"text", text}, {"special", special}}));
-  const Json json = TRY(call("POST", "/v1/tokenize", {as_byte_span(body)}, deadline, stop));
+  const Json json =
+      TRY(call(request("POST", "/v1/tokenize", {as_byte_span(body)}, json_type), deadline, stop));
   return tokens_from_json(json, "tokens", 0);
 }
 
 Result<engine::LeaseInfo> WorkerClient::open_lease(std::span<const Token> prompt, Duration keep,
                                                    Deadline deadline, const StopToken& stop) const {
   const auto keep_ms = std::chrono::duration_cast<std::chrono::milliseconds>(keep).count();
-  const std::string body =
-      dump_json(Json::object({{"tokens", tokens_json(prompt)}, {"keep_ms", keep_ms}}));
-  const Json json = TRY(call("POST", "/v1/leases", {as_byte_span(body)}, deadline, stop));
+  const std::string head = prompt_head(Json::object({{"keep_ms", keep_ms}}));
+  const Json json = TRY(call(request("POST", "/v1/leases", {as_byte_span(head), std::as_bytes(prompt)},
+                                     prompt_type), deadline, stop));
   engine::LeaseInfo out;
   out.lease.value = TRY(get<std::uint64_t>(json, "lease"));
   out.held_tokens = static_cast<std::uint32_t>(TRY(get<std::uint64_t>(json, "held_tokens")));
@@ -92,37 +100,34 @@ Result<engine::LeaseInfo> WorkerClient::open_lease(std::span<const Token> prompt
 }
 
 Result<> WorkerClient::close_lease(engine::LeaseId lease, Deadline deadline) const {
-  TRY(call("DELETE", fmt::format("/v1/leases/{}", lease.value), {}, deadline, {}));
+  TRY(call(request("DELETE", fmt::format("/v1/leases/{}", lease.value), {}, json_type), deadline, {}));
   return {};
 }
 
 Result<> WorkerClient::import_chunk(engine::LeaseId lease, const kv::Chunk& chunk,
                                     Deadline deadline, const StopToken& stop) const {
   const Bytes header = kv::encode_header(chunk.header);
-  TRY(call("PUT", fmt::format("/v1/leases/{}/chunks", lease.value),
-           {ByteSpan(header), chunk.payload.span()}, deadline, stop));
+  TRY(call(request("PUT", fmt::format("/v1/leases/{}/chunks", lease.value),
+                   {ByteSpan(header), chunk.payload.span()}, chunk_stream_type), deadline, stop));
   return {};
 }
 
-Result<> WorkerClient::import_file(engine::LeaseId lease, const std::filesystem::path& path,
-                                   const kv::ChunkKey& key, Deadline deadline,
-                                   const StopToken& stop) const {
-  const std::string body =
-      dump_json(Json::object({{"path", path.string()}, {"key", key.hex()}}));
-  TRY(call("POST", fmt::format("/v1/leases/{}/files", lease.value), {as_byte_span(body)}, deadline,
-           stop));
-  return {};
+Result<FilesImported> WorkerClient::import_files(engine::LeaseId lease,
+                                                 std::span<const ChunkFile> files,
+                                                 Deadline deadline, const StopToken& stop) const {
+  const std::string body = dump_json(files_json(files));
+  const Json json = TRY(call(request("POST", fmt::format("/v1/leases/{}/files", lease.value),
+                                     {as_byte_span(body)}, json_type), deadline, stop));
+  return imported_from_json(json);
 }
 
-Result<std::unique_ptr<net::ResponseStream>> WorkerClient::open_stream(std::string target,
-                                                                       const Json& body,
-                                                                       Deadline head_deadline,
-                                                                       const StopToken& stop) const {
-  const std::string text = dump_json(body);
-  const net::ClientRequest request{.method = "POST", .address = address_,
-                                   .target = std::move(target), .headers = {},
-                                   .body = {as_byte_span(text)}};
-  auto stream = TRY(http_.open_stream(request, head_deadline, stop));
+Result<std::unique_ptr<net::ResponseStream>> WorkerClient::open_stream(
+    std::string target, const Json& head, std::span<const Token> prompt, Deadline head_deadline,
+    const StopToken& stop) const {
+  const std::string line = prompt_head(head);
+  const auto sent = request("POST", std::move(target), {as_byte_span(line), std::as_bytes(prompt)},
+                            prompt_type);
+  auto stream = TRY(http_.open_stream(sent, head_deadline, stop));
   if (stream->status() != 200) return std::unexpected(stream_error(*stream, head_deadline));
   return stream;
 }
@@ -130,7 +135,8 @@ Result<std::unique_ptr<net::ResponseStream>> WorkerClient::open_stream(std::stri
 Result<std::unique_ptr<Generation>> WorkerClient::generate(const engine::GenerateRequest& request,
                                                            Deadline head_deadline,
                                                            const StopToken& stop) const {
-  auto stream = TRY(open_stream("/v1/generate", generate_json(request), head_deadline, stop));
+  auto stream = TRY(open_stream("/v1/generate", generate_json(request), request.prompt,
+                                head_deadline, stop));
   return std::unique_ptr<Generation>(new Generation(std::move(stream)));
 }
 
@@ -141,7 +147,7 @@ Result<std::unique_ptr<ChunkSource>> WorkerClient::prefill(const engine::Prefill
                                                            const StopToken& stop) const {
   Json body = prefill_json(request);
   body.set("parent", parent.hex());
-  auto stream = TRY(open_stream("/v1/prefill", body, head_deadline, stop));
+  auto stream = TRY(open_stream("/v1/prefill", body, request.prompt, head_deadline, stop));
   return std::unique_ptr<ChunkSource>(
       new ChunkSource(std::move(stream), kv::ExpectedChunk{.layout = layout, .key = {}}));
 }

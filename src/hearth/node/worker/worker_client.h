@@ -64,9 +64,10 @@ class WorkerClient {
   Result<> close_lease(engine::LeaseId lease, Deadline deadline) const;
   Result<> import_chunk(engine::LeaseId lease, const kv::Chunk& chunk, Deadline deadline,
                         const StopToken& stop) const;
-  // A chunk file that the worker can open itself: on the same machine nothing is copied twice.
-  Result<> import_file(engine::LeaseId lease, const std::filesystem::path& path,
-                       const kv::ChunkKey& key, Deadline deadline, const StopToken& stop) const;
+  // Chunk files that the worker can open itself: on the same machine nothing is copied twice. In
+  // order, all in one request; a file that fails is part of the result.
+  Result<FilesImported> import_files(engine::LeaseId lease, std::span<const ChunkFile> files,
+                                     Deadline deadline, const StopToken& stop) const;
   Result<std::unique_ptr<Generation>> generate(const engine::GenerateRequest& request,
                                                Deadline head_deadline, const StopToken& stop) const;
   // Chunks from request.export_from on; `parent` is the key of what comes before.
@@ -77,9 +78,12 @@ class WorkerClient {
   const net::Address& address() const { return address_; }
 
  private:
-  Result<Json> call(std::string method, std::string target, std::vector<ByteSpan> body,
-                    Deadline deadline, const StopToken& stop) const;
-  Result<std::unique_ptr<net::ResponseStream>> open_stream(std::string target, const Json& body,
+  // The request that both ways of sending begin with; the parts of its body stay the caller's.
+  net::ClientRequest request(std::string method, std::string target, std::vector<ByteSpan> body,
+                             const char* body_type) const;
+  Result<Json> call(const net::ClientRequest& request, Deadline deadline, const StopToken& stop) const;
+  Result<std::unique_ptr<net::ResponseStream>> open_stream(std::string target, const Json& head,
+                                                           std::span<const Token> prompt,
                                                            Deadline head_deadline,
                                                            const StopToken& stop) const;
   net::HttpClient& http_;

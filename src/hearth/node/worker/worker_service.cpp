@@ -5,8 +5,8 @@
 #include <cstdlib>
 
 #include "hearth/base/process_memory.h"
-#include "hearth/kv/chunk_file.h"
 #include "hearth/net/ndjson.h"
+#include "hearth/node/worker/file_import.h"
 
 namespace hearth::node {
 namespace {
@@ -140,12 +140,20 @@ net::Router WorkerService::routes() {
   router.add("PUT", "/v1/leases/{lease}/chunks",
              [this](Request& r, const PathParams& p) { return import_body(r, p); }, chunk_body);
   router.add("POST", "/v1/leases/{lease}/files",
-             [this](Request& r, const PathParams& p) { return import_file(r, p); });
+             [this](Request& r, const PathParams& p) { return import_files(r, p); });
   router.add("POST", "/v1/generate",
              [this](Request& r, const PathParams&) { return generate(r); }, prompt_body);
   router.add("POST", "/v1/prefill",
              [this](Request& r, const PathParams&) { return prefill(r); }, prompt_body);
   return router;
+}
+
+Result<PromptBody> WorkerService::read_body(const net::Request& request) const {
+  return read_prompt(request.headers.get("content-type"), request.body.span(), info_.limits.vocabulary);
+}
+
+std::unexpected<Error> WorkerService::kv_is_off(std::string_view what) const {
+  return fail(Code::unsupported, fmt::format("KV {} is off: {}", what, info_.kv_refusal));
 }
 
 Result<net::Response> WorkerService::stats() {
@@ -176,13 +184,12 @@ Result<net::Response> WorkerService::detokenize(const net::Request& request) con
 }
 
 Result<net::Response> WorkerService::open_lease(const net::Request& request) {
-  const Json body = TRY(parse_json(request.body_text()));
-  auto tokens = TRY(tokens_from_json(body, "tokens", info_.limits.vocabulary));
-  const auto keep_ms = TRY(get<std::uint64_t>(body, "keep_ms"));
+  auto prompt = TRY(read_body(request));
+  const auto keep_ms = TRY(get<std::uint64_t>(prompt.head, "keep_ms"));
   const Duration keep = std::min<Duration>(std::chrono::milliseconds(keep_ms), lease_keep_max);
   const auto out = std::make_shared<engine::LeaseInfo>();
   TRY(engine_.call(
-      [out, keep, tokens = std::move(tokens)](engine::Scheduler& s) -> Result<> {
+      [out, keep, tokens = std::move(prompt.tokens)](engine::Scheduler& s) -> Result<> {
         *out = TRY(s.open_lease(tokens, keep));
         return {};
       },
@@ -201,21 +208,19 @@ Result<net::Response> WorkerService::import_body(net::Request& request,
   return import_chunk(lease, import);
 }
 
-Result<net::Response> WorkerService::import_file(const net::Request& request,
-                                                 const net::PathParams& params) {
+Result<net::Response> WorkerService::import_files(const net::Request& request,
+                                                  const net::PathParams& params) {
+  if (!layout_) return kv_is_off("import");
   const auto lease = TRY(parse_lease(params));
   const Json body = TRY(parse_json(request.body_text()));
-  const auto path = TRY(get<std::string>(body, "path"));
-  const auto key_text = TRY(get<std::string>(body, "key"));
-  const auto key = TRY(model::ChunkKey::parse(key_text));
-  kv::Chunk chunk = TRY(kv::read_chunk_file(path, kv::ExpectedChunk{.layout = layout_, .key = key}));
-  return import_chunk(lease, std::make_shared<Import>(
-                                 Import{std::move(chunk.header), std::move(chunk.payload), 0}));
+  const auto files = TRY(files_from_json(body));
+  const FilesImported imported = node::import_files(engine_, lease, *layout_, files);
+  return net::Response::json(200, imported_json(imported));
 }
 
 Result<net::Response> WorkerService::import_chunk(engine::LeaseId lease,
                                                   std::shared_ptr<const Import> import) {
-  if (!layout_) return fail(Code::unsupported, "KV import is off: " + info_.kv_refusal);
+  if (!layout_) return kv_is_off("import");
   TRY(engine_.call(
       [lease, import](engine::Scheduler& s) {
         const kv::ChunkHeader& header = import->header;
@@ -226,8 +231,8 @@ Result<net::Response> WorkerService::import_chunk(engine::LeaseId lease,
 }
 
 Result<net::Response> WorkerService::generate(const net::Request& request) {
-  const Json body = TRY(parse_json(request.body_text()));
-  auto job = TRY(generate_from_json(body, info_.limits.vocabulary));
+  auto body = TRY(read_body(request));
+  auto job = TRY(generate_from_json(std::move(body)));
   auto cancel = std::make_unique<StopSource>();
   auto channel = TRY(engine_.generate(std::move(job), cancel->token()));
   return net::Response::stream(std::make_unique<EventBody>(std::move(channel), std::move(cancel)),
@@ -235,9 +240,10 @@ Result<net::Response> WorkerService::generate(const net::Request& request) {
 }
 
 Result<net::Response> WorkerService::prefill(const net::Request& request) {
-  if (!layout_) return fail(Code::unsupported, "KV export is off: " + info_.kv_refusal);
-  const Json body = TRY(parse_json(request.body_text()));
-  auto job = TRY(prefill_from_json(body, info_.limits.vocabulary));
+  if (!layout_) return kv_is_off("export");
+  auto body = TRY(read_body(request));
+  const auto parent_hex = TRY(find<std::string>(body.head, "parent"));
+  auto job = TRY(prefill_from_json(std::move(body)));
   const std::uint32_t from = job.export_from.value_or(0);
   if (from > job.prompt.size()) {
     return fail(Code::invalid_argument, fmt::format("export_from is {}, the prompt has {} tokens",
@@ -245,8 +251,8 @@ Result<net::Response> WorkerService::prefill(const net::Request& request) {
   }
   // The key of what comes before: the caller tells how that prefix was cut into chunks.
   model::ChunkKey parent = model::root_key(*layout_);
-  if (const auto hex = TRY(find<std::string>(body, "parent"))) {
-    parent = TRY(model::ChunkKey::parse(*hex));
+  if (parent_hex) {
+    parent = TRY(model::ChunkKey::parse(*parent_hex));
   } else if (from > 0) {
     return fail(Code::invalid_argument, "parent: the key of the last chunk before export_from is missing");
   }

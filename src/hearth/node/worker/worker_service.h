@@ -31,11 +31,13 @@ class WorkerService {
   Result<net::Response> detokenize(const net::Request& request) const;
   Result<net::Response> open_lease(const net::Request& request);
   Result<net::Response> import_body(net::Request& request, const net::PathParams& params);
-  Result<net::Response> import_file(const net::Request& request, const net::PathParams& params);
+  Result<net::Response> import_files(const net::Request& request, const net::PathParams& params);
   Result<net::Response> import_chunk(engine::LeaseId lease, std::shared_ptr<const Import> import);
   Result<net::Response> generate(const net::Request& request);
   Result<net::Response> prefill(const net::Request& request);
   Result<net::Response> stats();
+  Result<PromptBody> read_body(const net::Request& request) const;
+  std::unexpected<Error> kv_is_off(std::string_view what) const;
 
   engine::EngineThread& engine_;
   const WorkerInfo info_;

@@ -1,0 +1,28 @@
+#pragma once
+// Chunk files into a lease: while the engine's thread takes one in, the caller's thread reads and
+// checks the next. Every file is checked whole (layout, key, digest) before the engine sees it.
+
+#include <filesystem>
+#include <optional>
+#include <span>
+
+#include "hearth/engine/engine_thread.h"
+#include "hearth/kv/chunk.h"
+
+namespace hearth::node {
+
+struct ChunkFile {
+  std::filesystem::path path;
+  kv::ChunkKey key;
+};
+
+struct FilesImported {
+  std::size_t count = 0;       // files taken in, from the first on
+  std::optional<Error> error;  // of files[count]; absent: all were
+};
+
+// In order, until one fails.
+FilesImported import_files(engine::EngineThread& engine, engine::LeaseId lease,
+                           const kv::LayoutDigest& layout, std::span<const ChunkFile> files);
+
+}  // namespace hearth::node

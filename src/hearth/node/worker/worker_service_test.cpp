@@ -1,0 +1,129 @@
+// The worker's interface over the scripted engine, from client to engine without sockets.
+
+#include "hearth/node/worker/worker_service.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "hearth/base/file.h"
+#include "hearth/kv/chunk_file.h"
+#include "hearth/net/http_client_twins.h"
+#include "hearth/node/worker/worker_client.h"
+#include "tests/support/scripted_engine.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr engine::EngineLimits limits{.context_tokens = 4096, .batch_tokens = 256,
+                                      .ubatch_tokens = 128, .sequences = 2, .vocabulary = 1000};
+constexpr std::uint32_t chunk_tokens = 256;
+constexpr std::uint32_t chunk_count = 7;
+
+WorkerInfo info_of() {
+  WorkerInfo info;
+  info.engine_build = "scripted";
+  info.backend = "CPU";
+  info.limits = limits;
+  info.chunk_tokens = chunk_tokens;
+  info.identity.emplace();
+  return info;
+}
+
+class WorkerServiceTest : public ::testing::Test {
+ protected:
+  static Deadline soon() { return Deadline::after(std::chrono::seconds(60)); }
+
+  WorkerServiceTest() : prompt_(chunk_count * chunk_tokens + 1) {
+    std::iota(prompt_.begin(), prompt_.end(), 0);
+    for (Token& token : prompt_) token %= 1000;
+    model::ChunkKey parent = model::root_key(layout_);
+    for (std::uint32_t i = 0; i < chunk_count; ++i) parent = write_chunk(i, parent);
+  }
+
+  // Its payload is what the scripted engine takes for KV: the tokens.
+  model::ChunkKey write_chunk(std::uint32_t index, model::ChunkKey parent) {
+    const std::span<const Token> part = std::span(prompt_).subspan(index * chunk_tokens, chunk_tokens);
+    kv::ChunkOrigin origin{.layout = layout_, .parent = parent, .begin = index * chunk_tokens,
+                           .tokens = {part.begin(), part.end()}, .provenance = {"b1", "CPU", "test", 1}};
+    Buffer payload = Buffer::create(part.size_bytes()).value();
+    std::memcpy(payload.data(), part.data(), part.size_bytes());
+    const kv::Chunk chunk = kv::make_chunk(std::move(origin), std::move(payload)).value();
+    files_.push_back({directory_.path() / std::to_string(index), chunk.header.key});
+    EXPECT_TRUE(kv::write_chunk_file(*real_file_system(), files_.back().path, chunk,
+                                     Durability::survives_process));
+    return chunk.header.key;
+  }
+
+  engine::LeaseId open_lease() {
+    return client_.open_lease(prompt_, std::chrono::seconds(60), soon(), {}).value().lease;
+  }
+
+  const WorkerInfo info_ = info_of();
+  const model::LayoutDigest layout_ = *info_.layout();
+  TemporaryDirectory directory_ = TemporaryDirectory::create("hearth-worker-test").value();
+  std::vector<Token> prompt_;
+  std::vector<ChunkFile> files_;
+  engine::EngineThread engine_{std::make_unique<testing::ScriptedEngine>(limits),
+                               {.chunk_tokens = chunk_tokens}};
+  WorkerService service_{engine_, info_, "test"};
+  net::Router router_ = service_.routes();
+  std::unique_ptr<net::HttpClient> http_ = net::make_router_client(router_);
+  WorkerClient client_{*http_, net::Address{}};
+};
+
+TEST_F(WorkerServiceTest, ImportsAListOfFilesAndAnswersFromThem) {
+  const engine::LeaseId lease = open_lease();
+  const FilesImported imported = client_.import_files(lease, files_, soon(), {}).value();
+  EXPECT_EQ(imported.count, chunk_count);
+  EXPECT_FALSE(imported.error) << imported.error->message;
+  const auto generation = client_.generate({.prompt = prompt_, .tokens_max = 2, .sampling = {},
+                                            .stop_strings = {}, .lease = lease}, soon(), {}).value();
+  std::vector<Token> answer;
+  while (true) {
+    const engine::JobEvent event = generation->next(soon()).value();
+    if (const auto* done = std::get_if<engine::PromptDone>(&event)) {
+      EXPECT_EQ(done->reused_tokens, chunk_count * chunk_tokens);
+    }
+    if (const auto* token = std::get_if<engine::TokenDone>(&event)) answer.push_back(token->token);
+    if (std::holds_alternative<engine::Finished>(event)) break;
+  }
+  const Token next = (prompt_.back() + 1) % 1000;
+  EXPECT_EQ(answer, (std::vector<Token>{next, next + 1}));
+}
+
+TEST_F(WorkerServiceTest, StopsAtTheFirstFileThatCannotBeUsed) {
+  Bytes bytes = read_file(files_[3].path, 1 << 20).value();
+  bytes.back() ^= std::byte{1};
+  const ByteSpan whole = bytes;
+  ASSERT_TRUE(real_file_system()->write_atomically(files_[3].path, std::span(&whole, 1),
+                                                   Durability::survives_process));
+  const engine::LeaseId lease = open_lease();
+  const FilesImported imported = client_.import_files(lease, files_, soon(), {}).value();
+  EXPECT_EQ(imported.count, 3u);
+  ASSERT_TRUE(imported.error);
+  EXPECT_EQ(imported.error->code, Code::corrupt);
+  // What came before is there; the rest may follow from elsewhere.
+  EXPECT_EQ(client_.stats(soon(), {})->find("tokens_held")->as_integer(), 3 * chunk_tokens);
+}
+
+TEST_F(WorkerServiceTest, TellsWhichOfTwoFaultsCameFirst) {
+  std::filesystem::remove(files_[4].path);
+  const std::span<const ChunkFile> with_gap = std::span(files_).subspan(1);  // the engine refuses it
+  const FilesImported imported = client_.import_files(open_lease(), with_gap, soon(), {}).value();
+  EXPECT_EQ(imported.count, 0u);
+  ASSERT_TRUE(imported.error);
+  EXPECT_EQ(imported.error->code, Code::invalid_argument);
+  const FilesImported unknown = client_.import_files({99}, files_, soon(), {}).value();
+  EXPECT_EQ(unknown.count, 0u);
+  EXPECT_EQ(unknown.error->code, Code::not_found);
+}
+
+TEST_F(WorkerServiceTest, ImportsNothingFromAnEmptyList) {
+  const FilesImported imported = client_.import_files(open_lease(), {}, soon(), {}).value();
+  EXPECT_EQ(imported.count, 0u);
+  EXPECT_FALSE(imported.error);
+}
+
+}  // namespace
+}  // namespace hearth::node
