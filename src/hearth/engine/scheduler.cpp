@@ -202,6 +202,18 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
   return {};
 }
 
+Result<std::optional<StateDone>> Scheduler::export_held(std::span<const Token> tokens,
+                                                        TokenRange range) {
+  for (const Slot& slot : slots_.slots()) {
+    if (common_prefix(slot.tokens, tokens) < range.end) continue;
+    const Instant started = clock_.now();
+    auto blob = TRY(engine_.export_state(slot.sequence, range));
+    ++stats_.states_exported;
+    return StateDone{range, std::move(blob), clock_.now() - started};
+  }
+  return std::nullopt;
+}
+
 void Scheduler::close_lease(LeaseId lease) {
   if (const auto index = slots_.find_lease(lease); index && !slots_[*index].busy) {
     slots_[*index].lease.reset();

@@ -59,6 +59,8 @@ class Scheduler {
   // what it holds beyond that is dropped first.
   Result<> import_state(LeaseId lease, TokenRange range,
                         std::span<const Token> tokens, ByteSpan blob);
+  // The KV of `range` of `tokens`, from whichever sequence holds it; nothing when none does.
+  Result<std::optional<StateDone>> export_held(std::span<const Token> tokens, TokenRange range);
   void close_lease(LeaseId lease);  // unknown leases are ignored
 
   bool has_work() const { return !running_.empty() || !pending_.empty(); }

@@ -152,4 +152,13 @@ Result<std::unique_ptr<ChunkSource>> WorkerClient::prefill(const engine::Prefill
       new ChunkSource(std::move(stream), kv::ExpectedChunk{.layout = layout, .key = {}}));
 }
 
+Result<std::unique_ptr<ChunkSource>> WorkerClient::export_held(
+    std::span<const Token> tokens, std::uint32_t from, const kv::ChunkKey& parent,
+    const kv::LayoutDigest& layout, Deadline head_deadline, const StopToken& stop) const {
+  const Json head = Json::object({{"from", from}, {"parent", parent.hex()}});
+  auto stream = TRY(open_stream("/v1/exports", head, tokens, head_deadline, stop));
+  return std::unique_ptr<ChunkSource>(
+      new ChunkSource(std::move(stream), kv::ExpectedChunk{.layout = layout, .key = {}}));
+}
+
 }  // namespace hearth::node

@@ -75,6 +75,12 @@ class WorkerClient {
                                                const kv::ChunkKey& parent,
                                                const kv::LayoutDigest& layout,
                                                Deadline head_deadline, const StopToken& stop) const;
+  // Whole chunks of `tokens` from position `from` on, as far as the worker holds them already.
+  Result<std::unique_ptr<ChunkSource>> export_held(std::span<const Token> tokens, std::uint32_t from,
+                                                   const kv::ChunkKey& parent,
+                                                   const kv::LayoutDigest& layout,
+                                                   Deadline head_deadline,
+                                                   const StopToken& stop) const;
   const net::Address& address() const { return address_; }
 
  private:

@@ -48,56 +48,25 @@ class EventBody final : public net::BodySource {
   bool ended_ = false;
 };
 
-// The chunks of a prefill, header and payload in turn, the payload straight from the export.
-class ChunkBody final : public net::BodySource {
+// What a prefill exports, as it is computed. Owns its cancel source, as EventBody does.
+class PrefillStates {
  public:
-  ChunkBody(std::shared_ptr<engine::JobChannel> channel, std::unique_ptr<StopSource> cancel,
-            std::vector<Token> tokens, std::uint32_t export_from, model::LayoutDigest layout,
-            model::ChunkKey parent, kv::Provenance provenance)
-      : channel_(std::move(channel)), cancel_(std::move(cancel)), tokens_(std::move(tokens)),
-        position_(export_from), layout_(layout), parent_(parent),
-        provenance_(std::move(provenance)) {}
-  ~ChunkBody() override { cancel_->request_stop(); }
+  PrefillStates(std::shared_ptr<engine::JobChannel> channel, std::unique_ptr<StopSource> cancel)
+      : channel_(std::move(channel)), cancel_(std::move(cancel)) {}
+  ~PrefillStates() { cancel_->request_stop(); }
 
-  Result<ByteSpan> next(const StopToken& stop) override {
-    if (payload_next_) {
-      payload_next_ = false;
-      return chunk_.payload.span();
-    }
+  Result<std::optional<engine::StateDone>> next(const StopToken& stop) {
     while (true) {
       engine::JobEvent event = TRY(channel_->next(Deadline::never(), stop));
-      if (auto* state = std::get_if<engine::StateDone>(&event)) return start_chunk(std::move(*state));
-      if (std::holds_alternative<engine::Finished>(event)) return ByteSpan{};
+      if (auto* state = std::get_if<engine::StateDone>(&event)) return std::move(*state);
+      if (std::holds_alternative<engine::Finished>(event)) return std::nullopt;
       if (auto* error = std::get_if<Error>(&event)) return std::unexpected(std::move(*error));
     }
   }
 
  private:
-  Result<ByteSpan> start_chunk(engine::StateDone state) {
-    kv::ChunkOrigin origin;
-    origin.layout = layout_;
-    origin.parent = parent_;
-    origin.begin = state.range.begin;
-    origin.tokens.assign(tokens_.begin() + state.range.begin, tokens_.begin() + state.range.end);
-    origin.provenance = provenance_;
-    chunk_ = TRY(kv::make_chunk(std::move(origin), std::move(state.blob)));
-    parent_ = chunk_.header.key;
-    position_ = state.range.end;
-    header_ = kv::encode_header(chunk_.header);
-    payload_next_ = true;
-    return ByteSpan(header_);
-  }
-
   std::shared_ptr<engine::JobChannel> channel_;
   std::unique_ptr<StopSource> cancel_;
-  std::vector<Token> tokens_;
-  std::uint32_t position_;
-  model::LayoutDigest layout_;
-  model::ChunkKey parent_;
-  kv::Provenance provenance_;
-  kv::Chunk chunk_;
-  Bytes header_;
-  bool payload_next_ = false;
 };
 
 }  // namespace
@@ -143,6 +112,8 @@ net::Router WorkerService::routes() {
              [this](Request& r, const PathParams& p) { return import_files(r, p); });
   router.add("POST", "/v1/generate",
              [this](Request& r, const PathParams&) { return generate(r); }, prompt_body);
+  router.add("POST", "/v1/exports",
+             [this](Request& r, const PathParams&) { return exports(r); }, prompt_body);
   router.add("POST", "/v1/prefill",
              [this](Request& r, const PathParams&) { return prefill(r); }, prompt_body);
   return router;
@@ -249,21 +220,58 @@ Result<net::Response> WorkerService::prefill(const net::Request& request) {
     return fail(Code::invalid_argument, fmt::format("export_from is {}, the prompt has {} tokens",
                                                     from, job.prompt.size()));
   }
-  // The key of what comes before: the caller tells how that prefix was cut into chunks.
-  model::ChunkKey parent = model::root_key(*layout_);
-  if (parent_hex) {
-    parent = TRY(model::ChunkKey::parse(*parent_hex));
-  } else if (from > 0) {
-    return fail(Code::invalid_argument, "parent: the key of the last chunk before export_from is missing");
-  }
-  std::vector<Token> tokens = job.prompt;
+  ChunkChain chain = TRY(chain_from(parent_hex, from, job.prompt));
   job.export_from = from;
   auto cancel = std::make_unique<StopSource>();
   auto channel = TRY(engine_.prefill(std::move(job), cancel->token()));
+  const auto states = std::make_shared<PrefillStates>(std::move(channel), std::move(cancel));
   return net::Response::stream(
-      std::make_unique<ChunkBody>(std::move(channel), std::move(cancel), std::move(tokens), from,
-                                  *layout_, parent, provenance_),
+      std::make_unique<ChunkBody>([states](const StopToken& stop) { return states->next(stop); },
+                                  std::move(chain)),
       chunk_stream_type);
+}
+
+// The key of what comes before: the caller tells how that prefix was cut into chunks.
+Result<ChunkChain> WorkerService::chain_from(const std::optional<std::string>& parent_hex,
+                                             std::uint32_t from, std::vector<Token> tokens) const {
+  ChunkChain chain{std::move(tokens), *layout_, model::root_key(*layout_), provenance_};
+  if (parent_hex) {
+    chain.parent = TRY(model::ChunkKey::parse(*parent_hex));
+  } else if (from > 0) {
+    return fail(Code::invalid_argument, "parent: the key of the last chunk before the first one is missing");
+  }
+  return chain;
+}
+
+// One engine call a chunk: answers that run meanwhile wait for one export at most.
+Result<net::Response> WorkerService::exports(const net::Request& request) {
+  if (!layout_) return kv_is_off("export");
+  auto body = TRY(read_body(request));
+  const auto parent_hex = TRY(find<std::string>(body.head, "parent"));
+  const auto from = TRY(get_or<std::uint64_t>(body.head, "from", 0));
+  if (from > body.tokens.size()) {
+    return fail(Code::invalid_argument,
+                fmt::format("from is {}, there are {} tokens", from, body.tokens.size()));
+  }
+  ChunkChain chain = TRY(chain_from(parent_hex, static_cast<std::uint32_t>(from), body.tokens));
+  const std::uint32_t step = info_.chunk_tokens;
+  StateSource source = [this, step, position = static_cast<std::uint32_t>(from),
+                        tokens = std::make_shared<const std::vector<Token>>(std::move(body.tokens))](
+                           const StopToken&) mutable -> Result<std::optional<engine::StateDone>> {
+    const TokenRange range{position, (position / step + 1) * step};
+    if (range.end > tokens->size()) return std::nullopt;
+    const auto out = std::make_shared<std::optional<engine::StateDone>>();  // may outlive the call
+    TRY(engine_.call(
+        [out, tokens, range](engine::Scheduler& scheduler) -> Result<> {
+          *out = TRY(scheduler.export_held(*tokens, range));
+          return {};
+        },
+        Deadline::after(engine_call_deadline)));
+    position = range.end;
+    return std::move(*out);
+  };
+  return net::Response::stream(std::make_unique<ChunkBody>(std::move(source), std::move(chain)),
+                               chunk_stream_type);
 }
 
 }  // namespace hearth::node

@@ -6,6 +6,7 @@
 #include "hearth/engine/engine_thread.h"
 #include "hearth/kv/chunk.h"
 #include "hearth/net/http_router.h"
+#include "hearth/node/worker/chunk_body.h"
 #include "hearth/node/worker/worker_api.h"
 
 namespace hearth::node {
@@ -35,6 +36,9 @@ class WorkerService {
   Result<net::Response> import_chunk(engine::LeaseId lease, std::shared_ptr<const Import> import);
   Result<net::Response> generate(const net::Request& request);
   Result<net::Response> prefill(const net::Request& request);
+  Result<net::Response> exports(const net::Request& request);
+  Result<ChunkChain> chain_from(const std::optional<std::string>& parent_hex, std::uint32_t from,
+                                std::vector<Token> tokens) const;
   Result<net::Response> stats();
   Result<PromptBody> read_body(const net::Request& request) const;
   std::unexpected<Error> kv_is_off(std::string_view what) const;
