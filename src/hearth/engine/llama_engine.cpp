@@ -80,6 +80,19 @@ bool computes(ggml_backend_dev_t device) {
 }
 
 // NULL-terminated, as libllama wants it. Only the terminator: the CPU.
+// Whether the CPU backend stores weights in buffers of that name.
+bool cpu_has_buffers(std::string_view name) {
+  ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+  if (cpu == nullptr) return false;
+  const auto extra_buffers = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(
+      ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(cpu), "ggml_backend_dev_get_extra_bufts"));
+  if (extra_buffers == nullptr) return false;
+  for (auto* type = extra_buffers(cpu); type != nullptr && *type != nullptr; ++type) {
+    if (std::string_view(ggml_backend_buft_name(*type)).find(name) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 Result<std::vector<ggml_backend_dev_t>> choose_devices(const std::string& wanted) {
   std::vector<ggml_backend_dev_t> out;
   std::string names = "cpu";
@@ -158,6 +171,9 @@ Result<> LlamaEngineImplementation::load_model(const LlamaEngineOptions& options
   devices_ = TRY(choose_devices(options.device));
   params.devices = devices_.data();
   params.n_gpu_layers = devices_.size() > 1 ? -1 : 0;
+  // libllama 0.7 puts the three-dimensional matrices of MLA into AMX buffers, for which it then finds
+  // no backend, and ends the process.
+  params.use_extra_bufts = !(info_.shape.mla.has_value() && cpu_has_buffers("AMX"));
   params.load_mode = options.memory_map ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
   params.progress_callback_user_data = &watch;
   params.progress_callback = [](float fraction, void* data) {
