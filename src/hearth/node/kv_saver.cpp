@@ -1,0 +1,61 @@
+#include "hearth/node/kv_saver.h"
+
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "hearth/base/log.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr Duration call_deadline = std::chrono::seconds(60);
+constexpr Duration drain_interval = std::chrono::milliseconds(10);
+
+}  // namespace
+
+KvSaver::KvSaver(const WorkerKeeper& keeper, kv::ChunkStore& store)
+    : keeper_(keeper), store_(store), thread_("kv_save", [this] { run(); }) {}
+
+KvSaver::~KvSaver() {
+  stop_.request_stop();
+  waiting_.close();
+}
+
+void KvSaver::add(std::vector<Token> tokens) {
+  ++unfinished_;
+  if (!waiting_.try_push(std::move(tokens))) --unfinished_;
+}
+
+void KvSaver::drain(Deadline deadline) {
+  while (unfinished_ > 0 && !deadline.passed()) std::this_thread::sleep_for(drain_interval);
+}
+
+void KvSaver::run() {
+  while (auto tokens = waiting_.pop(Deadline::never())) {
+    if (!stop_.stop_requested()) {
+      if (const auto saved = save(*tokens); !saved && !stop_.stop_requested()) {
+        log_warning("KV was not kept: " + saved.error().message);
+      }
+    }
+    --unfinished_;
+  }
+}
+
+Result<> KvSaver::save(const std::vector<Token>& tokens) {
+  const auto worker = keeper_.current();
+  if (!worker || !worker->info.layout()) return {};
+  const model::LayoutDigest layout = *worker->info.layout();
+  const kv::StoredPrefix stored = store_.longest_prefix(layout, tokens);
+  const std::uint32_t from = stored.token_count();
+  if (tokens.size() - from < worker->info.chunk_tokens) return {};
+  const model::ChunkKey parent = stored.chunks.empty() ? model::root_key(layout) : stored.chunks.back().key;
+  const auto source = TRY(worker->client.export_held(tokens, from, parent, layout,
+                                                     Deadline::after(call_deadline), stop_.token()));
+  while (auto chunk = TRY(source->next(Deadline::after(call_deadline)))) {
+    TRY(store_.put(std::make_shared<const kv::Chunk>(std::move(*chunk))));
+  }
+  return {};
+}
+
+}  // namespace hearth::node
