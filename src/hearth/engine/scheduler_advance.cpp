@@ -1,0 +1,103 @@
+// What a decoded batch, or a failed one, means for its jobs.
+#include <algorithm>
+
+#include "hearth/engine/logprobs.h"
+#include "hearth/engine/scheduler_job.h"
+
+namespace hearth::engine {
+
+void Scheduler::after_decode(const std::vector<BatchItem>& batch, Duration took) {
+  std::uint32_t prompt_tokens = 0;
+  for (const auto& job : running_) {
+    if (job->batch_count == 0) continue;
+    if (job->answering) {
+      advance_answer(*job);
+    } else {
+      prompt_tokens += job->batch_count;
+      advance_prompt(*job, job->batch_count);
+    }
+  }
+  if (prompt_tokens >= options_.slice_tokens_min && 2 * prompt_tokens >= batch.size()) {
+    learn_prompt_rate(prompt_tokens, took);
+  }
+}
+
+void Scheduler::advance_prompt(Job& job, std::uint32_t count) {
+  Slot& slot = slots_[*job.slot];
+  const auto begin = job.prompt.begin() + slot.length();
+  slot.tokens.insert(slot.tokens.end(), begin, begin + count);
+  stats_.prompt_tokens_computed += count;
+  job.sink->push(PromptProgress{slot.length(), job.prompt_target()});
+  if (slot.length() == job.prompt_target()) prompt_done(job);
+}
+
+void Scheduler::prompt_done(Job& job) {
+  job.sink->push(PromptDone{job.prompt_tokens(), job.reused_tokens,
+                            job.prompt_target() - job.reused_tokens, job.started - job.submitted,
+                            clock_.now() - job.started});
+  if (job.generate) {
+    job.answering = true;
+    job.next_token = job.prompt.back();
+  } else if (!job.export_from || job.exported_to == job.prompt_tokens()) {
+    finish(job, FinishReason::prefilled);
+  }
+}
+
+void Scheduler::advance_answer(Job& job) {
+  Slot& slot = slots_[*job.slot];
+  slot.tokens.push_back(job.next_token);
+  const std::span<const float> logits = engine_.logits(job.logits_index);
+  const auto sampled = job.sampler->sample(logits);
+  if (!sampled) {
+    end(job, sampled.error());
+    return;
+  }
+  const Instant now = clock_.now();
+  if (job.answer_tokens == 0) job.first_token = now;
+  job.last_token = now;
+  if (engine_.is_end_of_generation(*sampled)) {
+    finish(job, FinishReason::end_of_generation);
+    return;
+  }
+  TokenDone done;
+  done.token = *sampled;
+  done.text = job.text.add(engine_.token_text(*sampled, /*special=*/true));
+  if (job.generate->logprobs > 0) add_logprobs(done, engine_, logits, job.generate->logprobs);
+  if (job.answer_tokens == 0 && job.generate->first_logits) {
+    done.first_logits.assign(logits.begin(), logits.end());
+  }
+  ++job.answer_tokens;
+  ++stats_.answer_tokens;
+  job.next_token = *sampled;
+  job.sink->push(std::move(done));
+  if (job.text.stopped()) {
+    finish(job, FinishReason::stop_string);
+  } else if (job.answer_tokens == job.answer_tokens_max) {
+    finish(job, job.answer_tokens == job.generate->tokens_max ? FinishReason::token_limit
+                                                              : FinishReason::context_full);
+  }
+}
+
+void Scheduler::recover(const Error& error) {
+  std::vector<Job*> in_batch;
+  for (const auto& job : running_) {
+    if (job->batch_count > 0) in_batch.push_back(job.get());
+  }
+  bool evicted = false;
+  if (error.code == Code::resource_exhausted) {
+    for (Slot& slot : slots_.slots()) {
+      if (!slot.idle() || slot.tokens.empty()) continue;
+      evicted = engine_.truncate(slot.sequence, 0).has_value() || evicted;
+      slot.tokens.clear();
+    }
+  }
+  const bool retry = error.code == Code::cancelled || evicted;
+  if (!retry && error.code == Code::resource_exhausted) in_batch = {in_batch.back()};
+  for (Job* job : in_batch) {
+    Slot& slot = slots_[*job->slot];
+    const bool repaired = engine_.truncate(slot.sequence, slot.length()).has_value();
+    if (!retry || !repaired) end(*job, error);
+  }
+}
+
+}  // namespace hearth::engine
