@@ -2,7 +2,8 @@
 // A double of Engine for tests of what stands on top of it: cheap, strict and able to fail on
 // request. Its "model" continues a token t with t + 1 modulo the vocabulary; its KV blob is the
 // token ids of the range, so a test sees where wrong state came from. It checks what libllama
-// would not: gaps, duplicates, sequences out of range, too many cells.
+// would not: gaps, duplicates, sequences out of range. Like libllama it shares the cells of a prefix,
+// and refuses a batch for which no cells are free.
 
 #include <algorithm>
 #include <cstring>
@@ -26,12 +27,9 @@ class ScriptedEngine final : public engine::Engine {
   std::vector<std::size_t> batch_sizes;
   std::vector<std::vector<engine::BatchItem>> batches;
   std::map<std::int32_t, std::vector<Token>> sequences;
+  int refused_for_cells = 0;             // batches and imports
 
-  std::size_t cells_used() const {
-    std::size_t used = 0;
-    for (const auto& [id, tokens] : sequences) used += tokens.size();
-    return used;
-  }
+  std::size_t cells_used() const { return holders_.size() - free_cells_.size(); }
 
   const engine::EngineLimits& limits() const override { return limits_; }
 
@@ -46,12 +44,14 @@ class ScriptedEngine final : public engine::Engine {
       return std::unexpected(error);
     }
     if (stop.stop_requested()) return fail(Code::cancelled, "cancelled");
+    TRY(check_free(items.size()));
     for (const engine::BatchItem& item : items) {
       CHECK(item.sequence.value >= 0 &&
             item.sequence.value < static_cast<std::int32_t>(limits_.sequences));
       auto& tokens = sequences[item.sequence.value];
       CHECK(item.position == tokens.size());
       tokens.push_back(item.token);
+      cells_[item.sequence.value].push_back(take_cell());
     }
     last_batch_.assign(items.begin(), items.end());
     return {};
@@ -68,6 +68,10 @@ class ScriptedEngine final : public engine::Engine {
   Result<> truncate(engine::SequenceId sequence, std::uint32_t length) override {
     auto& tokens = sequences[sequence.value];
     if (tokens.size() > length) tokens.resize(length);
+    auto& cells = cells_[sequence.value];
+    for (; cells.size() > length; cells.pop_back()) {
+      if (--holders_[cells.back()] == 0) free_cells_.push_back(cells.back());
+    }
     return {};
   }
   Result<> share_prefix(engine::SequenceId from, engine::SequenceId to,
@@ -76,6 +80,9 @@ class ScriptedEngine final : public engine::Engine {
     const auto& source = sequences[from.value];
     CHECK(length <= source.size());
     sequences[to.value].assign(source.begin(), source.begin() + length);
+    const auto& cells = cells_[from.value];
+    cells_[to.value].assign(cells.begin(), cells.begin() + length);
+    for (const std::size_t cell : cells_[to.value]) ++holders_[cell];
     return {};
   }
 
@@ -90,6 +97,8 @@ class ScriptedEngine final : public engine::Engine {
     auto& tokens = sequences[sequence.value];
     CHECK(tokens.size() == range.begin);
     if (blob.size() != range.count() * sizeof(Token)) return fail(Code::corrupt, "wrong size");
+    TRY(check_free(range.count()));
+    for (std::uint32_t i = 0; i < range.count(); ++i) cells_[sequence.value].push_back(take_cell());
     tokens.resize(range.end);
     std::memcpy(tokens.data() + range.begin, blob.data(), blob.size());
     return {};
@@ -115,7 +124,26 @@ class ScriptedEngine final : public engine::Engine {
   bool is_end_of_generation(Token token) const override { return token == end_token; }
 
  private:
+  Result<> check_free(std::size_t cells) {
+    if (cells_used() + cells <= limits_.context_tokens) return {};
+    ++refused_for_cells;
+    return fail(Code::resource_exhausted, "no free cells");
+  }
+  std::size_t take_cell() {
+    if (free_cells_.empty()) {
+      holders_.push_back(1);
+      return holders_.size() - 1;
+    }
+    const std::size_t cell = free_cells_.back();
+    free_cells_.pop_back();
+    holders_[cell] = 1;
+    return cell;
+  }
+
   engine::EngineLimits limits_;
+  std::map<std::int32_t, std::vector<std::size_t>> cells_;  // of each sequence, by position
+  std::vector<std::uint32_t> holders_;                      // sequences that hold the cell
+  std::vector<std::size_t> free_cells_;
   std::vector<engine::BatchItem> last_batch_;
   std::vector<float> row_;
 };

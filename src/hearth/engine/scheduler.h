@@ -81,6 +81,7 @@ class Scheduler {
   void admit();
   Result<bool> start(Job& job);
   Result<> prepare_slot(const Placement& placement);
+  Result<> truncate(std::size_t slot, std::uint32_t length);
   std::vector<BatchItem> build_batch();
   void add_prompt_slices(std::vector<BatchItem>& batch, bool answers_running);
   std::uint32_t slice_budget(bool answers_running) const;

@@ -1,8 +1,6 @@
 // From the queue into a sequence.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "hearth/engine/scheduler_job.h"
 
 namespace hearth::engine {
@@ -20,6 +18,7 @@ void Scheduler::admit() {
 
 // False: there is no sequence or no room for it now.
 Result<bool> Scheduler::start(Job& job) {
+  const auto prompt = std::span<const Token>(job.prompt).first(job.prompt_target());
   std::optional<Placement> placement;
   if (job.lease) {
     const auto index = slots_.find_lease(*job.lease);
@@ -27,15 +26,14 @@ Result<bool> Scheduler::start(Job& job) {
       return fail(Code::not_found,
                   fmt::format("no lease {}: it was used, closed or expired", job.lease->value));
     }
-    auto evict = slots_.make_room(*index, job.total_tokens);
+    const std::uint32_t keep = common_prefix(slots_[*index].tokens, prompt);
+    auto evict = slots_.make_room(*index, keep, job.total_tokens);
     if (!evict) return false;
-    placement = Placement{*index, common_prefix(slots_[*index].tokens, job.prompt), {},
-                          std::move(*evict)};
+    placement = Placement{*index, keep, {}, std::move(*evict)};
   } else {
-    placement = slots_.place(job.prompt, job.total_tokens);
+    placement = slots_.place(prompt, job.total_tokens);
     if (!placement) return false;
   }
-  placement->keep_tokens = std::min(placement->keep_tokens, job.prompt_target());
   TRY(prepare_slot(*placement));
   Slot& slot = slots_[placement->slot];
   slot.busy = true;
@@ -51,20 +49,20 @@ Result<bool> Scheduler::start(Job& job) {
 }
 
 Result<> Scheduler::prepare_slot(const Placement& placement) {
-  for (const std::size_t victim : placement.evict) {
-    TRY(engine_.truncate(slots_[victim].sequence, 0));
-    slots_[victim].tokens.clear();
-  }
-  Slot& slot = slots_[placement.slot];
-  const std::uint32_t keep = placement.share_from ? 0 : placement.keep_tokens;
-  TRY(engine_.truncate(slot.sequence, keep));
-  slot.tokens.resize(keep);
+  TRY(truncate(placement.slot, placement.share_from ? 0 : placement.keep_tokens));
   if (placement.share_from) {
-    const Slot& source = slots_[*placement.share_from];
-    TRY(engine_.share_prefix(source.sequence, slot.sequence, placement.keep_tokens));
-    slot.tokens.assign(source.tokens.begin(), source.tokens.begin() + placement.keep_tokens);
+    TRY(engine_.share_prefix(slots_[*placement.share_from].sequence,
+                             slots_[placement.slot].sequence, placement.keep_tokens));
+    slots_.share(*placement.share_from, placement.slot, placement.keep_tokens);
   }
+  for (const std::size_t victim : placement.evict) TRY(truncate(victim, 0));
   slots_.touch(placement.slot);
+  return {};
+}
+
+Result<> Scheduler::truncate(std::size_t slot, std::uint32_t length) {
+  TRY(engine_.truncate(slots_[slot].sequence, length));
+  slots_.truncate(slot, length);
   return {};
 }
 

@@ -23,9 +23,8 @@ void Scheduler::after_decode(const std::vector<BatchItem>& batch, Duration took)
 }
 
 void Scheduler::advance_prompt(Job& job, std::uint32_t count) {
-  Slot& slot = slots_[*job.slot];
-  const auto begin = job.prompt.begin() + slot.length();
-  slot.tokens.insert(slot.tokens.end(), begin, begin + count);
+  const Slot& slot = slots_[*job.slot];
+  slots_.append(*job.slot, std::span(job.prompt).subspan(slot.length(), count));
   stats_.prompt_tokens_computed += count;
   job.sink->push(PromptProgress{slot.length(), job.prompt_target()});
   if (slot.length() == job.prompt_target()) prompt_done(job);
@@ -44,8 +43,7 @@ void Scheduler::prompt_done(Job& job) {
 }
 
 void Scheduler::advance_answer(Job& job) {
-  Slot& slot = slots_[*job.slot];
-  slot.tokens.push_back(job.next_token);
+  slots_.append(*job.slot, std::span(&job.next_token, 1));
   const std::span<const float> logits = engine_.logits(job.logits_index);
   const auto sampled = job.sampler->sample(logits);
   if (!sampled) {
@@ -85,10 +83,9 @@ void Scheduler::recover(const Error& error) {
   }
   bool evicted = false;
   if (error.code == Code::resource_exhausted) {
-    for (Slot& slot : slots_.slots()) {
-      if (!slot.idle() || slot.tokens.empty()) continue;
-      evicted = engine_.truncate(slot.sequence, 0).has_value() || evicted;
-      slot.tokens.clear();
+    for (std::size_t i = 0; i < slots_.slots().size(); ++i) {
+      if (!slots_[i].idle() || slots_[i].tokens.empty()) continue;
+      evicted = truncate(i, 0).has_value() || evicted;
     }
   }
   const bool retry = error.code == Code::cancelled || evicted;

@@ -40,24 +40,20 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
                             range.begin, range.end, slot.length()));
   }
   if (range.begin < slot.length()) {
-    TRY(engine_.truncate(slot.sequence, range.begin));
-    slot.tokens.resize(range.begin);
+    TRY(truncate(*index, range.begin));
   }
-  const auto room = slots_.make_room(*index, range.end);
+  const auto room = slots_.make_room(*index, slot.length(), range.end);
   if (!room) {
     return fail(Code::resource_exhausted,
                 "the cells of this worker are promised to other requests");
   }
-  for (const std::size_t victim : *room) {
-    TRY(engine_.truncate(slots_[victim].sequence, 0));
-    slots_[victim].tokens.clear();
-  }
+  for (const std::size_t victim : *room) TRY(truncate(victim, 0));
   if (auto imported = engine_.import_state(slot.sequence, range, blob); !imported) {
     ++stats_.states_refused;
     return imported;
   }
   ++stats_.states_imported;
-  slot.tokens.insert(slot.tokens.end(), tokens.begin(), tokens.end());
+  slots_.append(*index, tokens);
   slot.reserved_tokens = std::max(slot.reserved_tokens, slot.length());
   slots_.touch(*index);
   return {};
