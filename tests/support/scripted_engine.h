@@ -22,7 +22,7 @@ class ScriptedEngine final : public engine::Engine {
 
   // --- what tests may set and read
   Token end_token = -1;                  // generation ends when this one is chosen
-  std::vector<Error> decode_errors;      // served once each, in order, instead of decoding
+  std::vector<Error> decode_errors;      // served once each, in order, after half of the batch
   std::function<void()> before_decode;   // runs at the start of each decode
   std::vector<std::size_t> batch_sizes;
   std::vector<std::vector<engine::BatchItem>> batches;
@@ -41,18 +41,12 @@ class ScriptedEngine final : public engine::Engine {
     if (!decode_errors.empty()) {
       const Error error = decode_errors.front();
       decode_errors.erase(decode_errors.begin());
+      take(items.first(items.size() / 2));
       return std::unexpected(error);
     }
     if (stop.stop_requested()) return fail(Code::cancelled, "cancelled");
     TRY(check_free(items.size()));
-    for (const engine::BatchItem& item : items) {
-      CHECK(item.sequence.value >= 0 &&
-            item.sequence.value < static_cast<std::int32_t>(limits_.sequences));
-      auto& tokens = sequences[item.sequence.value];
-      CHECK(item.position == tokens.size());
-      tokens.push_back(item.token);
-      cells_[item.sequence.value].push_back(take_cell());
-    }
+    take(items);
     last_batch_.assign(items.begin(), items.end());
     return {};
   }
@@ -124,6 +118,16 @@ class ScriptedEngine final : public engine::Engine {
   bool is_end_of_generation(Token token) const override { return token == end_token; }
 
  private:
+  void take(std::span<const engine::BatchItem> items) {
+    for (const engine::BatchItem& item : items) {
+      CHECK(item.sequence.value >= 0 &&
+            item.sequence.value < static_cast<std::int32_t>(limits_.sequences));
+      auto& tokens = sequences[item.sequence.value];
+      CHECK(item.position == tokens.size());
+      tokens.push_back(item.token);
+      cells_[item.sequence.value].push_back(take_cell());
+    }
+  }
   Result<> check_free(std::size_t cells) {
     if (cells_used() + cells <= limits_.context_tokens) return {};
     ++refused_for_cells;

@@ -89,11 +89,13 @@ void Scheduler::recover(const Error& error) {
     }
   }
   const bool retry = error.code == Code::cancelled || evicted;
-  if (!retry && error.code == Code::resource_exhausted) in_batch = {in_batch.back()};
+  // A batch that was too large may fit with one job less.
+  const bool ends_one = !retry && error.code == Code::resource_exhausted;
   for (Job* job : in_batch) {
-    Slot& slot = slots_[*job->slot];
+    const Slot& slot = slots_[*job->slot];
     const bool repaired = engine_.truncate(slot.sequence, slot.length()).has_value();
-    if (!retry || !repaired) end(*job, error);
+    const bool goes_on = retry || (ends_one && job != in_batch.back());
+    if (!goes_on || !repaired) end(*job, error);
   }
 }
 

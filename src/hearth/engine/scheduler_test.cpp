@@ -281,6 +281,16 @@ TEST_F(SchedulerTest, OutOfCellsEvictsIdleSequencesAndGoesOn) {
   EXPECT_EQ(sink->answer().size(), 2u);
 }
 
+TEST_F(SchedulerTest, BatchThatDoesNotFitEndsOneJobAndTheOthersGoOn) {
+  const auto first = generate(run_of(2), 5);
+  const auto second = generate(run_of(3, 100), 5);
+  while (first->answer().empty() || second->answer().empty()) scheduler.step();
+  engine.decode_errors = {Error{Code::resource_exhausted, "no cells"}};
+  run_until_done();
+  EXPECT_EQ(first->answer(), (std::vector<Token>{2, 3, 4, 5, 6}));
+  EXPECT_EQ(second->all<Error>().at(0)->code, Code::resource_exhausted);
+}
+
 // Whatever mix of jobs, cancels and errors: each ends once, nothing stays busy, answers are right.
 TEST_F(SchedulerTest, RandomTrafficEndsAndStaysRight) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
