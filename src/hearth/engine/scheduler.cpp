@@ -15,7 +15,7 @@ Scheduler::Scheduler(Engine& engine, const Clock& clock, SchedulerOptions option
       clock_(clock),
       options_(options),
       slots_(engine.limits().sequences, engine.limits().context_tokens) {
-  CHECK(options_.chunk_tokens > 0);
+  CHECK(options_.chunk_tokens > 0 && options_.answer_step_tokens > 0);
 }
 
 Scheduler::~Scheduler() { fail_all(Error{Code::unavailable, "the worker is shutting down"}); }
@@ -81,6 +81,7 @@ Result<> Scheduler::enqueue(std::unique_ptr<Job> job) {
 bool Scheduler::step() {
   drop_cancelled();
   expire_leases();
+  const bool ended_one = grow_answers();  // before newcomers
   admit();
   bool exported = false;
   for (const auto& job : running_) {
@@ -100,7 +101,7 @@ bool Scheduler::step() {
     }
   }
   std::erase_if(running_, [](const auto& job) { return job->ended; });
-  return exported || !batch.empty();
+  return ended_one || exported || !batch.empty();
 }
 
 void Scheduler::drop_cancelled() {

@@ -1,6 +1,8 @@
 // From the queue into a sequence.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "hearth/engine/scheduler_job.h"
 
 namespace hearth::engine {
@@ -19,6 +21,8 @@ void Scheduler::admit() {
 // False: there is no sequence or no room for it now.
 Result<bool> Scheduler::start(Job& job) {
   const auto prompt = std::span<const Token>(job.prompt).first(job.prompt_target());
+  const std::uint32_t tokens =
+      std::min(job.total_tokens, job.prompt_tokens() + options_.answer_step_tokens);
   std::optional<Placement> placement;
   if (job.lease) {
     const auto index = slots_.find_lease(*job.lease);
@@ -27,18 +31,18 @@ Result<bool> Scheduler::start(Job& job) {
                   fmt::format("no lease {}: it was used, closed or expired", job.lease->value));
     }
     const std::uint32_t keep = common_prefix(slots_[*index].tokens, prompt);
-    auto evict = slots_.make_room(*index, keep, job.total_tokens);
+    auto evict = slots_.make_room(*index, keep, tokens);
     if (!evict) return false;
     placement = Placement{*index, keep, {}, std::move(*evict)};
   } else {
-    placement = slots_.place(prompt, job.total_tokens);
+    placement = slots_.place(prompt, tokens);
     if (!placement) return false;
   }
   TRY(prepare_slot(*placement));
   Slot& slot = slots_[placement->slot];
   slot.busy = true;
   slot.lease.reset();
-  slot.reserved_tokens = job.total_tokens;
+  slot.reserved_tokens = tokens;
   job.slot = placement->slot;
   job.started = clock_.now();
   job.reused_tokens = slot.length();

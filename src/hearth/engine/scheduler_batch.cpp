@@ -18,6 +18,7 @@ std::vector<BatchItem> Scheduler::build_batch() {
     job->batch_count = 0;
     if (!job->answering || job->ended || !job->sink->has_room()) continue;
     const Slot& slot = slots_[*job->slot];
+    if (slot.length() >= slot.reserved_tokens) continue;  // waits for cells
     job->batch_count = 1;
     job->logits_index = batch.size();
     batch.push_back({job->next_token, slot.length(), slot.sequence, /*wants_logits=*/true});

@@ -23,7 +23,7 @@ struct Scheduler::Job {
   std::optional<GenerateRequest> generate;  // without prompt and lease; absent: prefill only
   std::shared_ptr<JobSink> sink;            // shared with whoever reads the events
   StopToken stop;
-  std::uint32_t total_tokens = 0;
+  std::uint32_t total_tokens = 0;  // cells, if the answer becomes as long as it may
   std::uint32_t answer_tokens_max = 0;
 
   // Where it is.

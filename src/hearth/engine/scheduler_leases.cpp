@@ -42,7 +42,8 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
   if (range.begin < slot.length()) {
     TRY(truncate(*index, range.begin));
   }
-  const auto room = slots_.make_room(*index, slot.length(), range.end);
+  const auto room =
+      slots_.make_room(*index, slot.length(), std::max(range.end, slot.reserved_tokens));
   if (!room) {
     return fail(Code::resource_exhausted,
                 "the cells of this worker are promised to other requests");

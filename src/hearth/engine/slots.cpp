@@ -114,13 +114,8 @@ std::optional<std::vector<std::size_t>> SlotTable::make_room(std::size_t slot, c
   const auto fits = [&](std::span<const std::size_t> evicted) {
     return cells_needed(slot, kept, total_tokens, evicted) <= context_tokens_;
   };
-  std::vector<std::size_t> idle;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (i != slot && slots_[i].idle() && !slots_[i].tokens.empty()) idle.push_back(i);
-  }
-  std::ranges::sort(idle, {}, [&](std::size_t i) { return slots_[i].last_used; });
   std::vector<std::size_t> evict;
-  for (const std::size_t i : idle) {
+  for (const std::size_t i : idle_slots_except(slot)) {
     if (fits(evict)) break;
     evict.push_back(i);
   }
@@ -132,6 +127,24 @@ std::optional<std::vector<std::size_t>> SlotTable::make_room(std::size_t slot, c
     if (fits(fewer)) evict = std::move(fewer);
   }
   return evict;
+}
+
+std::uint32_t SlotTable::length_max(std::size_t slot) const {
+  const std::uint32_t length = slots_[slot].length();
+  const std::uint64_t needed =
+      cells_needed(slot, cells_.runs(slot), length, idle_slots_except(slot));
+  return needed < context_tokens_ ? length + context_tokens_ - static_cast<std::uint32_t>(needed)
+                                  : length;
+}
+
+// Least recently used first.
+std::vector<std::size_t> SlotTable::idle_slots_except(std::size_t slot) const {
+  std::vector<std::size_t> idle;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (i != slot && slots_[i].idle() && !slots_[i].tokens.empty()) idle.push_back(i);
+  }
+  std::ranges::sort(idle, {}, [&](std::size_t i) { return slots_[i].last_used; });
+  return idle;
 }
 
 // If `slot` held the cells `kept` and those it still needs up to `total_tokens`.

@@ -58,11 +58,14 @@ class SlotTable {
   // least recently used first, none that can stay. Nothing when that cannot be.
   std::optional<std::vector<std::size_t>> make_room(std::size_t slot, std::uint32_t keep_tokens,
                                                     std::uint32_t total_tokens) const;
+  // How long `slot` could become if every idle slot were emptied.
+  std::uint32_t length_max(std::size_t slot) const;
   std::optional<std::size_t> find_lease(LeaseId lease) const;
   void touch(std::size_t slot) { slots_[slot].last_used = ++use_counter_; }
 
  private:
   std::optional<std::size_t> choose_victim(std::uint32_t total_tokens) const;
+  std::vector<std::size_t> idle_slots_except(std::size_t slot) const;
   std::optional<std::vector<std::size_t>> make_room(std::size_t slot, const CellRuns& kept,
                                                     std::uint32_t total_tokens) const;
   std::uint64_t cells_needed(std::size_t slot, const CellRuns& kept, std::uint32_t total_tokens,
