@@ -99,6 +99,7 @@ class Scheduler {
   void advance_prompt(Job& job, std::uint32_t count);
   void export_piece(Job& job);
   void advance_answer(Job& job);
+  void tell_progress(Job& job);
   void prompt_done(Job& job);
   void recover(const Error& error);
   void finish(Job& job, FinishReason reason);

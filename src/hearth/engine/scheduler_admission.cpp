@@ -48,6 +48,7 @@ Result<bool> Scheduler::start(Job& job) {
   job.reused_tokens = slot.length();
   stats_.prompt_tokens_reused += slot.length();
   ++stats_.jobs_started;
+  tell_progress(job);
   if (slot.length() == job.prompt_target()) prompt_done(job);
   return true;
 }

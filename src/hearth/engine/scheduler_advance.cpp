@@ -26,8 +26,13 @@ void Scheduler::advance_prompt(Job& job, std::uint32_t count) {
   const Slot& slot = slots_[*job.slot];
   slots_.append(*job.slot, std::span(job.prompt).subspan(slot.length(), count));
   stats_.prompt_tokens_computed += count;
-  job.sink->push(PromptProgress{slot.length(), job.prompt_target()});
+  tell_progress(job);
   if (slot.length() == job.prompt_target()) prompt_done(job);
+}
+
+void Scheduler::tell_progress(Job& job) {
+  job.sink->push(
+      PromptProgress{slots_[*job.slot].length(), job.prompt_target(), job.reused_tokens});
 }
 
 void Scheduler::prompt_done(Job& job) {

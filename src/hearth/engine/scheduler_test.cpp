@@ -101,6 +101,25 @@ TEST_F(SchedulerTest, ReusesThePrefixOfAnEarlierTurn) {
   EXPECT_EQ(second->answer(), std::vector<Token>{320});
 }
 
+TEST_F(SchedulerTest, TellsWhatIsReusedBeforeThePromptIsComputed) {
+  generate(run_of(300), 3);
+  run_until_done();
+  engine.batch_sizes.clear();
+  const auto second = generate(run_of(2'000), 1);
+  engine.before_decode = [&] {
+    const auto told = second->all<PromptProgress>();
+    ASSERT_FALSE(told.empty());
+    EXPECT_EQ(told[0]->reused_tokens, 302u);
+    EXPECT_EQ(told[0]->tokens_done, 302u);
+    EXPECT_EQ(told[0]->tokens_total, 1'999u);
+  };
+  run_until_done();
+  for (const PromptProgress* progress : second->all<PromptProgress>()) {
+    EXPECT_EQ(progress->reused_tokens, 302u);
+  }
+  EXPECT_EQ(second->all<PromptProgress>().back()->tokens_done, 1'999u);
+}
+
 TEST_F(SchedulerTest, RunningAnswersKeepTheirPaceBesideALongPrompt) {
   const auto first = generate(run_of(2), 50);
   while (first->answer().empty()) scheduler.step();

@@ -310,7 +310,8 @@ Json event_json(const engine::JobEvent& event) {
   struct Writer {
     Json operator()(const engine::PromptProgress& e) const {
       return Json::object({{"event", "progress"}, {"tokens_done", e.tokens_done},
-                           {"tokens_total", e.tokens_total}});
+                           {"tokens_total", e.tokens_total},
+                           {"reused_tokens", e.reused_tokens}});
     }
     Json operator()(const engine::PromptDone& e) const {
       return Json::object({{"event", "prompt"}, {"prompt_tokens", e.prompt_tokens},
@@ -346,7 +347,8 @@ Result<engine::JobEvent> event_from_json(const Json& json) {
   if (kind == "progress") {
     const auto done = TRY(get_u32(json, "tokens_done"));
     const auto total = TRY(get_u32(json, "tokens_total"));
-    return engine::JobEvent(engine::PromptProgress{done, total});
+    const auto reused = TRY(get_u32(json, "reused_tokens"));
+    return engine::JobEvent(engine::PromptProgress{done, total, reused});
   }
   return fail(Code::invalid_argument, fmt::format("event: '{}' is not known", kind));
 }
