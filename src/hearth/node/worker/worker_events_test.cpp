@@ -1,4 +1,4 @@
-#include "hearth/node/worker/worker_api.h"
+#include "hearth/node/worker/worker_events.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ std::string again(const engine::JobEvent& event) {
   return read ? dump_json(event_json(*read)) : read.error().message;
 }
 
-TEST(WorkerApi, EventsComeBackAsTheyWere) {
+TEST(WorkerEvents, EventsComeBackAsTheyWere) {
   engine::TokenDone token{.token = 7, .text = "a", .logprob = -0.5, .piece = "\xC3", .top = {},
                           .first_logits = {0.5F, -2}};
   token.top.push_back({7, -0.5, "\xC3"});
@@ -31,7 +31,7 @@ TEST(WorkerApi, EventsComeBackAsTheyWere) {
   }
 }
 
-TEST(WorkerApi, ProgressCarriesWhatWasReused) {
+TEST(WorkerEvents, ProgressCarriesWhatWasReused) {
   const auto event = event_from_json(event_json(engine::PromptProgress{300, 900, 44})).value();
   const auto& progress = std::get<engine::PromptProgress>(event);
   EXPECT_EQ(progress.tokens_done, 300u);
@@ -39,7 +39,7 @@ TEST(WorkerApi, ProgressCarriesWhatWasReused) {
   EXPECT_EQ(progress.reused_tokens, 44u);
 }
 
-TEST(WorkerApi, RefusesEventsThatLackAField) {
+TEST(WorkerEvents, RefusesEventsThatLackAField) {
   for (const std::string_view text : {
            R"({})", R"({"event":"other"})",
            R"({"event":"progress","tokens_done":1,"tokens_total":2})",
