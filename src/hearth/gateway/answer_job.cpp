@@ -80,32 +80,22 @@ void AnswerJob::attach() {
   ++readers_;
 }
 
-void AnswerJob::detach(bool delivered, Instant now) {
+void AnswerJob::detach(Delivery delivery, Instant now) {
   const std::lock_guard hold(mutex_);
   --readers_;
-  delivered_ = delivered_ || delivered;
+  delivered_stream_ = delivered_stream_ || delivery == Delivery::stream;
+  delivered_whole_ = delivered_whole_ || delivery == Delivery::whole;
   unread_since_ = now;
 }
 
-bool AnswerJob::is_done_with(Instant now, Duration grace) const {
+AnswerJob::State AnswerJob::state() const {
   const std::lock_guard hold(mutex_);
-  if (!end_ && !error_) return false;
-  return readers_ == 0 && (delivered_ || error_ || now - unread_since_ >= grace);
-}
-
-bool AnswerJob::is_over() const {
-  const std::lock_guard hold(mutex_);
-  return end_ || error_;
-}
-
-bool AnswerJob::was_delivered() const {
-  const std::lock_guard hold(mutex_);
-  return delivered_;
-}
-
-bool AnswerJob::is_read() const {
-  const std::lock_guard hold(mutex_);
-  return readers_ > 0;
+  return {.over = end_ || error_,
+          .failed = error_.has_value(),
+          .read = readers_ > 0,
+          .delivered_stream = delivered_stream_,
+          .delivered_whole = delivered_whole_,
+          .unread_since = unread_since_};
 }
 
 std::uint32_t AnswerJob::prompt_tokens_done() const {

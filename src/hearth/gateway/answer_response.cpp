@@ -21,7 +21,7 @@ class AnswerBody final : public net::BodySource {
 
   Result<ByteSpan> next(const StopToken& stop) override {
     if (over_) {
-      attachment_->set_delivered();  // asked for more: all before it was sent
+      attachment_->set_delivered(AnswerJob::Delivery::stream);  // asked for more: all before it was sent
       return ByteSpan{};
     }
     out_.clear();

@@ -84,12 +84,13 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
 ApiResult<std::unique_ptr<Attachment>> Answering::find_or_start(Call& call, const Json& body,
                                                                 const ChatRequest& request) {
   const std::string session = session_of(call.request) + request.session_key;
-  std::optional<Digest256> key;
+  std::optional<Repetition> repetition;
   if (!call.request.headers.contains(no_join_header)) {
-    key = repeat_key(call.dialect.name(), parts_.access.client_name(call.request), session, body);
-    if (auto running = jobs_.find(*key, !session.empty())) {
-      call.joined = true;
-      ++parts_.metrics.requests_attached;
+    repetition = {.key = repeat_key(call.dialect.name(), parts_.access.client_name(call.request),
+                                    session, body),
+                  .has_session = !session.empty(), .stream = call.stream};
+    if (auto running = jobs_.find(*repetition)) {
+      count_joined(call);
       return running;
     }
   }
@@ -99,12 +100,19 @@ ApiResult<std::unique_ptr<Attachment>> Answering::find_or_start(Call& call, cons
   plan.began = call.began;
   count_prompt(plan.prompt);
   const auto prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
-  return jobs_.start(key, new_info(/*handle=*/new_id()), prompt_tokens,
-                     [this, plan = std::move(plan)](AnswerJob& job, const StopToken& stop) {
-                       const RunnerParts runner{parts_.service, parts_.prompts, parts_.format,
-                                                parts_.metrics, jobs_.grace()};
-                       run_answer(runner, plan, job, stop);
-                     });
+  const auto work = [this, plan = std::move(plan)](AnswerJob& job, const StopToken& stop) {
+    const RunnerParts runner{parts_.service, parts_.prompts, parts_.format, parts_.metrics,
+                             jobs_.grace()};
+    run_answer(runner, plan, job, stop);
+  };
+  auto started = TRY(jobs_.start(repetition, new_info(/*handle=*/new_id()), prompt_tokens, work));
+  if (started.joined) count_joined(call);
+  return std::move(started.attachment);
+}
+
+void Answering::count_joined(Call& call) {
+  call.joined = true;
+  ++parts_.metrics.requests_attached;
 }
 
 ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest& request,
@@ -115,7 +123,7 @@ ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest&
   const WholeAnswer answer = TRY(wait_for_answer(*job, times, call.request.stop));
   net::Response response =
       net::Response::json(200, call.dialect.whole(job->job().info(), request, answer));
-  job->set_delivered();
+  job->set_delivered(AnswerJob::Delivery::whole);
   parts_.metrics.count_request(call.dialect.name(), 200);
   log_answer(call.logged(), {answer.end.usage, std::string(reason_name(answer.end.reason))});
   return replies_.finish(std::move(response), call.request, call.id);

@@ -41,6 +41,7 @@ class Answering {
                                const ApiError& error);
   net::Response event_stream(const Call& call, net::Body body) const;
   AnswerInfo new_info(std::string handle) const;
+  void count_joined(Call& call);
   void count_prompt(const Prompt& prompt);
 
   const AnsweringParts parts_;
