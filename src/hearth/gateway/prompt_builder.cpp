@@ -51,7 +51,7 @@ void TokenCache::put(const Digest256& key, std::vector<Token> tokens) {
   held_tokens_ += tokens.size();
   entries_.emplace_front(key, std::move(tokens));
   by_key_[key] = entries_.begin();
-  while (held_tokens_ > tokens_max) {
+  while (held_tokens_ > tokens_max || entries_.size() > entries_max) {
     held_tokens_ -= entries_.back().second.size();
     by_key_.erase(entries_.back().first);
     entries_.pop_back();

@@ -25,6 +25,7 @@ namespace hearth::gateway {
 class TokenCache {
  public:
   static constexpr std::size_t tokens_max = 4 << 20;  // 16 MiB of ids
+  static constexpr std::size_t entries_max = 64 << 10;  // about 12 MiB beside them
 
   const std::vector<Token>* find(const Digest256& key);
   void put(const Digest256& key, std::vector<Token> tokens);
