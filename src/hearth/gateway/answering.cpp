@@ -170,7 +170,7 @@ net::Response Answering::count_tokens(const Dialect& dialect, const net::Request
     }
     const Json body = TRY(parse_body(request));
     const ChatRequest parsed = TRY(dialect.parse(body, /*counting=*/true));
-    const Prompt prompt = TRY(parts_.prompts.build(parsed, request.stop));
+    const Prompt prompt = TRY(build_prompt(parts_.prompts, parsed, request.stop));
     return prompt.tokens.size();
   }();
   if (!count) return replies_.refuse(dialect, count.error(), request, id);

@@ -29,8 +29,8 @@ class Chat {
   ScriptedModel& model() { return model_; }
   PromptBuilder& builder() { return builder_; }
 
-  ApiResult<Prompt> build(chat::Conversation conversation, std::optional<bool> thinking = {}) {
-    return builder_.build({.conversation = std::move(conversation), .thinking = thinking}, {});
+  ApiResult<Prompt> build(chat::Conversation conversation) {
+    return builder_.build({.conversation = std::move(conversation)}, /*thinking=*/true, {});
   }
 
   // The turn that the model answers `prompt` with, remembered.
@@ -273,7 +273,7 @@ TEST(PromptBuilder, RawPromptsAreContinuedAsTheyAre) {
   options.facts.adds_bos = true;
   Chat chat(kimi, options);
   const auto raw = [&](RawPrompt prompt) {
-    return chat.builder().build({.raw_prompt = std::move(prompt)}, {});
+    return chat.builder().build({.raw_prompt = std::move(prompt)}, /*thinking=*/true, {});
   };
   EXPECT_EQ(raw("ab")->tokens, (std::vector<Token>{7, 'a', 'b'}));
   EXPECT_EQ(raw("<|im_end|>")->tokens.size(), 11U);  // text
