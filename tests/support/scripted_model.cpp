@@ -85,11 +85,15 @@ class ScriptedModel::Stream final : public engine::AnswerStream {
   // All but the last token in slices; the last is the answer's first step.
   Result<engine::JobEvent> read_prompt(Deadline deadline) {
     const auto target = static_cast<std::uint32_t>(request_.prompt.size()) - 1;
+    const auto progress = [&] {
+      return engine::JobEvent(engine::PromptProgress{
+          .tokens_done = done_, .tokens_total = target, .reused_tokens = reused_});
+    };
+    if (!std::exchange(placed_, true)) return progress();
     if (done_ < target) {
       if (answer_.prompt_gate && !answer_.prompt_gate->pass(deadline)) return not_yet();
       done_ += std::min(model_.options_.slice_tokens, target - done_);
-      return engine::JobEvent(
-          engine::PromptProgress{.tokens_done = done_, .tokens_total = target});
+      return progress();
     }
     prompt_done_ = true;
     done_ = target + 1;
@@ -131,6 +135,7 @@ class ScriptedModel::Stream final : public engine::AnswerStream {
   const StopToken stop_;
   engine::TextAssembler text_;
   std::ptrdiff_t given_ = 0;
+  bool placed_ = false;
   bool prompt_done_ = false;
   bool over_ = false;
 };

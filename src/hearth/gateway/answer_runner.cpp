@@ -58,7 +58,7 @@ class Run {
   Result<bool> take(engine::JobEvent event) {
     if (auto* error = std::get_if<Error>(&event)) return std::unexpected(std::move(*error));
     if (const auto* progress = std::get_if<engine::PromptProgress>(&event)) {
-      if (!std::exchange(placed_, true)) start(progress->tokens_done);
+      if (!std::exchange(placed_, true)) start(progress->reused_tokens);
       job_.progress(progress->tokens_done);
     } else if (const auto* done = std::get_if<engine::PromptDone>(&event)) {
       placed_ = true;
