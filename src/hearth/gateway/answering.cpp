@@ -24,6 +24,15 @@ ApiResult<Json> parse_body(const net::Request& request) {
   return *std::move(body);
 }
 
+// A field for the log. What follows in a schema are the client's own names.
+std::string_view shown_field(std::string_view field) {
+  for (const std::string_view schema : {".parameters", ".schema"}) {
+    const auto at = field.find(schema);
+    if (at != std::string_view::npos) field = field.substr(0, at + schema.size());
+  }
+  return field.empty() ? "-" : field;
+}
+
 // What outlives the request, for the line in the log.
 struct LoggedCall {
   std::string id, dialect;
@@ -53,7 +62,7 @@ struct Answering::Call {
   // The message of an error may quote a field's value; the field's name is enough here.
   void log_refusal(const ApiError& error) const {
     log_info(fmt::format("request={} api={} refused status={} field={}", id, dialect.name(),
-                         dialect.error_status(error), error.field.empty() ? "-" : error.field));
+                         dialect.error_status(error), shown_field(error.field)));
   }
 };
 
@@ -61,8 +70,12 @@ net::Response Answering::answer(const Dialect& dialect, const net::Request& requ
   Call call{.dialect = dialect, .request = request};
   auto response = try_answer(call);
   if (response) return *std::move(response);
-  parts_.metrics.count_request(dialect.name(), dialect.error_status(response.error()));
-  call.log_refusal(response.error());
+  if (request.stop.stop_requested()) {
+    log_answer(call.logged(), {.usage = {}, .outcome = "left"});  // nobody reads what follows
+  } else {
+    parts_.metrics.count_request(dialect.name(), dialect.error_status(response.error()));
+    call.log_refusal(response.error());
+  }
   return replies_.refuse(dialect, response.error(), request, call.id);
 }
 

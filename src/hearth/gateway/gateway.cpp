@@ -55,11 +55,7 @@ class GatewayService final : public Gateway {
   net::HttpServerOptions server_options() const override {
     net::HttpServerOptions out;
     out.render_error = [this](const net::Request& request, int status, const Error& error) {
-      const ApiError shown{.kind = kind_of_status(status), .message = error.message};
-      net::Response response =
-          replies_.refuse(dialect_of(request.path), shown, request, new_request_id());
-      response.status = status;
-      return response;
+      return server_error(request, status, error);
     };
     return out;
   }
@@ -128,6 +124,20 @@ class GatewayService final : public Gateway {
       response.headers.set("Access-Control-Max-Age", "600");
       return response;
     }, /*needs_key=*/false);
+  }
+
+  net::Response server_error(const net::Request& request, int status, const Error& error) const {
+    const Dialect& dialect = dialect_of(request.path);
+    // What is served here and what not is nobody else's business.
+    const bool no_route = status == 404 || status == 405;
+    if (const auto refused = access_.check(request, /*needs_key=*/true); refused && no_route) {
+      return replies_.refuse(dialect, *refused, request, new_request_id());
+    }
+    net::Response response =
+        replies_.refuse(dialect, {.kind = kind_of_status(status), .message = error.message},
+                        request, new_request_id());
+    response.status = status;
+    return response;
   }
 
   std::string metrics_text() const {
