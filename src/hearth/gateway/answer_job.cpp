@@ -45,9 +45,14 @@ void AnswerJob::failed(ApiError error) {
   changed_.notify_all();
 }
 
-bool AnswerJob::is_abandoned(Instant now, Duration grace) const {
+bool AnswerJob::abandon(Instant now, Duration grace) {
   const std::lock_guard hold(mutex_);
-  return readers_ == 0 && now - unread_since_ >= grace;
+  if (readers_ > 0 || now - unread_since_ < grace) return false;
+  error_ = ApiError{.kind = ApiError::Kind::overloaded,
+                    .message = "every client of this answer had left; send the request again",
+                    .retry_after = Duration::zero()};
+  changed_.notify_all();
+  return true;
 }
 
 AnswerJob::View AnswerJob::view(std::size_t cursor) const {

@@ -29,8 +29,8 @@ class AnswerJob {
   void add(std::vector<AnswerEvent> events);
   void ended(AnswerEnd end);
   void failed(ApiError error);
-  // Nobody reads and nobody has for `grace`: worth cancelling.
-  bool is_abandoned(Instant now, Duration grace) const;
+  // Fails the job when nobody reads it and nobody has for `grace`; true: it did.
+  bool abandon(Instant now, Duration grace);
 
   // --- readers
   struct View {

@@ -188,16 +188,17 @@ TEST(AnswerJob, IsAbandonedOnlyWithoutReadersAndAfterItsGrace) {
   AnswerJob job({.id = "a"}, 1, begin);
   const auto after = [&](int s) { return begin + std::chrono::seconds(s); };
   const Duration grace = std::chrono::seconds(10);
-  EXPECT_FALSE(job.is_abandoned(after(9), grace));
-  EXPECT_TRUE(job.is_abandoned(after(10), grace));
+  EXPECT_FALSE(job.abandon(after(9), grace));
   job.attach();
-  EXPECT_FALSE(job.is_abandoned(after(1000), grace));
+  EXPECT_FALSE(job.abandon(after(1000), grace));
   job.attach();
   job.detach(Delivery::none, after(1000));
-  EXPECT_FALSE(job.is_abandoned(after(2000), grace));
+  EXPECT_FALSE(job.abandon(after(2000), grace));
   job.detach(Delivery::none, after(2000));
-  EXPECT_FALSE(job.is_abandoned(after(2009), grace));
-  EXPECT_TRUE(job.is_abandoned(after(2010), grace));
+  EXPECT_FALSE(job.abandon(after(2009), grace));
+  EXPECT_FALSE(job.state().failed);
+  EXPECT_TRUE(job.abandon(after(2010), grace));
+  EXPECT_TRUE(job.state().failed);  // nobody joins it any more
 }
 
 TEST(AnswerJob, ReadersSeeTheSameFromTheStartAtTheirOwnPace) {
