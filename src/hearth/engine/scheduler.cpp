@@ -10,10 +10,20 @@
 
 namespace hearth::engine {
 
+namespace {
+
+SchedulerOptions fitted(SchedulerOptions options, const EngineLimits& limits) {
+  const std::uint32_t step_max = std::max(1U, limits.context_tokens / (2 * limits.sequences));
+  options.answer_step_tokens = std::min(options.answer_step_tokens, step_max);
+  return options;
+}
+
+}  // namespace
+
 Scheduler::Scheduler(Engine& engine, const Clock& clock, SchedulerOptions options)
     : engine_(engine),
       clock_(clock),
-      options_(options),
+      options_(fitted(options, engine.limits())),
       slots_(engine.limits().sequences, engine.limits().context_tokens) {
   CHECK(options_.chunk_tokens > 0 && options_.answer_step_tokens > 0);
 }

@@ -32,7 +32,8 @@ struct SchedulerOptions {
   Duration stream_delay_max = std::chrono::milliseconds(150);  // a prompt slice may delay answers so long
   std::uint32_t slice_tokens_min = 32;     // of a prompt, beside running answers
   // Cells are set aside for so much of an answer at a time: most are far shorter than they may be,
-  // and what is promised to one is taken from idle conversations.
+  // and what is promised to one is taken from idle conversations. Less in a small context: the steps
+  // of all sequences together are at most half of it.
   std::uint32_t answer_step_tokens = 1024;
 };
 

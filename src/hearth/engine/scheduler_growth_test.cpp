@@ -68,6 +68,25 @@ TEST(SchedulerGrowth, ALargeLimitDoesNotCostAnIdleConversation) {
   EXPECT_EQ(next->all<PromptDone>().at(0)->reused_tokens, 699u);
 }
 
+TEST(SchedulerGrowth, LeasesThatAreGivenOutCanAllBeAnsweredFrom) {
+  Machine machine(1'000);
+  std::vector<LeaseId> leases;
+  for (Token first = 0; first < 400; first += 100) {
+    const auto lease = machine.scheduler.open_lease(run_of(300, first), std::chrono::hours(1));
+    if (lease) leases.push_back(lease->lease);
+  }
+  EXPECT_EQ(leases.size(), 2u);  // 364 cells each; a third would have none for its answer
+  std::vector<std::shared_ptr<Recorder>> sinks;
+  for (std::size_t i = 0; i < leases.size(); ++i) {
+    sinks.push_back(std::make_shared<Recorder>());
+    ASSERT_TRUE(machine.scheduler.submit(
+        GenerateRequest{.prompt = run_of(300, static_cast<Token>(100 * i)), .tokens_max = 20,
+                        .lease = leases[i]}, sinks.back(), {}));
+  }
+  machine.run_until_done();
+  for (const auto& sink : sinks) EXPECT_EQ(sink->answer().size(), 20u);
+}
+
 TEST(SchedulerGrowth, GrowthTakesTheLeastRecentlyUsedIdleSequenceOnly) {
   Machine machine(1'000);
   const auto old = run_of(300, 100), recent = run_of(300, 500);

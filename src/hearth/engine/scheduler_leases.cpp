@@ -9,15 +9,20 @@ namespace hearth::engine {
 
 Result<LeaseInfo> Scheduler::open_lease(std::span<const Token> prompt, Duration keep) {
   expire_leases();
-  const auto placement = slots_.place(prompt, static_cast<std::uint32_t>(prompt.size()));
+  // With room for the answer's first step: leases that could only be filled would wait for one
+  // another.
+  const std::uint32_t tokens =
+      std::min(static_cast<std::uint32_t>(prompt.size()) + options_.answer_step_tokens,
+               engine_.limits().context_tokens);
+  const auto placement = slots_.place(prompt, tokens);
   if (!placement) {
-    return fail(Code::resource_exhausted, "every sequence of this worker is in use");
+    return fail(Code::resource_exhausted, "every sequence or cell of this worker is in use");
   }
   TRY(prepare_slot(*placement));
   Slot& slot = slots_[placement->slot];
   slot.lease = LeaseId{next_lease_++};
   slot.lease_until = clock_.now() + keep;
-  slot.reserved_tokens = static_cast<std::uint32_t>(prompt.size());
+  slot.reserved_tokens = tokens;
   return LeaseInfo{*slot.lease, slot.length()};
 }
 
