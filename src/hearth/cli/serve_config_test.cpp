@@ -21,7 +21,7 @@ model = "/models/kimi.gguf"
 host = "192.168.1.5"
 port = 9000
 api_keys = ["one-long-key", "another-long-key"]
-chat_format = "llama-3"
+chat_format = "llama3"
 [worker]
 context = 131072
 kv_type = "q8_0"
@@ -40,7 +40,7 @@ level = "warning"
   EXPECT_EQ(config.host, "192.168.1.5");
   EXPECT_EQ(config.port, 9000U);
   EXPECT_EQ(config.api_keys.size(), 2U);
-  EXPECT_EQ(config.chat_format, "llama-3");
+  EXPECT_EQ(config.chat_format, "llama3");
   EXPECT_EQ(config.context_tokens, 131072U);
   EXPECT_EQ(config.kv_type, "q8_0");
   EXPECT_FALSE(config.store);
