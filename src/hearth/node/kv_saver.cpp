@@ -1,8 +1,6 @@
 #include "hearth/node/kv_saver.h"
 
-#include <chrono>
 #include <memory>
-#include <thread>
 
 #include "hearth/base/log.h"
 
@@ -10,7 +8,6 @@ namespace hearth::node {
 namespace {
 
 constexpr Duration call_deadline = std::chrono::seconds(60);
-constexpr Duration drain_interval = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -23,12 +20,21 @@ KvSaver::~KvSaver() {
 }
 
 void KvSaver::add(std::vector<Token> tokens) {
-  ++unfinished_;
-  if (!waiting_.try_push(std::move(tokens))) --unfinished_;
+  {
+    const std::lock_guard hold(mutex_);
+    ++unfinished_;
+  }
+  if (!waiting_.try_push(std::move(tokens))) finished_one();
 }
 
 void KvSaver::drain(Deadline deadline) {
-  while (unfinished_ > 0 && !deadline.passed()) std::this_thread::sleep_for(drain_interval);
+  std::unique_lock hold(mutex_);
+  idle_.wait_until(hold, deadline.when(), [this] { return unfinished_ == 0; });
+}
+
+void KvSaver::finished_one() {
+  const std::lock_guard hold(mutex_);
+  if (--unfinished_ == 0) idle_.notify_all();
 }
 
 void KvSaver::run() {
@@ -38,7 +44,7 @@ void KvSaver::run() {
         log_warning("KV was not kept: " + saved.error().message);
       }
     }
-    --unfinished_;
+    finished_one();
   }
 }
 

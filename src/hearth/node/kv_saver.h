@@ -4,7 +4,8 @@
 //
 // Best effort: what the worker no longer holds, or what the store refuses, is computed again one day.
 
-#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <vector>
 
 #include "hearth/base/bounded_queue.h"
@@ -31,13 +32,16 @@ class KvSaver {
   static constexpr std::size_t waiting_max = 16;
 
   void run();
+  void finished_one();
   Result<> save(const std::vector<Token>& tokens);
 
   const WorkerKeeper& keeper_;
   kv::ChunkStore& store_;
   StopSource stop_;
   BoundedQueue<std::vector<Token>> waiting_{waiting_max};
-  std::atomic<std::size_t> unfinished_{0};
+  std::mutex mutex_;  // what follows
+  std::condition_variable idle_;
+  std::size_t unfinished_ = 0;
   Thread thread_;
 };
 
