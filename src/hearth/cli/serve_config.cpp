@@ -79,7 +79,7 @@ const std::vector<Setting>& settings() {
        "[\"https://chat.example\"]", Kind::list, 0, 0, {}, to(&C::allowed_origins)},
       {"serve", "model_name", "--model-name", "the name that clients see", "\"kimi-k2.6\"", Kind::text, 0, 0, {},
        to(&C::model_name)},
-      {"serve", "chat_format", "--chat-format", "instead of the one chosen from the model's template", "\"kimi\"",
+      {"serve", "chat_format", "--chat-format", "instead of the one chosen from the model's template", "\"kimi-k2.6\"",
        Kind::text, 0, 0, chat_formats(), to(&C::chat_format)},
 
       {"worker", "context", "--context", "tokens of KV for all conversations together (32768)", "32768", Kind::integer, 256,
