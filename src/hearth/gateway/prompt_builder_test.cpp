@@ -157,6 +157,28 @@ TEST(PromptBuilder, ToolTurnsAreRememberedWithIdsRewrittenAndResultsOutOfOrder) 
   EXPECT_EQ(follow(turn, 1, 0)->tokens, plain->tokens);
 }
 
+// Ids of any make, also after a restart: the position alone says what the model sees.
+TEST(PromptBuilder, FiveHundredCallsAreNumberedByTheirPosition) {
+  const auto history = [](const std::string& id_prefix) {
+    chat::Conversation out = question();
+    for (int i = 0; i < 500; ++i) {
+      const std::string id = id_prefix + std::to_string(i);
+      out.messages.push_back({.role = Role::assistant, .calls = {{.id = id, .name = "now"}}});
+      out.messages.push_back(result(id, "noon"));
+    }
+    return out;
+  };
+  Chat before;
+  Chat after_restart;
+  const auto first = before.build(history("toolu_"));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(after_restart.build(history("call_"))->tokens, first->tokens);
+  EXPECT_EQ(first->calls_before, 500U);
+  const std::string shown = before.model().text_of(first->tokens);
+  EXPECT_NE(shown.find("functions.now:499<|tool_call_argument_begin|>"), std::string::npos);
+  EXPECT_EQ(shown.find("toolu_"), std::string::npos);
+}
+
 TEST(PromptBuilder, CallsThatWereNoJsonComeBackAsTheyWere) {
   Chat chat;
   chat::Conversation conversation = question();
