@@ -124,7 +124,8 @@ TEST_P(DialectGolden, EqualsTheTranscripts) {
 // One line a dialect: folder, maker, and how many transcripts there are at least.
 INSTANTIATE_TEST_SUITE_P(
     Dialects, DialectGolden,
-    testing::Values(GoldenDialect{"anthropic", make_anthropic_messages, 80}),
+    testing::Values(GoldenDialect{"anthropic", make_anthropic_messages, 80},
+                    GoldenDialect{"openai_chat", make_openai_chat, 60}),
     [](const auto& parameter) { return std::string(parameter.param.folder); });
 
 }  // namespace

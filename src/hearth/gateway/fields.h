@@ -50,4 +50,18 @@ inline ApiResult<const Json*> find_array(const Json& object, std::string_view ke
   return refuse(field_path(path, key), "expected an array, got " + std::string(found->kind_name()));
 }
 
+inline ApiResult<void> expect_object(const Json& value, const std::string& path) {
+  if (value.is_object()) return {};
+  return refuse(path, "expected an object, got " + std::string(value.kind_name()));
+}
+
+// nullptr when absent or null.
+inline ApiResult<const Json*> find_object(const Json& object, std::string_view key,
+                                          std::string_view path = {}) {
+  const Json* found = object.find(key);
+  if (found == nullptr || found->is_null()) return nullptr;
+  TRY(expect_object(*found, field_path(path, key)));
+  return found;
+}
+
 }  // namespace hearth::gateway

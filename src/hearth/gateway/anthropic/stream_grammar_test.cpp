@@ -7,59 +7,12 @@
 #include "hearth/base/random.h"
 #include "hearth/gateway/anthropic/handles.h"
 #include "tests/support/anthropic_stream.h"
-#include "tests/support/gateway_json.h"
+#include "tests/support/random_answer.h"
 
 namespace hearth::gateway {
 namespace {
 
 using test::WriterStep;
-
-AnswerEvent random_event(Random& random) {
-  static const std::vector<std::string> pieces = {"", "a", "Grüße ", "\n\n", "{\"", "<think>", "👍",
-                                                  "event: ping\ndata: {}\n\n"};
-  AnswerEvent out;
-  out.text = pieces[random.below(pieces.size())];
-  const auto dice = random.below(5);
-  if (dice < 2) {
-    out.kind = AnswerEvent::Kind::thinking;
-  } else if (dice == 4) {
-    out = {.kind = AnswerEvent::Kind::call, .text = "{\"text\":\"", .id = "toolu_1", .name = "now"};
-    for (auto left = random.below(4000); left > 0; --left) out.text += random.chance(0.5) ? "é" : "x";
-    out.text += "\"}";
-    if (random.chance(0.1)) out.text = "{\"city\":";  // must not happen; still no broken stream
-  }
-  return out;
-}
-
-AnswerEnd random_end(Random& random) {
-  AnswerEnd out;
-  out.reason = static_cast<AnswerEnd::Reason>(random.below(4));
-  if (out.reason == AnswerEnd::Reason::stop_string) out.stop_string = "###";
-  out.usage.prompt_tokens = static_cast<std::uint32_t>(random.below(1000));
-  out.usage.cached_tokens =
-      static_cast<std::uint32_t>(random.below(out.usage.prompt_tokens + std::uint64_t{1}));
-  out.usage.answer_tokens = 1 + static_cast<std::uint32_t>(random.below(1000));
-  return out;
-}
-
-std::vector<WriterStep> random_steps(Random& random) {
-  std::vector<WriterStep> out;
-  out.push_back({.kind = WriterStep::Kind::begin, .usage = {.prompt_tokens = 9}});
-  for (auto left = random.below(20); left > 0; --left) {
-    if (random.chance(0.3)) {
-      out.push_back({.kind = WriterStep::Kind::heartbeat});
-    } else {
-      out.push_back({.kind = WriterStep::Kind::event, .event = random_event(random)});
-    }
-  }
-  if (random.chance(0.2)) {
-    out.push_back({.kind = WriterStep::Kind::error,
-                   .error = {.kind = ApiError::Kind::overloaded, .message = "busy"}});
-  } else {
-    out.push_back({.kind = WriterStep::Kind::end, .end = random_end(random)});
-  }
-  return out;
-}
 
 ChatRequest random_request(Random& random) {
   ChatRequest out{.model = "m"};
@@ -93,7 +46,7 @@ TEST(AnthropicStreamTest, KeepsItsGrammarAndEqualsTheWholeAnswer) {
     SCOPED_TRACE(seed);
     Random random(seed);
     const ChatRequest request = random_request(random);
-    const auto steps = random_steps(random);
+    const auto steps = test::random_steps(random);
     std::string bytes;
     const auto writer = dialect->make_writer(test::golden_info(), request);
     for (const WriterStep& step : steps) test::apply(step, *writer, bytes);
@@ -121,7 +74,7 @@ TEST(AnthropicStreamTest, InputCountsAddUpToThePrompt) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     Random random(seed);
     const ChatRequest request = random_request(random);
-    const WholeAnswer answer{{}, random_end(random)};
+    const WholeAnswer answer{{}, test::random_end(random)};
     const Json whole = dialect->whole(test::golden_info(), request, answer);
     const auto count = [&](const char* key) {
       return whole.find("usage")->find(key)->as_integer();

@@ -1,17 +1,14 @@
 #include "hearth/gateway/anthropic/writer.h"
 
-#include "hearth/base/utf8.h"
 #include "hearth/gateway/anthropic/answer_json.h"
 #include "hearth/gateway/anthropic/errors.h"
 #include "hearth/gateway/anthropic/handles.h"
 #include "hearth/gateway/anthropic/request.h"
+#include "hearth/gateway/pieces.h"
 #include "hearth/net/sse.h"
 
 namespace hearth::gateway::anthropic {
 namespace {
-
-// Arguments of a call are cut so that no event is large.
-constexpr std::size_t arguments_piece_bytes_max = 4096;
 
 class MessageWriter final : public AnswerWriter {
  public:
@@ -124,10 +121,7 @@ class MessageWriter final : public AnswerWriter {
     start(tool_use_block(call, Json::object()), out);
     const std::string input = call_input_text(call);
     for (std::string_view rest = input; !rest.empty();) {
-      std::size_t size = complete_utf8_prefix(rest.substr(0, arguments_piece_bytes_max));
-      if (size == 0) size = rest.size();
-      delta("input_json_delta", "partial_json", rest.substr(0, size), out);
-      rest.remove_prefix(size);
+      delta("input_json_delta", "partial_json", take_piece(rest), out);
     }
     stop(out);
   }

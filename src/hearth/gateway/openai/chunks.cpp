@@ -1,0 +1,33 @@
+#include "hearth/gateway/openai/chunks.h"
+
+#include "hearth/gateway/openai/errors.h"
+#include "hearth/net/sse.h"
+
+namespace hearth::gateway::openai {
+
+void send_chunk(const Json& chunk, std::string& out) { out += net::sse_event("", dump_json(chunk)); }
+
+void send_heartbeat(std::string& out) { out += net::sse_comment("working"); }
+
+void send_done(std::string& out) { out += net::sse_event("", "[DONE]"); }
+
+void send_error(const ApiError& error, std::string& out) { send_chunk(error_body(error), out); }
+
+Json answer_head(const AnswerInfo& info, std::string_view id_prefix, std::string_view object) {
+  return Json::object({{"id", std::string(id_prefix) + info.id},
+                       {"object", object},
+                       {"created", info.created_s},
+                       {"model", info.model}});
+}
+
+std::string_view finish_reason(AnswerEnd::Reason reason) {
+  switch (reason) {
+    case AnswerEnd::Reason::tokens_max: return "length";
+    case AnswerEnd::Reason::calls: return "tool_calls";
+    case AnswerEnd::Reason::end_turn:
+    case AnswerEnd::Reason::stop_string: break;
+  }
+  return "stop";
+}
+
+}  // namespace hearth::gateway::openai

@@ -1,0 +1,20 @@
+#pragma once
+// What the streams of chat and plain completions have in common: events without names, usage on
+// request, and an end that is no JSON.
+
+#include "hearth/gateway/api.h"
+
+namespace hearth::gateway::openai {
+
+void send_chunk(const Json& chunk, std::string& out);
+// A comment: the clients of these two streams count bytes, not events.
+void send_heartbeat(std::string& out);
+void send_done(std::string& out);
+void send_error(const ApiError& error, std::string& out);
+
+// {"id","object","created","model"}, to which choices and usage are added.
+Json answer_head(const AnswerInfo& info, std::string_view id_prefix, std::string_view object);
+// "stop", "length" or "tool_calls".
+std::string_view finish_reason(AnswerEnd::Reason reason);
+
+}  // namespace hearth::gateway::openai

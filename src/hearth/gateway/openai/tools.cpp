@@ -1,0 +1,55 @@
+#include "hearth/gateway/openai/tools.h"
+
+namespace hearth::gateway::openai {
+
+using Kind = chat::ToolChoice::Kind;
+
+ApiResult<void> ToolList::add(chat::Tool tool, const std::string& path) {
+  if (!names_.insert(tool.name).second) {
+    return refuse(field_path(path, "name"),
+                  "another tool has the name '" + tool.name + "'; names must be unique");
+  }
+  tools_.push_back(std::move(tool));
+  return {};
+}
+
+ApiResult<chat::Tool> read_function(const Json& json, const std::string& path) {
+  chat::Tool out;
+  out.name = TRY(get_field<std::string>(json, "name", path));
+  if (out.name.empty()) return refuse(field_path(path, "name"), "is empty");
+  const auto description = TRY(find_field<std::string>(json, "description", path));
+  out.description = description.value_or("");
+  const Json* parameters = TRY(find_object(json, "parameters", path));
+  if (parameters != nullptr) out.parameters = *parameters;
+  return out;
+}
+
+ApiResult<Kind> choice_kind(const std::string& word, const ToolList& tools) {
+  if (word == "auto") return Kind::automatic;
+  if (word == "none") return Kind::none;
+  if (word != "required") {
+    return refuse("tool_choice", "expected \"auto\", \"none\", \"required\" or a function");
+  }
+  if (tools.empty()) return refuse("tool_choice", "demands a call, but no tool is declared");
+  return Kind::required;
+}
+
+ApiResult<chat::ToolChoice> named_choice(std::string name, const std::string& path,
+                                         const ToolList& tools) {
+  if (!tools.has(name)) {
+    return refuse(path, "no function '" + name + "' is declared in tools");
+  }
+  return chat::ToolChoice{.kind = Kind::named, .name = std::move(name)};
+}
+
+void set_arguments(chat::ToolCall& call, const std::string& text) {
+  if (text.empty()) return;  // some clients write a call without arguments like that
+  auto json = parse_json(text);
+  if (json && json->is_object()) {
+    call.arguments = *std::move(json);
+  } else {
+    call.raw_arguments = text;
+  }
+}
+
+}  // namespace hearth::gateway::openai

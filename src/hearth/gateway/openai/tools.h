@@ -1,0 +1,37 @@
+#pragma once
+// Declared functions, the choice among them, and calls in the history. A function is the same
+// object in chat (inside "function") and in Responses (beside "type").
+
+#include <set>
+
+#include "hearth/chat/message.h"
+#include "hearth/gateway/fields.h"
+
+namespace hearth::gateway::openai {
+
+// In the client's order, each name once.
+class ToolList {
+ public:
+  // `path` is where the tool stands in the request.
+  ApiResult<void> add(chat::Tool tool, const std::string& path);
+  bool has(std::string_view name) const { return names_.contains(name); }
+  bool empty() const { return tools_.empty(); }
+  std::vector<chat::Tool> take() { return std::move(tools_); }
+
+ private:
+  std::vector<chat::Tool> tools_;
+  std::set<std::string, std::less<>> names_;
+};
+
+// {"name","description","parameters"}; `strict` is not looked at, arguments always fit the schema.
+ApiResult<chat::Tool> read_function(const Json& json, const std::string& path);
+
+// "auto", "none" and "required".
+ApiResult<chat::ToolChoice::Kind> choice_kind(const std::string& word, const ToolList& tools);
+ApiResult<chat::ToolChoice> named_choice(std::string name, const std::string& path,
+                                         const ToolList& tools);
+
+// Arguments that are no JSON object are kept as they were written.
+void set_arguments(chat::ToolCall& call, const std::string& text);
+
+}  // namespace hearth::gateway::openai
