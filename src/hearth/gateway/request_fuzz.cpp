@@ -8,7 +8,9 @@
 #include "hearth/base/utf8.h"
 #include "hearth/gateway/answer_plan.h"
 #include "tests/support/anthropic_stream.h"
+#include "tests/support/chunk_stream.h"
 #include "tests/support/gateway_json.h"
+#include "tests/support/response_stream.h"
 #include "tests/support/scripted_model.h"
 
 namespace {
@@ -34,6 +36,17 @@ void check_refusal(const Dialect& dialect, const ApiError& error) {
   CHECK(parse_json(dump_json(dialect.error_body(error, "req_1"))));
 }
 
+std::vector<std::string> complaints(const Dialect& dialect, const ChatRequest& request,
+                                    std::string_view bytes) {
+  const bool with_usage = request.extra.find("include_usage") != nullptr;
+  if (dialect.name() == "anthropic") return test::read_anthropic_stream(bytes).complaints;
+  if (dialect.name() == "openai_chat") return test::read_chat_stream(bytes, with_usage).complaints;
+  if (dialect.name() == "openai_completions") {
+    return test::read_completion_stream(bytes, with_usage).complaints;
+  }
+  return test::read_response_stream(bytes).complaints;
+}
+
 // What a reader of the job makes of it.
 void check_answer(const Dialect& dialect, const ChatRequest& request, AnswerJob& job) {
   const auto view = job.wait(0, false, Deadline::never(), {});
@@ -54,9 +67,7 @@ void check_answer(const Dialect& dialect, const ChatRequest& request, AnswerJob&
     CHECK(!event.name.empty() && event.id.starts_with(dialect.call_id_prefix()));
   }
   writer->end(*view.end, bytes);
-  if (dialect.call_id_prefix() == "toolu_") {
-    CHECK(test::read_anthropic_stream(bytes).complaints.empty());
-  }
+  CHECK(complaints(dialect, request, bytes).empty());
   CHECK(parse_json(dump_json(dialect.whole(test::golden_info(), request, whole))));
 }
 

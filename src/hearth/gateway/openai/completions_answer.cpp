@@ -12,8 +12,8 @@ constexpr std::string_view id_prefix = "cmpl-";
 constexpr std::string_view object = "text_completion";
 
 Json choice_json(std::string_view text, Json logprobs, Json finish_reason) {
-  return Json::object({{"text", text},
-                       {"index", 0},
+  return Json::object({{"index", 0},
+                       {"text", text},
                        {"logprobs", std::move(logprobs)},
                        {"finish_reason", std::move(finish_reason)}});
 }
