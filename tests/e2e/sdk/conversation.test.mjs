@@ -14,7 +14,7 @@ const tools = [{ name: "read", description: "Reads a part of a file.", input_sch
 let server;
 
 before(async () => {
-  server = await Server.start("qwen3moe-tiny-q8_0.gguf", ["--context", "40960", "--no-store", "--ubatch", "1024"]);
+  server = await Server.start("qwen3moe-tiny-q8_0.gguf", ["--context", "40960", "--no-store", "--ubatch", "1024", "--threads", "2"]);
 });
 after(async () => { await server.close(); });
 

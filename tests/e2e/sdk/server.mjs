@@ -27,7 +27,7 @@ export class Server {
       join(process.env.HEARTH_BIN, "hearth"),
       ["serve", "--model", join(process.env.HEARTH_MODELS, model), "--port", "0",
         // One thread: a second one on a busy machine waits at every barrier.
-        "--threads", "1", ...flags],
+        ...(flags.includes("--threads") ? [] : ["--threads", "1"]), ...flags],
       { env: { ...process.env, HEARTH_HOME: this.home, ...environment },
         stdio: ["ignore", "pipe", "pipe"] });
     this.child.stderr.on("data", (data) => { this.log = (this.log + data).slice(-1_000_000); });
