@@ -43,7 +43,7 @@ class Size:
 
 FULL = Size("medium", 5, 21, depth_tokens=1024, decode_tokens=128, prefill_tokens=2048, stream_prompt_tokens=128,
             stream_tokens=128, split_tokens=4096, short_requests=1000, gateway_tokens=200,
-            gateway_prefix_tokens=7500, gateway_short_requests=100,
+            gateway_prefix_tokens=8000, gateway_short_requests=100,
             gateway_turn_prefix_tokens=29_000)
 QUICK = Size("small", 2, 4, depth_tokens=128, decode_tokens=32, prefill_tokens=512, stream_prompt_tokens=32,
              stream_tokens=32, split_tokens=1500, short_requests=50, gateway_tokens=40,

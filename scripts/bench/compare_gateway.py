@@ -98,8 +98,9 @@ def sentence(length, seed):
     return " ".join(f"{(seed * 7919 + i * 104729) % 99991}" for i in range(length // 5 + 2))[:length]
 
 
-def servers(run):
-    return HearthServer(run, "--no-store"), peer.LlamaServer(run, slots=4, model=run.gateway_model)
+def servers(run, context=None):
+    return (HearthServer(run, "--no-store", context=context),
+            peer.LlamaServer(run, slots=4, model=run.gateway_model, context=context))
 
 
 def latencies(run):
@@ -186,7 +187,7 @@ def cached_ttft(run):
     result = Comparison(
         "gateway_cached_ttft", "ms", 1.0, "lower", peer_is="llama-server",
         what=f"time to the first token of a message of {prefix} tokens whose KV is held, all but its last 30")
-    hearth, llama = servers(run)
+    hearth, llama = servers(run, context=2 * prefix)
     with hearth, llama:
         text = sentence(prefix, 3)
 

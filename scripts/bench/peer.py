@@ -61,13 +61,14 @@ def free_port():
 class LlamaServer:
     """On loopback, with the settings of our worker; use in a `with`."""
 
-    def __init__(self, run, slots, model=None):
+    def __init__(self, run, slots, model=None, context=None):
         self.port = free_port()
         self.slot_directory = run.scratch / "slots"
         self.slot_directory.mkdir(exist_ok=True)
         # --cache-ram 0: the server would otherwise copy idle slots to a second cache between requests.
         command = run.tools.command(
-            "llama-server", "-m", model or run.model, "--host", "127.0.0.1", "--port", self.port, "-c", run.context,
+            "llama-server", "-m", model or run.model, "--host", "127.0.0.1", "--port", self.port,
+            "-c", context or run.context,
             "-np", slots, "--kv-unified", "-b", run.batch, "-ub", run.ubatch, "-t", run.threads, "-fa", "on",
             "--cache-ram", 0, "--fit", "off", "--no-ui", "--slot-save-path", f"{self.slot_directory}/",
             *([] if run.peers_repack else ["--no-repack"]))
