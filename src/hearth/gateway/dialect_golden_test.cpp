@@ -125,7 +125,7 @@ TEST_P(DialectGolden, EqualsTheTranscripts) {
 INSTANTIATE_TEST_SUITE_P(
     Dialects, DialectGolden,
     testing::Values(GoldenDialect{"anthropic", make_anthropic_messages, 80},
-                    GoldenDialect{"openai_chat", make_openai_chat, 60}),
+                    GoldenDialect{"openai_chat", make_openai_chat, 140}),
     [](const auto& parameter) { return std::string(parameter.param.folder); });
 
 }  // namespace
