@@ -19,6 +19,7 @@ demo: build ## prefill in one process, decode in another, compared with one proc
 	@$(BUILD)/bin/hearth demo
 
 test: build ## every test
+	@scripts/setup.sh --sdk
 	@cd $(BUILD) && ctest --output-on-failure --label-exclude slow -j $(JOBS)
 
 soak: build ## the long tests

@@ -3,7 +3,8 @@
 #   DEPENDS names modules below (the arrows of ARCHITECTURE.md), LIBRARIES third parties.
 # hearth_test(NAME SOURCES ... DEPENDS ... [LABELS ...])
 #   A GoogleTest executable, its cases discovered by ctest. Those labelled `process` run an engine,
-#   whose threads spin on every core: each runs alone.
+#   whose threads want every core: each runs alone, and does not spin while it waits for a core that
+#   somebody else is using.
 # hearth_fuzz(NAME SOURCE ... DEPENDS ...)
 #   One source, two builds: libFuzzer under HEARTH_FUZZ, else a ctest that replays the corpus in
 #   tests/corpus/NAME.
@@ -38,7 +39,8 @@ function(hearth_test name)
     set(alone TRUE)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${alone} LABELS "${arg_LABELS}")
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${alone} ENVIRONMENT OMP_WAIT_POLICY=passive
+      LABELS "${arg_LABELS}")
 endfunction()
 
 function(hearth_fuzz name)

@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh            what `make build` needs
 #   scripts/setup.sh --fuzz     clang-19 and its run-time libraries (make fuzz)
+#   scripts/setup.sh --sdk      the client libraries of the gateway's tests (npm); skipped without Node
 #   scripts/setup.sh --vulkan   also ggml's Vulkan backend and Mesa's software device (cross-backend test)
 #
 # Idempotent: what is already there is left alone, and a second run touches no network.
@@ -134,6 +135,22 @@ install_vulkan() {
   touch "$vulkan_stamp"
 }
 
+# Node is not a condition of building and testing: without it the tests of client libraries skip.
+install_sdk_packages() {
+  local sdk_dir="$deps_dir/sdk" lock=tests/e2e/sdk/package-lock.json
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    say "Node and npm are not installed: the tests with client libraries will be skipped"
+    return
+  fi
+  if cmp -s "$lock" "$sdk_dir/installed-lock.json"; then say "client libraries: present"; return; fi
+  say "downloading the client libraries of tests/e2e/sdk/package.json from npm"
+  rm -rf "$sdk_dir" && mkdir -p "$sdk_dir"
+  cp tests/e2e/sdk/package.json "$lock" "$sdk_dir/"
+  (cd "$sdk_dir" && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+    fail "npm could not install the client libraries of tests/e2e/sdk/package.json"
+  cp "$lock" "$sdk_dir/installed-lock.json"
+}
+
 setup_macos() {
   local missing="" tool
   for tool in cmake ninja pkg-config; do command -v $tool >/dev/null || missing="$missing $tool"; done
@@ -142,6 +159,7 @@ setup_macos() {
 }
 
 main() {
+  if [ "${1:-}" = --sdk ]; then install_sdk_packages; return; fi
   if [ "$(uname -s)" = Darwin ]; then setup_macos; return; fi
   command -v dpkg-query >/dev/null || fail "this set-up knows Debian, Ubuntu and macOS; docs/install.md lists what to install by hand"
   if [ "${1:-}" = --fuzz ]; then install_debian_packages "${fuzz_packages[@]}"; return; fi

@@ -1,6 +1,7 @@
 """Runs the comparisons. Exit code: 0 all bounds hold, 1 one does not, 3 it could not be measured."""
 
 import argparse
+import json
 import os
 import pathlib
 import subprocess
@@ -12,6 +13,7 @@ import environment
 import peer
 import processes
 import results
+from compare_gateway import cached_ttft, idle_streams, latencies, throughput, turn_ttft
 from compare_memory import resident_memory
 from compare_prefix import restores, split_ttft
 from compare_speed import decode_single, prefill_single, streams_4
@@ -33,12 +35,20 @@ class Size:
     stream_tokens: int
     split_tokens: int
     short_requests: int
+    gateway_tokens: int
+    gateway_prefix_tokens: int
+    gateway_short_requests: int
+    gateway_turn_prefix_tokens: int
 
 
 FULL = Size("medium", 5, 21, depth_tokens=1024, decode_tokens=128, prefill_tokens=2048, stream_prompt_tokens=128,
-            stream_tokens=128, split_tokens=4096, short_requests=1000)
+            stream_tokens=128, split_tokens=4096, short_requests=1000, gateway_tokens=200,
+            gateway_prefix_tokens=7500, gateway_short_requests=100,
+            gateway_turn_prefix_tokens=29_000)
 QUICK = Size("small", 2, 4, depth_tokens=128, decode_tokens=32, prefill_tokens=512, stream_prompt_tokens=32,
-             stream_tokens=32, split_tokens=1500, short_requests=50)
+             stream_tokens=32, split_tokens=1500, short_requests=50, gateway_tokens=40,
+             gateway_prefix_tokens=2000, gateway_short_requests=16,
+             gateway_turn_prefix_tokens=3000)
 
 # Each with the tools of the engine package that it cannot do without.
 COMPARISONS = [
@@ -49,6 +59,11 @@ COMPARISONS = [
     (("restore_vs_prefill", "restore_vs_slot"), restores, []),
     (("export_chunk", "import_chunk"), state_calls, []),
     (("resident_memory", "memory_growth"), resident_memory, []),
+    (("gateway_token", "gateway_request"), latencies, ["llama-server"]),
+    (("gateway_short", "gateway_streams_4"), throughput, ["llama-server"]),
+    (("gateway_cached_ttft",), cached_ttft, ["llama-server"]),
+    (("gateway_turn_ttft",), turn_ttft, []),
+    (("gateway_idle_streams",), idle_streams, []),
 ]
 
 
@@ -69,7 +84,12 @@ class Run:
         self.output.mkdir(parents=True, exist_ok=True)
         self.load_average = os.getloadavg()[0]
         self.tools = peer.Tools(self.root)
-        self.model = options.model.resolve() if options.model else self.synthetic_model()
+        self.model = options.model.resolve() if options.model else self.synthetic_model(self.size.model)
+        # Small, so that what is measured is the server and not the arithmetic.
+        self.gateway_model = options.model.resolve() if options.model else self.synthetic_model("tiny")
+        # libllama 0.7 aborts on MLA models in AMX buffers: our worker keeps such weights out of them,
+        # and so must the peers.
+        self.peers_repack = not (environment.has_amx() and self.is_mla(self.model))
         self.skipped = []
 
     def log(self, name):
@@ -84,14 +104,18 @@ class Run:
         self.skipped.append((name, why))
         self.say(f"{name} is left out: {why}")
 
-    def synthetic_model(self):
+    def is_mla(self, model):
+        shown = processes.output_of([self.bin / "hearth", "model", "show", model, "--json"], self.log("model"))
+        return json.loads(shown)["mla"] is not None
+
+    def synthetic_model(self, size):
         """Made once; the same seed makes the same bytes."""
-        path = self.root / "build" / "bench" / "models" / f"kimi-{self.size.model}-q8_0.gguf"
+        path = self.root / "build" / "bench" / "models" / f"kimi-{size}-q8_0.gguf"
         if not path.exists():
             self.say(f"making {path.name}, once")
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_suffix(".tmp")
-            processes.output_of([self.bin / "hearth", "model", "synth", "--arch", "kimi", "--size", self.size.model,
+            processes.output_of([self.bin / "hearth", "model", "synth", "--arch", "kimi", "--size", size,
                                  "--type", "q8_0", "-o", unfinished], self.log("synth"))
             unfinished.rename(path)
         return path

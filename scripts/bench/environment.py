@@ -22,6 +22,10 @@ def _commit(root):
     return described.stdout.strip() or None
 
 
+def has_amx():
+    return bool(_first(r"\b(amx_tile)\b", "/proc/cpuinfo"))
+
+
 def describe(run, engine):
     memory_kb = _first(r"MemTotal:\s+(\d+) kB", "/proc/meminfo")
     return {

@@ -45,7 +45,8 @@ class Tools:
 def llama_bench(run, *test):
     """Tokens per second of one repetition of one test, after llama-bench's own warm-up."""
     command = run.tools.command("llama-bench", "-m", run.model, "-t", run.threads, "-b", run.batch,
-                                "-ub", run.ubatch, "-fa", "on", "-r", 1, "-o", "json", *test)
+                                "-ub", run.ubatch, "-fa", "on", "-r", 1, "-o", "json",
+                                "--repack", int(run.peers_repack), *test)
     out = processes.output_of(command, run.log("llama-bench"), cwd=run.tools.directory,
                               env=run.tools.environment)
     return json.loads(out)[-1]["avg_ts"]
@@ -60,15 +61,16 @@ def free_port():
 class LlamaServer:
     """On loopback, with the settings of our worker; use in a `with`."""
 
-    def __init__(self, run, slots):
+    def __init__(self, run, slots, model=None):
         self.port = free_port()
         self.slot_directory = run.scratch / "slots"
         self.slot_directory.mkdir(exist_ok=True)
         # --cache-ram 0: the server would otherwise copy idle slots to a second cache between requests.
         command = run.tools.command(
-            "llama-server", "-m", run.model, "--host", "127.0.0.1", "--port", self.port, "-c", run.context,
+            "llama-server", "-m", model or run.model, "--host", "127.0.0.1", "--port", self.port, "-c", run.context,
             "-np", slots, "--kv-unified", "-b", run.batch, "-ub", run.ubatch, "-t", run.threads, "-fa", "on",
-            "--cache-ram", 0, "--fit", "off", "--no-ui", "--slot-save-path", f"{self.slot_directory}/")
+            "--cache-ram", 0, "--fit", "off", "--no-ui", "--slot-save-path", f"{self.slot_directory}/",
+            *([] if run.peers_repack else ["--no-repack"]))
         self.child = processes.start(command, run.log("llama-server"), cwd=run.tools.directory,
                                      env=run.tools.environment, stdout=subprocess.DEVNULL)
         self._wait_until_ready(run)

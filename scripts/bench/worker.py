@@ -36,9 +36,9 @@ def request_body(body, prompt):
 class Worker:
     """Loaded when constructed; use in a `with`."""
 
-    def __init__(self, run, sequences=4, context=None):
+    def __init__(self, run, sequences=4, context=None, model=None):
         self.socket_path = str(run.scratch / f"worker-{time.monotonic_ns()}.sock")
-        command = [run.bin / "hearth-worker", "serve", "--model", run.model, "--socket", self.socket_path,
+        command = [run.bin / "hearth-worker", "serve", "--model", model or run.model, "--socket", self.socket_path,
                    "--context", str(context or run.context), "--sequences", str(sequences),
                    "--chunk-tokens", str(run.batch), "--ubatch", str(run.ubatch),
                    "--threads", str(run.threads)]

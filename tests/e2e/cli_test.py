@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -43,7 +44,7 @@ class Cli(unittest.TestCase):
     # --- help
 
     def test_every_verb_has_help_with_an_example(self):
-        for verb in (["demo"], ["run"], ["model", "show"], ["model", "synth"], ["kv", "ls"],
+        for verb in (["demo"], ["run"], ["serve"], ["model", "show"], ["model", "synth"], ["kv", "ls"],
                      ["kv", "verify"], ["kv", "gc"]):
             result = hearth(*verb, "--help")
             self.assertEqual(result.returncode, 0, verb)
@@ -53,6 +54,26 @@ class Cli(unittest.TestCase):
         self.assertEqual(hearth("run", "--nonsense").returncode, 2)
         self.assertEqual(hearth("nonsense").returncode, 2)
         self.assertEqual(hearth().returncode, 2)
+
+    # --- serve
+
+    def test_serve_says_what_is_wrong_before_it_loads_anything(self):
+        self.assert_refused(hearth("serve"), "no model", "--model FILE")
+        self.assert_refused(hearth("serve", "--model", TINY, "--host", "0.0.0.0"), "0.0.0.0", "API key")
+        self.assert_refused(hearth("serve", "--model", TINY, "--port", "x"), "--port: x", "--port 8484")
+        self.assert_refused(hearth("serve", "--model", TINY, "--chat-format", "x"), "kimi-k2.6")
+        config = self.write("bad.toml", b"[serve]\nport = 8484\n[worker]\nkv_type = 'f17'\n")
+        self.assert_refused(hearth("serve", "--config", config), "bad.toml:4:", "f17", "q8_0")
+        self.assert_refused(hearth("serve", "--config", "/nonexistent/hearth.toml"), "/nonexistent/hearth.toml")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            self.assert_refused(hearth("serve", "--model", TINY, "--port", port), port, code=3)
+
+    def test_serve_without_a_model_file_is_an_error_of_the_model(self):
+        self.assert_refused(hearth("serve", "--model", "/nonexistent.gguf", "--port", "0", "--log", "off"),
+                            "/nonexistent.gguf")
 
     # --- models
 

@@ -2,7 +2,8 @@
 // A double of Engine for tests of what stands on top of it: cheap, strict and able to fail on
 // request. Its "model" continues a token t with t + 1 modulo the vocabulary; its KV blob is the
 // token ids of the range, so a test sees where wrong state came from. It checks what libllama
-// would not: gaps, duplicates, sequences out of range, too many cells.
+// would not: gaps, duplicates, sequences out of range. Like libllama it shares the cells of a prefix,
+// and refuses a batch for which no cells are free.
 
 #include <algorithm>
 #include <cstring>
@@ -21,17 +22,14 @@ class ScriptedEngine final : public engine::Engine {
 
   // --- what tests may set and read
   Token end_token = -1;                  // generation ends when this one is chosen
-  std::vector<Error> decode_errors;      // served once each, in order, instead of decoding
+  std::vector<Error> decode_errors;      // served once each, in order, after half of the batch
   std::function<void()> before_decode;   // runs at the start of each decode
   std::vector<std::size_t> batch_sizes;
   std::vector<std::vector<engine::BatchItem>> batches;
   std::map<std::int32_t, std::vector<Token>> sequences;
+  int refused_for_cells = 0;             // batches and imports
 
-  std::size_t cells_used() const {
-    std::size_t used = 0;
-    for (const auto& [id, tokens] : sequences) used += tokens.size();
-    return used;
-  }
+  std::size_t cells_used() const { return holders_.size() - free_cells_.size(); }
 
   const engine::EngineLimits& limits() const override { return limits_; }
 
@@ -43,16 +41,12 @@ class ScriptedEngine final : public engine::Engine {
     if (!decode_errors.empty()) {
       const Error error = decode_errors.front();
       decode_errors.erase(decode_errors.begin());
+      take(items.first(items.size() / 2));
       return std::unexpected(error);
     }
     if (stop.stop_requested()) return fail(Code::cancelled, "cancelled");
-    for (const engine::BatchItem& item : items) {
-      CHECK(item.sequence.value >= 0 &&
-            item.sequence.value < static_cast<std::int32_t>(limits_.sequences));
-      auto& tokens = sequences[item.sequence.value];
-      CHECK(item.position == tokens.size());
-      tokens.push_back(item.token);
-    }
+    TRY(check_free(items.size()));
+    take(items);
     last_batch_.assign(items.begin(), items.end());
     return {};
   }
@@ -68,6 +62,10 @@ class ScriptedEngine final : public engine::Engine {
   Result<> truncate(engine::SequenceId sequence, std::uint32_t length) override {
     auto& tokens = sequences[sequence.value];
     if (tokens.size() > length) tokens.resize(length);
+    auto& cells = cells_[sequence.value];
+    for (; cells.size() > length; cells.pop_back()) {
+      if (--holders_[cells.back()] == 0) free_cells_.push_back(cells.back());
+    }
     return {};
   }
   Result<> share_prefix(engine::SequenceId from, engine::SequenceId to,
@@ -76,6 +74,9 @@ class ScriptedEngine final : public engine::Engine {
     const auto& source = sequences[from.value];
     CHECK(length <= source.size());
     sequences[to.value].assign(source.begin(), source.begin() + length);
+    const auto& cells = cells_[from.value];
+    cells_[to.value].assign(cells.begin(), cells.begin() + length);
+    for (const std::size_t cell : cells_[to.value]) ++holders_[cell];
     return {};
   }
 
@@ -90,6 +91,8 @@ class ScriptedEngine final : public engine::Engine {
     auto& tokens = sequences[sequence.value];
     CHECK(tokens.size() == range.begin);
     if (blob.size() != range.count() * sizeof(Token)) return fail(Code::corrupt, "wrong size");
+    TRY(check_free(range.count()));
+    for (std::uint32_t i = 0; i < range.count(); ++i) cells_[sequence.value].push_back(take_cell());
     tokens.resize(range.end);
     std::memcpy(tokens.data() + range.begin, blob.data(), blob.size());
     return {};
@@ -115,7 +118,36 @@ class ScriptedEngine final : public engine::Engine {
   bool is_end_of_generation(Token token) const override { return token == end_token; }
 
  private:
+  void take(std::span<const engine::BatchItem> items) {
+    for (const engine::BatchItem& item : items) {
+      CHECK(item.sequence.value >= 0 &&
+            item.sequence.value < static_cast<std::int32_t>(limits_.sequences));
+      auto& tokens = sequences[item.sequence.value];
+      CHECK(item.position == tokens.size());
+      tokens.push_back(item.token);
+      cells_[item.sequence.value].push_back(take_cell());
+    }
+  }
+  Result<> check_free(std::size_t cells) {
+    if (cells_used() + cells <= limits_.context_tokens) return {};
+    ++refused_for_cells;
+    return fail(Code::resource_exhausted, "no free cells");
+  }
+  std::size_t take_cell() {
+    if (free_cells_.empty()) {
+      holders_.push_back(1);
+      return holders_.size() - 1;
+    }
+    const std::size_t cell = free_cells_.back();
+    free_cells_.pop_back();
+    holders_[cell] = 1;
+    return cell;
+  }
+
   engine::EngineLimits limits_;
+  std::map<std::int32_t, std::vector<std::size_t>> cells_;  // of each sequence, by position
+  std::vector<std::uint32_t> holders_;                      // sequences that hold the cell
+  std::vector<std::size_t> free_cells_;
   std::vector<engine::BatchItem> last_batch_;
   std::vector<float> row_;
 };

@@ -277,6 +277,15 @@ Result<std::uint64_t> read_json<std::uint64_t>(const Json& value, std::string_vi
   return static_cast<std::uint64_t>(number);
 }
 template <>
+Result<std::uint32_t> read_json<std::uint32_t>(const Json& value, std::string_view path) {
+  const auto number = TRY(read_json<std::uint64_t>(value, path));
+  if (number > UINT32_MAX) {
+    return fail(Code::invalid_argument,
+                fmt::format("{}: expected an integer of at most {}, got {}", path, UINT32_MAX, number));
+  }
+  return static_cast<std::uint32_t>(number);
+}
+template <>
 Result<double> read_json<double>(const Json& value, std::string_view path) {
   if (!value.is_number()) return wrong_kind(path, "a number", value);
   return value.as_double();
@@ -308,6 +317,7 @@ Result<T> get(const Json& object, std::string_view key, std::string_view path) {
   template Result<std::optional<T>> find<T>(const Json&, std::string_view, std::string_view);
 HEARTH_JSON_READERS(bool)
 HEARTH_JSON_READERS(std::int64_t)
+HEARTH_JSON_READERS(std::uint32_t)
 HEARTH_JSON_READERS(std::uint64_t)
 HEARTH_JSON_READERS(double)
 HEARTH_JSON_READERS(std::string)

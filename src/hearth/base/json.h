@@ -91,7 +91,7 @@ Result<Json> parse_json(std::string_view text);
 std::string dump_json(const Json& value, int indent = 0);
 
 // Readers for foreign objects: errors name the path ("tools[2].name: expected a string, got null").
-// T: bool, std::int64_t, std::uint64_t, double, std::string.
+// T: bool, std::int64_t, std::uint32_t, std::uint64_t, double, std::string.
 template <class T>
 Result<T> read_json(const Json& value, std::string_view path);
 template <class T>

@@ -37,13 +37,17 @@ TEST(Json, WritesHalfCharactersAsReplacement) {
 }
 
 TEST(JsonGet, NamesThePathAndTheKind) {
-  const Json object = parse_json(R"({"name": null, "count": -1, "ratio": 2.5, "whole": 3.0})").value();
+  const Json object = parse_json(R"({"name": null, "count": -1, "ratio": 2.5, "whole": 3.0,
+                                     "most": 4294967295, "more": 4294967296})").value();
   EXPECT_EQ(get<std::string>(object, "name", "tools[2]").error().message,
             "tools[2].name: expected a string, got null");
   EXPECT_EQ(get<std::string>(object, "other", "tools[2]").error().message,
             "tools[2].other: missing");
   EXPECT_FALSE(get<std::uint64_t>(object, "count"));
   EXPECT_FALSE(get<std::int64_t>(object, "ratio"));
+  EXPECT_EQ(get<std::uint32_t>(object, "most").value(), UINT32_MAX);
+  EXPECT_EQ(get<std::uint32_t>(object, "more").error().message,
+            "more: expected an integer of at most 4294967295, got 4294967296");
   EXPECT_EQ(get<std::int64_t>(object, "whole").value(), 3);
   EXPECT_EQ(get_or<double>(object, "absent", 1.5).value(), 1.5);
   EXPECT_FALSE(get_or<bool>(object, "count", false));

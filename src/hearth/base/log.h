@@ -8,7 +8,8 @@ namespace hearth {
 
 enum class LogLevel { debug, info, warning, error, off };
 
-// `component` shows in every line ("worker", "serve"). Called once, early, by main.
+// `component` shows in every line ("worker", "serve"). Called early, by main; again by a verb that
+// serves, before it has threads.
 void start_log(std::string_view component, LogLevel level);
 void log_line(LogLevel level, std::string_view message);
 

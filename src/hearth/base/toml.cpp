@@ -13,11 +13,13 @@ namespace {
 Json convert(const toml::node& node, int depth);
 
 Json convert_table(const toml::table& table, int depth) {
-  Json out = Json::object();
-  out.set(std::string(line_member), static_cast<std::int64_t>(table.source().begin.line));
+  Json lines = Json::object({{"", table.source().begin.line}});
+  Json out = Json::object({{std::string(lines_member), nullptr}});
   for (const auto& [key, value] : table) {
+    lines.set(std::string(key.str()), key.source().begin.line);
     out.set(std::string(key.str()), convert(value, depth + 1));
   }
+  out.set(std::string(lines_member), std::move(lines));
   return out;
 }
 
@@ -61,6 +63,12 @@ Result<Json> parse_toml(std::string_view text, std::string_view name) {
                             error.source().begin.column, error.description()));
   }
   return convert_table(parsed.table(), 0);
+}
+
+std::int64_t toml_line(const Json& table, std::string_view key) {
+  const Json* lines = table.find(lines_member);
+  const Json* line = lines != nullptr ? lines->find(key) : nullptr;
+  return line != nullptr && line->is_integer() ? line->as_integer() : 0;
 }
 
 }  // namespace hearth

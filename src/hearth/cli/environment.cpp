@@ -54,4 +54,9 @@ Result<fs::path> config_directory() {
               "no directory for your files: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
 }
 
+std::string api_key_variable() {
+  const char* key = variable("HEARTH_API_KEY");
+  return key != nullptr ? key : "";
+}
+
 }  // namespace hearth::cli

@@ -2,6 +2,7 @@
 // Where things are on this machine: the only place that reads environment variables.
 
 #include <filesystem>
+#include <string>
 
 #include "hearth/base/result.h"
 
@@ -13,5 +14,7 @@ Result<std::filesystem::path> find_worker_executable();
 Result<std::filesystem::path> cache_directory();
 // HEARTH_HOME, else ~/.config/hearth (or XDG_CONFIG_HOME/hearth): what people wrote themselves.
 Result<std::filesystem::path> config_directory();
+// HEARTH_API_KEY; empty when it is not set.
+std::string api_key_variable();
 
 }  // namespace hearth::cli

@@ -13,5 +13,6 @@ Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb plan_verb();
 Verb run_verb(StopToken stop);
+Verb serve_verb(StopToken stop);
 
 }  // namespace hearth::cli

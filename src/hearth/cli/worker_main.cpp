@@ -1,11 +1,13 @@
 // hearth-worker: one loaded model behind a unix socket, and the maker of synthetic models. The only
 // executable that links the inference library; started by hearth, rarely by hand.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "hearth/base/log.h"
 #include "hearth/cli/command_line.h"
@@ -21,10 +23,21 @@
 namespace hearth::cli {
 namespace {
 
+// Standard output carries events alone: what the engine prints there when it ends the process goes
+// to standard error from the first call on.
+std::FILE* event_stream() {
+  static std::FILE* const stream = [] {
+    const int own = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    ::dup2(STDERR_FILENO, STDOUT_FILENO);
+    return ::fdopen(own, "w");
+  }();
+  return stream;
+}
+
 void tell(const Json& event) {
   const std::string line = net::ndjson_line(event);
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fflush(stdout);
+  std::fwrite(line.data(), 1, line.size(), event_stream());
+  std::fflush(event_stream());
 }
 
 int fail_start(const Error& error) {
@@ -75,6 +88,9 @@ node::WorkerInfo describe(const engine::LlamaEngine& loaded, std::uint32_t chunk
 int serve(const node::WorkerOptions& options) {
   const InterruptWatcher interrupts;
   start_log(options.name, options.verbose ? LogLevel::debug : LogLevel::warning);
+  (void)event_stream();
+  // A debugger's backtrace of a dying engine takes seconds in which nobody is served.
+  if (!options.verbose) ::setenv("GGML_NO_BACKTRACE", "1", /*overwrite=*/0);
   // Whoever started us may die while we load.
   StopSource orphaned;
   const StopCallback on_interrupt(interrupts.token(), [&] { orphaned.request_stop(); });

@@ -7,8 +7,9 @@
 namespace hearth::engine {
 namespace {
 
-// A step pushes at most progress, state, prompt-done, token and finished for one job.
-constexpr std::size_t events_per_step_max = 5;
+// A step pushes at most progress when it starts a job, state, progress, prompt-done, token and
+// finished for one job.
+constexpr std::size_t events_per_step_max = 6;
 constexpr std::size_t channel_events_max = 64;
 // How long an idle engine thread sleeps before it looks for expired leases.
 constexpr Duration idle_wait = std::chrono::seconds(1);

@@ -58,9 +58,11 @@ struct PromptDone {
   Duration prefill{};
 };
 
+// First when the job has its sequence, then with each slice.
 struct PromptProgress {
-  std::uint32_t tokens_done = 0;
+  std::uint32_t tokens_done = 0;    // those reused among them
   std::uint32_t tokens_total = 0;
+  std::uint32_t reused_tokens = 0;  // known from the first one on
 };
 
 struct TokenDone {

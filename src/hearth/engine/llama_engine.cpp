@@ -1,100 +1,22 @@
 #include "hearth/engine/llama_engine.h"
 
 #include <fmt/format.h>
-#include <ggml-backend.h>
 #include <llama.h>
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
-#include <thread>
 
 #include "hearth/base/check.h"
 #include "hearth/base/log.h"
 #include "hearth/base/thread.h"
 #include "hearth/base/utf8.h"
+#include "hearth/engine/llama_devices.h"
+#include "hearth/engine/llama_load.h"
+#include "hearth/engine/llama_process.h"
 #include "hearth/engine/llama_sampler.h"
+#include "hearth/engine/llama_state.h"
 
 namespace hearth::engine {
 namespace {
-
-struct ModelDeleter {
-  void operator()(llama_model* model) const { llama_model_free(model); }
-};
-struct ContextDeleter {
-  void operator()(llama_context* context) const { llama_free(context); }
-};
-
-// The engine's log callback is global; so is the last thing it complained about.
-std::mutex last_complaint_mutex;
-std::string last_complaint_text;
-// Set while a batch is being cancelled: what the engine then complains about is our own doing.
-std::atomic<bool> cancelling{false};
-
-std::string last_complaint() {
-  const std::lock_guard hold(last_complaint_mutex);
-  return last_complaint_text.empty() ? "the engine gave no reason" : last_complaint_text;
-}
-
-void on_engine_log(ggml_log_level level, const char* text, void*) {
-  std::string_view line(text);
-  while (line.ends_with('\n')) line.remove_suffix(1);
-  if (line.empty()) return;
-  if (level == GGML_LOG_LEVEL_ERROR) {
-    const std::lock_guard hold(last_complaint_mutex);
-    last_complaint_text = line;
-  }
-  const bool matters = level == GGML_LOG_LEVEL_ERROR && !cancelling.load();
-  log_line(matters ? LogLevel::warning : LogLevel::debug, line);
-}
-
-ggml_type ggml_type_of(model::KvType type) {
-  return static_cast<ggml_type>(type);
-}
-
-std::string_view device_kind(ggml_backend_dev_t device) {
-  switch (ggml_backend_dev_type(device)) {
-    case GGML_BACKEND_DEVICE_TYPE_CPU: return "cpu";
-    case GGML_BACKEND_DEVICE_TYPE_GPU: return "gpu";
-    case GGML_BACKEND_DEVICE_TYPE_IGPU: return "gpu, shared memory";
-    default: return "accelerator";
-  }
-}
-
-std::vector<DeviceInfo> list_devices() {
-  std::vector<DeviceInfo> out;
-  for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-    ggml_backend_dev_t device = ggml_backend_dev_get(i);
-    std::size_t free_bytes = 0;
-    std::size_t total_bytes = 0;
-    ggml_backend_dev_memory(device, &free_bytes, &total_bytes);
-    out.push_back({ggml_backend_dev_name(device), ggml_backend_dev_description(device),
-                   std::string(device_kind(device)), total_bytes});
-  }
-  return out;
-}
-
-bool computes(ggml_backend_dev_t device) {
-  const auto type = ggml_backend_dev_type(device);
-  return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
-}
-
-// NULL-terminated, as libllama wants it. Only the terminator: the CPU.
-Result<std::vector<ggml_backend_dev_t>> choose_devices(const std::string& wanted) {
-  std::vector<ggml_backend_dev_t> out;
-  std::string names = "cpu";
-  for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-    ggml_backend_dev_t device = ggml_backend_dev_get(i);
-    if (!computes(device)) continue;
-    names += fmt::format(", {}", ggml_backend_dev_name(device));
-    if (wanted == "auto" || wanted == ggml_backend_dev_name(device)) out.push_back(device);
-  }
-  if (out.empty() && wanted != "auto" && wanted != "cpu") {
-    return fail(Code::not_found, fmt::format("no device named '{}' here; there is: {}", wanted, names));
-  }
-  out.push_back(nullptr);
-  return out;
-}
 
 class LlamaEngineImplementation final : public LlamaEngine {
  public:
@@ -125,92 +47,35 @@ class LlamaEngineImplementation final : public LlamaEngine {
   }
 
  private:
-  Result<> load_model(const LlamaEngineOptions& options, const LoadProgress& progress,
-                      const StopToken& stop);
   Result<> make_context(const LlamaEngineOptions& options);
   Result<> describe(const LlamaEngineOptions& options, const model::ModelFiles& files);
-  Result<model::LayoutIdentity> prove_state(const LlamaEngineOptions& options,
-                                            const model::ModelFiles& files);
-  Result<Buffer> raw_export(SequenceId sequence, TokenRange range);
-  llama_seq_id scratch() const { return static_cast<llama_seq_id>(limits_.sequences); }
+  Result<model::LayoutIdentity> identify(const LlamaEngineOptions& options,
+                                         const model::ModelFiles& files);
   llama_memory_t memory() const { return llama_get_memory(context_.get()); }
   void check_sequence(SequenceId sequence) const {
-    CHECK(sequence.value >= 0 && sequence.value < scratch());
+    CHECK(sequence.value >= 0 && sequence.value < static_cast<std::int32_t>(limits_.sequences));
   }
 
-  std::unique_ptr<llama_model, ModelDeleter> model_;
-  std::unique_ptr<llama_context, ContextDeleter> context_;
+  std::vector<ggml_backend_device*> devices_;
+  StopToken decode_stop_;
+  ModelHandle model_;
+  ContextHandle context_;
   const llama_vocab* vocab_ = nullptr;
   llama_batch batch_{};
-  std::vector<ggml_backend_dev_t> devices_;
-  StopToken decode_stop_;
+  std::optional<LlamaState> state_;
   EngineLimits limits_;
   EngineInfo info_;
 };
 
-Result<> LlamaEngineImplementation::load_model(const LlamaEngineOptions& options,
-                                               const LoadProgress& progress, const StopToken& stop) {
-  struct Watch {
-    const LoadProgress& progress;
-    const StopToken& stop;
-  } watch{progress, stop};
-  llama_model_params params = llama_model_default_params();
-  devices_ = TRY(choose_devices(options.device));
-  params.devices = devices_.data();
-  params.n_gpu_layers = devices_.size() > 1 ? -1 : 0;
-  params.load_mode = options.memory_map ? LLAMA_LOAD_MODE_AUTO : LLAMA_LOAD_MODE_NONE;
-  params.progress_callback_user_data = &watch;
-  params.progress_callback = [](float fraction, void* data) {
-    const auto* watching = static_cast<Watch*>(data);
-    if (watching->progress) watching->progress(double{fraction});
-    return !watching->stop.stop_requested();
-  };
-  model_.reset(llama_model_load_from_file(options.model_path.c_str(), params));
-  if (stop.stop_requested()) return fail(Code::cancelled, "loading was cancelled");
-  if (!model_) {
-    return fail(Code::unsupported, fmt::format("the engine cannot load {}: {}",
-                                               options.model_path.string(), last_complaint()));
-  }
-  vocab_ = llama_model_get_vocab(model_.get());
-  return {};
-}
-
 Result<> LlamaEngineImplementation::make_context(const LlamaEngineOptions& options) {
-  const std::uint32_t threads =
-      options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
-  llama_context_params params = llama_context_default_params();
-  params.n_ctx = options.context_tokens;
-  params.n_batch = options.batch_tokens;
-  params.n_ubatch = options.ubatch_tokens;
-  params.n_seq_max = options.sequences + 1;      // the last one is the scratch of state transfer
-  params.n_outputs_max = options.sequences + 1;  // one row of logits per answer, not per token
-  params.n_threads = static_cast<int>(threads);
-  params.n_threads_batch = static_cast<int>(threads);
-  params.type_k = ggml_type_of(options.kv_type);
-  params.type_v = ggml_type_of(options.kv_type);
-  params.kv_unified = true;
-  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
-  params.swa_full = false;
-  params.no_perf = true;
-  params.abort_callback_data = this;
-  params.abort_callback = [](void* data) {
-    const bool stop = static_cast<LlamaEngineImplementation*>(data)->decode_stop_.stop_requested();
-    if (stop) cancelling = true;
-    return stop;
-  };
-  context_.reset(llama_init_from_model(model_.get(), params));
-  if (!context_) {
-    return fail(Code::resource_exhausted,
-                fmt::format("the engine cannot make a context of {} tokens with {} KV: {}",
-                            options.context_tokens, model::kv_type_name(options.kv_type),
-                            last_complaint()));
-  }
+  context_ = TRY(engine::make_context(*model_, options, decode_stop_));
   limits_ = {.context_tokens = llama_n_ctx(context_.get()),
              .batch_tokens = llama_n_batch(context_.get()),
              .ubatch_tokens = llama_n_ubatch(context_.get()),
              .sequences = options.sequences,
              .vocabulary = static_cast<std::uint32_t>(llama_vocab_n_tokens(vocab_))};
   batch_ = llama_batch_init(static_cast<int>(limits_.batch_tokens), 0, 1);
+  state_.emplace(context_.get(), static_cast<std::int32_t>(limits_.sequences));
   return {};
 }
 
@@ -220,12 +85,14 @@ Result<> LlamaEngineImplementation::describe(const LlamaEngineOptions& options,
   info_.build = HEARTH_ENGINE_BUILD;
   info_.devices = list_devices();
   info_.backend = devices_.size() > 1 ? ggml_backend_dev_name(devices_.front()) : "CPU";
-  if (const char* text = llama_model_chat_template(model_.get(), nullptr)) info_.chat_template = text;
+  const char* chat_template = llama_model_chat_template(model_.get(), nullptr);
+  if (chat_template != nullptr) info_.chat_template = chat_template;
   info_.bos_token = llama_vocab_bos(vocab_);
   info_.adds_bos = llama_vocab_get_add_bos(vocab_);
   info_.model_bytes = llama_model_size(model_.get());
-  info_.kv_bytes = model::kv_bytes(info_.shape, options.kv_type, limits_.context_tokens).value_or(0);
-  if (auto identity = prove_state(options, files)) {
+  info_.kv_bytes =
+      model::kv_bytes(info_.shape, options.kv_type, limits_.context_tokens).value_or(0);
+  if (auto identity = identify(options, files)) {
     info_.identity = std::move(*identity);
   } else {
     info_.kv_refusal = identity.error().message;
@@ -234,21 +101,13 @@ Result<> LlamaEngineImplementation::describe(const LlamaEngineOptions& options,
   return {};
 }
 
-// Everything that can be different about the state of a new engine release, a new architecture or
-// a new environment shows here, before any KV is trusted.
-Result<model::LayoutIdentity> LlamaEngineImplementation::prove_state(
+Result<model::LayoutIdentity> LlamaEngineImplementation::identify(
     const LlamaEngineOptions& options, const model::ModelFiles& files) {
   const auto expected =
       TRY(model::expected_state_layout(info_.shape, options.kv_type, /*flash_attention=*/true));
-  const SequenceId first{0};
-  const SequenceId second{limits_.sequences > 1 ? 1 : 0};
-  const TokenRange range{0, 1};
   const Token token = info_.bos_token >= 0 ? info_.bos_token : 0;
-  const BatchItem item{token, 0, first, /*wants_logits=*/false};
-  TRY(decode(std::span(&item, 1), {}));
-  const Buffer raw = TRY(raw_export(first, range));
   model::LayoutIdentity identity;
-  identity.state = TRY(model::learn_state_layout(raw.span(), expected, range));
+  identity.state = TRY(state_->prove(*this, token, expected));
   identity.architecture = info_.shape.architecture;
   identity.gguf = model::gguf_identity(files);
   identity.weights = TRY(model::weights_fingerprint(files));
@@ -257,16 +116,6 @@ Result<model::LayoutIdentity> LlamaEngineImplementation::prove_state(
   identity.k_type = options.kv_type;
   identity.v_type = options.kv_type;
   identity.rope = info_.shape.rope;
-  info_.identity = identity;  // export_state and import_state need the layout
-  const Buffer exported = TRY(export_state(first, range));
-  TRY(truncate(first, 0));
-  TRY(import_state(second, range, exported.span()));
-  const Buffer again = TRY(export_state(second, range));
-  TRY(truncate(second, 0));
-  info_.identity.reset();
-  if (!std::ranges::equal(exported.span(), again.span())) {
-    return fail(Code::unsupported, "an exported and re-imported token came back different");
-  }
   return identity;
 }
 
@@ -278,13 +127,17 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngineImplementation::load(
   engine->info_.shape = TRY(model::read_shape(files));
   LlamaEngineOptions first_shard = options;
   first_shard.model_path = files.shards.front().path;
-  TRY(engine->load_model(first_shard, progress, stop));
+  engine->devices_ = TRY(choose_devices(options.device));
+  engine->model_ =
+      TRY(load_model(first_shard, engine->devices_, engine->info_.shape, progress, stop));
+  engine->vocab_ = llama_model_get_vocab(engine->model_.get());
   TRY(engine->make_context(options));
   TRY(engine->describe(options, files));
   return engine;
 }
 
-Result<> LlamaEngineImplementation::decode(std::span<const BatchItem> items, const StopToken& stop) {
+Result<> LlamaEngineImplementation::decode(std::span<const BatchItem> items,
+                                           const StopToken& stop) {
   CHECK(!items.empty() && items.size() <= limits_.batch_tokens);  // libllama aborts beyond
   batch_.n_tokens = static_cast<int>(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -298,14 +151,15 @@ Result<> LlamaEngineImplementation::decode(std::span<const BatchItem> items, con
   decode_stop_ = stop;
   const int status = llama_decode(context_.get(), batch_);
   decode_stop_ = {};
-  cancelling = false;
+  expect_complaints(false);
   switch (status) {
     case 0: return {};
     case 1: return fail(Code::resource_exhausted, "no free cells left in the context");
     case 2: return fail(Code::cancelled, "the computation was cancelled");
     default:
-      return fail(Code::internal, fmt::format("the engine failed to decode {} tokens (status {}): {}",
-                                              items.size(), status, last_complaint()));
+      return fail(Code::internal,
+                  fmt::format("the engine failed to decode {} tokens (status {}): {}",
+                              items.size(), status, last_complaint()));
   }
 }
 
@@ -333,62 +187,17 @@ Result<> LlamaEngineImplementation::share_prefix(SequenceId from, SequenceId to,
   return {};
 }
 
-// A scratch sequence shares the cells of the range, so that exactly they are written.
-Result<Buffer> LlamaEngineImplementation::raw_export(SequenceId sequence, TokenRange range) {
-  check_sequence(sequence);
-  CHECK(!range.is_empty());
-  llama_context* context = context_.get();
-  llama_synchronize(context);
-  llama_memory_seq_cp(memory(), sequence.value, scratch(), static_cast<llama_pos>(range.begin),
-                      static_cast<llama_pos>(range.end));
-  // The size follows from the layout once that is known; asking costs a walk over all cells.
-  const std::size_t bytes = info_.identity ? model::state_bytes(info_.identity->state, range.count())
-                                           : llama_state_seq_get_size(context, scratch());
-  auto buffer = Buffer::create(bytes);
-  std::size_t written = 0;
-  if (buffer) {
-    written = llama_state_seq_get_data(
-        context, reinterpret_cast<std::uint8_t*>(buffer->data()), bytes, scratch());
-  }
-  llama_memory_seq_rm(memory(), scratch(), -1, -1);
-  if (buffer && written != bytes) {
-    return fail(Code::internal, fmt::format("the engine wrote {} of {} bytes of KV: {}", written,
-                                            bytes, last_complaint()));
-  }
-  return buffer;
-}
-
 Result<Buffer> LlamaEngineImplementation::export_state(SequenceId sequence, TokenRange range) {
+  check_sequence(sequence);
   if (!info_.identity) return fail(Code::unsupported, "KV export is off: " + info_.kv_refusal);
-  Buffer blob = TRY(raw_export(sequence, range));
-  TRY(model::validate_state(info_.identity->state, range, blob.span()));
-  TRY(model::canonicalise_state(info_.identity->state, blob.span()));
-  return blob;
+  return state_->export_range(sequence, range);
 }
 
 Result<> LlamaEngineImplementation::import_state(SequenceId sequence, TokenRange range,
                                                  ByteSpan blob) {
   check_sequence(sequence);
   if (!info_.identity) return fail(Code::unsupported, "KV import is off: " + info_.kv_refusal);
-  TRY(model::validate_state(info_.identity->state, range, blob));
-  // libllama would take duplicates and gaps without a word and answer wrongly ever after.
-  const auto held = static_cast<std::int64_t>(llama_memory_seq_pos_max(memory(), sequence.value)) + 1;
-  if (held != static_cast<std::int64_t>(range.begin)) {
-    return fail(Code::invalid_argument, fmt::format("positions {} to {} do not continue a sequence "
-                                                    "of {} tokens", range.begin, range.end, held));
-  }
-  const std::size_t taken = llama_state_seq_set_data(
-      context_.get(), reinterpret_cast<const std::uint8_t*>(blob.data()), blob.size(), scratch());
-  if (taken != blob.size()) {
-    llama_memory_seq_rm(memory(), scratch(), -1, -1);
-    return fail(Code::resource_exhausted,
-                fmt::format("the engine refused {} bytes of KV for positions {} to {}: {}",
-                            blob.size(), range.begin, range.end, last_complaint()));
-  }
-  llama_memory_seq_cp(memory(), scratch(), sequence.value, static_cast<llama_pos>(range.begin),
-                      static_cast<llama_pos>(range.end));
-  llama_memory_seq_rm(memory(), scratch(), -1, -1);
-  return {};
+  return state_->import_range(sequence, range, blob);
 }
 
 Result<std::vector<Token>> LlamaEngineImplementation::tokenize(std::string_view text,
@@ -427,29 +236,16 @@ std::string LlamaEngineImplementation::token_text(Token token, bool special) con
 
 }  // namespace
 
-void load_backends() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    llama_log_set(on_engine_log, nullptr);
-    ggml_log_set(on_engine_log, nullptr);
-    const std::string directory = HEARTH_ENGINE_BACKEND_DIR;
-    if (directory.empty()) {
-      ggml_backend_load_all();
-    } else {
-      ggml_backend_load_all_from_path(directory.c_str());
-    }
-    llama_backend_init();
-  });
-}
-
 Result<std::unique_ptr<LlamaEngine>> load_llama_engine(const LlamaEngineOptions& options,
                                                        const LoadProgress& progress,
                                                        const StopToken& stop) {
   // The proof of the state decodes. OpenMP keeps a pool of threads for every thread that has done
   // so, as long as that one lives, and with two pools on the same cores it stops spinning at
-  // barriers: decoding got half as fast. So the pool that loading makes ends with a thread of its own.
+  // barriers: decoding got half as fast. So the pool that loading makes ends with a thread of its
+  // own.
   Result<std::unique_ptr<LlamaEngine>> loaded = fail(Code::internal, "loading has not begun");
-  Thread loader("engine_load", [&] { loaded = LlamaEngineImplementation::load(options, progress, stop); });
+  Thread loader("engine_load",
+                [&] { loaded = LlamaEngineImplementation::load(options, progress, stop); });
   loader.join();
   return loaded;
 }

@@ -1,6 +1,6 @@
 #pragma once
 // The Engine over libllama (>= 0.7). Only the worker executable links this; llama.h stays in
-// llama_engine.cpp and llama_sampler.cpp.
+// llama_*.cpp.
 //
 // libllama ends the process on faults that a service must survive (a lost RPC peer, a failed
 // kernel), so nothing but a supervised child process should own one.

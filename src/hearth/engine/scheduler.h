@@ -6,6 +6,10 @@
 // engine/engine_thread.h). Time comes from a Clock. Every submitted job ends with exactly one
 // Finished or Error, whatever happens.
 //
+// Cells: an admitted job holds its prompt and one step of its answer for certain. An answer that
+// writes on takes cells from idle sequences, then waits for the other jobs; when they all wait, the
+// youngest ends with context_full. Nobody's promised cells are ever taken.
+//
 // Numerics: when one job runs alone, its prompt is computed in slices that end at multiples of the
 // chunk length, then the last prompt token by itself. A worker that imports those chunks and
 // computes the last token so repeats the same arithmetic, bit for bit on one backend.
@@ -27,6 +31,10 @@ struct SchedulerOptions {
   std::uint32_t pending_jobs_max = 64;     // beyond: resource_exhausted
   Duration stream_delay_max = std::chrono::milliseconds(150);  // a prompt slice may delay answers so long
   std::uint32_t slice_tokens_min = 32;     // of a prompt, beside running answers
+  // Cells are set aside for so much of an answer at a time: most are far shorter than they may be,
+  // and what is promised to one is taken from idle conversations. Less in a small context: the steps
+  // of all sequences together are at most half of it.
+  std::uint32_t answer_step_tokens = 1024;
 };
 
 struct SchedulerStats {
@@ -78,9 +86,12 @@ class Scheduler {
   Result<> check_fits(std::uint32_t total_tokens, std::string_view what) const;
   void drop_cancelled();
   void expire_leases();
+  bool grow_answers();
+  Result<bool> grow(const Job& job);
   void admit();
   Result<bool> start(Job& job);
   Result<> prepare_slot(const Placement& placement);
+  Result<> truncate(std::size_t slot, std::uint32_t length);
   std::vector<BatchItem> build_batch();
   void add_prompt_slices(std::vector<BatchItem>& batch, bool answers_running);
   std::uint32_t slice_budget(bool answers_running) const;
@@ -89,6 +100,7 @@ class Scheduler {
   void advance_prompt(Job& job, std::uint32_t count);
   void export_piece(Job& job);
   void advance_answer(Job& job);
+  void tell_progress(Job& job);
   void prompt_done(Job& job);
   void recover(const Error& error);
   void finish(Job& job, FinishReason reason);

@@ -2,52 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <numeric>
-
 #include "hearth/base/random.h"
+#include "hearth/engine/test_support.h"
 #include "tests/support/scripted_engine.h"
 
 namespace hearth::engine {
 namespace {
-
-class Recorder final : public JobSink {
- public:
-  bool has_room() override { return room; }
-  void push(JobEvent event) override {
-    EXPECT_FALSE(ended()) << "an event after the last one";
-    events.push_back(std::move(event));
-  }
-  template <class T>
-  std::vector<const T*> all() const {
-    std::vector<const T*> out;
-    for (const JobEvent& event : events) {
-      if (const T* found = std::get_if<T>(&event)) out.push_back(found);
-    }
-    return out;
-  }
-  bool ended() const { return !all<Finished>().empty() || !all<Error>().empty(); }
-  std::vector<Token> answer() const {
-    std::vector<Token> out;
-    for (const TokenDone* done : all<TokenDone>()) out.push_back(done->token);
-    return out;
-  }
-  std::string text() const {
-    std::string out;
-    for (const TokenDone* done : all<TokenDone>()) out += done->text;
-    for (const Finished* finished : all<Finished>()) out += finished->text;
-    return out;
-  }
-
-  bool room = true;
-  std::vector<JobEvent> events;
-};
-
-std::vector<Token> run_of(std::size_t count, Token first = 0) {
-  std::vector<Token> out(count);
-  for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<Token>((static_cast<std::size_t>(first) + i) % 1000);
-  return out;
-}
 
 class SchedulerTest : public ::testing::Test {
  protected:
@@ -139,6 +99,25 @@ TEST_F(SchedulerTest, ReusesThePrefixOfAnEarlierTurn) {
   run_until_done();
   EXPECT_EQ(second->all<PromptDone>().at(0)->reused_tokens, 302u);
   EXPECT_EQ(second->answer(), std::vector<Token>{320});
+}
+
+TEST_F(SchedulerTest, TellsWhatIsReusedBeforeThePromptIsComputed) {
+  generate(run_of(300), 3);
+  run_until_done();
+  engine.batch_sizes.clear();
+  const auto second = generate(run_of(2'000), 1);
+  engine.before_decode = [&] {
+    const auto told = second->all<PromptProgress>();
+    ASSERT_FALSE(told.empty());
+    EXPECT_EQ(told[0]->reused_tokens, 302u);
+    EXPECT_EQ(told[0]->tokens_done, 302u);
+    EXPECT_EQ(told[0]->tokens_total, 1'999u);
+  };
+  run_until_done();
+  for (const PromptProgress* progress : second->all<PromptProgress>()) {
+    EXPECT_EQ(progress->reused_tokens, 302u);
+  }
+  EXPECT_EQ(second->all<PromptProgress>().back()->tokens_done, 1'999u);
 }
 
 TEST_F(SchedulerTest, RunningAnswersKeepTheirPaceBesideALongPrompt) {
@@ -281,6 +260,16 @@ TEST_F(SchedulerTest, OutOfCellsEvictsIdleSequencesAndGoesOn) {
   EXPECT_EQ(sink->answer().size(), 2u);
 }
 
+TEST_F(SchedulerTest, BatchThatDoesNotFitEndsOneJobAndTheOthersGoOn) {
+  const auto first = generate(run_of(2), 5);
+  const auto second = generate(run_of(3, 100), 5);
+  while (first->answer().empty() || second->answer().empty()) scheduler.step();
+  engine.decode_errors = {Error{Code::resource_exhausted, "no cells"}};
+  run_until_done();
+  EXPECT_EQ(first->answer(), (std::vector<Token>{2, 3, 4, 5, 6}));
+  EXPECT_EQ(second->all<Error>().at(0)->code, Code::resource_exhausted);
+}
+
 // Whatever mix of jobs, cancels and errors: each ends once, nothing stays busy, answers are right.
 TEST_F(SchedulerTest, RandomTrafficEndsAndStaysRight) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
@@ -312,7 +301,7 @@ TEST_F(SchedulerTest, RandomTrafficEndsAndStaysRight) {
       }
       if (random.chance(0.02)) own.decode_errors.push_back(Error{Code::resource_exhausted, "cells"});
       under_test.step();
-      ASSERT_LE(own.cells_used(), limits.context_tokens);
+      ASSERT_EQ(own.refused_for_cells, 0);
     }
     for (auto& job : jobs) job.sink->room = true;
     for (int i = 0; i < 5000 && under_test.has_work(); ++i) under_test.step();

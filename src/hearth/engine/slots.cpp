@@ -1,6 +1,7 @@
 #include "hearth/engine/slots.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "hearth/base/check.h"
 
@@ -14,7 +15,9 @@ constexpr std::uint32_t shared_tokens_min = 16;
 // A slot this many times longer than the request is taken last.
 constexpr std::uint32_t long_slot_factor = 4;
 
-std::uint32_t cells(const Slot& slot) { return std::max(slot.reserved_tokens, slot.length()); }
+bool contains(std::span<const std::size_t> list, std::size_t item) {
+  return std::ranges::find(list, item) != list.end();
+}
 
 }  // namespace
 
@@ -24,11 +27,30 @@ std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b) 
 }
 
 SlotTable::SlotTable(std::uint32_t slot_count, std::uint32_t context_tokens)
-    : slots_(slot_count), context_tokens_(context_tokens) {
+    : slots_(slot_count), cells_(slot_count), context_tokens_(context_tokens) {
   CHECK(slot_count > 0);
   for (std::uint32_t i = 0; i < slot_count; ++i) {
     slots_[i].sequence = SequenceId{static_cast<std::int32_t>(i)};
   }
+}
+
+void SlotTable::append(std::size_t slot, std::span<const Token> tokens) {
+  auto& held = slots_[slot].tokens;
+  held.insert(held.end(), tokens.begin(), tokens.end());
+  cells_.append(slot, static_cast<std::uint32_t>(tokens.size()));
+}
+
+void SlotTable::truncate(std::size_t slot, std::uint32_t length) {
+  auto& held = slots_[slot].tokens;
+  held.resize(std::min<std::size_t>(held.size(), length));
+  cells_.truncate(slot, length);
+}
+
+void SlotTable::share(std::size_t from, std::size_t to, std::uint32_t length) {
+  const auto& source = slots_[from].tokens;
+  CHECK(from != to && length <= source.size());
+  slots_[to].tokens.assign(source.begin(), source.begin() + length);
+  cells_.share(from, to, length);
 }
 
 std::optional<std::size_t> SlotTable::choose_victim(std::uint32_t total_tokens) const {
@@ -73,34 +95,70 @@ std::optional<Placement> SlotTable::place(std::span<const Token> prompt,
       placement.share_from = longest;
     }
   }
-  auto evict = make_room(placement.slot, total_tokens);
+  const std::size_t kept_in = placement.share_from.value_or(placement.slot);
+  auto evict = make_room(placement.slot, first_cells(cells_.runs(kept_in), placement.keep_tokens),
+                         total_tokens);
   if (!evict) return {};
-  if (placement.share_from && std::ranges::find(*evict, *placement.share_from) != evict->end()) {
-    placement.share_from.reset();  // its cells are needed: compute instead
-    placement.keep_tokens = 0;
-  }
   placement.evict = std::move(*evict);
   return placement;
 }
 
 std::optional<std::vector<std::size_t>> SlotTable::make_room(std::size_t slot,
+                                                             std::uint32_t keep_tokens,
                                                              std::uint32_t total_tokens) const {
-  std::uint64_t wanted = total_tokens;
-  std::vector<std::size_t> idle;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (i == slot) continue;
-    wanted += cells(slots_[i]);
-    if (slots_[i].idle() && !slots_[i].tokens.empty()) idle.push_back(i);
-  }
-  std::ranges::sort(idle, {}, [&](std::size_t i) { return slots_[i].last_used; });
+  return make_room(slot, first_cells(cells_.runs(slot), keep_tokens), total_tokens);
+}
+
+std::optional<std::vector<std::size_t>> SlotTable::make_room(std::size_t slot, const CellRuns& kept,
+                                                             std::uint32_t total_tokens) const {
+  const auto fits = [&](std::span<const std::size_t> evicted) {
+    return cells_needed(slot, kept, total_tokens, evicted) <= context_tokens_;
+  };
   std::vector<std::size_t> evict;
-  for (const std::size_t i : idle) {
-    if (wanted <= context_tokens_) break;
-    wanted -= cells(slots_[i]);
+  for (const std::size_t i : idle_slots_except(slot)) {
+    if (fits(evict)) break;
     evict.push_back(i);
   }
-  if (wanted > context_tokens_) return {};
+  if (!fits(evict)) return {};
+  // A slot whose cells others hold too, or a short one before a long one, was taken for nothing.
+  for (std::size_t i = evict.size(); i-- > 0;) {
+    std::vector<std::size_t> fewer = evict;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+    if (fits(fewer)) evict = std::move(fewer);
+  }
   return evict;
+}
+
+std::uint32_t SlotTable::length_max(std::size_t slot) const {
+  const std::uint32_t length = slots_[slot].length();
+  const std::uint64_t needed =
+      cells_needed(slot, cells_.runs(slot), length, idle_slots_except(slot));
+  return needed < context_tokens_ ? length + context_tokens_ - static_cast<std::uint32_t>(needed)
+                                  : length;
+}
+
+// Least recently used first.
+std::vector<std::size_t> SlotTable::idle_slots_except(std::size_t slot) const {
+  std::vector<std::size_t> idle;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (i != slot && slots_[i].idle() && !slots_[i].tokens.empty()) idle.push_back(i);
+  }
+  std::ranges::sort(idle, {}, [&](std::size_t i) { return slots_[i].last_used; });
+  return idle;
+}
+
+// If `slot` held the cells `kept` and those it still needs up to `total_tokens`.
+std::uint64_t SlotTable::cells_needed(std::size_t slot, const CellRuns& kept,
+                                      std::uint32_t total_tokens,
+                                      std::span<const std::size_t> evicted) const {
+  CellRuns held = kept;
+  std::uint64_t promised = total_tokens - (kept.empty() ? 0 : kept.back().end);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (i == slot || contains(evicted, i)) continue;
+    held.insert(held.end(), cells_.runs(i).begin(), cells_.runs(i).end());
+    promised += std::max(slots_[i].reserved_tokens, slots_[i].length()) - slots_[i].length();
+  }
+  return count_cells(std::move(held)) + promised;
 }
 
 std::optional<std::size_t> SlotTable::find_lease(LeaseId lease) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hearth/base/clock.h"
+#include "hearth/engine/cell_ledger.h"
 #include "hearth/engine/engine.h"
 #include "hearth/engine/job.h"
 
@@ -16,8 +17,8 @@ namespace hearth::engine {
 
 struct Slot {
   SequenceId sequence;
-  std::vector<Token> tokens;  // position i holds tokens[i]
-  bool busy = false;                 // a job is using it
+  std::vector<Token> tokens;          // position i holds tokens[i]; the table changes them
+  bool busy = false;                  // a job is using it
   std::optional<LeaseId> lease;
   Instant lease_until{};
   std::uint32_t reserved_tokens = 0;  // cells promised to the job; at least tokens.size()
@@ -27,12 +28,12 @@ struct Slot {
   std::uint32_t length() const { return static_cast<std::uint32_t>(tokens.size()); }
 };
 
-// How a prompt gets its sequence.
+// How a prompt gets its sequence. In this order:
 struct Placement {
   std::size_t slot = 0;
-  std::uint32_t keep_tokens = 0;            // truncate the slot to this many first
-  std::optional<std::size_t> share_from;    // then take keep_tokens from that slot instead
-  std::vector<std::size_t> evict;           // idle slots to empty for their cells
+  std::uint32_t keep_tokens = 0;          // truncate the slot to this many,
+  std::optional<std::size_t> share_from;  // or empty it and take them from that slot instead,
+  std::vector<std::size_t> evict;         // then empty these idle slots for their cells
 };
 
 class SlotTable {
@@ -43,21 +44,35 @@ class SlotTable {
   const std::vector<Slot>& slots() const { return slots_; }
   Slot& operator[](std::size_t index) { return slots_[index]; }
 
+  // What the engine did to a sequence.
+  void append(std::size_t slot, std::span<const Token> tokens);
+  void truncate(std::size_t slot, std::uint32_t length);
+  void share(std::size_t from, std::size_t to, std::uint32_t length);  // instead of what `to` held
+
   // The best way to hold `total_tokens` that begin with `prompt`; nothing when every slot is taken
   // or the cells are promised to others. Continues a sequence only where that loses little of it:
   // a short side request never costs a long conversation.
   std::optional<Placement> place(std::span<const Token> prompt,
                                  std::uint32_t total_tokens) const;
-  // Idle slots to empty so that `slot` may grow to `total_tokens`; nothing when that cannot be.
-  std::optional<std::vector<std::size_t>> make_room(std::size_t slot,
+  // Idle slots to empty so that `slot`, cut back to `keep_tokens`, may grow to `total_tokens`:
+  // least recently used first, none that can stay. Nothing when that cannot be.
+  std::optional<std::vector<std::size_t>> make_room(std::size_t slot, std::uint32_t keep_tokens,
                                                     std::uint32_t total_tokens) const;
+  // How long `slot` could become if every idle slot were emptied.
+  std::uint32_t length_max(std::size_t slot) const;
   std::optional<std::size_t> find_lease(LeaseId lease) const;
   void touch(std::size_t slot) { slots_[slot].last_used = ++use_counter_; }
 
  private:
   std::optional<std::size_t> choose_victim(std::uint32_t total_tokens) const;
+  std::vector<std::size_t> idle_slots_except(std::size_t slot) const;
+  std::optional<std::vector<std::size_t>> make_room(std::size_t slot, const CellRuns& kept,
+                                                    std::uint32_t total_tokens) const;
+  std::uint64_t cells_needed(std::size_t slot, const CellRuns& kept, std::uint32_t total_tokens,
+                             std::span<const std::size_t> evicted) const;
 
   std::vector<Slot> slots_;
+  CellLedger cells_;
   std::uint32_t context_tokens_;
   std::uint64_t use_counter_ = 0;
 };

@@ -30,14 +30,16 @@ Digest256 key_digest(std::string_view key) { return blake2b(as_byte_span(key)); 
 
 }  // namespace
 
-std::string_view presented_key(const net::Request& request) {
+std::vector<std::string_view> presented_keys(const net::Request& request) {
   constexpr std::string_view bearer = "bearer ";
+  std::vector<std::string_view> out;
   const std::string_view authorization = request.headers.get("authorization");
   if (authorization.size() > bearer.size() &&
       net::equals_ignoring_case(authorization.substr(0, bearer.size()), bearer)) {
-    return authorization.substr(bearer.size());
+    out.push_back(authorization.substr(bearer.size()));
   }
-  return request.headers.get("x-api-key");
+  if (const auto key = request.headers.get("x-api-key"); !key.empty()) out.push_back(key);
+  return out;
 }
 
 Access::Access(const AccessRules& rules) : rules_(rules) {
@@ -71,25 +73,30 @@ std::optional<ApiError> Access::check(const net::Request& request, bool needs_ke
                     .message = "web pages of this Origin are not served; name it in allowed_origins"};
   }
   if (!needs_key || key_digests_.empty()) return {};
-  const std::string_view key = presented_key(request);
-  if (key.empty()) {
+  const auto keys = presented_keys(request);
+  if (keys.empty()) {
     return ApiError{.kind = Kind::authentication,
                     .message = "no API key; send Authorization: Bearer KEY or x-api-key: KEY"};
   }
-  // Digests are compared: how long that takes says nothing about the key.
-  if (std::ranges::find(key_digests_, key_digest(key)) == key_digests_.end()) {
-    return ApiError{.kind = Kind::authentication, .message = "this API key is not known"};
-  }
-  return {};
+  if (std::ranges::any_of(keys, [&](std::string_view key) { return is_known(key); })) return {};
+  return ApiError{.kind = Kind::authentication, .message = "this API key is not known"};
+}
+
+// Digests are compared: how long that takes says nothing about the key.
+bool Access::is_known(std::string_view key) const {
+  return std::ranges::find(key_digests_, key_digest(key)) != key_digests_.end();
 }
 
 std::string Access::client_name(const net::Request& request) const {
-  const std::string_view key = presented_key(request);
-  return key.empty() ? std::string() : key_digest(key).short_hex();
+  const auto keys = presented_keys(request);
+  if (keys.empty()) return {};
+  const auto known = std::ranges::find_if(keys, [&](auto key) { return is_known(key); });
+  return key_digest(known == keys.end() ? keys.front() : *known).short_hex();
 }
 
 std::string Access::cors_origin(const net::Request& request) const {
-  return std::string(request.headers.get("origin"));
+  const std::string_view origin = request.headers.get("origin");
+  return origin_allowed(origin) ? std::string(origin) : std::string();
 }
 
 }  // namespace hearth::gateway

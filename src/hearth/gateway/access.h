@@ -25,20 +25,22 @@ class Access {
 
   // Nothing: let it in. `needs_key`: false for /health.
   std::optional<ApiError> check(const net::Request& request, bool needs_key) const;
-  // Which client: a digest of its key, for keeping clients' requests apart; no secret.
+  // Which client: a digest of the key that counts, for keeping clients' requests apart; no secret.
   std::string client_name(const net::Request& request) const;
-  // The value for Access-Control-Allow-Origin; empty: no web page asks.
+  // The value for Access-Control-Allow-Origin; empty: no web page asks, or none that may read it.
   std::string cors_origin(const net::Request& request) const;
 
  private:
   bool host_allowed(std::string_view host) const;
   bool origin_allowed(std::string_view origin) const;
+  bool is_known(std::string_view key) const;
 
   AccessRules rules_;
   std::vector<Digest256> key_digests_;
 };
 
-// "Authorization: Bearer KEY" or "x-api-key: KEY"; empty when there is none.
-std::string_view presented_key(const net::Request& request);
+// "Authorization: Bearer KEY", then "x-api-key: KEY". Clients send one or both, and one of the two
+// may be left over from another service.
+std::vector<std::string_view> presented_keys(const net::Request& request);
 
 }  // namespace hearth::gateway

@@ -45,9 +45,14 @@ void AnswerJob::failed(ApiError error) {
   changed_.notify_all();
 }
 
-bool AnswerJob::is_abandoned(Instant now, Duration grace) const {
+bool AnswerJob::abandon(Instant now, Duration grace) {
   const std::lock_guard hold(mutex_);
-  return readers_ == 0 && now - unread_since_ >= grace;
+  if (readers_ > 0 || now - unread_since_ < grace) return false;
+  error_ = ApiError{.kind = ApiError::Kind::overloaded,
+                    .message = "every client of this answer had left; send the request again",
+                    .retry_after = Duration::zero()};
+  changed_.notify_all();
+  return true;
 }
 
 AnswerJob::View AnswerJob::view(std::size_t cursor) const {
@@ -80,32 +85,22 @@ void AnswerJob::attach() {
   ++readers_;
 }
 
-void AnswerJob::detach(bool delivered, Instant now) {
+void AnswerJob::detach(Delivery delivery, Instant now) {
   const std::lock_guard hold(mutex_);
   --readers_;
-  delivered_ = delivered_ || delivered;
+  delivered_stream_ = delivered_stream_ || delivery == Delivery::stream;
+  delivered_whole_ = delivered_whole_ || delivery == Delivery::whole;
   unread_since_ = now;
 }
 
-bool AnswerJob::is_done_with(Instant now, Duration grace) const {
+AnswerJob::State AnswerJob::state() const {
   const std::lock_guard hold(mutex_);
-  if (!end_ && !error_) return false;
-  return readers_ == 0 && (delivered_ || error_ || now - unread_since_ >= grace);
-}
-
-bool AnswerJob::is_over() const {
-  const std::lock_guard hold(mutex_);
-  return end_ || error_;
-}
-
-bool AnswerJob::was_delivered() const {
-  const std::lock_guard hold(mutex_);
-  return delivered_;
-}
-
-bool AnswerJob::is_read() const {
-  const std::lock_guard hold(mutex_);
-  return readers_ > 0;
+  return {.over = end_ || error_,
+          .failed = error_.has_value(),
+          .read = readers_ > 0,
+          .delivered_stream = delivered_stream_,
+          .delivered_whole = delivered_whole_,
+          .unread_since = unread_since_};
 }
 
 std::uint32_t AnswerJob::prompt_tokens_done() const {

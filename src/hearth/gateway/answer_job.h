@@ -29,8 +29,8 @@ class AnswerJob {
   void add(std::vector<AnswerEvent> events);
   void ended(AnswerEnd end);
   void failed(ApiError error);
-  // Nobody reads and nobody has for `grace`: worth cancelling.
-  bool is_abandoned(Instant now, Duration grace) const;
+  // Fails the job when nobody reads it and nobody has for `grace`; true: it did.
+  bool abandon(Instant now, Duration grace);
 
   // --- readers
   struct View {
@@ -44,13 +44,19 @@ class AnswerJob {
   // Waits for events beyond `cursor`, the end, or (when `for_start`) the start; or the deadline.
   View wait(std::size_t cursor, bool for_start, Deadline deadline, const StopToken& stop);
   void attach();
-  // `delivered`: this reader has given all of it to its client.
-  void detach(bool delivered, Instant now);
-  // Over, and either delivered or out of its grace time.
-  bool is_done_with(Instant now, Duration grace) const;
-  bool is_over() const;
-  bool was_delivered() const;
-  bool is_read() const;  // somebody follows it
+  // How its client got all of it, if it did.
+  enum class Delivery : std::uint8_t { none, stream, whole };
+  void detach(Delivery delivery, Instant now);
+
+  struct State {
+    bool over = false;
+    bool failed = false;
+    bool read = false;  // somebody follows it
+    bool delivered_stream = false;
+    bool delivered_whole = false;
+    Instant unread_since{};
+  };
+  State state() const;
   std::uint32_t prompt_tokens_done() const;
 
  private:
@@ -66,7 +72,8 @@ class AnswerJob {
   std::optional<AnswerEnd> end_;
   std::optional<ApiError> error_;
   int readers_ = 0;
-  bool delivered_ = false;
+  bool delivered_stream_ = false;
+  bool delivered_whole_ = false;
   Instant unread_since_;
 };
 
@@ -74,15 +81,15 @@ class AnswerJob {
 class Attachment {
  public:
   explicit Attachment(std::shared_ptr<AnswerJob> job) : job_(std::move(job)) { job_->attach(); }
-  ~Attachment() { job_->detach(delivered_, std::chrono::steady_clock::now()); }
+  ~Attachment() { job_->detach(delivery_, std::chrono::steady_clock::now()); }
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;
   AnswerJob& job() const { return *job_; }
-  void set_delivered() { delivered_ = true; }
+  void set_delivered(AnswerJob::Delivery delivery) { delivery_ = delivery; }
 
  private:
   std::shared_ptr<AnswerJob> job_;
-  bool delivered_ = false;
+  AnswerJob::Delivery delivery_ = AnswerJob::Delivery::none;
 };
 
 }  // namespace hearth::gateway

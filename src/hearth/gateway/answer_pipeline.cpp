@@ -13,6 +13,12 @@ std::string wrap_unparsed(const std::string& raw) {
       {{"__unparsedToolInput", Json::object({{"raw", raw}, {"len", raw.size()}})}}));
 }
 
+TokenChoice choice_of(const engine::TokenDone& token) {
+  TokenChoice out{token.piece, token.logprob, {}};
+  for (const engine::TokenLogprob& other : token.top) out.top.emplace_back(other.text, other.logprob);
+  return out;
+}
+
 }  // namespace
 
 AnswerPipeline::AnswerPipeline(PipelineOptions options)
@@ -25,22 +31,11 @@ std::vector<AnswerEvent> AnswerPipeline::take(const engine::TokenDone& token) {
   std::vector<AnswerEvent> out;
   if (stopped()) return out;
   tokens_.push_back(token.token);
-  if (!token.top.empty() && !thinking_ && call_name_.empty()) {
-    TokenChoice choice{token.piece, token.logprob, {}};
-    for (const engine::TokenLogprob& other : token.top) {
-      choice.top.emplace_back(other.text, other.logprob);
-    }
-    choices_.push_back(std::move(choice));
-  }
+  const MarkerToken* marker = marker_of(token.token);
+  if (!token.top.empty() && marker == nullptr) choices_.push_back(choice_of(token));
   if (options_.parser == nullptr) {
     show_text(token.text, out);
     return out;
-  }
-  const MarkerToken* marker = nullptr;
-  if (options_.markers != nullptr) {
-    if (const auto found = options_.markers->find(token.token); found != options_.markers->end()) {
-      marker = &found->second;
-    }
   }
   std::string_view text = token.text;
   if (marker != nullptr && text.ends_with(marker->text)) {
@@ -55,10 +50,21 @@ std::vector<AnswerEvent> AnswerPipeline::take(const engine::TokenDone& token) {
   return out;
 }
 
+const MarkerToken* AnswerPipeline::marker_of(Token token) const {
+  if (options_.markers == nullptr) return nullptr;
+  const auto found = options_.markers->find(token);
+  return found == options_.markers->end() ? nullptr : &found->second;
+}
+
 void AnswerPipeline::read(std::vector<chat::Event> parsed, std::vector<AnswerEvent>& out) {
   using Kind = chat::Event::Kind;
   for (chat::Event& event : parsed) {
     if (stopped()) return;
+    // Only text has choices: what was collected since belongs to thinking, calls and markup, all
+    // but the token at hand when that one ends the thinking.
+    const bool is_text = event.kind == Kind::content || event.kind == Kind::finish;
+    if (!is_text) choices_.clear();
+    if (is_text && thinking_ && choices_.size() > 1) choices_.erase(choices_.begin(), choices_.end() - 1);
     thinking_ = event.kind == Kind::thinking;
     switch (event.kind) {
       case Kind::thinking:
@@ -92,19 +98,17 @@ void AnswerPipeline::show_text(std::string_view text, std::vector<AnswerEvent>& 
 // What could still have become a stop string has not: something else follows.
 void AnswerPipeline::end_text(std::vector<AnswerEvent>& out) {
   std::string held = content_.finish();
-  choices_.clear();
   if (held.empty()) return;
   turn_.text += held;
-  out.push_back({.kind = AnswerEvent::Kind::text, .text = std::move(held)});
+  out.push_back({.kind = AnswerEvent::Kind::text, .text = std::move(held),
+                 .choices = std::exchange(choices_, {})});
 }
 
 void AnswerPipeline::end_call(const chat::Event& event, std::vector<AnswerEvent>& out) {
   const std::string name = std::exchange(call_name_, {});
-  if (!event.complete) {
-    // Half a call cannot be run, and clients choke on it. The reason says why the answer ended.
-    repeatable_ = false;
-    return;
-  }
+  // What the limit cut off cannot be run; the reason says why the answer ended. What the model left
+  // unfinished by itself is a broken call: the client tells it so.
+  if (!event.complete && cut_off_) return;
   chat::ToolCall call;
   call.id = chat::random_outward_id(options_.call_id_prefix, random_);
   call.name = name;
@@ -126,6 +130,7 @@ std::vector<AnswerEvent> AnswerPipeline::finish(const engine::Finished& finished
   std::vector<AnswerEvent> out;
   const bool limit =
       finished.reason == Engine::token_limit || finished.reason == Engine::context_full;
+  cut_off_ = limit;
   if (!stopped()) {
     if (options_.parser == nullptr) {
       show_text(finished.text, out);

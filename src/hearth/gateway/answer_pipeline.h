@@ -54,6 +54,7 @@ class AnswerPipeline {
   const std::vector<Token>& tokens() const { return tokens_; }
 
  private:
+  const MarkerToken* marker_of(Token token) const;
   void read(std::vector<chat::Event> parsed, std::vector<AnswerEvent>& out);
   void show_text(std::string_view text, std::vector<AnswerEvent>& out);
   void end_text(std::vector<AnswerEvent>& out);
@@ -65,6 +66,7 @@ class AnswerPipeline {
   std::string call_name_;
   std::vector<TokenChoice> choices_;  // of text not shown yet
   bool thinking_;
+  bool cut_off_ = false;  // by a limit
   std::uint32_t thinking_tokens_ = 0;
   std::uint32_t calls_malformed_ = 0;
   std::vector<Token> tokens_;

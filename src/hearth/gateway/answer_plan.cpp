@@ -64,16 +64,23 @@ ApiResult<void> check_window(const PlanParts& parts, const Prompt& prompt) {
 }  // namespace
 
 std::uint32_t prompt_tokens_max(const engine::EngineLimits& limits, const GatewayOptions& options) {
-  return limits.context_tokens - std::min(options.answer_reserve_tokens, limits.context_tokens / 8);
+  const std::uint32_t window = limits.context_tokens;
+  if (window == 0) return 0;
+  return window - std::clamp(window / 8, 1U, std::max(options.answer_reserve_tokens, 1U));
+}
+
+ApiResult<Prompt> build_prompt(PromptBuilder& prompts, const ChatRequest& request,
+                               const StopToken& stop) {
+  // A call that must come is not preceded by thinking, unless the client asks for that.
+  const bool thinking = request.thinking.value_or(!forces_call(request));
+  return prompts.build(request, thinking, stop);
 }
 
 ApiResult<AnswerPlan> plan_answer(const PlanParts& parts, ChatRequest request,
                                   std::uint64_t random_seed, const StopToken& stop) {
   AnswerPlan plan;
   plan.random_seed = random_seed;
-  // A call that must come is not preceded by thinking, unless the client asks for that.
-  if (forces_call(request) && !request.thinking) request.thinking = false;
-  plan.prompt = TRY(parts.prompts.build(request, stop));
+  plan.prompt = TRY(build_prompt(parts.prompts, request, stop));
   TRY(check_window(parts, plan.prompt));
   plan.request = std::move(request);
 

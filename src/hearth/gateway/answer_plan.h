@@ -18,6 +18,10 @@ struct PlanParts {
 ApiResult<AnswerPlan> plan_answer(const PlanParts& parts, ChatRequest request,
                                   std::uint64_t random_seed, const StopToken& stop);
 
+// The prompt of that request; counting it and answering it give the same.
+ApiResult<Prompt> build_prompt(PromptBuilder& prompts, const ChatRequest& request,
+                               const StopToken& stop);
+
 // Tokens that a prompt may have: the window less room for an answer.
 std::uint32_t prompt_tokens_max(const engine::EngineLimits& limits, const GatewayOptions& options);
 

@@ -21,13 +21,25 @@ class AnswerBody final : public net::BodySource {
 
   Result<ByteSpan> next(const StopToken& stop) override {
     if (over_) {
-      attachment_->set_delivered();  // asked for more: all before it was sent
+      attachment_->set_delivered(AnswerJob::Delivery::stream);  // asked for more: all was sent
       return ByteSpan{};
     }
     out_.clear();
-    AnswerJob::View view = begun_ ? attachment_->job().wait(cursor_, false, Deadline::after(heartbeat_), stop)
-                                  : attachment_->job().wait(0, true, Deadline::after(Duration::zero()), stop);
-    if (stop.stop_requested()) return fail(Code::cancelled, "the client left");
+    Deadline silence = Deadline::after(begun_ ? heartbeat_ : Duration::zero());
+    while (out_.empty() && !over_) {
+      const AnswerJob::View view = attachment_->job().wait(cursor_, !begun_, silence, stop);
+      if (stop.stop_requested()) return fail(Code::cancelled, "the client left");
+      write(view);
+      // Events that this client is not shown are no reason to say anything.
+      if (!out_.empty() || over_ || !silence.passed()) continue;
+      writer_->heartbeat(out_);
+      silence = Deadline::after(heartbeat_);
+    }
+    return as_byte_span(out_);
+  }
+
+ private:
+  void write(const AnswerJob::View& view) {
     if (!std::exchange(begun_, true)) writer_->begin(view.usage, out_);
     for (const AnswerEvent& event : view.fresh) writer_->event(event, out_);
     cursor_ += view.fresh.size();
@@ -38,14 +50,10 @@ class AnswerBody final : public net::BodySource {
     } else if (view.error) {
       writer_->error(*view.error, out_);
       report_.outcome = "error";
-    } else if (out_.empty()) {
-      writer_->heartbeat(out_);
     }
     over_ = view.over();
-    return as_byte_span(out_);
   }
 
- private:
   std::unique_ptr<Attachment> attachment_;
   std::unique_ptr<AnswerWriter> writer_;
   const Duration heartbeat_;

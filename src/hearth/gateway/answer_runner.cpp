@@ -18,7 +18,7 @@ class Run {
   void run() {
     const auto outcome = read_all();
     parts_.metrics.duration.observe(now() - plan_.began);
-    if (outcome) return;
+    if (outcome || abandoned_) return;
     ++parts_.metrics.answers_failed;
     job_.failed(api_error(outcome.error()));
   }
@@ -42,9 +42,10 @@ class Run {
     auto stream = TRY(parts_.service.generate(plan_.generate, stop_));
     while (true) {
       if (stop_.stop_requested()) return fail(Code::unavailable, "the server is shutting down");
-      if (job_.is_abandoned(now(), parts_.grace)) {
+      if (job_.abandon(now(), parts_.grace)) {
         ++parts_.metrics.answers_abandoned;
-        return fail(Code::cancelled, "every client of this answer has left");
+        abandoned_ = true;
+        return {};
       }
       auto event = stream->next(Deadline::after(look_around));
       if (!event && event.error().code == Code::timed_out) continue;
@@ -58,7 +59,7 @@ class Run {
   Result<bool> take(engine::JobEvent event) {
     if (auto* error = std::get_if<Error>(&event)) return std::unexpected(std::move(*error));
     if (const auto* progress = std::get_if<engine::PromptProgress>(&event)) {
-      if (!std::exchange(placed_, true)) start(progress->tokens_done);
+      if (!std::exchange(placed_, true)) start(progress->reused_tokens);
       job_.progress(progress->tokens_done);
     } else if (const auto* done = std::get_if<engine::PromptDone>(&event)) {
       placed_ = true;
@@ -122,6 +123,7 @@ class Run {
   AnswerPipeline pipeline_;
   bool placed_ = false;
   bool has_token_ = false;
+  bool abandoned_ = false;
   std::uint32_t cached_tokens_ = 0;
 };
 

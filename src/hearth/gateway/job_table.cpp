@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace hearth::gateway {
 namespace {
@@ -17,47 +18,76 @@ JobTable::~JobTable() {
   entries_.clear();
 }
 
-std::size_t JobTable::jobs() const {
-  const std::lock_guard hold(mutex_);
+std::size_t JobTable::count_running() const {
   return static_cast<std::size_t>(
-      std::ranges::count_if(entries_, [](const Entry& e) { return !e.job->is_over(); }));
+      std::ranges::count_if(entries_, [](const Entry& e) { return !e.job->state().over; }));
 }
 
-std::list<JobTable::Entry> JobTable::sweep() {
-  std::list<Entry> done;
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    const auto next = std::next(it);
-    if (it->job->is_done_with(now(), limits_.grace)) done.splice(done.end(), entries_, it);
-    it = next;
+std::size_t JobTable::jobs() const {
+  const std::lock_guard hold(mutex_);
+  return count_running();
+}
+
+bool JobTable::is_done_with(const Entry& entry, Instant at) const {
+  const AnswerJob::State job = entry.job->state();
+  if (!job.over || job.read) return false;
+  if (job.failed || job.delivered_whole) return true;
+  if (job.delivered_stream && !(entry.request && entry.request->has_session)) return true;
+  return at - job.unread_since >= limits_.grace;
+}
+
+JobTable::Entries JobTable::sweep() {
+  Entries done;
+  const Instant at = now();
+  std::size_t finished = 0;
+  for (auto it = entries_.end(); it != entries_.begin();) {  // the newest first
+    --it;
+    bool over = is_done_with(*it, at);
+    if (const AnswerJob::State job = it->job->state(); !over && job.over && !job.read) {
+      over = ++finished > limits_.finished_max;
+    }
+    if (!over) continue;
+    const auto after = std::next(it);
+    done.splice(done.end(), entries_, it);
+    it = after;
   }
   return done;
 }
 
-std::unique_ptr<Attachment> JobTable::find(const Digest256& key, bool has_session) {
-  std::list<Entry> done;
-  const std::lock_guard hold(mutex_);
-  done = sweep();
+std::shared_ptr<AnswerJob> JobTable::find_same(const Repetition& request) const {
   for (const Entry& entry : entries_) {
-    if (entry.key != key || entry.job->was_delivered()) continue;
-    if (!has_session && entry.job->is_read()) continue;
-    return std::make_unique<Attachment>(entry.job);
+    if (!entry.request || entry.request->key != request.key) continue;
+    const AnswerJob::State job = entry.job->state();
+    if (job.failed || job.delivered_whole) continue;
+    if (job.delivered_stream && (request.stream || !request.has_session)) continue;
+    if (job.read && !request.has_session) continue;
+    return entry.job;
   }
   return nullptr;
 }
 
-ApiResult<std::unique_ptr<Attachment>> JobTable::start(std::optional<Digest256> key,
-                                                       AnswerInfo info,
-                                                       std::uint32_t prompt_tokens, Work work) {
-  std::list<Entry> done;
+std::unique_ptr<Attachment> JobTable::find(const Repetition& request) {
+  Entries done;
   const std::lock_guard hold(mutex_);
   done = sweep();
-  const auto running = static_cast<std::size_t>(
-      std::ranges::count_if(entries_, [](const Entry& e) { return !e.job->is_over(); }));
+  auto job = find_same(request);
+  return job ? std::make_unique<Attachment>(std::move(job)) : nullptr;
+}
+
+ApiResult<JobTable::Started> JobTable::start(std::optional<Repetition> request, AnswerInfo info,
+                                             std::uint32_t prompt_tokens, Work work) {
+  Entries done;
+  const std::lock_guard hold(mutex_);
+  done = sweep();
+  if (request) {
+    if (auto same = find_same(*request)) return Started{std::make_unique<Attachment>(same), true};
+  }
   const auto busy = [&](std::string message) {
     return std::unexpected(ApiError{.kind = ApiError::Kind::overloaded,
                                     .message = std::move(message),
                                     .retry_after = busy_retry_after});
   };
+  const std::size_t running = count_running();
   if (running >= limits_.jobs_max) {
     return busy(std::to_string(running) + " requests are running or waiting already; try again later");
   }
@@ -67,8 +97,8 @@ ApiResult<std::unique_ptr<Attachment>> JobTable::start(std::optional<Digest256> 
     work(*job, stop);
   });
   if (!thread) return busy(thread.error().message);
-  entries_.push_back({key, job, *std::move(thread)});
-  return attachment;
+  entries_.push_back({std::move(request), job, *std::move(thread)});
+  return Started{std::move(attachment)};
 }
 
 }  // namespace hearth::gateway

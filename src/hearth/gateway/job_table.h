@@ -4,7 +4,9 @@
 //
 // A request is taken for a repetition when its body is the same and either its client names a
 // session, or nobody reads the answer any more. Two equal requests of clients without a session,
-// both waiting, are two answers: somebody may want two samples.
+// both waiting, are two answers: somebody may want two samples. An answer that its client has got
+// is not given again, but for one case: a client with a session that asks for the whole after it
+// got the stream has lost the stream on its way, and must not run the same calls twice.
 
 #include <functional>
 #include <list>
@@ -18,11 +20,19 @@
 
 namespace hearth::gateway {
 
+// What a request says about being a repetition.
+struct Repetition {
+  Digest256 key;  // repeat_key.h
+  bool has_session = false;
+  bool stream = false;
+};
+
 class JobTable {
  public:
   struct Limits {
-    std::size_t jobs_max = 64;  // running and waiting
-    Duration grace = std::chrono::seconds(60);  // an answer without readers goes on for so long
+    std::size_t jobs_max = 64;      // running and waiting
+    std::size_t finished_max = 64;  // kept for clients that come back
+    Duration grace = std::chrono::seconds(60);  // an answer without readers is kept for so long
   };
   // Fills the job; runs on the job's own thread. `stop` fires at shutdown.
   using Work = std::function<void(AnswerJob& job, const StopToken& stop)>;
@@ -31,25 +41,35 @@ class JobTable {
   ~JobTable();
 
   // nullptr: there is none.
-  std::unique_ptr<Attachment> find(const Digest256& key, bool has_session);
-  ApiResult<std::unique_ptr<Attachment>> start(std::optional<Digest256> key, AnswerInfo info,
-                                               std::uint32_t prompt_tokens, Work work);
+  std::unique_ptr<Attachment> find(const Repetition& request);
+  struct Started {
+    std::unique_ptr<Attachment> attachment;
+    bool joined = false;  // the same request was faster
+  };
+  // Without `request` nobody will join it.
+  ApiResult<Started> start(std::optional<Repetition> request, AnswerInfo info,
+                           std::uint32_t prompt_tokens, Work work);
   Duration grace() const { return limits_.grace; }
-  std::size_t jobs() const;
+  std::size_t jobs() const;  // running and waiting
 
  private:
   struct Entry {
-    std::optional<Digest256> key;
+    std::optional<Repetition> request;
     std::shared_ptr<AnswerJob> job;
     Thread thread;
   };
+  using Entries = std::list<Entry>;
+
   // Takes out what is done with; the caller drops it after unlocking, which joins threads.
-  std::list<Entry> sweep();
+  Entries sweep();
+  bool is_done_with(const Entry& entry, Instant now) const;
+  std::shared_ptr<AnswerJob> find_same(const Repetition& request) const;
+  std::size_t count_running() const;
 
   const Limits limits_;
   StopSource stop_;
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;
+  Entries entries_;  // oldest first
 };
 
 }  // namespace hearth::gateway

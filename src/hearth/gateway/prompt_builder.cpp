@@ -51,7 +51,7 @@ void TokenCache::put(const Digest256& key, std::vector<Token> tokens) {
   held_tokens_ += tokens.size();
   entries_.emplace_front(key, std::move(tokens));
   by_key_[key] = entries_.begin();
-  while (held_tokens_ > tokens_max) {
+  while (held_tokens_ > tokens_max || entries_.size() > entries_max) {
     held_tokens_ -= entries_.back().second.size();
     by_key_.erase(entries_.back().first);
     entries_.pop_back();
@@ -135,7 +135,8 @@ ApiResult<std::vector<Token>> PromptBuilder::tokenize(const chat::Segment& segme
   return *std::move(tokens);
 }
 
-ApiResult<Prompt> PromptBuilder::build(const ChatRequest& request, const StopToken& stop) {
+ApiResult<Prompt> PromptBuilder::build(const ChatRequest& request, bool thinking,
+                                       const StopToken& stop) {
   if (request.raw_prompt) return build_raw(*request.raw_prompt, stop);
   auto arranged = chat::arrange(request.conversation);
   if (!arranged) return std::unexpected(api_error(arranged.error()));
@@ -145,7 +146,7 @@ ApiResult<Prompt> PromptBuilder::build(const ChatRequest& request, const StopTok
   for (const chat::Message& message : prompt.conversation.messages) {
     prompt.calls_before += message.calls.size();
   }
-  prompt.thinking = format_.can_think() && request.thinking.value_or(true);
+  prompt.thinking = format_.can_think() && thinking;
 
   chat::RenderOptions options;
   options.thinking = prompt.thinking;

@@ -25,6 +25,7 @@ namespace hearth::gateway {
 class TokenCache {
  public:
   static constexpr std::size_t tokens_max = 4 << 20;  // 16 MiB of ids
+  static constexpr std::size_t entries_max = 64 << 10;  // about 12 MiB beside them
 
   const std::vector<Token>* find(const Digest256& key);
   void put(const Digest256& key, std::vector<Token> tokens);
@@ -57,7 +58,8 @@ class PromptBuilder {
   std::vector<std::string> marker_texts() const;
   std::optional<Token> marker_id(std::string_view text) const;
 
-  ApiResult<Prompt> build(const ChatRequest& request, const StopToken& stop);
+  // `thinking`: the answer may, where the model can.
+  ApiResult<Prompt> build(const ChatRequest& request, bool thinking, const StopToken& stop);
   // `turn` was given as the answer to `prompt` and sampled as `tokens`.
   void remember(const Prompt& prompt, const chat::Message& turn, std::vector<Token> tokens);
 

@@ -15,7 +15,9 @@ void drop_cache_marks(Json& value) {
   if (value.is_array()) {
     for (Json& item : value.as_array()) drop_cache_marks(item);
   } else if (value.is_object()) {
-    value.erase("cache_control");
+    // An object, always: what else has that name is an argument of somebody's tool.
+    const Json* mark = value.find("cache_control");
+    if (mark != nullptr && (mark->is_object() || mark->is_null())) value.erase("cache_control");
     for (auto& [key, member] : value.as_object()) drop_cache_marks(member);
   }
 }

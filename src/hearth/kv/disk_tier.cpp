@@ -68,6 +68,15 @@ Result<> scan_folder(const fs::path& folder, ScanReport& report) {
   return {};
 }
 
+// The lock file says who; not yet, if it was locked this instant.
+std::string holder_of(const fs::path& path) {
+  const auto pid = read_text_file(path, pid_text_bytes_max);
+  const bool is_number = pid && !pid->empty() && std::ranges::all_of(*pid, [](char c) {
+    return c >= '0' && c <= '9';
+  });
+  return is_number ? fmt::format("process {}", *pid) : "another process";
+}
+
 }  // namespace
 
 fs::path DiskTier::path_of(const ChunkKey& key) const {
@@ -105,11 +114,10 @@ Result<StoreLock> StoreLock::acquire(const fs::path& directory) {
   if (!lock.fd_.valid()) return fail_errno("open", path, errno);
   if (::flock(lock.fd_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return fail_errno("lock", path, errno);
-    const auto holder = read_text_file(path, pid_text_bytes_max);
     return fail(Code::unavailable,
-                fmt::format("the chunk store {} is in use by process {}: stop it first, or open "
-                            "the store read-only",
-                            directory.string(), holder && !holder->empty() ? *holder : "unknown"));
+                fmt::format("{} writes to the chunk store {}, and only one process may: wait until "
+                            "it ends or stop it, or use a store in another directory, or none",
+                            holder_of(path), directory.string()));
   }
   const std::string pid = std::to_string(::getpid());
   if (::ftruncate(lock.fd_.get(), 0) != 0 ||

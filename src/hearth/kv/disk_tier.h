@@ -43,7 +43,7 @@ class DiskTier {
 class StoreLock {
  public:
   StoreLock() = default;
-  // unavailable with the holder's process id.
+  // unavailable, naming the holder, the directory and the ways out.
   static Result<StoreLock> acquire(const std::filesystem::path& directory);
 
  private:

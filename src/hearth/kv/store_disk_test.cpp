@@ -1,6 +1,8 @@
 // The disk tier: what survives, what is refused, what is removed.
 #include <unistd.h>
 
+#include <fstream>
+
 #include "hearth/kv/store_test_support.h"
 
 namespace hearth::kv {
@@ -236,12 +238,28 @@ TEST_F(StoreTest, DamagedPinsStopTheStartWithAWayOut) {
   EXPECT_EQ(open(with_disk(4, 4))->list().size(), 2u);
 }
 
-TEST_F(StoreTest, ASecondWriterIsToldWhoHoldsTheStore) {
-  const auto first = open(with_disk(4, 4));
+TEST_F(StoreTest, ASecondWriterIsToldWhoHoldsWhichStoreAndWhatToDo) {
+  auto first = open(with_disk(4, 4));
   const auto second = ChunkStore::open(with_disk(4, 4), files_, clock_);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Code::unavailable);
-  EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos);
+  EXPECT_EQ(second.error().message,
+            "process " + std::to_string(::getpid()) + " writes to the chunk store " +
+                (directory_.path() / "store").string() +
+                ", and only one process may: wait until it ends or stop it, or use a store in "
+                "another directory, or none");
+  first.reset();
+  EXPECT_TRUE(ChunkStore::open(with_disk(4, 4), files_, clock_)) << "the lock outlived its store";
+}
+
+TEST_F(StoreTest, AHolderThatLeftNoProcessIdIsNotMadeUp) {
+  const auto first = open(with_disk(4, 4));
+  for (const std::string_view text : {"", "12x", "\x1B[31m"}) {
+    std::ofstream(directory_.path() / "store/writer.lock") << text;
+    const auto second = ChunkStore::open(with_disk(4, 4), files_, clock_);
+    ASSERT_FALSE(second);
+    EXPECT_TRUE(second.error().message.starts_with("another process writes to")) << text;
+  }
 }
 
 TEST_F(StoreTest, AReaderSeesWhatTheWriterWritesAndChangesNothing) {

@@ -35,14 +35,6 @@ Json cache_json(const CacheLayout& cache) {
                        {"layers", std::move(layers)}});
 }
 
-Result<std::uint32_t> get_u32(const Json& json, std::string_view key, std::string_view path) {
-  const auto number = TRY(get<std::uint64_t>(json, key, path));
-  if (number > UINT32_MAX) {
-    return fail(Code::invalid_argument, fmt::format("{}.{}: {} does not fit 32 bits", path, key, number));
-  }
-  return static_cast<std::uint32_t>(number);
-}
-
 Result<KvType> get_kv_type(const Json& json, std::string_view key) {
   const auto name = TRY(get<std::string>(json, key));
   return parse_kv_type(name);
@@ -72,11 +64,11 @@ Result<const Json::Array*> get_array(const Json& json, std::string_view key, std
 
 Result<RopeShape> rope_from_json(const Json& json) {
   RopeShape rope;
-  rope.dimensions = TRY(get_u32(json, "dimensions", "rope"));
+  rope.dimensions = TRY(get<std::uint32_t>(json, "dimensions", "rope"));
   rope.frequency_base = TRY(get<double>(json, "frequency_base", "rope"));
   rope.scaling = TRY(get<std::string>(json, "scaling", "rope"));
   rope.scaling_factor = TRY(get<double>(json, "scaling_factor", "rope"));
-  rope.original_context = TRY(get_u32(json, "original_context", "rope"));
+  rope.original_context = TRY(get<std::uint32_t>(json, "original_context", "rope"));
   rope.yarn_log_multiplier = TRY(get<double>(json, "yarn_log_multiplier", "rope"));
   rope.attention_factor = TRY(get<double>(json, "attention_factor", "rope"));
   return rope;
@@ -84,21 +76,21 @@ Result<RopeShape> rope_from_json(const Json& json) {
 
 Result<StateLayer> layer_from_json(const Json& json) {
   StateLayer layer;
-  layer.k_type = TRY(get_u32(json, "k_type", "layer"));
+  layer.k_type = TRY(get<std::uint32_t>(json, "k_type", "layer"));
   layer.k_row_bytes = TRY(get<std::uint64_t>(json, "k_row_bytes", "layer"));
-  layer.v_type = TRY(get_u32(json, "v_type", "layer"));
+  layer.v_type = TRY(get<std::uint32_t>(json, "v_type", "layer"));
   layer.v_row_bytes = TRY(get<std::uint64_t>(json, "v_row_bytes", "layer"));
-  layer.v_element_bytes = TRY(get_u32(json, "v_element_bytes", "layer"));
+  layer.v_element_bytes = TRY(get<std::uint32_t>(json, "v_element_bytes", "layer"));
   return layer;
 }
 
 Result<CacheLayout> cache_from_json(const Json& json) {
   CacheLayout cache;
   cache.v_transposed = TRY(get<bool>(json, "v_transposed", "cache"));
-  cache.rotation_k = TRY(get_u32(json, "rotation_k", "cache"));
-  cache.rotation_v = TRY(get_u32(json, "rotation_v", "cache"));
-  cache.cell_extension_bytes = TRY(get_u32(json, "cell_extension_bytes", "cache"));
-  cache.window_tokens = TRY(get_u32(json, "window_tokens", "cache"));
+  cache.rotation_k = TRY(get<std::uint32_t>(json, "rotation_k", "cache"));
+  cache.rotation_v = TRY(get<std::uint32_t>(json, "rotation_v", "cache"));
+  cache.cell_extension_bytes = TRY(get<std::uint32_t>(json, "cell_extension_bytes", "cache"));
+  cache.window_tokens = TRY(get<std::uint32_t>(json, "window_tokens", "cache"));
   const auto* layers = TRY(get_array(json, "layers", layer_count_max));
   for (const Json& item : *layers) cache.layers.push_back(TRY(layer_from_json(item)));
   return cache;
@@ -150,16 +142,16 @@ Json identity_json(const LayoutIdentity& identity) {
 
 Result<LayoutIdentity> identity_from_json(const Json& json) {
   LayoutIdentity identity;
-  identity.revision = TRY(get_u32(json, "revision", "identity"));
+  identity.revision = TRY(get<std::uint32_t>(json, "revision", "identity"));
   identity.architecture = TRY(get<std::string>(json, "architecture"));
   identity.gguf = TRY(get_digest(json, "gguf"));
   identity.weights = TRY(get_digest(json, "weights"));
   identity.tokenizer = TRY(get_digest(json, "tokenizer"));
-  identity.layers = TRY(get_u32(json, "layers", "identity"));
+  identity.layers = TRY(get<std::uint32_t>(json, "layers", "identity"));
   identity.k_type = TRY(get_kv_type(json, "k_type"));
   identity.v_type = TRY(get_kv_type(json, "v_type"));
   identity.flash_attention = TRY(get<bool>(json, "flash_attention"));
-  identity.stream_count = TRY(get_u32(json, "stream_count", "identity"));
+  identity.stream_count = TRY(get<std::uint32_t>(json, "stream_count", "identity"));
   const Json* rope = TRY(get_member(json, "rope"));
   identity.rope = TRY(rope_from_json(*rope));
   identity.adapters = TRY(adapters_from_json(json));

@@ -101,6 +101,8 @@ RouteMatch Router::match(std::string_view method, std::string_view path) const {
     allowed.push_back(route.method);
     if (route.method == "GET") allowed.emplace_back("HEAD");
   }
+  // OPTIONS is answered for whole trees: alone it does not say that something is there.
+  if (std::ranges::all_of(allowed, [](const auto& each) { return each == "OPTIONS"; })) allowed.clear();
   std::ranges::sort(allowed);
   const auto repeated = std::ranges::unique(allowed);
   allowed.erase(repeated.begin(), repeated.end());

@@ -64,6 +64,15 @@ TEST(Router, TellsWhatIsAllowed) {
   EXPECT_EQ(Router().dispatch(request).status, 404);
 }
 
+TEST(Router, OptionsForAWholeTreeDoNotHideThatNothingIsThere) {
+  Router router;
+  router.add("POST", "/there", answering("post"));
+  router.add("OPTIONS", "/{rest*}", answering("options"));
+  EXPECT_EQ(router.match("GET", "/there").allow, "OPTIONS, POST");
+  EXPECT_EQ(router.match("GET", "/not/there").allow, "");
+  EXPECT_NE(router.match("OPTIONS", "/not/there").route, nullptr);
+}
+
 TEST(Router, ErrorsAndStrangersExceptionsBecomeResponses) {
   Router router;
   router.add("GET", "/error", [](Request&, const PathParams&) -> Result<Response> {

@@ -39,6 +39,13 @@ class HandOff {
   Result<HandOffResult> run() {
     const auto lease = TRY(parts_.decode.open_lease(prompt_, lease_keep, soon(), stop_));
     lease_ = lease.lease;
+    auto filled = fill(lease);
+    if (!filled) (void)parts_.decode.close_lease(lease_, soon());
+    return filled;
+  }
+
+ private:
+  Result<HandOffResult> fill(const engine::LeaseInfo& lease) {
     held_tokens_ = std::min<std::uint32_t>(lease.held_tokens, target_tokens());
     report_.held_tokens = held_tokens_;
     kv::StoredPrefix stored;
@@ -48,14 +55,13 @@ class HandOff {
     if (held_tokens_ < target_tokens()) {
       if (parts_.prefill != nullptr) {
         TRY(prefill_elsewhere(stored));
-      } else if (parts_.store != nullptr) {
+      } else if (parts_.store != nullptr && parts_.computes_missing) {
         return compute_here();
       }
     }
     return HandOffResult{lease_, std::move(report_)};
   }
 
- private:
   static Deadline soon() { return Deadline::after(call_deadline); }
   std::uint32_t target_tokens() const { return static_cast<std::uint32_t>(target_.size()); }
   void tell_progress() const {

@@ -4,7 +4,8 @@
 // computes itself. The last token of a prompt is always left to it.
 //
 // Trouble on the way (a damaged chunk, a prefill worker that dies) costs time, never correctness:
-// it is noted, and the rest is computed. Only the decoding worker itself can fail a hand-off.
+// it is noted, and the rest is computed. Only the decoding worker itself can fail a hand-off; its
+// lease is then closed.
 
 #include <cstdint>
 #include <functional>
@@ -51,6 +52,9 @@ struct HandOffParts {
   const WorkerInfo& decode_info;
   const WorkerClient* prefill = nullptr;  // absent: the decoding worker computes what is missing
   kv::ChunkStore* store = nullptr;        // absent: nothing is looked up or kept
+  // Without a prefill worker: compute what is missing here and keep it. False: leave it to the
+  // generation.
+  bool computes_missing = true;
 };
 
 Result<HandOffResult> hand_off(const HandOffParts& parts, std::span<const Token> prompt,

@@ -80,7 +80,9 @@ Result<RetrievalProbe> RetrievalProbe::open(const std::filesystem::path& model,
                                             const ProbeOptions& options) {
   start_engine_once();
   auto state = std::make_unique<State>();
-  state->model = llama_model_load_from_file(model.c_str(), llama_model_default_params());
+  llama_model_params weights = llama_model_default_params();
+  weights.use_extra_bufts = false;  // with AMX, libllama 0.7 ends the process on models with MLA
+  state->model = llama_model_load_from_file(model.c_str(), weights);
   if (state->model == nullptr) {
     return fail(Code::corrupt, fmt::format("{} does not load", model.string()));
   }

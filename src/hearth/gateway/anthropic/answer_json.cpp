@@ -89,7 +89,8 @@ Json stop_sequence(const AnswerEnd& end) {
 }
 
 Json text_block(std::string_view text) {
-  return Json::object({{"type", "text"}, {"text", text}, {"citations", nullptr}});
+  // Without "citations": @ai-sdk/anthropic refuses an answer in which they are null.
+  return Json::object({{"type", "text"}, {"text", text}});
 }
 
 Json thinking_block(std::string_view thinking, std::string_view signature) {

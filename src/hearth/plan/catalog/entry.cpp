@@ -22,10 +22,10 @@ Entry::Entry(const Json& table, std::string_view file, std::string_view label, P
       break;
     }
   }
-  const Json* line = table.find(line_member);
-  where_ = line ? fmt::format("{}:{}: {}{}", file, line->as_integer(), label, name)
-                : fmt::format("{}: {}{}", file, label, name);
-  taken_.emplace_back(line_member);
+  const std::int64_t line = toml_line(table);
+  where_ = line > 0 ? fmt::format("{}:{}: {}{}", file, line, label, name)
+                    : fmt::format("{}: {}{}", file, label, name);
+  taken_.emplace_back(lines_member);
 }
 
 const Json* Entry::take(std::string_view key) {
@@ -143,7 +143,7 @@ void Entry::finish() {
     if (std::ranges::find(taken_, key) != taken_.end()) continue;
     std::string known;
     for (const std::string& name : taken_) {
-      if (name != line_member) known += (known.empty() ? "" : ", ") + name;
+      if (name != lines_member) known += (known.empty() ? "" : ", ") + name;
     }
     problem(fmt::format("unknown key '{}'; known are: {}", key, known));
   }

@@ -1,0 +1,274 @@
+#include "hearth/cli/serve_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+
+#include "hearth/base/json.h"
+#include "hearth/base/toml.h"
+#include "hearth/chat/format.h"
+#include "hearth/kv/chunk.h"
+#include "hearth/net/address.h"
+
+namespace hearth::cli {
+namespace {
+
+enum class Kind : std::uint8_t { text, integer, number, toggle, list };
+
+struct Setting {
+  std::string section, key;
+  std::string flag;  // empty: in the file only
+  std::string help;
+  std::string example;  // a right value, as TOML
+  Kind kind = Kind::text;
+  double lowest = 0, highest = 0;            // of numbers
+  std::vector<std::string> allowed{};        // of texts; empty: any
+  std::function<void(ServeConfig&, const Json&)> set;  // the kind and range are right
+};
+
+auto to(std::uint32_t ServeConfig::* field) {
+  return [field](ServeConfig& c, const Json& v) { c.*field = static_cast<std::uint32_t>(v.as_integer()); };
+}
+auto to(double ServeConfig::* field) {
+  return [field](ServeConfig& c, const Json& v) { c.*field = v.as_double(); };
+}
+auto to(bool ServeConfig::* field) {
+  return [field](ServeConfig& c, const Json& v) { c.*field = v.as_bool(); };
+}
+auto to(std::string ServeConfig::* field) {
+  return [field](ServeConfig& c, const Json& v) { c.*field = v.as_string(); };
+}
+auto to(std::filesystem::path ServeConfig::* field) {
+  return [field](ServeConfig& c, const Json& v) { c.*field = v.as_string(); };
+}
+auto to(std::vector<std::string> ServeConfig::* field) {
+  return [field](ServeConfig& c, const Json& v) {
+    (c.*field).clear();
+    for (const Json& item : v.as_array()) (c.*field).push_back(item.as_string());
+  };
+}
+auto to(std::optional<double> gateway::SamplingChoice::* field) {
+  return [field](ServeConfig& c, const Json& v) { c.sampling.*field = v.as_double(); };
+}
+
+bool contains(const std::vector<std::string>& texts, std::string_view text) {
+  return std::ranges::find(texts, text) != texts.end();
+}
+
+std::vector<std::string> chat_formats() {
+  const auto names = chat::format_names();
+  return {names.begin(), names.end()};
+}
+
+const std::vector<Setting>& settings() {
+  using C = ServeConfig;
+  using S = gateway::SamplingChoice;
+  static const std::vector<Setting> all = {
+      {"serve", "model", "--model,-m", "GGUF file, or any shard of one", "\"/models/kimi-00001-of-00012.gguf\"",
+       Kind::text, 0, 0, {}, to(&C::model)},
+      {"serve", "host", "--host", "address to listen on (127.0.0.1); others than loopback need an API key", "\"127.0.0.1\"",
+       Kind::text, 0, 0, {}, to(&C::host)},
+      {"serve", "port", "--port,-p", "0: any free one (8484)", "8484", Kind::integer, 0, 65535, {}, to(&C::port)},
+      {"serve", "api_keys", "", "keys that clients may present", "[\"a-long-random-text\"]", Kind::list, 0, 0, {},
+       to(&C::api_keys)},
+      {"serve", "allowed_hosts", "--allowed-host", "names in the Host header beside loopback; \"*\": all",
+       "[\"studio.local\"]", Kind::list, 0, 0, {}, to(&C::allowed_hosts)},
+      {"serve", "allowed_origins", "--allowed-origin", "web pages that may call, beside loopback ones",
+       "[\"https://chat.example\"]", Kind::list, 0, 0, {}, to(&C::allowed_origins)},
+      {"serve", "model_name", "--model-name", "the name that clients see", "\"kimi-k2.6\"", Kind::text, 0, 0, {},
+       to(&C::model_name)},
+      {"serve", "chat_format", "--chat-format", "instead of the one chosen from the model's template", "\"kimi-k2.6\"",
+       Kind::text, 0, 0, chat_formats(), to(&C::chat_format)},
+
+      {"worker", "context", "--context", "tokens of KV for all conversations together (32768)", "32768", Kind::integer, 256,
+       16'777'216, {}, to(&C::context_tokens)},
+      {"worker", "sequences", "--sequences", "answers at the same time (4)", "4", Kind::integer, 1, 255, {},
+       to(&C::sequences)},
+      {"worker", "chunk_tokens", "--chunk-tokens", "tokens of one KV chunk (1024)", "1024", Kind::integer, 1,
+       kv::chunk_tokens_max, {}, to(&C::chunk_tokens)},
+      {"worker", "ubatch", "--ubatch", "tokens computed at once (512)", "512", Kind::integer, 1, 65536, {},
+       to(&C::ubatch_tokens)},
+      {"worker", "kv_type", "--kv-type", "number format of the KV cache (f16)", "\"q8_0\"", Kind::text, 0, 0,
+       {"f16", "q8_0", "f32", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl"}, to(&C::kv_type)},
+      {"worker", "threads", "--threads", "0: one per core (0)", "0", Kind::integer, 0, 1024, {}, to(&C::threads)},
+      {"worker", "device", "--device", "auto, cpu, or a device's name (auto)", "\"auto\"", Kind::text, 0, 0, {},
+       to(&C::device)},
+
+      {"store", "enabled", "", "keep KV on disk, so that conversations outlive a restart", "true", Kind::toggle, 0, 0,
+       {}, to(&C::store)},
+      {"store", "directory", "--store", "directory of the chunk store (in the cache directory)", "\"/var/lib/hearth/chunks\"", Kind::text, 0, 0,
+       {}, to(&C::store_directory)},
+      {"store", "disk_gb", "--store-gb", "most disk the store may take, in GB (20)", "20", Kind::integer, 0, 1'000'000, {},
+       to(&C::store_disk_gb)},
+      {"store", "memory_gb", "", "most memory it may take, in GB (1)", "1", Kind::integer, 0, 100'000, {}, to(&C::store_memory_gb)},
+
+      {"sampling", "temperature", "--temperature", "instead of the model's recommendation", "1.0", Kind::number, 0, 10,
+       {}, to(&S::temperature)},
+      {"sampling", "top_p", "--top-p", "instead of the model's recommendation", "0.95", Kind::number, 0, 1, {}, to(&S::top_p)},
+      {"sampling", "min_p", "--min-p", "instead of the model's recommendation", "0.01", Kind::number, 0, 1, {}, to(&S::min_p)},
+      {"sampling", "repeat_penalty", "", "instead of the model's recommendation; 1: none", "1.0", Kind::number, 0.1, 10, {}, to(&S::repeat_penalty)},
+      {"sampling", "client", "", "what clients ask for wins over the model's recommendation and this section", "true",
+       Kind::toggle, 0, 0, {}, to(&C::client_sampling)},
+
+      {"limits", "requests", "--requests", "answers running and waiting (64); beyond, clients are told to come back", "64",
+       Kind::integer, 1, 10'000, {}, to(&C::requests_max)},
+      {"limits", "connections", "", "open at the same time (1024)", "1024", Kind::integer, 1, 100'000, {},
+       to(&C::connections_max)},
+      {"limits", "body_mb", "", "of one request", "64", Kind::integer, 1, 1024, {}, to(&C::body_mb_max)},
+      {"limits", "heartbeat_s", "", "between signs of life while a prompt is read", "10", Kind::number, 0.05, 60, {},
+       to(&C::heartbeat_s)},
+      {"limits", "grace_s", "", "an answer that nobody reads any more goes on for so long", "60", Kind::number, 0, 3600,
+       {}, to(&C::grace_s)},
+      {"limits", "whole_answer_wait_s", "", "a client without a stream is asked to come back after", "240",
+       Kind::number, 0.1, 86'400, {}, to(&C::whole_answer_wait_s)},
+
+      {"log", "level", "--log", "how much is logged (info); never prompts or answers", "\"info\"", Kind::text, 0, 0,
+       {"debug", "info", "warning", "error", "off"}, to(&C::log_level)},
+  };
+  return all;
+}
+
+std::string expected(const Setting& setting) {
+  if (!setting.allowed.empty()) return fmt::format("one of {}", fmt::join(setting.allowed, ", "));
+  switch (setting.kind) {
+    case Kind::text: return "a text";
+    case Kind::integer: return fmt::format("a whole number from {:.0f} to {:.0f}", setting.lowest, setting.highest);
+    case Kind::number: return fmt::format("a number from {} to {}", setting.lowest, setting.highest);
+    case Kind::toggle: return "true or false";
+    case Kind::list: return "a list of texts";
+  }
+  return "";
+}
+
+bool fits(const Setting& setting, const Json& value) {
+  const auto in_range = [&] { return value.as_double() >= setting.lowest && value.as_double() <= setting.highest; };
+  switch (setting.kind) {
+    case Kind::text:
+      return value.is_string() && (setting.allowed.empty() || contains(setting.allowed, value.as_string()));
+    case Kind::integer: return value.is_integer() && in_range();
+    case Kind::number: return value.is_number() && in_range();
+    case Kind::toggle: return value.is_bool();
+    case Kind::list:
+      return value.is_array() && std::ranges::all_of(value.as_array(), [](const Json& v) { return v.is_string(); });
+  }
+  return false;
+}
+
+std::string wrong_value(const Setting& setting, std::string_view where, std::string_view shown) {
+  return fmt::format("{}: {} is not {}; for example {} = {}", where, shown, expected(setting), setting.key,
+                     setting.example);
+}
+
+const Setting* find_setting(std::string_view section, std::string_view key) {
+  const auto found = std::ranges::find_if(
+      settings(), [&](const Setting& s) { return s.section == section && s.key == key; });
+  return found == settings().end() ? nullptr : &*found;
+}
+
+std::string known_names(std::string_view section) {
+  std::vector<std::string> names;
+  for (const Setting& setting : settings()) {
+    const std::string& name = section.empty() ? setting.section : setting.key;
+    if ((section.empty() || setting.section == section) && !contains(names, name)) names.push_back(name);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// Keys may be secrets.
+std::string shown_value(const Setting& setting, const Json& value) {
+  return setting.key == "api_keys" ? "this value" : dump_json(value);
+}
+
+void read_section(const Json& table, const std::string& section, std::string_view name, ServeConfig& config,
+                  std::vector<std::string>& problems) {
+  for (const auto& [key, value] : table.as_object()) {
+    if (key == lines_member) continue;
+    const std::string where = fmt::format("{}:{}: [{}] {}", name, toml_line(table, key), section, key);
+    const Setting* setting = find_setting(section, key);
+    if (setting == nullptr) {
+      problems.push_back(fmt::format("{}: unknown; [{}] has {}", where, section, known_names(section)));
+    } else if (!fits(*setting, value)) {
+      problems.push_back(wrong_value(*setting, where, shown_value(*setting, value)));
+    } else {
+      setting->set(config, value);
+    }
+  }
+}
+
+// A flag's text in the setting's own kind; null when it is not of that kind.
+Json flag_value(const Setting& setting, std::span<const std::string> values) {
+  if (setting.kind == Kind::list) return Json::array({values.begin(), values.end()});
+  const std::string& text = values.back();
+  if (setting.kind == Kind::text) return text;
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  if (setting.kind == Kind::integer && number == static_cast<double>(static_cast<std::int64_t>(number))) {
+    return static_cast<std::int64_t>(number);
+  }
+  return number;
+}
+
+}  // namespace
+
+std::vector<ServeFlag> serve_flags() {
+  std::vector<ServeFlag> out;
+  for (const Setting& setting : settings()) {
+    if (!setting.flag.empty()) out.push_back({setting.flag, setting.help, setting.kind == Kind::list});
+  }
+  return out;
+}
+
+Result<> apply_flag(ServeConfig& config, std::string_view flag, std::span<const std::string> values) {
+  for (const Setting& setting : settings()) {
+    if (setting.flag != flag) continue;
+    const Json parsed = flag_value(setting, values);
+    if (!fits(setting, parsed)) {
+      const std::string_view name = flag.substr(0, flag.find(','));
+      return fail(Code::invalid_argument, fmt::format("{}: {} is not {}; for example {} {}", name, values.back(),
+                                                      expected(setting), name, setting.example));
+    }
+    setting.set(config, parsed);
+    return {};
+  }
+  return fail(Code::internal, fmt::format("no setting has the flag {}", flag));
+}
+
+Result<> read_serve_config(std::string_view toml, std::string_view name, ServeConfig& config) {
+  const Json root = TRY(parse_toml(toml, name));
+  std::vector<std::string> problems;
+  for (const auto& [section, table] : root.as_object()) {
+    if (section == lines_member) continue;
+    const bool known = std::ranges::any_of(settings(), [&](const Setting& s) { return s.section == section; });
+    if (!known || !table.is_object()) {
+      problems.push_back(fmt::format("{}:{}: '{}' is not a section; there are {}, for example [serve]", name,
+                                     toml_line(root, section), section, known_names("")));
+    } else {
+      read_section(table, section, name, config, problems);
+    }
+  }
+  if (problems.empty()) return {};
+  return fail(Code::invalid_argument, fmt::format("{}", fmt::join(problems, "\n")));
+}
+
+Result<> check_serve_config(const ServeConfig& config) {
+  if (config.model.empty()) {
+    return fail(Code::invalid_argument, "no model: give --model FILE, or model = \"FILE\" in [serve] of hearth.toml");
+  }
+  for (const std::string& key : config.api_keys) {
+    if (key.size() < 8) {
+      return fail(Code::invalid_argument,
+                  "api_keys: a key has fewer than 8 characters; make one with: openssl rand -hex 24");
+    }
+  }
+  if (!net::Address::tcp(config.host, 0).is_local() && config.api_keys.empty()) {
+    return fail(Code::invalid_argument,
+                fmt::format("host: {} can be reached from other machines, and no API key is set; set HEARTH_API_KEY "
+                            "or api_keys in [serve] of hearth.toml, or use --host 127.0.0.1", config.host));
+  }
+  return {};
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,63 @@
+#pragma once
+// What `hearth serve` is told, by hearth.toml and by flags. One table of settings is both: each
+// has a place in the file, a range, an example, and most have a flag. docs/serve.md lists them.
+//
+// Errors are invalid_argument: where (file:line or flag), the bad value, what is expected, and a
+// value that would be right.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hearth/base/result.h"
+#include "hearth/gateway/api.h"
+
+namespace hearth::cli {
+
+struct ServeConfig {
+  // [serve]
+  std::filesystem::path model;
+  std::string host = "127.0.0.1";
+  std::uint32_t port = 8484;
+  std::vector<std::string> api_keys, allowed_hosts, allowed_origins;
+  std::string model_name;   // empty: the file's own
+  std::string chat_format;  // empty: chosen from the model's template
+  // [worker]
+  std::uint32_t context_tokens = 32768, sequences = 4, chunk_tokens = 1024, ubatch_tokens = 512;
+  std::uint32_t threads = 0;
+  std::string kv_type = "f16";
+  std::string device = "auto";
+  // [store]
+  bool store = true;
+  std::filesystem::path store_directory;  // empty: in the cache directory
+  std::uint32_t store_disk_gb = 20, store_memory_gb = 1;
+  // [sampling]
+  gateway::SamplingChoice sampling;
+  bool client_sampling = true;
+  // [limits]
+  std::uint32_t requests_max = 64, connections_max = 1024, body_mb_max = 64;
+  double heartbeat_s = 10, grace_s = 60, whole_answer_wait_s = 240;
+  // [log]
+  std::string log_level = "info";
+};
+
+// One flag of `hearth serve`, for the command line to declare.
+struct ServeFlag {
+  std::string flag, help;
+  bool repeats = false;  // may be given more than once
+};
+std::vector<ServeFlag> serve_flags();
+// The last value counts; lists take all.
+Result<> apply_flag(ServeConfig& config, std::string_view flag, std::span<const std::string> values);
+
+// `name` is the file's, for messages. All that is wrong is told at once, a line each.
+Result<> read_serve_config(std::string_view toml, std::string_view name, ServeConfig& config);
+
+// What settings must be together: an open address needs a key, a model must be named.
+Result<> check_serve_config(const ServeConfig& config);
+
+}  // namespace hearth::cli

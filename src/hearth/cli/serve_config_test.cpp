@@ -1,0 +1,149 @@
+#include "hearth/cli/serve_config.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace hearth::cli {
+namespace {
+
+ServeConfig read(std::string_view toml) {
+  ServeConfig out;
+  const auto done = read_serve_config(toml, "hearth.toml", out);
+  EXPECT_TRUE(done) << done.error().message;
+  return out;
+}
+
+TEST(ServeConfig, ReadsEverySection) {
+  const ServeConfig config = read(R"(
+[serve]
+model = "/models/kimi.gguf"
+host = "192.168.1.5"
+port = 9000
+api_keys = ["one-long-key", "another-long-key"]
+chat_format = "llama3"
+[worker]
+context = 131072
+kv_type = "q8_0"
+[store]
+enabled = false
+disk_gb = 500
+[sampling]
+temperature = 1
+client = false
+[limits]
+heartbeat_s = 5
+[log]
+level = "warning"
+)");
+  EXPECT_EQ(config.model, "/models/kimi.gguf");
+  EXPECT_EQ(config.host, "192.168.1.5");
+  EXPECT_EQ(config.port, 9000U);
+  EXPECT_EQ(config.api_keys.size(), 2U);
+  EXPECT_EQ(config.chat_format, "llama3");
+  EXPECT_EQ(config.context_tokens, 131072U);
+  EXPECT_EQ(config.kv_type, "q8_0");
+  EXPECT_FALSE(config.store);
+  EXPECT_EQ(config.store_disk_gb, 500U);
+  EXPECT_EQ(config.sampling.temperature, 1.0);
+  EXPECT_FALSE(config.client_sampling);
+  EXPECT_EQ(config.heartbeat_s, 5);
+  EXPECT_EQ(config.log_level, "warning");
+}
+
+struct BadFile {
+  const char* toml;
+  std::vector<const char*> says;
+};
+
+TEST(ServeConfig, BadFilesAreToldWithLineValueAndExample) {
+  const BadFile files[] = {
+      {"[serve]\nport = \"x\"", {"hearth.toml:2:", "[serve] port", "\"x\"", "0 to 65535", "port = 8484"}},
+      {"[serve]\nport = 70000", {"hearth.toml:2:", "70000"}},
+      {"[serve]\n\nport = 1.5", {"hearth.toml:3:", "1.5", "a whole number"}},
+      {"[serve]\nprot = 1", {"hearth.toml:2:", "prot", "unknown", "model, host, port"}},
+      {"[sreve]\nport = 1", {"hearth.toml:1:", "sreve", "serve, worker, store"}},
+      {"port = 1", {"hearth.toml:1:", "'port' is not a section"}},
+      {"[worker]\nkv_type = \"f17\"", {"hearth.toml:2:", "f17", "f16, q8_0", "kv_type = \"q8_0\""}},
+      {"[worker]\nsequences = 0", {"hearth.toml:2:", "1 to 255"}},
+      {"[store]\nenabled = \"yes\"", {"hearth.toml:2:", "true or false"}},
+      {"[serve]\nallowed_hosts = \"a\"", {"hearth.toml:2:", "a list of texts", "[\"studio.local\"]"}},
+      {"[serve]\napi_keys = 12345", {"hearth.toml:2:", "this value"}},
+      {"[sampling]\ntop_p = 2", {"hearth.toml:2:", "0 to 1"}},
+      {"[log]\nlevel = \"loud\"", {"hearth.toml:2:", "debug, info, warning, error, off"}},
+      {"[serve\n", {"hearth.toml:1:"}},
+      {"[serve]\nport = 1\nport = 2", {"hearth.toml:3:"}},
+  };
+  for (const BadFile& file : files) {
+    ServeConfig config;
+    const auto done = read_serve_config(file.toml, "hearth.toml", config);
+    ASSERT_FALSE(done) << file.toml;
+    EXPECT_EQ(done.error().code, Code::invalid_argument);
+    for (const char* text : file.says) {
+      EXPECT_NE(done.error().message.find(text), std::string::npos) << text << " in: " << done.error().message;
+    }
+  }
+}
+
+TEST(ServeConfig, AllThatIsWrongIsToldAtOnce) {
+  ServeConfig config;
+  const auto done = read_serve_config("[serve]\nport = -1\n[worker]\ncontext = 1\nthreads = \"all\"", "f", config);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(std::ranges::count(done.error().message, '\n'), 2) << done.error().message;
+}
+
+TEST(ServeConfig, SecretsAreNotQuoted) {
+  ServeConfig config;
+  const auto done = read_serve_config("[serve]\napi_keys = \"my-secret-key\"", "f", config);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message.find("my-secret"), std::string::npos);
+}
+
+TEST(ServeConfig, FlagsOverrideTheFile) {
+  ServeConfig config = read("[serve]\nport = 1000\nallowed_hosts = [\"a\"]");
+  const std::vector<std::string> port = {"2000"};
+  const std::vector<std::string> hosts = {"b", "c"};
+  ASSERT_TRUE(apply_flag(config, "--port,-p", port));
+  ASSERT_TRUE(apply_flag(config, "--allowed-host", hosts));
+  EXPECT_EQ(config.port, 2000U);
+  EXPECT_EQ(config.allowed_hosts, hosts);
+}
+
+TEST(ServeConfig, BadFlagsAreToldWithAnExample) {
+  ServeConfig config;
+  const std::vector<std::string> value = {"12x"};
+  const auto done = apply_flag(config, "--port,-p", value);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message, "--port: 12x is not a whole number from 0 to 65535; for example --port 8484");
+}
+
+TEST(ServeConfig, EveryFlagHasHelp) {
+  EXPECT_GT(serve_flags().size(), 15U);
+  for (const ServeFlag& flag : serve_flags()) EXPECT_FALSE(flag.help.empty()) << flag.flag;
+}
+
+struct Together {
+  std::string host;
+  std::vector<std::string> keys;
+  bool allowed;
+};
+
+TEST(ServeConfig, OtherAddressesThanLoopbackNeedAKey) {
+  const Together cases[] = {
+      {"127.0.0.1", {}, true},  {"127.1.2.3", {}, true},           {"::1", {}, true},
+      {"localhost", {}, true},  {"0.0.0.0", {}, false},            {"::", {}, false},
+      {"10.0.0.1", {}, false},  {"studio.local", {}, false},       {"0.0.0.0", {"long-enough"}, true},
+      {"0.0.0.0", {"short"}, false}, {"127.0.0.1", {"short"}, false}, {"127.0.0.1.evil.example", {}, false},
+  };
+  for (const Together& each : cases) {
+    ServeConfig config;
+    config.model = "m.gguf";
+    config.host = each.host;
+    config.api_keys = each.keys;
+    EXPECT_EQ(check_serve_config(config).has_value(), each.allowed) << each.host;
+  }
+  EXPECT_FALSE(check_serve_config({}));  // no model
+}
+
+}  // namespace
+}  // namespace hearth::cli

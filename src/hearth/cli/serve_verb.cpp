@@ -1,0 +1,186 @@
+// hearth serve: the APIs that people's tools speak, over a model on this machine.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <semaphore>
+
+#include "hearth/base/log.h"
+#include "hearth/chat/format.h"
+#include "hearth/cli/environment.h"
+#include "hearth/cli/progress.h"
+#include "hearth/cli/serve_config.h"
+#include "hearth/cli/verbs.h"
+#include "hearth/gateway/gateway.h"
+#include "hearth/net/http_server.h"
+#include "hearth/node/local_model.h"
+
+namespace hearth::cli {
+namespace {
+
+constexpr std::uint64_t config_bytes_max = 1u << 20;
+
+struct ServeFlags {
+  std::filesystem::path config;
+  std::vector<ServeFlag> flags = serve_flags();
+  std::vector<std::string> values = std::vector<std::string>(flags.size());  // empty: not given
+  std::vector<std::vector<std::string>> lists = std::vector<std::vector<std::string>>(flags.size());
+  bool no_store = false;
+  bool verbose = false;
+};
+
+Result<ServeConfig> resolve(const ServeFlags& flags) {
+  ServeConfig out;
+  std::filesystem::path file = flags.config;
+  if (file.empty()) {
+    const auto directory = config_directory();
+    std::error_code ignored;
+    if (directory && std::filesystem::exists(*directory / "hearth.toml", ignored)) file = *directory / "hearth.toml";
+  }
+  if (!file.empty()) {
+    TRY(read_serve_config(TRY(read_text_file(file, config_bytes_max)), file.string(), out));
+  }
+  for (std::size_t i = 0; i < flags.flags.size(); ++i) {
+    std::vector<std::string> given = flags.lists[i];
+    if (!flags.values[i].empty()) given.push_back(flags.values[i]);
+    if (!given.empty()) TRY(apply_flag(out, flags.flags[i].flag, given));
+  }
+  if (flags.no_store) out.store = false;
+  if (const std::string key = api_key_variable(); !key.empty()) out.api_keys.push_back(key);
+  TRY(check_serve_config(out));
+  return out;
+}
+
+Result<node::LocalModelOptions> model_options(const ServeConfig& config, bool verbose) {
+  node::LocalModelOptions out;
+  out.keeper.worker_executable = TRY(find_worker_executable());
+  out.keeper.worker = {.model_path = config.model,
+                       .context_tokens = config.context_tokens,
+                       .sequences = config.sequences,
+                       .chunk_tokens = config.chunk_tokens,
+                       .ubatch_tokens = config.ubatch_tokens,
+                       .kv_type = config.kv_type,
+                       .threads = config.threads,
+                       .device = config.device,
+                       .verbose = verbose};
+  if (config.store) {
+    out.store_directory =
+        config.store_directory.empty() ? TRY(cache_directory()) / "chunks" : config.store_directory;
+  }
+  out.store_disk_bytes_max = config.store_disk_gb * 1'000'000'000ull;
+  out.store_memory_bytes_max = config.store_memory_gb * 1'000'000'000ull;
+  return out;
+}
+
+Duration duration(double s) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s)); }
+
+// A name that clients can write in a URL and in their settings.
+std::string model_id(const ServeConfig& config, const engine::ModelFacts& facts) {
+  if (!config.model_name.empty()) return config.model_name;
+  std::string out;
+  for (const char c : facts.model_name.empty() ? config.model.stem().string() : facts.model_name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.';
+    if (plain) out += c;
+    else if (c >= 'A' && c <= 'Z') out += static_cast<char>(c - 'A' + 'a');
+    else if (!out.empty() && out.back() != '-') out += '-';
+  }
+  return out;
+}
+
+gateway::GatewayOptions gateway_options(const ServeConfig& config, const engine::ModelFacts& facts) {
+  gateway::GatewayOptions out;
+  out.access = {config.api_keys, config.allowed_hosts, config.allowed_origins};
+  out.model_id = model_id(config, facts);
+  out.sampling = config.sampling;
+  out.client_sampling = config.client_sampling;
+  out.jobs = {.jobs_max = config.requests_max, .grace = duration(config.grace_s)};
+  out.heartbeat = duration(config.heartbeat_s);
+  out.whole_answer_wait = duration(config.whole_answer_wait_s);
+  out.body_bytes_max = std::uint64_t{config.body_mb_max} << 20;
+  return out;
+}
+
+Result<std::unique_ptr<chat::Format>> choose(const ServeConfig& config, node::LocalModel& model,
+                                             const StopToken& stop) {
+  if (!config.chat_format.empty()) return chat::make_format(config.chat_format);
+  const engine::ModelFacts facts = model.facts();
+  return chat::choose_format(
+      {.template_text = facts.chat_template,
+       .architecture = facts.architecture,
+       .model_name = facts.model_name,
+       .has_token = [&](std::string_view text) {
+         const auto tokens = model.tokenize(text, /*special=*/true, stop);
+         return tokens && tokens->size() == 1;
+       }});
+}
+
+LogLevel log_level(std::string_view name) {
+  if (name == "debug") return LogLevel::debug;
+  if (name == "info") return LogLevel::info;
+  if (name == "warning") return LogLevel::warning;
+  return name == "error" ? LogLevel::error : LogLevel::off;
+}
+
+void wait_until_stopped(const StopToken& stop) {
+  std::binary_semaphore fired(0);
+  const StopCallback wake(stop, [&] { fired.release(); });
+  fired.acquire();
+}
+
+Result<> serve(const ServeFlags& flags, const StopToken& stop) {
+  const ServeConfig config = TRY(resolve(flags));
+  start_log("serve", log_level(config.log_level));
+  // Taken before the model is loaded: a port in use is told at once.
+  auto listener = TRY(net::Listener::listen(
+      net::Address::tcp(config.host, static_cast<std::uint16_t>(config.port))));
+  Progress progress;
+  const auto model = TRY(node::LocalModel::start(
+      TRY(model_options(config, flags.verbose)),
+      [&](double fraction) { progress.update("loading", fraction); }, stop));
+  progress.clear();
+  const engine::ModelFacts facts = model->facts();
+  auto format = TRY(choose(config, *model, stop));
+  log_info(fmt::format("model={} architecture={} engine={} backend={} chat_format={} context_tokens={}",
+                       facts.model_name, facts.architecture, facts.engine_version, facts.backend,
+                       format->name(), facts.limits.context_tokens));
+  const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format),
+                                                    gateway_options(config, facts), stop));
+  net::HttpServerOptions server_options = gateway->server_options();
+  server_options.connections_max = config.connections_max;
+  const auto server = TRY(net::HttpServer::start(std::move(listener), gateway->routes(),
+                                                 std::move(server_options)));
+  gateway->set_connection_count([&server] { return server->connection_count(); });
+  std::printf("ready http://%s\n", server->address().text().c_str());
+  std::fflush(stdout);
+  wait_until_stopped(stop);
+  log_info("stopping");
+  server->stop();
+  return {};
+}
+
+}  // namespace
+
+Verb serve_verb(StopToken stop) {
+  const auto flags = std::make_shared<ServeFlags>();  // shared by declare and run
+  return {.name = "serve",
+          .summary = "answer over the Anthropic and OpenAI APIs from a model on this machine",
+          .example = "hearth serve --model kimi.gguf --context 131072",
+          .declare =
+              [flags](Flags& f) {
+                f.path("--config,-c", flags->config, "settings (default: hearth.toml in the configuration directory)");
+                for (std::size_t i = 0; i < flags->flags.size(); ++i) {
+                  const ServeFlag& flag = flags->flags[i];
+                  if (flag.repeats) f.list(flag.flag, flags->lists[i], flag.help);
+                  else f.text(flag.flag, flags->values[i], flag.help);
+                }
+                f.toggle("--no-store", flags->no_store, "keep no KV on disk");
+                f.toggle("--verbose", flags->verbose, "the engine's own log on standard error");
+              },
+          .run =
+              [flags, stop] {
+                const auto done = serve(*flags, stop);
+                return done ? exit_done : report(done.error());
+              }};
+}
+
+}  // namespace hearth::cli

@@ -1,0 +1,38 @@
+#pragma once
+// A model and a context of libllama, made with the settings that Hearth relies on.
+
+#include <memory>
+#include <span>
+
+#include "hearth/base/stop.h"
+#include "hearth/engine/llama_engine.h"
+#include "hearth/model/shape.h"
+
+struct ggml_backend_device;
+struct llama_context;
+struct llama_model;
+
+namespace hearth::engine {
+
+struct ModelDeleter {
+  void operator()(llama_model* model) const;
+};
+struct ContextDeleter {
+  void operator()(llama_context* context) const;
+};
+using ModelHandle = std::unique_ptr<llama_model, ModelDeleter>;
+using ContextHandle = std::unique_ptr<llama_context, ContextDeleter>;
+
+// options.model_path is the first shard. `devices` as choose_devices gives them; they outlive the
+// model.
+Result<ModelHandle> load_model(const LlamaEngineOptions& options,
+                               std::span<ggml_backend_device*> devices,
+                               const model::ModelShape& shape, const LoadProgress& progress,
+                               const StopToken& stop);
+
+// One sequence more than options.sequences, for the transfer of state. While `decode_stop`, which
+// outlives the context, is fired, a decode ends early.
+Result<ContextHandle> make_context(llama_model& model, const LlamaEngineOptions& options,
+                                   StopToken& decode_stop);
+
+}  // namespace hearth::engine

@@ -1,0 +1,97 @@
+#include "hearth/engine/llama_state.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+
+#include "hearth/base/check.h"
+#include "hearth/engine/llama_process.h"
+
+namespace hearth::engine {
+
+Result<model::StateLayout> LlamaState::prove(Engine& engine, Token token,
+                                             const model::StateLayout& expected) {
+  const SequenceId sequence{0};
+  const TokenRange range{0, 1};
+  const BatchItem item{token, 0, sequence, /*wants_logits=*/false};
+  TRY(engine.decode(std::span(&item, 1), {}));
+  const Buffer raw = TRY(raw_export(sequence, range));
+  layout_ = TRY(model::learn_state_layout(raw.span(), expected, range));
+  if (auto proved = prove_round_trip(engine, range); !proved) {
+    layout_.reset();
+    return std::unexpected(std::move(proved).error());
+  }
+  return *layout_;
+}
+
+Result<> LlamaState::prove_round_trip(Engine& engine, TokenRange range) {
+  const SequenceId first{0};
+  const SequenceId second{engine.limits().sequences > 1 ? 1 : 0};
+  const Buffer exported = TRY(export_range(first, range));
+  TRY(engine.truncate(first, 0));
+  TRY(import_range(second, range, exported.span()));
+  const Buffer again = TRY(export_range(second, range));
+  TRY(engine.truncate(second, 0));
+  if (std::ranges::equal(exported.span(), again.span())) return {};
+  return fail(Code::unsupported, "an exported and re-imported token came back different");
+}
+
+// A scratch sequence shares the cells of the range, so that exactly they are written.
+Result<Buffer> LlamaState::raw_export(SequenceId sequence, TokenRange range) {
+  CHECK(!range.is_empty());
+  llama_synchronize(context_);
+  llama_memory_t memory = llama_get_memory(context_);
+  llama_memory_seq_cp(memory, sequence.value, scratch_, static_cast<llama_pos>(range.begin),
+                      static_cast<llama_pos>(range.end));
+  // The size follows from the layout once that is known; asking costs a walk over all cells.
+  const std::size_t bytes = layout_ ? model::state_bytes(*layout_, range.count())
+                                    : llama_state_seq_get_size(context_, scratch_);
+  auto buffer = Buffer::create(bytes);
+  std::size_t written = 0;
+  if (buffer) {
+    written = llama_state_seq_get_data(
+        context_, reinterpret_cast<std::uint8_t*>(buffer->data()), bytes, scratch_);
+  }
+  llama_memory_seq_rm(memory, scratch_, -1, -1);
+  if (buffer && written != bytes) {
+    return fail(Code::internal, fmt::format("the engine wrote {} of {} bytes of KV: {}", written,
+                                            bytes, last_complaint()));
+  }
+  return buffer;
+}
+
+Result<Buffer> LlamaState::export_range(SequenceId sequence, TokenRange range) {
+  CHECK(layout_.has_value());
+  Buffer blob = TRY(raw_export(sequence, range));
+  TRY(model::validate_state(*layout_, range, blob.span()));
+  TRY(model::canonicalise_state(*layout_, blob.span()));
+  return blob;
+}
+
+Result<> LlamaState::import_range(SequenceId sequence, TokenRange range, ByteSpan blob) {
+  CHECK(layout_.has_value());
+  TRY(model::validate_state(*layout_, range, blob));
+  // libllama would take duplicates and gaps without a word and answer wrongly ever after.
+  llama_memory_t memory = llama_get_memory(context_);
+  const std::int64_t held =
+      static_cast<std::int64_t>(llama_memory_seq_pos_max(memory, sequence.value)) + 1;
+  if (held != static_cast<std::int64_t>(range.begin)) {
+    return fail(Code::invalid_argument, fmt::format("positions {} to {} do not continue a sequence "
+                                                    "of {} tokens", range.begin, range.end, held));
+  }
+  const std::size_t taken = llama_state_seq_set_data(
+      context_, reinterpret_cast<const std::uint8_t*>(blob.data()), blob.size(), scratch_);
+  if (taken != blob.size()) {
+    llama_memory_seq_rm(memory, scratch_, -1, -1);
+    return fail(Code::resource_exhausted,
+                fmt::format("the engine refused {} bytes of KV for positions {} to {}: {}",
+                            blob.size(), range.begin, range.end, last_complaint()));
+  }
+  llama_memory_seq_cp(memory, scratch_, sequence.value, static_cast<llama_pos>(range.begin),
+                      static_cast<llama_pos>(range.end));
+  llama_memory_seq_rm(memory, scratch_, -1, -1);
+  return {};
+}
+
+}  // namespace hearth::engine

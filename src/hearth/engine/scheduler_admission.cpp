@@ -1,0 +1,74 @@
+// From the queue into a sequence.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "hearth/engine/scheduler_job.h"
+
+namespace hearth::engine {
+
+void Scheduler::admit() {
+  while (!pending_.empty()) {
+    Job& job = *pending_.front();
+    const auto started = start(job);
+    if (started && !*started) return;  // no room yet: first come, first served
+    if (!started) end(job, started.error());
+    if (!job.ended) running_.push_back(std::move(pending_.front()));
+    pending_.pop_front();
+  }
+}
+
+// False: there is no sequence or no room for it now.
+Result<bool> Scheduler::start(Job& job) {
+  const auto prompt = std::span<const Token>(job.prompt).first(job.prompt_target());
+  const std::uint32_t tokens =
+      std::min(job.total_tokens, job.prompt_tokens() + options_.answer_step_tokens);
+  std::optional<Placement> placement;
+  if (job.lease) {
+    const auto index = slots_.find_lease(*job.lease);
+    if (!index) {
+      return fail(Code::not_found,
+                  fmt::format("no lease {}: it was used, closed or expired", job.lease->value));
+    }
+    const std::uint32_t keep = common_prefix(slots_[*index].tokens, prompt);
+    auto evict = slots_.make_room(*index, keep, tokens);
+    if (!evict) return false;
+    placement = Placement{*index, keep, {}, std::move(*evict)};
+  } else {
+    placement = slots_.place(prompt, tokens);
+    if (!placement) return false;
+  }
+  TRY(prepare_slot(*placement));
+  Slot& slot = slots_[placement->slot];
+  slot.busy = true;
+  slot.lease.reset();
+  slot.reserved_tokens = tokens;
+  job.slot = placement->slot;
+  job.started = clock_.now();
+  job.reused_tokens = slot.length();
+  stats_.prompt_tokens_reused += slot.length();
+  ++stats_.jobs_started;
+  tell_progress(job);
+  if (slot.length() == job.prompt_target()) prompt_done(job);
+  return true;
+}
+
+Result<> Scheduler::prepare_slot(const Placement& placement) {
+  TRY(truncate(placement.slot, placement.share_from ? 0 : placement.keep_tokens));
+  if (placement.share_from) {
+    TRY(engine_.share_prefix(slots_[*placement.share_from].sequence,
+                             slots_[placement.slot].sequence, placement.keep_tokens));
+    slots_.share(*placement.share_from, placement.slot, placement.keep_tokens);
+  }
+  for (const std::size_t victim : placement.evict) TRY(truncate(victim, 0));
+  slots_.touch(placement.slot);
+  return {};
+}
+
+Result<> Scheduler::truncate(std::size_t slot, std::uint32_t length) {
+  TRY(engine_.truncate(slots_[slot].sequence, length));
+  slots_.truncate(slot, length);
+  return {};
+}
+
+}  // namespace hearth::engine

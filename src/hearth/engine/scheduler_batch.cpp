@@ -1,0 +1,85 @@
+// What the next batch holds: a token of every answer, then slices of prompts.
+#include <algorithm>
+
+#include "hearth/engine/scheduler_job.h"
+
+namespace hearth::engine {
+namespace {
+
+// Every so many prompt slices the oldest prompt is served instead of the shortest.
+constexpr std::uint64_t oldest_first_every = 4;
+constexpr double prompt_rate_smoothing = 0.3;
+
+}  // namespace
+
+std::vector<BatchItem> Scheduler::build_batch() {
+  std::vector<BatchItem> batch;
+  for (const auto& job : running_) {
+    job->batch_count = 0;
+    if (!job->answering || job->ended || !job->sink->has_room()) continue;
+    const Slot& slot = slots_[*job->slot];
+    if (slot.length() >= slot.reserved_tokens) continue;  // waits for cells
+    job->batch_count = 1;
+    job->logits_index = batch.size();
+    batch.push_back({job->next_token, slot.length(), slot.sequence, /*wants_logits=*/true});
+  }
+  add_prompt_slices(batch, /*answers_running=*/!batch.empty());
+  return batch;
+}
+
+void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, bool answers_running) {
+  std::vector<Job*> reading;
+  for (const auto& job : running_) {
+    if (!job->answering && !job->ended && slots_[*job->slot].length() < job->prompt_target()) {
+      reading.push_back(job.get());
+    }
+  }
+  const bool oldest_first = stats_.prompt_tokens_computed / options_.chunk_tokens %
+                                oldest_first_every == oldest_first_every - 1;
+  if (!oldest_first) {
+    std::ranges::stable_sort(reading, {}, [&](const Job* job) {
+      return job->prompt_target() - slots_[*job->slot].length();
+    });
+  }
+  std::uint32_t budget = slice_budget(answers_running);
+  for (Job* job : reading) {
+    const Slot& slot = slots_[*job->slot];
+    const std::uint32_t begin = slot.length();
+    const std::uint32_t chunk_end = (begin / options_.chunk_tokens + 1) * options_.chunk_tokens;
+    const std::uint32_t end = std::min({chunk_end, job->prompt_target(), begin + budget});
+    for (std::uint32_t position = begin; position < end; ++position) {
+      batch.push_back({job->prompt[position], position, slot.sequence, /*wants_logits=*/false});
+    }
+    job->batch_count = end - begin;
+    budget -= job->batch_count;
+    if (budget == 0) return;
+  }
+}
+
+std::uint32_t Scheduler::slice_budget(bool answers_running) const {
+  const std::uint32_t most = engine_.limits().batch_tokens;
+  if (!answers_running) return most;
+  const double rate_based = prompt_tok_s_ * seconds(options_.stream_delay_max);
+  const auto wanted = std::max(static_cast<std::uint32_t>(rate_based), options_.slice_tokens_min);
+  const std::uint32_t rounded = wanted / options_.slice_tokens_min * options_.slice_tokens_min;
+  return std::min(rounded, most - engine_.limits().sequences);
+}
+
+StopToken Scheduler::lone_stop() const {
+  const Job* lone = nullptr;
+  for (const auto& job : running_) {
+    if (job->batch_count == 0) continue;
+    if (lone != nullptr) return {};
+    lone = job.get();
+  }
+  return lone != nullptr ? lone->stop : StopToken();
+}
+
+void Scheduler::learn_prompt_rate(std::uint32_t tokens, Duration took) {
+  const double rate = tokens / std::max(seconds(took), 1e-9);
+  prompt_tok_s_ = prompt_tok_s_ == 0
+                      ? rate
+                      : prompt_tok_s_ + prompt_rate_smoothing * (rate - prompt_tok_s_);
+}
+
+}  // namespace hearth::engine

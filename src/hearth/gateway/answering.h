@@ -1,0 +1,52 @@
+#pragma once
+// The requests that the model answers: access, dialect, a running answer it may join, prompt,
+// window, job, and the answer as a stream or whole. Private to gateway. Thread-safe.
+
+#include "hearth/gateway/answer_plan.h"
+#include "hearth/gateway/answer_response.h"
+#include "hearth/gateway/replies.h"
+
+namespace hearth::gateway {
+
+// All outlive what uses them.
+struct AnsweringParts {
+  engine::ModelService& service;
+  const chat::Format& format;
+  const GatewayOptions& options;
+  const Access& access;
+  PromptBuilder& prompts;
+  Metrics& metrics;
+};
+
+class Answering {
+ public:
+  explicit Answering(const AnsweringParts& parts)
+      : parts_(parts), replies_(parts.access), jobs_(parts.options.jobs) {}
+
+  net::Response answer(const Dialect& dialect, const net::Request& request);
+  // What the prompt of the same body would have, computing nothing.
+  net::Response count_tokens(const Dialect& dialect, const net::Request& request);
+  std::size_t jobs() const { return jobs_.jobs(); }
+
+ private:
+  struct Call;
+  ApiResult<net::Response> try_answer(Call& call);
+  ApiResult<std::unique_ptr<Attachment>> find_or_start(Call& call, const Json& body,
+                                                       const ChatRequest& request);
+  ApiResult<net::Response> respond(const Call& call, const ChatRequest& request,
+                                   std::unique_ptr<Attachment> job);
+  ApiResult<net::Response> stream(const Call& call, const ChatRequest& request,
+                                  std::unique_ptr<Attachment> job, const ResponseTimes& times);
+  net::Response tell_in_stream(const Call& call, const ChatRequest& request,
+                               const ApiError& error);
+  net::Response event_stream(const Call& call, net::Body body) const;
+  AnswerInfo new_info(std::string handle) const;
+  void count_joined(Call& call);
+  void count_prompt(const Prompt& prompt);
+
+  const AnsweringParts parts_;
+  const Replies replies_;
+  JobTable jobs_;  // last: its threads use all of the above
+};
+
+}  // namespace hearth::gateway

@@ -1,0 +1,258 @@
+// The whole gateway over a scripted model: answers, streams, counts, and what is found again.
+#include "hearth/gateway/gateway.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "hearth/gateway/test_gateway.h"
+
+namespace hearth::gateway {
+namespace {
+
+using test::Gate;
+
+std::int64_t input_tokens(const Json& usage) {
+  return at(usage, {"input_tokens"}).as_integer() +
+         at(usage, {"cache_read_input_tokens"}).as_integer() +
+         at(usage, {"cache_creation_input_tokens"}).as_integer();
+}
+
+Json with(Json body, std::string_view members) {
+  const Json parsed = *parse_json(members);
+  for (const auto& [key, value] : parsed.as_object()) body.set(key, value);
+  return body;
+}
+
+const char* const two_calls =
+    "Let me look.<|tool_calls_section_begin|>"
+    "<|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{\"zone\":  \"UTC\"}<|tool_call_end|>"
+    "<|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{}<|tool_call_end|>"
+    "<|tool_calls_section_end|>";
+const char* const one_tool =
+    R"({"tools": [{"name": "now", "input_schema": {"type": "object", "properties": {"zone": {"type": "string"}}}}]})";
+
+TEST(Gateway, AnswersWhole) {
+  TestGateway home;
+  home.model->script({.text = "Hello."});
+  const auto reply = home.post("/v1/messages?beta=true", message_body("hi"));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_TRUE(reply.headers.contains("request-id"));
+  const Json body = json_of(reply);
+  EXPECT_EQ(at(body, {"content", "0", "text"}), Json("Hello."));
+  EXPECT_EQ(at(body, {"stop_reason"}), Json("end_turn"));
+  EXPECT_EQ(at(body, {"model"}), Json("test-model"));
+  EXPECT_EQ(input_tokens(at(body, {"usage"})),
+            static_cast<std::int64_t>(home.model->last_request().prompt.size()));
+  EXPECT_EQ(at(body, {"usage", "output_tokens"}), Json(6));
+}
+
+TEST(Gateway, StreamsWhatItWouldAnswerWhole) {
+  for (const char* output : {"Hello, Grüße 👍", "", two_calls, "<think>secret</think>Yes."}) {
+    SCOPED_TRACE(output);
+    TestGateway home;
+    home.model->set_fallback({.text = output});
+    const Json body = with(message_body("hi"), one_tool);
+    const Json whole = json_of(home.post("/v1/messages", body));
+    auto stream = home.open("/v1/messages", with(body, R"({"stream": true})"));
+    EXPECT_EQ(stream.status(), 200);
+    EXPECT_EQ(stream.headers().get("content-type"), "text/event-stream");
+    const auto answer = stream.answer();
+    EXPECT_EQ(answer.complaints, std::vector<std::string>{});
+    EXPECT_EQ(at(answer.message, {"stop_reason"}), at(whole, {"stop_reason"}));
+    EXPECT_EQ(input_tokens(at(answer.message, {"usage"})), input_tokens(at(whole, {"usage"})));
+    const Json streamed = at(answer.message, {"content"});
+    const Json content = at(whole, {"content"});
+    ASSERT_EQ(streamed.as_array().size(), content.as_array().size());
+    for (std::size_t i = 0; i < content.as_array().size(); ++i) {
+      for (const char* key : {"type", "text", "name", "input"}) {
+        EXPECT_EQ(at(streamed.as_array()[i], {key}), at(content.as_array()[i], {key}));
+      }
+    }
+  }
+}
+
+TEST(Gateway, CountsWhatTheAnswerWillReport) {
+  const char* bodies[] = {
+      "{}",
+      R"({"system": "Be brief."})",
+      R"({"system": [{"type": "text", "text": "x-anthropic-billing-header: cch=1;"}, {"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]})",
+      one_tool,
+      R"({"thinking": {"type": "enabled", "budget_tokens": 1024}})",
+      R"({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}})",
+      R"({"tools": [{"name": "now", "input_schema": {"type": "object"}}], "tool_choice": {"type": "any"}})",
+      R"({"messages": [{"role": "user", "content": "a"}, {"role": "system", "content": "late"},
+          {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "now", "input": {}}]},
+          {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "noon"}]}]})",
+  };
+  TestGateway home;
+  for (const char* members : bodies) {
+    SCOPED_TRACE(members);
+    const Json body = with(message_body("hi"), members);
+    const Json counted = json_of(home.post("/v1/messages/count_tokens", body));
+    const Json usage = at(json_of(home.post("/v1/messages", body)), {"usage"});
+    ASSERT_TRUE(usage.is_object());
+    EXPECT_EQ(at(counted, {"input_tokens"}), Json(input_tokens(usage)));
+  }
+}
+
+TEST(Gateway, CountingDoesNotWaitBehindAnAnswer) {
+  TestGateway home;
+  const auto gate = std::make_shared<Gate>();
+  home.model->script({.text = "late", .prompt_gate = gate});
+  auto stream = home.open("/v1/messages", message_body("hi", true));
+  EXPECT_EQ(home.post("/v1/messages/count_tokens", message_body("other")).status, 200);
+  gate->open();
+  EXPECT_EQ(stream.answer().complaints, std::vector<std::string>{});
+}
+
+TEST(Gateway, SaysSomethingWhileAPromptIsRead) {
+  for (const bool thinks : {false, true}) {
+    SCOPED_TRACE(thinks);
+    GatewayOptions options = patient_options();
+    options.heartbeat = std::chrono::milliseconds(1);
+    TestGateway home(options);
+    const auto gate = std::make_shared<Gate>();
+    home.model->script({.text = thinks ? "hm</think>Yes." : "Yes.", .prompt_gate = gate});
+    Json body = message_body("hi", true);
+    if (thinks) body = with(body, R"({"thinking": {"type": "adaptive"}})");
+    auto stream = home.open("/v1/messages", body);
+    ASSERT_TRUE(stream.read_until("message_start"));
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(stream.read_until(thinks ? "content_block_delta" : "ping"));
+    }
+    gate->open();
+    const auto answer = stream.answer();
+    EXPECT_EQ(answer.complaints, std::vector<std::string>{});
+    const Json content = at(answer.message, {"content"});
+    EXPECT_EQ(at(content.as_array().back(), {"text"}), Json("Yes."));
+    if (thinks) {
+      EXPECT_EQ(at(content, {"0", "thinking"}), Json("hm"));
+    }
+  }
+}
+
+TEST(Gateway, ThinkingThatIsNotShownIsNoReasonToTalk) {
+  TestGateway home;
+  home.model->script({.text = "<think>" + std::string(500, 'x') + "</think>Yes."});
+  auto stream = home.open("/v1/messages", message_body("hi", true));
+  EXPECT_EQ(stream.bytes().find("event: ping"), std::string::npos);
+  EXPECT_EQ(at(stream.answer().message, {"content", "0", "text"}), Json("Yes."));
+}
+
+TEST(Gateway, PrewarmsWithoutAnAnswer) {
+  TestGateway home;
+  const Json reply = json_of(home.post("/v1/messages", with(message_body("hi"), R"({"max_tokens": 0})")));
+  EXPECT_EQ(at(reply, {"content"}), Json::array());
+  EXPECT_EQ(at(reply, {"stop_reason"}), Json("max_tokens"));
+  EXPECT_EQ(at(reply, {"usage", "output_tokens"}), Json(0));
+  // And what it read is there.
+  const Json usage = at(json_of(home.post("/v1/messages", message_body("hi"))), {"usage"});
+  EXPECT_EQ(at(usage, {"cache_read_input_tokens"}), Json(input_tokens(usage) - 1));
+}
+
+// --- conversations
+
+// A client that sends everything back, as real ones do.
+class Conversation {
+ public:
+  explicit Conversation(TestGateway& home) : home_(home) {
+    body_ = with(message_body("", true), one_tool);
+    body_.set("messages", Json::array());
+    body_.set("system", std::string(4000, 's'));
+    body_ = with(body_, R"({"thinking": {"type": "adaptive", "display": "omitted"}})");
+  }
+  // The answer's message.
+  Json say(Json content) {
+    body_.find("messages")->push(Json::object({{"role", "user"}, {"content", std::move(content)}}));
+    auto stream = home_.open("/v1/messages", body_, one_session);
+    const auto answer = stream.answer();
+    EXPECT_EQ(answer.complaints, std::vector<std::string>{}) << stream.bytes();
+    body_.find("messages")->push(
+        Json::object({{"role", "assistant"}, {"content", at(answer.message, {"content"})}}));
+    first_usage_ = at(*parse_json(first_data(stream.bytes())), {"message", "usage"});
+    return answer.message;
+  }
+  const Json& first_usage() const { return first_usage_; }
+
+ private:
+  static std::string first_data(const std::string& bytes) {
+    const auto begin = bytes.find("data: ") + 6;
+    return bytes.substr(begin, bytes.find('\n', begin) - begin);
+  }
+  TestGateway& home_;
+  Json body_;
+  Json first_usage_;
+};
+
+Json results_in_wrong_order(const Json& message) {
+  Json out = Json::array();
+  const Json content = at(message, {"content"});
+  for (const Json& block : content.as_array()) {
+    if (at(block, {"type"}) != Json("tool_use")) continue;
+    auto& items = out.as_array();
+    items.insert(items.begin(), Json::object({{"type", "tool_result"},
+                                              {"tool_use_id", at(block, {"id"})},
+                                              {"content", "noon"}}));
+  }
+  return out;
+}
+
+TEST(Gateway, EveryTurnContinuesWhatTheModelHolds) {
+  TestGateway home;
+  Conversation talk(home);
+  home.model->script({.text = "let me see</think>" + std::string(two_calls)});
+  home.model->script({.text = "aha</think>It is noon."});
+  home.model->script({.text = "</think>Still noon."});
+  Json message = talk.say("What time is it?");
+  for (const int turn : {1, 2}) {
+    SCOPED_TRACE(turn);
+    const auto before = home.model->last_request().prompt.size();
+    message = talk.say(turn == 1 ? results_in_wrong_order(message) : Json("And now?"));
+    const Json usage = at(message, {"usage"});
+    const auto read = at(usage, {"cache_read_input_tokens"}).as_integer();
+    EXPECT_GT(read, static_cast<std::int64_t>(before));  // the prompt before, and its answer
+    EXPECT_LT(input_tokens(usage) - read, 200);
+    // The stream's first event says so already.
+    EXPECT_EQ(at(talk.first_usage(), {"cache_read_input_tokens"}), Json(read));
+  }
+  EXPECT_EQ(home.gateway->metrics().turns_remembered, 3U);
+  EXPECT_EQ(home.gateway->metrics().turns_rendered, 0U);
+  EXPECT_EQ(home.gateway->metrics().calls, 2U);
+}
+
+TEST(Gateway, ASideRequestDoesNotCostTheConversation) {
+  TestGateway home;
+  Conversation talk(home);
+  home.model->set_fallback({.text = "</think>Fine."});
+  talk.say("A long story: " + std::string(3000, 'x'));
+  for (int i = 0; i < 6; ++i) {
+    home.post("/v1/messages", message_body("Title for: " + std::to_string(i)), one_session);
+  }
+  const Json usage = at(talk.say("Go on."), {"usage"});
+  EXPECT_GE(static_cast<double>(at(usage, {"cache_read_input_tokens"}).as_integer()),
+            0.99 * static_cast<double>(input_tokens(usage)));
+}
+
+TEST(Gateway, ServesItsModelUnderAnyName) {
+  TestGateway home;
+  const Json list = json_of(home.send("GET", "/v1/models?limit=1000"));
+  EXPECT_EQ(at(list, {"data", "0", "id"}), Json("test-model"));
+  EXPECT_EQ(at(json_of(home.send("GET", "/v1/models/test-model")), {"id"}), Json("test-model"));
+  EXPECT_EQ(home.send("GET", "/v1/models/another/one").status, 404);
+  EXPECT_EQ(home.send("GET", "/health").status, 200);
+}
+
+TEST(Gateway, MetricsCountWhatHappened) {
+  TestGateway home;
+  home.post("/v1/messages", message_body("hi"));
+  home.post("/v1/messages", Json::object());
+  const std::string text(home.send("GET", "/metrics").body_text());
+  EXPECT_NE(text.find(R"(status="200"} 1)"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"(status="400"} 1)"), std::string::npos);
+  EXPECT_NE(text.find("hearth_answers_finished_total 1\n"), std::string::npos);
+  EXPECT_NE(text.find("hearth_answer_tokens_total 2\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hearth::gateway

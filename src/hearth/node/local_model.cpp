@@ -1,0 +1,152 @@
+#include "hearth/node/local_model.h"
+
+#include <utility>
+
+#include "hearth/base/log.h"
+#include "hearth/node/hand_off.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr Duration tokenize_deadline = std::chrono::seconds(30);
+constexpr Duration head_deadline = std::chrono::seconds(60);
+constexpr Duration close_deadline = std::chrono::seconds(5);
+constexpr int attempts_max = 3;
+
+engine::ModelFacts facts_of(const WorkerInfo& info) {
+  return {.model_name = info.model_name, .architecture = info.architecture,
+          .engine_version = info.engine_version, .backend = info.backend,
+          .chat_template = info.chat_template, .limits = info.limits,
+          .bos_token = info.bos_token, .adds_bos = info.adds_bos};
+}
+
+// Passes events on and notes the tokens, so that their KV can be saved when the answer has ended,
+// however it ended.
+class SavedAnswer final : public engine::AnswerStream {
+ public:
+  SavedAnswer(std::unique_ptr<Generation> generation, std::vector<Token> prompt,
+              std::uint32_t chunk_tokens, KvSaver* saver)
+      : generation_(std::move(generation)), tokens_(std::move(prompt)),
+        chunk_tokens_(chunk_tokens), saver_(saver) {}
+  ~SavedAnswer() override {
+    generation_.reset();  // a cancelled answer frees its sequence first
+    save();
+  }
+
+  Result<engine::JobEvent> next(Deadline deadline) override {
+    auto event = TRY(generation_->next(deadline));
+    if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
+      tokens_.push_back(token->token);
+    } else if (const auto* prompt = std::get_if<engine::PromptDone>(&event)) {
+      // A long prompt is worth keeping before its answer is complete.
+      if (prompt->computed_tokens >= chunk_tokens_) save();
+    }
+    return event;
+  }
+
+ private:
+  void save() const {
+    if (saver_ != nullptr && tokens_.size() >= chunk_tokens_) saver_->add(tokens_);
+  }
+
+  std::unique_ptr<Generation> generation_;
+  std::vector<Token> tokens_;
+  const std::uint32_t chunk_tokens_;
+  KvSaver* const saver_;
+};
+
+}  // namespace
+
+LocalModel::LocalModel(LocalModelOptions options)
+    : options_(std::move(options)), files_(real_file_system()), http_(net::make_curl_client()) {}
+
+Result<std::unique_ptr<LocalModel>> LocalModel::start(LocalModelOptions options,
+                                                      WorkerKeeper::Progress progress,
+                                                      const StopToken& stop) {
+  std::unique_ptr<LocalModel> model(new LocalModel(std::move(options)));
+  if (!model->options_.store_directory.empty()) {
+    TRY(model->files_->create_directories(model->options_.store_directory));
+    model->store_ = TRY(kv::ChunkStore::open(
+        {.directory = model->options_.store_directory,
+         .memory_bytes_max = model->options_.store_memory_bytes_max,
+         .disk_bytes_max = model->options_.store_disk_bytes_max},
+        *model->files_, model->clock_));
+  }
+  model->keeper_ = TRY(WorkerKeeper::start(model->options_.keeper, *model->http_,
+                                           std::move(progress), stop));
+  const auto worker = TRY(model->keeper_->wait_for_worker(Deadline::never(), stop));
+  model->facts_ = facts_of(worker->info);
+  if (!worker->info.layout()) {
+    log_warning("KV is not kept: " + worker->info.kv_refusal);
+  } else if (model->store_) {
+    model->saver_ = std::make_unique<KvSaver>(*model->keeper_, *model->store_);
+  }
+  return model;
+}
+
+LocalModel::~LocalModel() {
+  if (const auto flushed = flush(Deadline::after(options_.flush_wait)); !flushed) {
+    log_warning("some KV is not on disk: " + flushed.error().message);
+  }
+}
+
+Result<> LocalModel::flush(Deadline deadline) {
+  if (saver_) saver_->drain(deadline);
+  return store_ ? store_->flush(deadline) : Result<>();
+}
+
+template <class Use>
+auto LocalModel::with_worker(const StopToken& stop, Use use)
+    -> decltype(use(std::declval<const KeptWorker&>())) {
+  const Deadline deadline = Deadline::after(options_.ready_wait);
+  for (int attempt = 1;; ++attempt) {
+    const auto worker = TRY(keeper_->wait_for_worker(deadline, stop));
+    auto used = use(*worker);
+    if (used || used.error().code != Code::unavailable || attempt == attempts_max) return used;
+    keeper_->suspect(worker);
+  }
+}
+
+Result<std::vector<Token>> LocalModel::tokenize(std::string_view text, bool special,
+                                                const StopToken& stop) {
+  return with_worker(stop, [&](const KeptWorker& worker) {
+    return worker.client.tokenize(text, special, Deadline::after(tokenize_deadline), stop);
+  });
+}
+
+Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::GenerateRequest request,
+                                                                   const StopToken& stop) {
+  return with_worker(stop, [&](const KeptWorker& worker) { return generate_on(worker, request, stop); });
+}
+
+Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
+    const KeptWorker& worker, engine::GenerateRequest request, const StopToken& stop) {
+  request.lease = TRY(import_stored(worker, request.prompt, stop));
+  auto generation = worker.client.generate(request, Deadline::after(head_deadline), stop);
+  if (!generation) {
+    if (request.lease) (void)worker.client.close_lease(*request.lease, Deadline::after(close_deadline));
+    return std::unexpected(std::move(generation.error()));
+  }
+  return std::make_unique<SavedAnswer>(*std::move(generation), std::move(request.prompt),
+                                       worker.info.chunk_tokens, saver_.get());
+}
+
+Result<std::optional<engine::LeaseId>> LocalModel::import_stored(const KeptWorker& worker,
+                                                                 std::span<const Token> prompt,
+                                                                 const StopToken& stop) {
+  if (!saver_ || prompt.size() <= worker.info.chunk_tokens) return std::nullopt;
+  const auto target = prompt.first(prompt.size() - 1);
+  if (store_->longest_prefix(*worker.info.layout(), target).chunks.empty()) return std::nullopt;
+  const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
+                           .store = store_.get(), .computes_missing = false};
+  auto handed = hand_off(parts, prompt, {}, stop);
+  if (handed) {
+    for (const std::string& note : handed->report.notes) log_warning(note);
+    return handed->lease;
+  }
+  // Every sequence is in use: the request waits for one, and may compute what the store has.
+  if (handed.error().code == Code::resource_exhausted) return std::nullopt;
+  return std::unexpected(std::move(handed.error()));
+}
+
+}  // namespace hearth::node

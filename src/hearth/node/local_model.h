@@ -1,0 +1,72 @@
+#pragma once
+// A model on this machine as a ModelService: a worker that is started again when it dies, and the
+// chunk store that lets conversations outlive it.
+//
+// A prompt goes: longest stored prefix, imported into the worker if it reaches further than what
+// the worker holds; then generation. What the answer computed is saved behind its back (kv_saver.h).
+
+#include <functional>
+#include <memory>
+
+#include "hearth/engine/model_service.h"
+#include "hearth/kv/store.h"
+#include "hearth/node/kv_saver.h"
+#include "hearth/node/worker/worker_keeper.h"
+
+namespace hearth::node {
+
+struct LocalModelOptions {
+  KeeperOptions keeper;
+  std::filesystem::path store_directory;  // empty: nothing is kept
+  std::uint64_t store_memory_bytes_max = 1ull << 30;
+  std::uint64_t store_disk_bytes_max = 20ull << 30;
+  // A request that meets a worker being started again waits so long before it is turned away.
+  Duration ready_wait = std::chrono::seconds(20);
+  Duration flush_wait = std::chrono::seconds(30);  // at the end, for what is not yet on disk
+};
+
+class LocalModel final : public engine::ModelService {
+ public:
+  // Waits until the model is loaded.
+  static Result<std::unique_ptr<LocalModel>> start(LocalModelOptions options,
+                                                   WorkerKeeper::Progress progress,
+                                                   const StopToken& stop);
+  // Saves what it can within flush_wait. Every AnswerStream is gone before.
+  ~LocalModel() override;
+
+  engine::ModelFacts facts() const override { return facts_; }
+  bool is_ready() const override { return keeper_->current() != nullptr; }
+  Result<std::vector<Token>> tokenize(std::string_view text, bool special,
+                                      const StopToken& stop) override;
+  Result<std::unique_ptr<engine::AnswerStream>> generate(engine::GenerateRequest request,
+                                                         const StopToken& stop) override;
+
+  const WorkerKeeper& keeper() const { return *keeper_; }
+  const kv::ChunkStore* store() const { return store_.get(); }
+  // Waits until the KV of finished answers is on disk, at most until the deadline.
+  Result<> flush(Deadline deadline);
+
+ private:
+  explicit LocalModel(LocalModelOptions options);
+  // Calls `use` with a living worker; once more with the next one if that one turns out dead.
+  template <class Use>
+  auto with_worker(const StopToken& stop, Use use)
+      -> decltype(use(std::declval<const KeptWorker&>()));
+  Result<std::unique_ptr<engine::AnswerStream>> generate_on(const KeptWorker& worker,
+                                                            engine::GenerateRequest request,
+                                                            const StopToken& stop);
+  Result<std::optional<engine::LeaseId>> import_stored(const KeptWorker& worker,
+                                                       std::span<const Token> prompt,
+                                                       const StopToken& stop);
+
+  const LocalModelOptions options_;
+  const std::unique_ptr<FileSystem> files_;
+  const SteadyClock clock_;
+  const std::unique_ptr<net::HttpClient> http_;
+  std::unique_ptr<kv::ChunkStore> store_;
+  std::unique_ptr<WorkerKeeper> keeper_;
+  std::unique_ptr<KvSaver> saver_;
+  engine::ModelFacts facts_;
+};
+
+}  // namespace hearth::node

@@ -1,0 +1,91 @@
+#include "hearth/node/worker/worker_info.h"
+
+namespace hearth::node {
+
+std::optional<model::LayoutDigest> WorkerInfo::layout() const {
+  if (!identity) return {};
+  return model::layout_digest(*identity);
+}
+
+Json info_json(const WorkerInfo& info) {
+  Json out = Json::object(
+      {{"engine", Json::object({{"version", info.engine_version}, {"build", info.engine_build},
+                                {"backend", info.backend}})},
+       {"model", Json::object({{"architecture", info.architecture}, {"name", info.model_name},
+                               {"parameters_total", info.parameters_total},
+                               {"parameters_active", info.parameters_active},
+                               {"layers", info.layers}, {"bytes", info.model_bytes}})},
+       {"limits", Json::object({{"context_tokens", info.limits.context_tokens},
+                                {"batch_tokens", info.limits.batch_tokens},
+                                {"ubatch_tokens", info.limits.ubatch_tokens},
+                                {"sequences", info.limits.sequences},
+                                {"vocabulary", info.limits.vocabulary}})},
+       {"chunk_tokens", info.chunk_tokens},
+       {"kv_bytes", info.kv_bytes},
+       {"kv_refusal", info.kv_refusal},
+       {"chat_template", info.chat_template},
+       {"bos_token", info.bos_token},
+       {"adds_bos", info.adds_bos}});
+  if (info.identity) {
+    out.set("layout", info.layout()->hex());
+    out.set("identity", model::identity_json(*info.identity));
+  }
+  return out;
+}
+
+Result<WorkerInfo> info_from_json(const Json& json) {
+  WorkerInfo out;
+  const Json nothing = Json::object();
+  const auto part = [&](std::string_view key) -> const Json& {
+    const Json* found = json.find(key);
+    return found != nullptr ? *found : nothing;
+  };
+  const Json& engine = part("engine");
+  out.engine_version = TRY(get<std::string>(engine, "version"));
+  out.engine_build = TRY(get<std::string>(engine, "build"));
+  out.backend = TRY(get<std::string>(engine, "backend"));
+  const Json& model = part("model");
+  out.architecture = TRY(get<std::string>(model, "architecture"));
+  out.model_name = TRY(get<std::string>(model, "name"));
+  out.parameters_total = TRY(get<std::uint64_t>(model, "parameters_total"));
+  out.parameters_active = TRY(get<std::uint64_t>(model, "parameters_active"));
+  out.layers = TRY(get<std::uint32_t>(model, "layers"));
+  out.model_bytes = TRY(get<std::uint64_t>(model, "bytes"));
+  const Json& limits = part("limits");
+  out.limits.context_tokens = TRY(get<std::uint32_t>(limits, "context_tokens"));
+  out.limits.batch_tokens = TRY(get<std::uint32_t>(limits, "batch_tokens"));
+  out.limits.ubatch_tokens = TRY(get<std::uint32_t>(limits, "ubatch_tokens"));
+  out.limits.sequences = TRY(get<std::uint32_t>(limits, "sequences"));
+  out.limits.vocabulary = TRY(get<std::uint32_t>(limits, "vocabulary"));
+  out.chunk_tokens = TRY(get<std::uint32_t>(json, "chunk_tokens"));
+  out.kv_bytes = TRY(get<std::uint64_t>(json, "kv_bytes"));
+  out.kv_refusal = TRY(get_or<std::string>(json, "kv_refusal", {}));
+  out.chat_template = TRY(get_or<std::string>(json, "chat_template", {}));
+  out.bos_token = static_cast<Token>(TRY(get<std::int64_t>(json, "bos_token")));
+  out.adds_bos = TRY(get<bool>(json, "adds_bos"));
+  if (const Json* identity = json.find("identity")) {
+    out.identity = TRY(model::identity_from_json(*identity));
+  }
+  return out;
+}
+
+Json stats_json(const engine::SchedulerStats& stats, std::uint64_t resident_bytes) {
+  return Json::object({{"jobs_started", stats.jobs_started},
+                       {"jobs_finished", stats.jobs_finished},
+                       {"jobs_failed", stats.jobs_failed},
+                       {"jobs_cancelled", stats.jobs_cancelled},
+                       {"jobs_running", stats.jobs_running},
+                       {"jobs_pending", stats.jobs_pending},
+                       {"prompt_tokens_computed", stats.prompt_tokens_computed},
+                       {"prompt_tokens_reused", stats.prompt_tokens_reused},
+                       {"answer_tokens", stats.answer_tokens},
+                       {"states_exported", stats.states_exported},
+                       {"states_imported", stats.states_imported},
+                       {"states_refused", stats.states_refused},
+                       {"slots_busy", stats.slots_busy},
+                       {"slots_leased", stats.slots_leased},
+                       {"tokens_held", stats.tokens_held},
+                       {"resident_bytes", resident_bytes}});
+}
+
+}  // namespace hearth::node

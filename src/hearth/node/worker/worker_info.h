@@ -1,0 +1,38 @@
+#pragma once
+// What a worker says of itself: what is loaded, and its counters.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "hearth/base/json.h"
+#include "hearth/base/result.h"
+#include "hearth/engine/engine.h"
+#include "hearth/engine/scheduler.h"
+#include "hearth/model/layout_identity.h"
+
+namespace hearth::node {
+
+struct WorkerInfo {
+  std::string engine_version, engine_build, backend;
+  std::string architecture, model_name;
+  std::uint64_t parameters_total = 0, parameters_active = 0;
+  std::uint32_t layers = 0;
+  std::uint64_t model_bytes = 0, kv_bytes = 0;
+  engine::EngineLimits limits;
+  std::uint32_t chunk_tokens = 0;
+  std::optional<model::LayoutIdentity> identity;  // absent: no KV transfer, see kv_refusal
+  std::string kv_refusal;
+  std::string chat_template;
+  Token bos_token = -1;
+  bool adds_bos = false;
+
+  std::optional<model::LayoutDigest> layout() const;
+};
+
+Json info_json(const WorkerInfo& info);
+Result<WorkerInfo> info_from_json(const Json& json);
+
+Json stats_json(const engine::SchedulerStats& stats, std::uint64_t resident_bytes);
+
+}  // namespace hearth::node

@@ -1,0 +1,168 @@
+#include "hearth/node/worker/worker_keeper.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "hearth/base/log.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr Duration call_deadline = std::chrono::seconds(120);
+constexpr Duration look_interval = std::chrono::milliseconds(100);
+// A socket breaks a moment before its process is gone.
+constexpr Duration suspicion_max = std::chrono::seconds(2);
+constexpr Duration pause_min = std::chrono::milliseconds(500);
+constexpr Duration pause_max = std::chrono::seconds(30);
+// A worker that lived so long did not die of how it was started.
+constexpr Duration long_life = std::chrono::seconds(60);
+
+Duration pause_after(std::uint32_t deaths_in_a_row) {
+  if (deaths_in_a_row <= 1) return Duration::zero();
+  return std::min(pause_max, pause_min * (1u << std::min(deaths_in_a_row - 2, 16u)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<WorkerKeeper>> WorkerKeeper::start(KeeperOptions options,
+                                                          net::HttpClient& http, Progress progress,
+                                                          const StopToken& stop) {
+  TemporaryDirectory directory = TRY(TemporaryDirectory::create("hearth"));
+  std::unique_ptr<WorkerKeeper> keeper(
+      new WorkerKeeper(std::move(options), http, std::move(progress), std::move(directory)));
+  TRY(keeper->wait_for_worker(Deadline::never(), stop));
+  return keeper;
+}
+
+WorkerKeeper::WorkerKeeper(KeeperOptions options, net::HttpClient& http, Progress progress,
+                           TemporaryDirectory directory)
+    : options_(std::move(options)), http_(http), progress_(std::move(progress)),
+      directory_(std::move(directory)), thread_("worker_keeper", [this] { keep(); }) {}
+
+WorkerKeeper::~WorkerKeeper() {
+  stop_.request_stop();
+  {
+    const std::lock_guard hold(mutex_);  // nobody is between looking and waiting
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+std::shared_ptr<const KeptWorker> WorkerKeeper::current() const {
+  const std::lock_guard hold(mutex_);
+  return current_;
+}
+
+Result<std::shared_ptr<const KeptWorker>> WorkerKeeper::wait_for_worker(
+    Deadline deadline, const StopToken& stop) const {
+  const StopCallback wake(stop, [this] {
+    const std::lock_guard hold(mutex_);
+    changed_.notify_all();
+  });
+  std::unique_lock hold(mutex_);
+  const auto settled = [&] {
+    return current_ || first_start_failed_ || stop.stop_requested() || stop_.stop_requested();
+  };
+  if (deadline.is_never()) {
+    changed_.wait(hold, settled);
+  } else {
+    changed_.wait_until(hold, deadline.when(), settled);
+  }
+  if (current_) return current_;
+  if (first_start_failed_) return std::unexpected(*first_start_failed_);
+  if (stop.stop_requested()) return fail(Code::cancelled, "stopped while the model was loading");
+  return fail(Code::unavailable, "the worker is being started again; try again shortly");
+}
+
+void WorkerKeeper::suspect(const std::shared_ptr<const KeptWorker>& worker) {
+  {
+    const std::lock_guard hold(mutex_);
+    if (current_ != worker) return;
+    current_.reset();
+    suspected_ = true;
+  }
+  changed_.notify_all();
+}
+
+std::uint32_t WorkerKeeper::restarts() const {
+  const std::lock_guard hold(mutex_);
+  return restarts_;
+}
+
+void WorkerKeeper::keep() {
+  std::uint32_t deaths_in_a_row = 0;
+  for (std::uint32_t life = 0; !stop_.stop_requested(); ++life) {
+    const Instant began = std::chrono::steady_clock::now();
+    auto process = start_process(life);
+    auto worker = process ? open(**process) : std::unexpected(process.error());
+    if (!worker) {
+      if (stop_.stop_requested()) return;
+      if (life == 0) {
+        const std::lock_guard hold(mutex_);
+        first_start_failed_ = worker.error();
+        changed_.notify_all();
+        return;
+      }
+      log_error("the worker could not be started: " + worker.error().message);
+    } else {
+      show(*worker);
+      watch(**process, *worker);
+      show(nullptr);
+      if (stop_.stop_requested()) return;
+      log_error(fmt::format("worker {} was {}", (*worker)->pid, (*process)->how_it_ended()));
+    }
+    const bool lived_long = worker && std::chrono::steady_clock::now() - began >= long_life;
+    deaths_in_a_row = lived_long ? 1 : deaths_in_a_row + 1;
+    if (!pause(pause_after(deaths_in_a_row))) return;
+    const std::lock_guard hold(mutex_);
+    ++restarts_;
+  }
+}
+
+Result<std::unique_ptr<WorkerProcess>> WorkerKeeper::start_process(std::uint32_t life) {
+  WorkerOptions worker = options_.worker;
+  worker.socket_path = directory_.path() / fmt::format("{}-{}.sock", worker.name, life);
+  return WorkerProcess::start(options_.worker_executable, worker, progress_,
+                              Deadline::after(options_.start_deadline), stop_.token());
+}
+
+Result<std::shared_ptr<const KeptWorker>> WorkerKeeper::open(const WorkerProcess& process) {
+  WorkerClient client(http_, net::Address::unix_socket(process.options().socket_path));
+  WorkerInfo info = TRY(client.info(Deadline::after(call_deadline), stop_.token()));
+  return std::make_shared<const KeptWorker>(
+      KeptWorker{std::move(client), std::move(info), process.pid()});
+}
+
+// Returns when the process is gone, or this is being destroyed.
+void WorkerKeeper::watch(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker) {
+  std::optional<Instant> suspected_since;
+  while (process.is_running() && pause(suspected_since ? look_interval / 10 : look_interval)) {
+    const Instant now = std::chrono::steady_clock::now();
+    {
+      const std::lock_guard hold(mutex_);
+      if (suspected_ && !suspected_since) suspected_since = now;
+    }
+    if (!suspected_since || now - *suspected_since < suspicion_max) continue;
+    suspected_since.reset();
+    show(worker);
+  }
+}
+
+void WorkerKeeper::show(std::shared_ptr<const KeptWorker> worker) {
+  {
+    const std::lock_guard hold(mutex_);
+    current_ = std::move(worker);
+    suspected_ = false;
+  }
+  changed_.notify_all();
+}
+
+bool WorkerKeeper::pause(Duration delay) {
+  std::unique_lock hold(mutex_);
+  changed_.wait_for(hold, delay, [this] { return stop_.stop_requested(); });
+  return !stop_.stop_requested();
+}
+
+}  // namespace hearth::node

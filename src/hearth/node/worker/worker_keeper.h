@@ -1,0 +1,85 @@
+#pragma once
+// Keeps one worker process running: starts it, watches it, starts it again when it dies, at once
+// the first time and with growing pauses (0.5 s to 30 s) after that. One thread ("worker_keeper")
+// owns the process.
+//
+// Thread-safe. A worker that cannot be started the first time is an error of start(); later ones
+// are logged and tried again for as long as this lives.
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "hearth/base/clock.h"
+#include "hearth/base/file.h"
+#include "hearth/base/stop.h"
+#include "hearth/base/thread.h"
+#include "hearth/net/http_client.h"
+#include "hearth/node/worker/worker_client.h"
+#include "hearth/node/worker/worker_process.h"
+
+namespace hearth::node {
+
+struct KeeperOptions {
+  std::filesystem::path worker_executable;
+  WorkerOptions worker;  // the socket is chosen here
+  Duration start_deadline = std::chrono::hours(2);  // a terabyte from a slow disk
+};
+
+// One life of the worker. A copy held longer than that only gets `unavailable` from its calls.
+struct KeptWorker {
+  WorkerClient client;
+  WorkerInfo info;
+  int pid = 0;
+};
+
+class WorkerKeeper {
+ public:
+  using Progress = std::function<void(double fraction)>;  // of loading; on the keeper's thread
+
+  // Waits until the model is loaded for the first time. `http` outlives this.
+  static Result<std::unique_ptr<WorkerKeeper>> start(KeeperOptions options, net::HttpClient& http,
+                                                     Progress progress, const StopToken& stop);
+  ~WorkerKeeper();
+  WorkerKeeper(const WorkerKeeper&) = delete;
+  WorkerKeeper& operator=(const WorkerKeeper&) = delete;
+
+  // nullptr while there is none.
+  std::shared_ptr<const KeptWorker> current() const;
+  // Waits for one; unavailable when the deadline passes.
+  Result<std::shared_ptr<const KeptWorker>> wait_for_worker(Deadline deadline,
+                                                            const StopToken& stop) const;
+  // A call of this worker failed as if it were dead. It is handed out again once it proves to live.
+  void suspect(const std::shared_ptr<const KeptWorker>& worker);
+  std::uint32_t restarts() const;
+
+ private:
+  WorkerKeeper(KeeperOptions options, net::HttpClient& http, Progress progress,
+               TemporaryDirectory directory);
+  void keep();
+  Result<std::unique_ptr<WorkerProcess>> start_process(std::uint32_t life);
+  Result<std::shared_ptr<const KeptWorker>> open(const WorkerProcess& process);
+  void watch(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker);
+  void show(std::shared_ptr<const KeptWorker> worker);
+  bool pause(Duration delay);  // false: this is being destroyed
+
+  const KeeperOptions options_;
+  net::HttpClient& http_;
+  const Progress progress_;
+  const TemporaryDirectory directory_;
+  StopSource stop_;
+
+  mutable std::mutex mutex_;  // what follows
+  mutable std::condition_variable changed_;
+  std::shared_ptr<const KeptWorker> current_;
+  bool suspected_ = false;
+  std::optional<Error> first_start_failed_;
+  std::uint32_t restarts_ = 0;
+
+  Thread thread_;
+};
+
+}  // namespace hearth::node
