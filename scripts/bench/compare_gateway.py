@@ -58,15 +58,14 @@ class Answer:
         self.text = text
 
 
-def chat(port, text, tokens, connection=None):
+def chat(port, text, tokens):
     """One message; a byte of text is a token of the synthetic models, so pieces are tokens."""
-    return converse(port, [{"role": "user", "content": text}], tokens, connection)
+    return converse(port, [{"role": "user", "content": text}], tokens)
 
 
-def converse(port, messages, tokens, connection=None):
-    """Greedy, streamed."""
-    own = connection is None
-    connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=REPLY_SECONDS)
+def converse(port, messages, tokens):
+    """Greedy, streamed, on a connection of its own: llama-server ends a connection after a stream."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REPLY_SECONDS)
     body = json.dumps({"model": "any", "messages": messages, "max_tokens": tokens,
                        "temperature": 0, "stream": True, "stream_options": {"include_usage": True},
                        "chat_template_kwargs": {"thinking": False, "enable_thinking": False}})
@@ -88,8 +87,7 @@ def converse(port, messages, tokens, connection=None):
                 if choice["delta"].get("content"):
                     text += choice["delta"]["content"]
                     times.extend([now] * len(choice["delta"]["content"]))
-    if own:
-        connection.close()
+    connection.close()
     if reply.status != 200 or not times:
         raise RuntimeError(f"chat completion: status {reply.status}, {len(times)} tokens")
     return Answer(sent_at, times, usage, text)
@@ -111,17 +109,15 @@ def latencies(run):
         what=f"time between tokens of one streamed chat completion of {tokens} tokens, as the client sees them")
     per_request = Comparison(
         "gateway_request", "ms", 1.0, "lower", peer_is="llama-server",
-        what="a chat completion of one token whose prompt is held: from sending it to its last byte, connection kept")
+        what="a chat completion of one token whose prompt is held: from connecting to its last byte")
     hearth, llama = servers(run)
     with hearth, llama:
-        kept = {port: http.client.HTTPConnection("127.0.0.1", port, timeout=REPLY_SECONDS)
-                for port in (hearth.port, llama.port)}
         text = sentence(2 * tokens, 1)
 
         def measure(port, token_samples, request_samples):
             chat(port, text, 2)  # from here on the prompt is held
-            token_samples.append(chat(port, text, tokens, kept[port]).token_ms)
-            short = [chat(port, text, 1, kept[port]).took_ms for _ in range(10)]
+            token_samples.append(chat(port, text, tokens).token_ms)
+            short = [chat(port, text, 1).took_ms for _ in range(10)]
             request_samples.append(statistics.median(short))
 
         measure(hearth.port, [], [])
@@ -162,10 +158,8 @@ def throughput(run):
     with hearth, llama:
         def requests_per_second(port, seed):
             def client(index):
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REPLY_SECONDS)
                 for i in range(short // 4):
-                    chat(port, sentence(64, seed * 10_000 + index * 1_000 + i), 8, connection)
-                connection.close()
+                    chat(port, sentence(64, seed * 10_000 + index * 1_000 + i), 8)
             return short // 4 * 4 / at_once(4, client)
 
         def tokens_per_second(port, seed):
