@@ -125,9 +125,9 @@ TEST_P(DialectGolden, EqualsTheTranscripts) {
 INSTANTIATE_TEST_SUITE_P(
     Dialects, DialectGolden,
     testing::Values(GoldenDialect{"anthropic", make_anthropic_messages, 80},
-                    GoldenDialect{"openai_chat", make_openai_chat, 60},
-                    GoldenDialect{"openai_completions", make_openai_completions, 30},
-                    GoldenDialect{"openai_responses", make_openai_responses, 55}),
+                    GoldenDialect{"openai_chat", make_openai_chat, 140},
+                    GoldenDialect{"openai_completions", make_openai_completions, 55},
+                    GoldenDialect{"openai_responses", make_openai_responses, 100}),
     [](const auto& parameter) { return std::string(parameter.param.folder); });
 
 }  // namespace

@@ -26,6 +26,7 @@ TEST(OpenaiCompletionsStream, KeepsItsGrammarAndEqualsTheWholeAnswer) {
     ChatRequest request{.model = "m"};
     const bool with_usage = random.chance(0.5);
     if (with_usage) request.extra = Json::object({{"include_usage", true}});
+    if (random.chance(0.5)) request.logprobs = static_cast<int>(random.below(4));
     const auto steps = plain_steps(random);
     std::string bytes;
     const auto writer = dialect->make_writer(test::golden_info(), request);
@@ -36,7 +37,32 @@ TEST(OpenaiCompletionsStream, KeepsItsGrammarAndEqualsTheWholeAnswer) {
     if (stream.failed) continue;
     Json whole = dialect->whole(test::golden_info(), request, test::whole_answer(steps));
     if (!with_usage) whole.erase("usage");
+    // logprobs of nothing are null in a stream, empty in a whole answer.
+    Json& logprobs = *whole.find("choices")->as_array()[0].find("logprobs");
+    if (logprobs.is_object() && logprobs.find("tokens")->as_array().empty()) logprobs = nullptr;
     ASSERT_EQ(dump_json(stream.whole), dump_json(whole));
+  }
+}
+
+// The checker itself: each of these breaks one rule.
+TEST(OpenaiCompletionsStream, CheckerSeesBrokenStreams) {
+  const auto chunk = [](std::string_view text, std::string_view reason = "null") {
+    return "data: {\"id\":\"a\",\"object\":\"text_completion\",\"created\":1,\"model\":\"m\","
+           "\"choices\":[{\"index\":0,\"text\":\"" + std::string(text) +
+           "\",\"logprobs\":null,\"finish_reason\":" + std::string(reason) + "}]}\n\n";
+  };
+  const std::string text = chunk("a");
+  const std::string end = chunk("", R"("stop")");
+  const std::string done = "data: [DONE]\n\n";
+  const auto complaints = [](const std::string& bytes, bool with_usage = false) {
+    return test::read_completion_stream(bytes, with_usage).complaints.size();
+  };
+  EXPECT_EQ(complaints(": comment\n\n" + text + end + done), 0u);
+  EXPECT_GT(complaints(text + end + done, true), 0u);
+  for (const std::string& broken : {text + done, text + end, end + text + done, end + end + done,
+                                    text + end + done + done, "event: chunk\n" + text + end + done,
+                                    text + "data: {}\n\n" + end + done}) {
+    EXPECT_GT(complaints(broken), 0u) << broken;
   }
 }
 

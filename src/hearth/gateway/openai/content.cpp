@@ -32,7 +32,7 @@ ApiResult<std::string> read_part(const Json& part, const std::string& path, Note
   for (const RefusedPart& refused : refused_parts) {
     if (type != refused.type) continue;
     return refuse(field_path(path, "type"),
-                  std::string(refused.what) + " are not read here; describe them in text");
+                  std::string(refused.what) + " are not read here; send text instead");
   }
   const Json* text = part.find("text");
   if (text != nullptr && text->is_string()) {

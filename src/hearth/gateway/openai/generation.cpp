@@ -55,7 +55,7 @@ ApiResult<std::vector<std::pair<Token, double>>> read_biases(const Json& body) {
   const Json* map = TRY(find_object(body, "logit_bias"));
   if (map == nullptr) return out;
   if (map->as_object().size() > engine::logit_biases_max) {
-    return refuse("logit_bias", fmt::format("at most {} tokens", engine::logit_biases_max));
+    return refuse("logit_bias", fmt::format("expected at most {} tokens", engine::logit_biases_max));
   }
   for (const auto& [key, value] : map->as_object()) {
     const auto bias = TRY(read_bias(key, value));
@@ -71,7 +71,7 @@ ApiResult<std::string> read_stop(const Json& stop, const std::string& path) {
   const std::string& text = stop.as_string();
   if (text.empty()) return refuse(path, "is empty");
   if (text.size() > engine::stop_string_bytes_max) {
-    return refuse(path, fmt::format("at most {} bytes", engine::stop_string_bytes_max));
+    return refuse(path, fmt::format("expected at most {} bytes", engine::stop_string_bytes_max));
   }
   return text;
 }
@@ -130,7 +130,7 @@ ApiResult<std::vector<std::string>> read_stops(const Json& body) {
                               std::string(stops->kind_name()));
   }
   if (stops->as_array().size() > engine::stop_strings_max) {
-    return refuse("stop", fmt::format("at most {} strings", engine::stop_strings_max));
+    return refuse("stop", fmt::format("expected at most {} strings", engine::stop_strings_max));
   }
   for (std::size_t i = 0; i < stops->as_array().size(); ++i) {
     std::string one = TRY(read_stop(stops->as_array()[i], item_path("stop", i)));

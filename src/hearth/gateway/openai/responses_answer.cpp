@@ -7,6 +7,7 @@
 #include "hearth/gateway/openai/logprobs.h"
 #include "hearth/gateway/openai/responses_items.h"
 #include "hearth/gateway/openai/responses_request.h"
+#include "hearth/gateway/openai/tools.h"
 #include "hearth/gateway/openai/usage.h"
 #include "hearth/gateway/pieces.h"
 #include "hearth/net/sse.h"
@@ -19,6 +20,17 @@ using Kind = OutputItem::Kind;
 Json find_or_null(const Json& extra, std::string_view key) {
   const Json* found = extra.find(key);
   return found != nullptr ? *found : Json();
+}
+
+// The arguments of a custom tool are our own form around one text. A model that wrote the text alone,
+// or another form, is taken at its word.
+std::string custom_input(const std::string& arguments) {
+  chat::ToolCall call;
+  set_arguments(call, arguments);
+  chat::restore_unparsed_input(call);
+  if (!call.raw_arguments.empty()) return call.raw_arguments;
+  const Json* input = call.arguments.find("input");
+  return input != nullptr && input->is_string() ? input->as_string() : arguments;
 }
 
 class ResponsesWriter final : public AnswerWriter {
@@ -159,7 +171,9 @@ class ResponsesWriter final : public AnswerWriter {
     for (std::string_view rest = text; !rest.empty();) {
       send_in_part(words + ".delta", {{"delta", take_piece(rest)}}, out);
     }
-    send_in_part(words + ".done", {{custom ? "input" : "arguments", text}}, out);
+    Json::Object done = {{custom ? "input" : "arguments", text}};
+    if (!custom) done.emplace_back("name", item_->name);
+    send_in_part(words + ".done", std::move(done), out);
     close("completed", out);
   }
 
@@ -175,11 +189,7 @@ class ResponsesWriter final : public AnswerWriter {
     }
     if (custom_.find(event.name) == nullptr) return item;
     item.kind = Kind::custom_call;
-    // The arguments are our own form around one text; what is not of that form is passed on whole.
-    if (const auto arguments = parse_json(event.text)) {
-      const Json* input = arguments->find("input");
-      if (input != nullptr && input->is_string()) item.text = input->as_string();
-    }
+    item.text = custom_input(event.text);
     return item;
   }
 

@@ -24,6 +24,9 @@ class ItemReader {
     if (*type == "function_call_output" || *type == "custom_tool_call_output") {
       return read_output(item, path);
     }
+    if (*type == "item_reference") {
+      return refuse(field_path(path, "type"), "no item is kept here: send the item itself");
+    }
     notes_.note("item ignored", *type);
     return {};
   }

@@ -28,11 +28,14 @@ Json echo_json(const Json& body) {
 }
 
 ApiResult<void> refuse_what_is_not_served(const Json& body) {
-  for (const std::string_view key : {"previous_response_id", "conversation", "prompt"}) {
+  for (const std::string_view key : {"previous_response_id", "conversation"}) {
     const Json* value = body.find(key);
     if (value != nullptr && !value->is_null()) {
       return refuse(std::string(key), "no response is kept here: send the whole input");
     }
+  }
+  if (const Json* prompt = body.find("prompt"); prompt != nullptr && !prompt->is_null()) {
+    return refuse("prompt", "no template is kept here: send instructions and input");
   }
   const bool background = TRY(read_flag(body, "background"));
   if (background) return refuse("background", "is not served; ask for a stream");

@@ -29,12 +29,24 @@ class Reader {
     return out_.tools.add(std::move(tool), path);
   }
 
+  // The grammar of a custom tool's text is not enforced, so the model is told of it.
+  static ApiResult<std::string> read_text_format(const Json& json, const std::string& path) {
+    const Json* format = TRY(find_object(json, "format", path));
+    if (format == nullptr) return std::string();
+    const std::string format_path = field_path(path, "format");
+    const auto syntax = TRY(find_field<std::string>(*format, "syntax", format_path));
+    const auto definition = TRY(find_field<std::string>(*format, "definition", format_path));
+    if (!definition || definition->empty()) return std::string();
+    return "\n\nGrammar of the input (" + syntax.value_or("grammar") + "):\n" + *definition;
+  }
+
   ApiResult<void> add_custom(const Json& json, const std::string& path) {
     chat::Tool tool;
     tool.name = TRY(get_field<std::string>(json, "name", path));
     if (tool.name.empty()) return refuse(field_path(path, "name"), "is empty");
     const auto description = TRY(find_field<std::string>(json, "description", path));
-    tool.description = description.value_or("");
+    const std::string format = TRY(read_text_format(json, path));
+    tool.description = description.value_or("") + format;
     tool.parameters = Json::object(
         {{"type", "object"},
          {"properties", Json::object({{"input", Json::object({{"type", "string"}})}})},
