@@ -32,12 +32,31 @@ Result<Pipe> make_pipe(const std::filesystem::path& executable) {
   return Pipe{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
 }
 
+bool is_set(std::string_view name) {
+  for (char** each = environ; *each != nullptr; ++each) {
+    const std::string_view variable(*each);
+    if (variable.substr(0, variable.find('=')) == name) return true;
+  }
+  return false;
+}
+
+std::vector<char*> environment_with(std::vector<std::string>& defaults) {
+  std::vector<char*> out;
+  for (char** each = environ; *each != nullptr; ++each) out.push_back(*each);
+  for (std::string& variable : defaults) {
+    if (!is_set(std::string_view(variable).substr(0, variable.find('=')))) out.push_back(variable.data());
+  }
+  out.push_back(nullptr);
+  return out;
+}
+
 Result<int> spawn(const std::filesystem::path& executable, std::vector<std::string>& arguments,
-                  int input_fd, int output_fd) {
+                  std::vector<std::string>& defaults, int input_fd, int output_fd) {
   std::string program = executable.string();
   std::vector<char*> argv = {program.data()};
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  const std::vector<char*> environment = environment_with(defaults);
 
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
@@ -53,7 +72,8 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
   ::posix_spawnattr_setsigmask(&attributes, &nothing_blocked);
   pid_t pid = 0;
   const int error_number =
-      ::posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environ);
+      ::posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(),
+                    environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (error_number != 0) return fail_errno("start", executable, error_number);
@@ -63,11 +83,12 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
 }  // namespace
 
 Result<ChildProcess> ChildProcess::start(const std::filesystem::path& executable,
-                                         std::vector<std::string> arguments) {
+                                         std::vector<std::string> arguments,
+                                         std::vector<std::string> defaults) {
   Pipe input = TRY(make_pipe(executable));
   Pipe output = TRY(make_pipe(executable));
   const int pid =
-      TRY(spawn(executable, arguments, input.read_end.get(), output.write_end.get()));
+      TRY(spawn(executable, arguments, defaults, input.read_end.get(), output.write_end.get()));
   // Our copies of the child's ends close here, or the end of its output would never be seen.
   return ChildProcess(pid, std::move(input.write_end), std::move(output.read_end));
 }

@@ -19,8 +19,10 @@ namespace hearth {
 
 class ChildProcess {
  public:
+  // It inherits our environment, and "NAME=value" of `defaults` for names that are not set there.
   static Result<ChildProcess> start(const std::filesystem::path& executable,
-                                    std::vector<std::string> arguments);
+                                    std::vector<std::string> arguments,
+                                    std::vector<std::string> defaults = {});
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess() { stop(); }
