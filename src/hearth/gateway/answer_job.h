@@ -43,6 +43,8 @@ class AnswerJob {
   };
   // Waits for events beyond `cursor`, the end, or (when `for_start`) the start; or the deadline.
   View wait(std::size_t cursor, bool for_start, Deadline deadline, const StopToken& stop);
+  // All events, at the end or at the deadline; not woken before.
+  View wait_for_end(Deadline deadline, const StopToken& stop);
   void attach();
   // How its client got all of it, if it did.
   enum class Delivery : std::uint8_t { none, stream, whole };
@@ -61,10 +63,13 @@ class AnswerJob {
 
  private:
   View view(std::size_t cursor) const;
+  template <class Ready>
+  View wait_until(std::condition_variable& condition, Ready ready, std::size_t cursor,
+                  Deadline deadline, const StopToken& stop);
 
   const AnswerInfo info_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_, over_;
   Usage usage_;
   bool started_ = false;
   std::uint32_t prompt_tokens_done_ = 0;

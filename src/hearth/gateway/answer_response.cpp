@@ -49,7 +49,7 @@ class AnswerBody final : public net::BodySource {
       report_.outcome = reason_name(view.end->reason);
     } else if (view.error) {
       writer_->error(*view.error, out_);
-      report_.outcome = "error";
+      report_.outcome = kind_name(view.error->kind);
     }
     over_ = view.over();
   }
@@ -93,6 +93,23 @@ std::string_view reason_name(AnswerEnd::Reason reason) {
   return "";
 }
 
+std::string_view kind_name(ApiError::Kind kind) {
+  using Kind = ApiError::Kind;
+  switch (kind) {
+    case Kind::invalid_request: return "invalid_request";
+    case Kind::authentication: return "authentication";
+    case Kind::permission: return "permission";
+    case Kind::not_found: return "not_found";
+    case Kind::too_large: return "too_large";
+    case Kind::prompt_too_long: return "prompt_too_long";
+    case Kind::rate_limit: return "rate_limit";
+    case Kind::overloaded: return "overloaded";
+    case Kind::timed_out: return "timed_out";
+    case Kind::internal: return "internal";
+  }
+  return "";
+}
+
 ApiResult<std::unique_ptr<net::BodySource>> stream_answer(std::unique_ptr<Attachment> attachment,
                                                           std::unique_ptr<AnswerWriter> writer,
                                                           const ResponseTimes& times,
@@ -107,26 +124,18 @@ ApiResult<std::unique_ptr<net::BodySource>> stream_answer(std::unique_ptr<Attach
 
 ApiResult<WholeAnswer> wait_for_answer(Attachment& attachment, const ResponseTimes& times,
                                        const StopToken& stop) {
-  const Deadline deadline = Deadline::after(times.whole_answer_wait);
-  std::size_t cursor = 0;
-  std::vector<AnswerEvent> events;
-  while (true) {
-    AnswerJob::View view = attachment.job().wait(cursor, false, deadline, stop);
-    cursor += view.fresh.size();
-    std::ranges::move(view.fresh, std::back_inserter(events));
-    if (view.error) return std::unexpected(*view.error);
-    if (view.end) return WholeAnswer{join_pieces(std::move(events)), *view.end};
-    if (stop.stop_requested()) {
-      return std::unexpected(ApiError{.kind = ApiError::Kind::overloaded, .message = "the client left"});
-    }
-    if (deadline.passed()) {
-      return std::unexpected(ApiError{
-          .kind = ApiError::Kind::overloaded,
-          .message = "the answer takes longer than clients wait without a stream; it is still being "
-                     "computed: send the same request again to get it, or ask for a stream",
-          .retry_after = come_back_after});
-    }
+  AnswerJob::View view =
+      attachment.job().wait_for_end(Deadline::after(times.whole_answer_wait), stop);
+  if (view.error) return std::unexpected(*view.error);
+  if (view.end) return WholeAnswer{join_pieces(std::move(view.fresh)), *view.end};
+  if (stop.stop_requested()) {
+    return std::unexpected(ApiError{.kind = ApiError::Kind::overloaded, .message = "the client left"});
   }
+  return std::unexpected(ApiError{
+      .kind = ApiError::Kind::overloaded,
+      .message = "the answer takes longer than clients wait without a stream; it is still being "
+                 "computed: send the same request again to get it, or ask for a stream",
+      .retry_after = come_back_after});
 }
 
 }  // namespace hearth::gateway

@@ -36,5 +36,6 @@ ApiResult<WholeAnswer> wait_for_answer(Attachment& attachment, const ResponseTim
                                        const StopToken& stop);
 
 std::string_view reason_name(AnswerEnd::Reason reason);
+std::string_view kind_name(ApiError::Kind kind);
 
 }  // namespace hearth::gateway

@@ -61,8 +61,9 @@ struct Answering::Call {
   LoggedCall logged() const { return {id, std::string(dialect.name()), began, stream, joined}; }
   // The message of an error may quote a field's value; the field's name is enough here.
   void log_refusal(const ApiError& error) const {
-    log_info(fmt::format("request={} api={} refused status={} field={}", id, dialect.name(),
-                         dialect.error_status(error), shown_field(error.field)));
+    log_info(fmt::format("request={} api={} refused={} status={} field={}", id, dialect.name(),
+                         kind_name(error.kind), dialect.error_status(error),
+                         shown_field(error.field)));
   }
 };
 

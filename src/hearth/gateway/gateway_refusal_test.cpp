@@ -289,7 +289,7 @@ TEST(GatewayLog, HoldsNothingOfWhatWasSaid) {
   start_log("test", LogLevel::info);
   const std::string log = testing::internal::GetCapturedStderr();
   EXPECT_NE(log.find("outcome=calls"), std::string::npos) << log;
-  EXPECT_NE(log.find("refused status=400"), std::string::npos) << log;
+  EXPECT_NE(log.find("refused=invalid_request status=400"), std::string::npos) << log;
   EXPECT_EQ(log.find("CANARY"), std::string::npos) << log;
 }
 

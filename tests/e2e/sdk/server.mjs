@@ -4,10 +4,10 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-const require = createRequire(join(process.env.HEARTH_SDK, "package.json"));
+const require = createRequire(resolve(process.env.HEARTH_SDK, "package.json"));
 export const sdk = (name) => require(name);
 
 const ready_wait_ms = 60_000;
