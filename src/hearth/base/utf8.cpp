@@ -77,4 +77,36 @@ std::size_t complete_utf8_prefix(std::string_view text) {
   return text.size();
 }
 
+bool Utf8Walk::step(unsigned char byte) {
+  if (missing_ > 0) {
+    if (byte < low_ || byte > high_) return false;
+    --missing_;
+    low_ = 0x80;
+    high_ = 0xBF;
+    return true;
+  }
+  if (byte < 0x80) return true;
+  if (byte < 0xC2 || byte > 0xF4) return false;
+  missing_ = byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
+  if (byte == 0xE0) low_ = 0xA0;
+  if (byte == 0xED) high_ = 0x9F;
+  if (byte == 0xF0) low_ = 0x90;
+  if (byte == 0xF4) high_ = 0x8F;
+  return true;
+}
+
+bool Utf8Walk::admits(std::string_view bytes) const {
+  Utf8Walk walk = *this;
+  for (const char byte : bytes) {
+    if (!walk.step(static_cast<unsigned char>(byte))) return false;
+  }
+  return true;
+}
+
+void Utf8Walk::take(std::string_view bytes) {
+  for (const char byte : bytes) {
+    if (!step(static_cast<unsigned char>(byte))) *this = {};
+  }
+}
+
 }  // namespace hearth

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace hearth {
 namespace {
 
@@ -27,6 +30,31 @@ TEST(Utf8, HoldsBackOnlyWhatMayBeCompleted) {
   EXPECT_EQ(complete_utf8_prefix("ab\x80"), 3u);         // never completed: let it through
   EXPECT_EQ(complete_utf8_prefix("ab\xED\xA0"), 4u);     // a surrogate: never valid
   EXPECT_EQ(complete_utf8_prefix(""), 0u);
+}
+
+// All texts of up to four bytes from those that matter: a walk admits a prefix exactly when some
+// continuation makes it valid.
+TEST(Utf8Walk, AdmitsExactlyWhatCanBecomeValid) {
+  const std::string bytes("\x00\x41\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\xff", 20);
+  const std::vector<std::string> endings = {"", "\x80", "\x80\x80", "\x80\x80\x80", "\x90\x80", "\x90\x80\x80",
+                                            "\xa0\x80", "\x8f\x80\x80"};
+  std::vector<std::string> texts = {""};
+  for (int length = 1; length <= 4; ++length) {
+    std::vector<std::string> longer;
+    for (const std::string& text : texts) {
+      for (const char byte : bytes) {
+        const std::string next = text + byte;
+        Utf8Walk walk;
+        walk.take(text);
+        const bool can_be_valid = std::ranges::any_of(
+            endings, [&](const std::string& ending) { return is_valid_utf8(next + ending); });
+        ASSERT_EQ(walk.admits(std::string_view(&byte, 1)), can_be_valid) << testing::PrintToString(next);
+        if (can_be_valid) longer.push_back(next);
+      }
+    }
+    texts = std::move(longer);
+  }
+  EXPECT_GT(texts.size(), 100U);
 }
 
 }  // namespace

@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <exception>
+#include <string>
 #include <vector>
+
+#include "hearth/base/utf8.h"
 
 namespace hearth::engine {
 namespace {
@@ -26,13 +30,25 @@ class GreedySampler final : public Sampler {
   Result<Token> sample(std::span<const float> logits) override { return most_likely(logits); }
 };
 
+std::string piece_of(const llama_vocab* vocab, Token token) {
+  std::string piece(64, '\0');
+  for (;;) {
+    const int size = llama_token_to_piece(vocab, token, piece.data(), static_cast<int>(piece.size()),
+                                          /*lstrip=*/0, /*special=*/true);
+    piece.resize(static_cast<std::size_t>(std::abs(size)));
+    if (size >= 0) return piece;
+  }
+}
+
 class ChainSampler final : public Sampler {
  public:
-  ChainSampler(SamplerPointer chain, SamplerPointer grammar)
-      : chain_(std::move(chain)), grammar_(std::move(grammar)) {}
+  ChainSampler(const llama_vocab* vocab, SamplerPointer chain, SamplerPointer grammar)
+      : vocab_(vocab), chain_(std::move(chain)), grammar_(std::move(grammar)) {}
 
   // Samples freely first and asks the grammar about that one token; only a refusal pays for
-  // filtering the whole vocabulary.
+  // filtering the whole vocabulary. libllama's grammars count code points but do not insist on
+  // UTF-8 (overlong forms and surrogates pass), so with a grammar the bytes are walked as well:
+  // what is not text would be replaced later, and then fit the schema no more.
   Result<Token> sample(std::span<const float> logits) override {
     try {
       Token token = choose(logits, /*filtered=*/false);
@@ -41,7 +57,10 @@ class ChainSampler final : public Sampler {
         if (token < 0) return fail(Code::invalid_argument, "the grammar admits no token here");
       }
       llama_sampler_accept(chain_.get(), token);
-      if (grammar_) llama_sampler_accept(grammar_.get(), token);
+      if (grammar_) {
+        llama_sampler_accept(grammar_.get(), token);
+        text_.take(piece_of(vocab_, token));
+      }
       return token;
     } catch (const std::exception& error) {
       return fail(Code::internal, fmt::format("the engine's sampler failed: {}", error.what()));
@@ -53,7 +72,7 @@ class ChainSampler final : public Sampler {
     llama_token_data one{token, 1.0F, 0.0F};
     llama_token_data_array array{&one, 1, -1, false};
     llama_sampler_apply(grammar_.get(), &array);
-    return std::isfinite(one.logit);
+    return std::isfinite(one.logit) && text_.admits(piece_of(vocab_, token));
   }
 
   Token choose(std::span<const float> logits, bool filtered) {
@@ -64,8 +83,9 @@ class ChainSampler final : public Sampler {
     llama_token_data_array array{candidates_.data(), candidates_.size(), -1, false};
     if (filtered) {
       llama_sampler_apply(grammar_.get(), &array);
-      const auto rest = std::ranges::remove_if(
-          candidates_, [](const llama_token_data& c) { return !std::isfinite(c.logit); });
+      const auto rest = std::ranges::remove_if(candidates_, [&](const llama_token_data& c) {
+        return !std::isfinite(c.logit) || !text_.admits(piece_of(vocab_, c.id));
+      });
       array.size = static_cast<std::size_t>(rest.begin() - candidates_.begin());
       if (array.size == 0) return -1;
     }
@@ -73,8 +93,10 @@ class ChainSampler final : public Sampler {
     return array.selected >= 0 ? array.data[array.selected].id : -1;
   }
 
+  const llama_vocab* const vocab_;
   SamplerPointer chain_;
   SamplerPointer grammar_;
+  Utf8Walk text_;  // with a grammar
   std::vector<llama_token_data> candidates_;
 };
 
@@ -168,7 +190,7 @@ Result<std::unique_ptr<Sampler>> make_llama_sampler(const llama_vocab* vocab,
     add_filters(chain.get(), vocab, options, prompt);
     llama_sampler_chain_add(chain.get(), options.is_greedy() ? llama_sampler_init_greedy()
                                                              : llama_sampler_init_dist(options.seed));
-    return std::make_unique<ChainSampler>(std::move(chain), std::move(grammar));
+    return std::make_unique<ChainSampler>(vocab, std::move(chain), std::move(grammar));
   } catch (const std::exception& error) {
     return fail(Code::invalid_argument, fmt::format("sampling options: {}", error.what()));
   }
