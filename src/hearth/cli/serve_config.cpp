@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <functional>
 
 #include "hearth/base/json.h"
@@ -205,9 +206,9 @@ Json flag_value(const Setting& setting, std::span<const std::string> values) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return {};
-  if (setting.kind == Kind::integer && number == static_cast<double>(static_cast<std::int64_t>(number))) {
-    return static_cast<std::int64_t>(number);
-  }
+  constexpr double integer_exact_max = 9007199254740992.0;  // 2^53
+  const bool is_whole = std::abs(number) <= integer_exact_max && number == std::floor(number);
+  if (setting.kind == Kind::integer && is_whole) return static_cast<std::int64_t>(number);
   return number;
 }
 

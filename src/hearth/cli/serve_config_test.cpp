@@ -117,6 +117,14 @@ TEST(ServeConfig, BadFlagsAreToldWithAnExample) {
   EXPECT_EQ(done.error().message, "--port: 12x is not a whole number from 0 to 65535; for example --port 8484");
 }
 
+TEST(ServeConfig, NumbersBeyondAllIntegersAreRefused) {
+  for (const char* text : {"1e30", "-1e30", "inf", "nan", "1.5"}) {
+    ServeConfig config;
+    const std::vector<std::string> value = {text};
+    EXPECT_FALSE(apply_flag(config, "--port,-p", value)) << text;
+  }
+}
+
 TEST(ServeConfig, EveryFlagHasHelp) {
   EXPECT_GT(serve_flags().size(), 15U);
   for (const ServeFlag& flag : serve_flags()) EXPECT_FALSE(flag.help.empty()) << flag.flag;
