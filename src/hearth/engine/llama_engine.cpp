@@ -220,18 +220,7 @@ Result<std::vector<Token>> LlamaEngineImplementation::tokenize(std::string_view 
 }
 
 std::string LlamaEngineImplementation::token_text(Token token, bool special) const {
-  std::string piece(64, '\0');
-  const auto fill = [&] {
-    return llama_token_to_piece(vocab_, token, piece.data(), static_cast<int>(piece.size()),
-                                /*lstrip=*/0, special);
-  };
-  int count = fill();
-  if (count < 0) {
-    piece.resize(static_cast<std::size_t>(-count));
-    count = fill();
-  }
-  piece.resize(static_cast<std::size_t>(std::max(count, 0)));
-  return piece;
+  return token_piece(vocab_, token, special);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -30,16 +29,6 @@ class GreedySampler final : public Sampler {
   Result<Token> sample(std::span<const float> logits) override { return most_likely(logits); }
 };
 
-std::string piece_of(const llama_vocab* vocab, Token token) {
-  std::string piece(64, '\0');
-  for (;;) {
-    const int size = llama_token_to_piece(vocab, token, piece.data(), static_cast<int>(piece.size()),
-                                          /*lstrip=*/0, /*special=*/true);
-    piece.resize(static_cast<std::size_t>(std::abs(size)));
-    if (size >= 0) return piece;
-  }
-}
-
 class ChainSampler final : public Sampler {
  public:
   ChainSampler(const llama_vocab* vocab, SamplerPointer chain, SamplerPointer grammar)
@@ -59,7 +48,7 @@ class ChainSampler final : public Sampler {
       llama_sampler_accept(chain_.get(), token);
       if (grammar_) {
         llama_sampler_accept(grammar_.get(), token);
-        text_.take(piece_of(vocab_, token));
+        text_.take(token_piece(vocab_, token, /*special=*/true));
       }
       return token;
     } catch (const std::exception& error) {
@@ -72,7 +61,7 @@ class ChainSampler final : public Sampler {
     llama_token_data one{token, 1.0F, 0.0F};
     llama_token_data_array array{&one, 1, -1, false};
     llama_sampler_apply(grammar_.get(), &array);
-    return std::isfinite(one.logit) && text_.admits(piece_of(vocab_, token));
+    return std::isfinite(one.logit) && text_.admits(token_piece(vocab_, token, /*special=*/true));
   }
 
   Token choose(std::span<const float> logits, bool filtered) {
@@ -84,7 +73,7 @@ class ChainSampler final : public Sampler {
     if (filtered) {
       llama_sampler_apply(grammar_.get(), &array);
       const auto rest = std::ranges::remove_if(candidates_, [&](const llama_token_data& c) {
-        return !std::isfinite(c.logit) || !text_.admits(piece_of(vocab_, c.id));
+        return !std::isfinite(c.logit) || !text_.admits(token_piece(vocab_, c.id, /*special=*/true));
       });
       array.size = static_cast<std::size_t>(rest.begin() - candidates_.begin());
       if (array.size == 0) return -1;
@@ -175,6 +164,21 @@ void add_filters(llama_sampler* chain, const llama_vocab* vocab, const SamplingO
 }
 
 }  // namespace
+
+std::string token_piece(const llama_vocab* vocab, Token token, bool special) {
+  std::string piece(64, '\0');
+  const auto fill = [&] {
+    return llama_token_to_piece(vocab, token, piece.data(), static_cast<int>(piece.size()),
+                                /*lstrip=*/0, special);
+  };
+  int count = fill();
+  if (count < 0) {
+    piece.resize(static_cast<std::size_t>(-count));
+    count = fill();
+  }
+  piece.resize(static_cast<std::size_t>(std::max(count, 0)));
+  return piece;
+}
 
 Result<std::unique_ptr<Sampler>> make_llama_sampler(const llama_vocab* vocab,
                                                     const SamplingOptions& options,

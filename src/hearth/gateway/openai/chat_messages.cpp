@@ -17,14 +17,8 @@ ApiResult<std::string> content_of(const Json& message, const std::string& path,
 }
 
 ApiResult<chat::ToolCall> read_call(const Json& json, const std::string& path) {
-  TRY(expect_object(json, path));
-  const auto type = TRY(find_field<std::string>(json, "type", path));
-  if (type.value_or("function") != "function") {
-    return refuse(field_path(path, "type"), "expected \"function\"");
-  }
+  const Json* function = TRY(find_function(json, path));
   const std::string function_path = field_path(path, "function");
-  const Json* function = TRY(find_object(json, "function", path));
-  if (function == nullptr) return refuse(function_path, "is required");
   chat::ToolCall out;
   out.id = TRY(get_field<std::string>(json, "id", path));
   out.name = TRY(get_field<std::string>(*function, "name", function_path));

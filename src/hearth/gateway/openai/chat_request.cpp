@@ -10,15 +10,8 @@ namespace hearth::gateway::openai {
 namespace {
 
 ApiResult<chat::Tool> read_tool(const Json& json, const std::string& path) {
-  TRY(expect_object(json, path));
-  const auto type = TRY(find_field<std::string>(json, "type", path));
-  if (type.value_or("function") != "function") {
-    return refuse(field_path(path, "type"), "expected \"function\"");
-  }
-  const std::string function_path = field_path(path, "function");
-  const Json* function = TRY(find_object(json, "function", path));
-  if (function == nullptr) return refuse(function_path, "is required");
-  return read_function(*function, function_path);
+  const Json* function = TRY(find_function(json, path));
+  return read_function(*function, field_path(path, "function"));
 }
 
 ApiResult<ToolList> read_tools(const Json& body) {

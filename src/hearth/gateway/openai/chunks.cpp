@@ -1,6 +1,7 @@
 #include "hearth/gateway/openai/chunks.h"
 
 #include "hearth/gateway/openai/errors.h"
+#include "hearth/gateway/openai/usage.h"
 #include "hearth/net/sse.h"
 
 namespace hearth::gateway::openai {
@@ -8,6 +9,12 @@ namespace hearth::gateway::openai {
 void send_chunk(const Json& chunk, std::string& out) { out += net::sse_event("", dump_json(chunk)); }
 
 void send_heartbeat(std::string& out) { out += net::sse_comment("working"); }
+
+void send_usage(Json head, const Usage& usage, std::string& out) {
+  head.set("choices", Json::array());
+  head.set("usage", completion_usage_json(usage));
+  send_chunk(head, out);
+}
 
 void send_done(std::string& out) { out += net::sse_event("", "[DONE]"); }
 

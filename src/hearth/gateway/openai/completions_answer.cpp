@@ -40,12 +40,7 @@ class CompletionsWriter final : public AnswerWriter {
 
   void end(const AnswerEnd& end, std::string& out) override {
     send(choice_json("", nullptr, finish_reason(end.reason)), out);
-    if (includes_usage_) {
-      Json chunk = head_;
-      chunk.set("choices", Json::array());
-      chunk.set("usage", completion_usage_json(end.usage));
-      send_chunk(chunk, out);
-    }
+    if (includes_usage_) send_usage(head_, end.usage, out);
     send_done(out);
   }
 

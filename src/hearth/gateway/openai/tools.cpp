@@ -24,6 +24,18 @@ ApiResult<chat::Tool> read_function(const Json& json, const std::string& path) {
   return out;
 }
 
+ApiResult<const Json*> find_function(const Json& json, const std::string& path) {
+  TRY(expect_object(json, path));
+  const auto type = TRY(find_field<std::string>(json, "type", path));
+  if (type.value_or("function") != "function") {
+    return refuse(field_path(path, "type"), "expected \"function\"");
+  }
+  const std::string function_path = field_path(path, "function");
+  const Json* function = TRY(find_object(json, "function", path));
+  if (function == nullptr) return refuse(function_path, "is required");
+  return function;
+}
+
 ApiResult<Kind> choice_kind(const std::string& word, const ToolList& tools) {
   if (word == "auto") return Kind::automatic;
   if (word == "none") return Kind::none;

@@ -26,6 +26,9 @@ class ToolList {
 // {"name","description","parameters"}; `strict` is not looked at, arguments always fit the schema.
 ApiResult<chat::Tool> read_function(const Json& json, const std::string& path);
 
+// The object "function" of a declared tool or of a call, as chat has them; never nullptr.
+ApiResult<const Json*> find_function(const Json& json, const std::string& path);
+
 // "auto", "none" and "required".
 ApiResult<chat::ToolChoice::Kind> choice_kind(const std::string& word, const ToolList& tools);
 ApiResult<chat::ToolChoice> named_choice(std::string name, const std::string& path,
