@@ -11,7 +11,8 @@ import processes
 
 REPLY_SECONDS = 1800
 # What ends an answer, in the models that measurements are made with.
-END_MARKUP = ("<|im_end|>", "[EOS]", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "</s>")
+END_MARKUP = ("<|im_end|>", "[EOS]", "[EOT]", "[PAD]", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>",
+              "<|end_of_text|>", "</s>")
 
 
 class UnixConnection(http.client.HTTPConnection):
