@@ -26,7 +26,7 @@ struct ModelFacts {
   bool adds_bos = false;  // prompts begin with bos_token
 };
 
-// The events of one answer. Dropping it cancels the answer. One thread.
+// The events of one answer. Dropping it cancels the answer. One thread at a time.
 class AnswerStream {
  public:
   virtual ~AnswerStream() = default;

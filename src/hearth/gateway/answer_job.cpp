@@ -4,6 +4,20 @@
 #include <utility>
 
 namespace hearth::gateway {
+namespace {
+
+// A step is short, so that a reader whose client has left, or that owes a heartbeat, notices.
+constexpr Duration step_time_max = std::chrono::milliseconds(100);
+// Readers that have taken no step for so long are busy: their clients read slowly.
+constexpr Duration readers_patience = std::chrono::milliseconds(50);
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+Deadline step_deadline(Deadline wanted) {
+  return Deadline::at(std::min(wanted.when(), now() + step_time_max));
+}
+
+}  // namespace
 
 AnswerJob::AnswerJob(AnswerInfo info, std::uint32_t prompt_tokens, Instant now)
     : info_(std::move(info)), unread_since_(now) {
@@ -75,39 +89,72 @@ AnswerJob::View AnswerJob::view(std::size_t cursor) const {
   return out;
 }
 
+void AnswerJob::drive(const Step& step) {
+  std::unique_lock hold(mutex_);
+  step_ = &step;
+  changed_.notify_all();
+  over_.notify_all();
+  while (!over()) {
+    const bool readers_busy = readers_ == 0 || now() - last_step_ >= readers_patience;
+    if (may_step() && readers_busy) {
+      take_step(hold, step_deadline(Deadline::never()));
+    } else {
+      turn_.wait_for(hold, readers_patience);
+    }
+  }
+  turn_.wait(hold, [this] { return !stepping_; });
+  step_ = nullptr;
+}
+
+void AnswerJob::take_step(std::unique_lock<std::mutex>& hold, Deadline deadline) {
+  stepping_ = true;
+  hold.unlock();
+  (*step_)(deadline);
+  hold.lock();
+  stepping_ = false;
+  last_step_ = now();
+  if (over()) turn_.notify_one();
+  changed_.notify_all();  // whoever waits may take the next one
+  over_.notify_all();
+}
+
 AnswerJob::View AnswerJob::wait(std::size_t cursor, bool for_start, Deadline deadline,
                                 const StopToken& stop) {
   const auto news = [&] {
-    return events_.size() > cursor || end_ || error_ || (for_start && started_) ||
-           stop.stop_requested();
+    return events_.size() > cursor || over() || (for_start && started_) || stop.stop_requested();
   };
-  {
-    const std::lock_guard hold(mutex_);
-    if (news()) return view(cursor);
-  }
   return wait_until(changed_, news, cursor, deadline, stop);
 }
 
 AnswerJob::View AnswerJob::wait_for_end(Deadline deadline, const StopToken& stop) {
-  const auto is_over = [&] { return end_ || error_ || stop.stop_requested(); };
-  return wait_until(over_, is_over, 0, deadline, stop);
+  return wait_until(over_, [&] { return over() || stop.stop_requested(); }, 0, deadline, stop);
 }
 
 template <class Ready>
 AnswerJob::View AnswerJob::wait_until(std::condition_variable& condition, Ready ready,
                                       std::size_t cursor, Deadline deadline,
                                       const StopToken& stop) {
-  const StopCallback wake(stop, [&] {
-    const std::lock_guard hold(mutex_);
-    condition.notify_all();
-  });
+  std::optional<StopCallback> wake;
   std::unique_lock hold(mutex_);
-  if (deadline.is_never()) {
-    condition.wait(hold, ready);
-  } else {
-    condition.wait_until(hold, deadline.when(), ready);
+  while (!ready() && !deadline.passed()) {
+    if (may_step()) {
+      take_step(hold, step_deadline(deadline));
+    } else if (!wake) {
+      hold.unlock();
+      wake.emplace(stop, [&] {
+        const std::lock_guard woken(mutex_);
+        condition.notify_all();
+      });
+      hold.lock();
+    } else if (deadline.is_never()) {
+      condition.wait(hold);
+    } else {
+      condition.wait_until(hold, deadline.when());
+    }
   }
-  return view(cursor);
+  View out = view(cursor);
+  hold.unlock();  // the callback's end may wait for one that waits for the lock
+  return out;
 }
 
 void AnswerJob::attach() {
@@ -117,7 +164,7 @@ void AnswerJob::attach() {
 
 void AnswerJob::detach(Delivery delivery, Instant now) {
   const std::lock_guard hold(mutex_);
-  --readers_;
+  if (--readers_ == 0) turn_.notify_one();
   delivered_stream_ = delivered_stream_ || delivery == Delivery::stream;
   delivered_whole_ = delivered_whole_ || delivery == Delivery::whole;
   unread_since_ = now;
@@ -125,7 +172,7 @@ void AnswerJob::detach(Delivery delivery, Instant now) {
 
 AnswerJob::State AnswerJob::state() const {
   const std::lock_guard hold(mutex_);
-  return {.over = end_ || error_,
+  return {.over = over(),
           .failed = error_.has_value(),
           .read = readers_ > 0,
           .delivered_stream = delivered_stream_,

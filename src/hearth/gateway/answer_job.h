@@ -1,10 +1,15 @@
 #pragma once
-// One running answer and those who read it. The job's own thread fills it; any number of readers
-// follow, each from the start, at its own pace: a client that sends its request again (because a
-// prefill takes longer than it likes to wait) joins the answer that is already being computed.
+// One running answer and those who read it. Any number of readers follow, each from the start, at
+// its own pace: a client that sends its request again (because a prefill takes longer than it likes
+// to wait) joins the answer that is already being computed.
+//
+// The answer is computed in steps, and a reader that waits takes them itself: the thread that reads
+// a token from the model is then the one that sends it, and no other has to be woken. The job's own
+// thread takes the steps while nobody waits: without readers, and when they are slow.
 // Thread-safe. What it holds is bounded by the length of the answer.
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,7 +27,13 @@ class AnswerJob {
 
   const AnswerInfo& info() const { return info_; }
 
-  // --- the job's thread
+  // Adds what the model says next, by the calls below. Returns by the deadline, or a little later.
+  // Never called by two threads at once.
+  using Step = std::function<void(Deadline)>;
+  // Returns when the job is over; `step` is not used after that.
+  void drive(const Step& step);
+
+  // --- within a step
   // The prompt has its place: so much of it was there already.
   void started(std::uint32_t cached_tokens);
   void progress(std::uint32_t prompt_tokens_done);
@@ -43,7 +54,7 @@ class AnswerJob {
   };
   // Waits for events beyond `cursor`, the end, or (when `for_start`) the start; or the deadline.
   View wait(std::size_t cursor, bool for_start, Deadline deadline, const StopToken& stop);
-  // All events, at the end or at the deadline; not woken before.
+  // All events, at the end or at the deadline.
   View wait_for_end(Deadline deadline, const StopToken& stop);
   void attach();
   // How its client got all of it, if it did.
@@ -62,14 +73,22 @@ class AnswerJob {
   std::uint32_t prompt_tokens_done() const;
 
  private:
+  bool over() const { return end_ || error_; }
   View view(std::size_t cursor) const;
+  // Takes steps until `ready`, or waits while another thread does.
   template <class Ready>
   View wait_until(std::condition_variable& condition, Ready ready, std::size_t cursor,
                   Deadline deadline, const StopToken& stop);
+  bool may_step() const { return step_ != nullptr && !stepping_; }
+  void take_step(std::unique_lock<std::mutex>& hold, Deadline deadline);
 
   const AnswerInfo info_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_, over_;
+  std::condition_variable changed_, over_;  // readers
+  std::condition_variable turn_;            // the job's thread
+  const Step* step_ = nullptr;
+  bool stepping_ = false;
+  Instant last_step_{};
   Usage usage_;
   bool started_ = false;
   std::uint32_t prompt_tokens_done_ = 0;

@@ -5,9 +5,6 @@
 namespace hearth::gateway {
 namespace {
 
-// How often a waiting job looks whether anybody still reads it.
-constexpr Duration look_around = std::chrono::milliseconds(500);
-
 Instant now() { return std::chrono::steady_clock::now(); }
 
 class Run {
@@ -16,11 +13,15 @@ class Run {
       : parts_(parts), plan_(std::move(plan)), job_(job), stop_(stop), pipeline_(options()) {}
 
   void run() {
-    const auto outcome = read_all();
+    auto stream = parts_.service.generate(plan_.generate, stop_);
+    if (stream) {
+      stream_ = *std::move(stream);
+      job_.drive([this](Deadline deadline) { step(deadline); });
+      stream_.reset();  // cancels what was not finished
+    } else {
+      failed(stream.error());
+    }
     parts_.metrics.duration.observe(now() - plan_.began);
-    if (outcome || abandoned_) return;
-    ++parts_.metrics.answers_failed;
-    job_.failed(api_error(outcome.error()));
   }
 
  private:
@@ -38,25 +39,28 @@ class Run {
     return out;
   }
 
-  Result<> read_all() {
-    auto stream = TRY(parts_.service.generate(plan_.generate, stop_));
-    while (true) {
-      if (stop_.stop_requested()) return fail(Code::unavailable, "the server is shutting down");
-      if (job_.abandon(now(), parts_.grace)) {
-        ++parts_.metrics.answers_abandoned;
-        abandoned_ = true;
-        return {};
-      }
-      auto event = stream->next(Deadline::after(look_around));
-      if (!event && event.error().code == Code::timed_out) continue;
-      if (!event) return std::unexpected(std::move(event.error()));
-      const bool over = TRY(take(*std::move(event)));
-      if (over) return {};
+  void step(Deadline deadline) {
+    if (job_.abandon(now(), parts_.grace)) {
+      ++parts_.metrics.answers_abandoned;
+    } else if (const auto taken = read(deadline); !taken) {
+      failed(taken.error());
     }
   }
 
-  // True: that was the last one.
-  Result<bool> take(engine::JobEvent event) {
+  Result<> read(Deadline deadline) {
+    if (stop_.stop_requested()) return fail(Code::unavailable, "the server is shutting down");
+    auto event = stream_->next(deadline);
+    if (!event && event.error().code == Code::timed_out) return {};
+    if (!event) return std::unexpected(std::move(event.error()));
+    return take(*std::move(event));
+  }
+
+  void failed(const Error& error) {
+    ++parts_.metrics.answers_failed;
+    job_.failed(api_error(error));
+  }
+
+  Result<> take(engine::JobEvent event) {
     if (auto* error = std::get_if<Error>(&event)) return std::unexpected(std::move(*error));
     if (const auto* progress = std::get_if<engine::PromptProgress>(&event)) {
       if (!std::exchange(placed_, true)) start(progress->reused_tokens);
@@ -64,22 +68,15 @@ class Run {
     } else if (const auto* done = std::get_if<engine::PromptDone>(&event)) {
       placed_ = true;
       start(done->reused_tokens);
-      if (plan_.request.tokens_max == 0U) {
-        end(AnswerEnd::Reason::tokens_max);
-        return true;
-      }
+      if (plan_.request.tokens_max == 0U) end(AnswerEnd::Reason::tokens_max);
     } else if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
       if (!std::exchange(has_token_, true)) parts_.metrics.ttft.observe(now() - plan_.began);
       job_.add(pipeline_.take(*token));
-      if (pipeline_.stopped()) {
-        finish({});
-        return true;
-      }
+      if (pipeline_.stopped()) finish({});
     } else if (const auto* finished = std::get_if<engine::Finished>(&event)) {
       finish(*finished);
-      return true;
     }
-    return false;
+    return {};
   }
 
   void start(std::uint32_t cached_tokens) {
@@ -121,9 +118,9 @@ class Run {
   AnswerJob& job_;
   const StopToken& stop_;
   AnswerPipeline pipeline_;
+  std::unique_ptr<engine::AnswerStream> stream_;
   bool placed_ = false;
   bool has_token_ = false;
-  bool abandoned_ = false;
   std::uint32_t cached_tokens_ = 0;
 };
 

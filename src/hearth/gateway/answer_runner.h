@@ -1,6 +1,6 @@
 #pragma once
-// Runs one answer from its prompt to its end, on the calling thread: asks the model, turns tokens
-// into events, gives them to the job, remembers the turn. Stops when nobody reads any more.
+// Runs one answer from its prompt to its end: asks the model, turns tokens into events, gives them
+// to the job, remembers the turn; ends it when nobody reads it any more. Returns when it is over.
 
 #include <memory>
 

@@ -18,7 +18,7 @@
 
 namespace hearth::node {
 
-// The events of one answer. Dropping it cancels the answer. One thread.
+// The events of one answer. Dropping it cancels the answer. One thread at a time.
 class Generation {
  public:
   // After Finished or Error there is no more.
