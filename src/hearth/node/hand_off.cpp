@@ -53,7 +53,7 @@ class HandOff {
     TRY(import_stored(stored));
     tell_progress();
     if (held_tokens_ < target_tokens()) {
-      if (parts_.prefill != nullptr) {
+      if (parts_.prefiller != nullptr) {
         TRY(prefill_elsewhere(stored));
       } else if (parts_.store != nullptr && parts_.computes_missing) {
         return compute_here();
@@ -109,25 +109,20 @@ class HandOff {
     kv::ChunkKey key;
     std::uint32_t tokens = 0;
   };
-  // Where exported chunks continue the chain: behind the last stored chunk that is in use.
-  std::uint32_t export_from() const { return chain_ ? chain_->tokens : 0; }
-  kv::ChunkKey export_parent() const { return chain_ ? chain_->key : model::root_key(layout_); }
-
-  engine::PrefillRequest prefill_request(std::optional<engine::LeaseId> lease) const {
-    return {.prompt = std::vector<Token>(target_.begin(), target_.end()), .lease = lease,
-            .export_from = export_from()};
-  }
 
   // The decoding worker computes what is missing and exports it, so that the next run finds it.
   Result<HandOffResult> compute_here() {
     const Instant began = std::chrono::steady_clock::now();
-    auto source = TRY(parts_.decode.prefill(prefill_request(lease_), export_parent(), layout_,
+    auto source = TRY(parts_.decode.prefill({.prompt = {target_.begin(), target_.end()},
+                                             .lease = lease_,
+                                             .export_from = chain_ ? chain_->tokens : 0},
+                                            chain_ ? chain_->key : model::root_key(layout_), layout_,
                                             Deadline::after(chunk_deadline), stop_));
     while (auto chunk = TRY(source->next(Deadline::after(chunk_deadline)))) {
       const std::uint32_t end = chunk->header.range.end;
       if (end > held_tokens_) report_.computed_tokens += end - held_tokens_;
       held_tokens_ = std::max(held_tokens_, end);
-      keep(std::make_shared<const kv::Chunk>(std::move(*chunk)));
+      keep(std::move(chunk));
       tell_progress();
     }
     report_.prefill = std::chrono::steady_clock::now() - began;
@@ -145,7 +140,10 @@ class HandOff {
   // a second thread imports one while the next is being computed and read.
   Result<> prefill_elsewhere(const kv::StoredPrefix& stored) {
     const Instant began = std::chrono::steady_clock::now();
-    auto source = open_prefill(stored);
+    const std::span<const kv::PrefixChunk> all(stored.chunks);
+    auto source = parts_.prefiller->open(
+        {.target = target_, .layout = layout_,
+         .stored = all.first(chain_ ? held_pieces(all, chain_->tokens) : 0)}, stop_);
     if (!source) {
       note(fmt::format("the prefill worker could not be used: {}", source.error().message));
       return {};
@@ -163,12 +161,11 @@ class HandOff {
                          chunk.error().message));
         break;
       }
-      if (!*chunk) break;
+      if (*chunk == nullptr) break;
       last_read_began = (*source)->chunk_began();
       received_tokens = (*chunk)->header.range.end;
-      auto shared = std::make_shared<const kv::Chunk>(std::move(**chunk));
-      keep(shared);
-      if (!staged.push({std::move(shared), last_read_began}, Deadline::after(call_deadline))) break;
+      keep(*chunk);
+      if (!staged.push({*std::move(chunk), last_read_began}, Deadline::after(call_deadline))) break;
     }
     report_.prefill = last_read_began - began;
     staged.close();
@@ -176,24 +173,6 @@ class HandOff {
     report_.tail = std::chrono::steady_clock::now() - last_read_began;
     for (std::string& text : import_notes_) note(std::move(text));
     return imported;
-  }
-
-  Result<std::unique_ptr<ChunkSource>> open_prefill(const kv::StoredPrefix& stored) {
-    std::optional<engine::LeaseId> lease;
-    if (chain_) {
-      const auto opened = TRY(parts_.prefill->open_lease(target_, lease_keep, soon(), stop_));
-      lease = opened.lease;
-      const std::span<const kv::PrefixChunk> all(stored.chunks);
-      const std::size_t held = held_pieces(all, opened.held_tokens);
-      const std::size_t end = held_pieces(all, chain_->tokens);
-      if (held < end) {
-        StoredImport imported = import_pieces(*parts_.prefill, *lease, *parts_.store,
-                                              all.subspan(held, end - held), call_deadline, stop_);
-        if (imported.error) return std::unexpected(*std::move(imported.error));
-      }
-    }
-    return parts_.prefill->prefill(prefill_request(lease), export_parent(), layout_,
-                                   Deadline::after(chunk_deadline), stop_);
   }
 
   // Runs on the importer thread until the queue is closed. After a failure it only drains.

@@ -1,9 +1,9 @@
 #pragma once
 // Brings the KV of a prompt into the worker that will decode it: from what that worker holds, from
-// the chunk store, from a prefill worker as it computes; whatever is left the decoding worker
+// the chunk store, from whoever prefills as it computes; whatever is left the decoding worker
 // computes itself. The last token of a prompt is always left to it.
 //
-// Trouble on the way (a damaged chunk, a prefill worker that dies) costs time, never correctness:
+// Trouble on the way (a damaged chunk, a prefiller that dies) costs time, never correctness:
 // it is noted, and the rest is computed. Only the decoding worker itself can fail a hand-off; its
 // lease is then closed.
 
@@ -16,6 +16,7 @@
 #include "hearth/base/clock.h"
 #include "hearth/base/stop.h"
 #include "hearth/kv/store.h"
+#include "hearth/node/prefiller.h"
 #include "hearth/node/worker/worker_client.h"
 
 namespace hearth::node {
@@ -25,7 +26,7 @@ struct HandOffReport {
   std::uint32_t held_tokens = 0;      // in the worker already
   std::uint32_t memory_tokens = 0;    // store, memory tier
   std::uint32_t disk_tokens = 0;      // store, disk tier
-  std::uint32_t computed_tokens = 0;  // by a prefill worker, or by this one with export
+  std::uint32_t computed_tokens = 0;  // by the prefiller, or by this worker with export
   std::uint32_t chunks = 0;           // moved into the decoding worker
   std::uint64_t transfer_bytes = 0;
   std::uint32_t refused_chunks = 0;   // damaged, forged, foreign: computed again instead
@@ -50,9 +51,9 @@ using HandOffProgress = std::function<void(std::uint32_t tokens_done, std::uint3
 struct HandOffParts {
   const WorkerClient& decode;
   const WorkerInfo& decode_info;
-  const WorkerClient* prefill = nullptr;  // absent: the decoding worker computes what is missing
+  Prefiller* prefiller = nullptr;  // absent: the decoding worker computes what is missing
   kv::ChunkStore* store = nullptr;        // absent: nothing is looked up or kept
-  // Without a prefill worker: compute what is missing here and keep it. False: leave it to the
+  // Without a prefiller: compute what is missing here and keep it. False: leave it to the
   // generation.
   bool computes_missing = true;
 };

@@ -59,7 +59,7 @@ Result<> KvSaver::save(const std::vector<Token>& tokens) {
   const auto source = TRY(worker->client.export_held(tokens, from, parent, layout,
                                                      Deadline::after(call_deadline), stop_.token()));
   while (auto chunk = TRY(source->next(Deadline::after(call_deadline)))) {
-    TRY(store_.put(std::make_shared<const kv::Chunk>(std::move(*chunk))));
+    TRY(store_.put(std::move(chunk)));
   }
   return {};
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "hearth/node/worker_prefiller.h"
+
 namespace hearth::node {
 namespace {
 
@@ -132,7 +134,10 @@ Result<Answer> LocalRun::answer(std::span<const Token> prompt, const AnswerOptio
 
 Result<> LocalRun::try_answer(std::span<const Token> prompt, const AnswerOptions& options,
                               Answer& answer, Instant began, const StopToken& stop) {
-  const HandOffParts parts{*decode_client_, decode_info_, prefill_client_.get(), store_.get()};
+  std::optional<WorkerPrefiller> prefiller;
+  if (prefill_client_) prefiller.emplace(*prefill_client_, store_.get());
+  const HandOffParts parts{*decode_client_, decode_info_, prefiller ? &*prefiller : nullptr,
+                           store_.get()};
   const HandOffProgress progress = [&](std::uint32_t done, std::uint32_t total) {
     if (callbacks_.progress && total > 0) callbacks_.progress("prefill", double(done) / total);
   };

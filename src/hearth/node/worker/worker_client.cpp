@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "hearth/kv/chunk_stream.h"
+
 namespace hearth::node {
 namespace {
 
@@ -25,6 +27,39 @@ Error stream_error(net::ResponseStream& stream, Deadline deadline) {
   return reply_error(stream.status(), body);
 }
 
+// Chunk after chunk in the body of a reply.
+class StreamedChunks final : public ChunkSource {
+ public:
+  StreamedChunks(std::unique_ptr<net::ResponseStream> stream, const kv::LayoutDigest& layout)
+      : stream_(std::move(stream)), assembler_({.layout = layout, .key = {}}, {}) {}
+
+  Result<kv::SharedChunk> next(Deadline deadline) override {
+    while (true) {
+      if (!unread_.empty()) {
+        if (!inside_chunk_) chunk_began_ = std::chrono::steady_clock::now();
+        inside_chunk_ = true;
+        if (auto chunk = TRY(assembler_.add(unread_))) {
+          inside_chunk_ = false;
+          return std::make_shared<const kv::Chunk>(*std::move(chunk));
+        }
+      }
+      unread_ = TRY(stream_->read(deadline));
+      if (unread_.empty()) {
+        TRY(assembler_.finish());
+        return kv::SharedChunk();
+      }
+    }
+  }
+  Instant chunk_began() const override { return chunk_began_; }
+
+ private:
+  std::unique_ptr<net::ResponseStream> stream_;
+  kv::ChunkAssembler assembler_;
+  ByteSpan unread_;
+  bool inside_chunk_ = false;
+  Instant chunk_began_{};
+};
+
 }  // namespace
 
 Result<engine::JobEvent> Generation::next(Deadline deadline) {
@@ -33,24 +68,6 @@ Result<engine::JobEvent> Generation::next(Deadline deadline) {
     const ByteSpan piece = TRY(stream_->read(deadline));
     if (piece.empty()) return fail(Code::unavailable, "the worker ended its answer without a last event");
     TRY(reader_.push(piece));
-  }
-}
-
-Result<std::optional<kv::Chunk>> ChunkSource::next(Deadline deadline) {
-  while (true) {
-    if (!unread_.empty()) {
-      if (!inside_chunk_) chunk_began_ = std::chrono::steady_clock::now();
-      inside_chunk_ = true;
-      if (auto chunk = TRY(assembler_.add(unread_))) {
-        inside_chunk_ = false;
-        return chunk;
-      }
-    }
-    unread_ = TRY(stream_->read(deadline));
-    if (unread_.empty()) {
-      TRY(assembler_.finish());
-      return std::optional<kv::Chunk>();
-    }
   }
 }
 
@@ -148,8 +165,7 @@ Result<std::unique_ptr<ChunkSource>> WorkerClient::prefill(const engine::Prefill
   Json body = prefill_json(request);
   body.set("parent", parent.hex());
   auto stream = TRY(open_stream("/v1/prefill", body, request.prompt, head_deadline, stop));
-  return std::unique_ptr<ChunkSource>(
-      new ChunkSource(std::move(stream), kv::ExpectedChunk{.layout = layout, .key = {}}));
+  return std::make_unique<StreamedChunks>(std::move(stream), layout);
 }
 
 Result<std::unique_ptr<ChunkSource>> WorkerClient::export_held(
@@ -157,8 +173,7 @@ Result<std::unique_ptr<ChunkSource>> WorkerClient::export_held(
     const kv::LayoutDigest& layout, Deadline head_deadline, const StopToken& stop) const {
   const Json head = Json::object({{"from", from}, {"parent", parent.hex()}});
   auto stream = TRY(open_stream("/v1/exports", head, tokens, head_deadline, stop));
-  return std::unique_ptr<ChunkSource>(
-      new ChunkSource(std::move(stream), kv::ExpectedChunk{.layout = layout, .key = {}}));
+  return std::make_unique<StreamedChunks>(std::move(stream), layout);
 }
 
 }  // namespace hearth::node

@@ -10,10 +10,10 @@
 #include "hearth/base/clock.h"
 #include "hearth/base/stop.h"
 #include "hearth/kv/chunk.h"
-#include "hearth/kv/chunk_stream.h"
 #include "hearth/kv/store.h"
 #include "hearth/net/http_client.h"
 #include "hearth/net/ndjson.h"
+#include "hearth/node/chunk_source.h"
 #include "hearth/node/worker/worker_api.h"
 
 namespace hearth::node {
@@ -29,25 +29,6 @@ class Generation {
   explicit Generation(std::unique_ptr<net::ResponseStream> stream) : stream_(std::move(stream)) {}
   std::unique_ptr<net::ResponseStream> stream_;
   net::NdjsonReader reader_;
-};
-
-// The chunks of one prefill, in order, verified. Dropping it cancels the prefill. One thread.
-class ChunkSource {
- public:
-  // Nothing: the prefill is complete. unavailable: the worker died or gave up.
-  Result<std::optional<kv::Chunk>> next(Deadline deadline);
-  // When the first bytes of the last chunk arrived.
-  Instant chunk_began() const { return chunk_began_; }
-
- private:
-  friend class WorkerClient;
-  ChunkSource(std::unique_ptr<net::ResponseStream> stream, kv::ExpectedChunk expected)
-      : stream_(std::move(stream)), assembler_(std::move(expected), {}) {}
-  std::unique_ptr<net::ResponseStream> stream_;
-  kv::ChunkAssembler assembler_;
-  ByteSpan unread_;
-  bool inside_chunk_ = false;
-  Instant chunk_began_{};
 };
 
 class WorkerClient {

@@ -1,0 +1,40 @@
+#include "hearth/node/worker_prefiller.h"
+
+#include "hearth/base/log.h"
+#include "hearth/node/stored_import.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr Duration lease_keep = std::chrono::minutes(10);
+constexpr Duration call_deadline = std::chrono::seconds(120);
+constexpr Duration head_deadline = std::chrono::minutes(10);
+
+}  // namespace
+
+Result<std::unique_ptr<ChunkSource>> WorkerPrefiller::open(const PrefillOrder& order,
+                                                           const StopToken& stop) {
+  const engine::LeaseId lease = TRY(fill_lease(order, stop));
+  auto source = worker_.prefill({.prompt = {order.target.begin(), order.target.end()}, .lease = lease,
+                                 .export_from = order.from()},
+                                order.parent(), order.layout, Deadline::after(head_deadline), stop);
+  if (!source) (void)worker_.close_lease(lease, Deadline::after(call_deadline));
+  return source;
+}
+
+// Stored pieces that cannot be used are computed instead.
+Result<engine::LeaseId> WorkerPrefiller::fill_lease(const PrefillOrder& order, const StopToken& stop) {
+  const auto opened =
+      TRY(worker_.open_lease(order.target, lease_keep, Deadline::after(call_deadline), stop));
+  if (store_ == nullptr) return opened.lease;
+  const kv::StoredPrefix stored = store_->longest_prefix(order.layout, order.target);
+  std::span<const kv::PrefixChunk> wanted(stored.chunks);
+  while (!wanted.empty() && wanted.front().range.end <= opened.held_tokens) wanted = wanted.subspan(1);
+  if (wanted.empty()) return opened.lease;
+  const StoredImport imported =
+      import_pieces(worker_, opened.lease, *store_, wanted, call_deadline, stop);
+  if (imported.error) log_warning("a stored chunk is computed again: " + imported.error->message);
+  return opened.lease;
+}
+
+}  // namespace hearth::node

@@ -1,0 +1,24 @@
+#pragma once
+// Prefill by a worker on this machine: it gets what the store has of the prompt, then computes the
+// rest and exports it.
+
+#include "hearth/kv/store.h"
+#include "hearth/node/prefiller.h"
+#include "hearth/node/worker/worker_client.h"
+
+namespace hearth::node {
+
+class WorkerPrefiller final : public Prefiller {
+ public:
+  // Both outlive this. `store` may be absent.
+  WorkerPrefiller(const WorkerClient& worker, kv::ChunkStore* store) : worker_(worker), store_(store) {}
+  Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
+
+ private:
+  Result<engine::LeaseId> fill_lease(const PrefillOrder& order, const StopToken& stop);
+
+  const WorkerClient& worker_;
+  kv::ChunkStore* const store_;
+};
+
+}  // namespace hearth::node
