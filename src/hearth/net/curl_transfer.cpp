@@ -52,6 +52,24 @@ std::string url_of(const ClientRequest& request) {
   return (text.find("://") == text.npos ? "http://" : "") + text + request.target;
 }
 
+// Starts again with every byte that moved.
+class StallWatch {
+ public:
+  explicit StallWatch(Duration time_max) : time_max_(time_max) { restart(); }
+  void look(std::uint64_t moved_bytes) {
+    if (std::exchange(moved_bytes_, moved_bytes) != moved_bytes) restart();
+  }
+  Deadline deadline() const { return deadline_; }
+
+ private:
+  void restart() {
+    if (time_max_ > Duration::zero()) deadline_ = Deadline::after(time_max_);
+  }
+  const Duration time_max_;
+  std::uint64_t moved_bytes_ = 0;
+  Deadline deadline_ = Deadline::never();
+};
+
 }  // namespace
 
 CurlHandle::CurlHandle() : easy(curl_easy_init()), multi(curl_multi_init()) {
@@ -89,7 +107,8 @@ CurlTransfer::CurlTransfer(std::unique_ptr<CurlHandle> handle, const ClientReque
       peer_(request.address.text()),
       body_(request.body),
       mode_(mode),
-      collected_(request.reply_bytes_max) {
+      collected_(request.reply_bytes_max),
+      stall_time_max_(request.stall_time_max) {
   set_up(request, user_agent);
   CHECK(curl_multi_add_handle(handle_->multi, handle_->easy) == CURLM_OK);
 }
@@ -203,6 +222,7 @@ void CurlTransfer::add_header(const std::string& line) {
 Result<> CurlTransfer::run(const std::function<bool()>& ready, Deadline deadline,
                            const StopToken& stop) {
   const StopCallback wake(stop, [multi = handle_->multi] { curl_multi_wakeup(multi); });
+  StallWatch stall(stall_time_max_);
   for (;;) {
     if (stop.stop_requested()) return fail(Code::cancelled, peer_ + ": request cancelled");
     int running = 0;
@@ -214,7 +234,13 @@ Result<> CurlTransfer::run(const std::function<bool()>& ready, Deadline deadline
     if (ready()) return {};
     if (finished_) return outcome();
     if (deadline.passed()) return fail(Code::timed_out, peer_ + ": no answer within the deadline");
-    const int wait_ms = deadline.poll_timeout_ms();
+    stall.look(moved_bytes_);
+    if (stall.deadline().passed()) {
+      return fail(Code::timed_out, fmt::format("{}: no byte has moved for {:.1f} s", peer_,
+                                               seconds(stall_time_max_)));
+    }
+    const int wait_ms =
+        Deadline::at(std::min(deadline.when(), stall.deadline().when())).poll_timeout_ms();
     const int bounded_ms = wait_ms < 0 ? poll_ms_max : std::min(wait_ms, poll_ms_max);
     curl_multi_poll(handle_->multi, nullptr, 0, bounded_ms, nullptr);
   }
@@ -296,6 +322,7 @@ bool CurlTransfer::make_room() {
 }
 
 std::size_t CurlTransfer::take_body_piece(std::string_view piece) {
+  moved_bytes_ += piece.size();
   if (mode_ == Mode::whole) {
     return keep(collected_.append(as_byte_span(piece))) ? piece.size() : 0;
   }
@@ -326,6 +353,7 @@ std::size_t CurlTransfer::give_body(std::span<char> out) {
       sent_offset_ = 0;
     }
   }
+  moved_bytes_ += given;
   return given;
 }
 

@@ -93,6 +93,8 @@ class CurlTransfer {
   Bytes pending_;            // stream: arrived, not yet asked for
   Bytes handed_out_;         // stream: what the last read gave
   bool paused_ = false;
+  const Duration stall_time_max_;
+  std::uint64_t moved_bytes_ = 0;  // both directions
 };
 
 }  // namespace hearth::net

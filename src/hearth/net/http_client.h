@@ -33,6 +33,9 @@ struct ClientRequest {
   std::vector<ByteSpan> body;
   std::uint64_t reply_bytes_max = 64u << 20;  // send() only
   Duration connect_time_max = std::chrono::seconds(5);
+  // While a call or a read waits and no byte moves in either direction for so long, it ends with
+  // timed_out: a dead link is found without a deadline for the whole. Zero: never.
+  Duration stall_time_max{};
 };
 
 struct ClientReply {

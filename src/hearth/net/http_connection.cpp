@@ -74,6 +74,7 @@ class Connection {
     if (refusal) return refuse(head, *refusal);
 
     head.request.remote = stream_.peer();
+    head.request.body_began = std::chrono::steady_clock::now();
     const RouteMatch match = context_.router.match(head.request.method, head.request.path);
     if (match.route == nullptr) return answer_no_route(head, match);
     read_body(*parser, head, match.route->options.body_bytes_max, refusal);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hearth/base/bytes.h"
+#include "hearth/base/clock.h"
 #include "hearth/base/json.h"
 #include "hearth/base/result.h"
 #include "hearth/base/stop.h"
@@ -46,6 +47,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   Headers headers;
   Buffer body;
+  Instant body_began{};  // its first bytes were waited for
   std::string remote;  // Stream::peer() of the connection
   // Fires within milliseconds when the client has left, and when the server stops. Its callbacks
   // run on the server's watch thread: wake somebody, do no work.

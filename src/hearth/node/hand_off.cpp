@@ -143,11 +143,14 @@ class HandOff {
     const std::span<const kv::PrefixChunk> all(stored.chunks);
     auto source = parts_.prefiller->open(
         {.target = target_, .layout = layout_,
-         .stored = all.first(chain_ ? held_pieces(all, chain_->tokens) : 0)}, stop_);
+         .stored = all.first(chain_ ? held_pieces(all, chain_->tokens) : 0),
+         .held_tokens = held_tokens_},
+        stop_);
     if (!source) {
       note(fmt::format("the prefill worker could not be used: {}", source.error().message));
       return {};
     }
+    if (*source == nullptr) return {};
     BoundedQueue<StagedChunk> staged(staged_chunks_max);
     Result<> imported;
     Thread importer("kv_import", [&] { imported = import_staged(staged); });

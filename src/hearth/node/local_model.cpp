@@ -1,9 +1,10 @@
 #include "hearth/node/local_model.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "hearth/base/log.h"
-#include "hearth/node/hand_off.h"
+#include "hearth/node/prepared_answer.h"
 
 namespace hearth::node {
 namespace {
@@ -25,9 +26,9 @@ engine::ModelFacts facts_of(const WorkerInfo& info) {
 class SavedAnswer final : public engine::AnswerStream {
  public:
   SavedAnswer(std::unique_ptr<Generation> generation, std::vector<Token> prompt,
-              std::uint32_t chunk_tokens, KvSaver* saver)
+              std::uint32_t computed_elsewhere, std::uint32_t chunk_tokens, KvSaver* saver)
       : generation_(std::move(generation)), tokens_(std::move(prompt)),
-        chunk_tokens_(chunk_tokens), saver_(saver) {}
+        computed_elsewhere_(computed_elsewhere), chunk_tokens_(chunk_tokens), saver_(saver) {}
   ~SavedAnswer() override {
     generation_.reset();  // a cancelled answer frees its sequence first
     save();
@@ -37,9 +38,15 @@ class SavedAnswer final : public engine::AnswerStream {
     auto event = TRY(generation_->next(deadline));
     if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
       tokens_.push_back(token->token);
-    } else if (const auto* prompt = std::get_if<engine::PromptDone>(&event)) {
+    } else if (auto* progress = std::get_if<engine::PromptProgress>(&event)) {
+      progress->reused_tokens -= std::min(progress->reused_tokens, computed_elsewhere_);
+    } else if (auto* prompt = std::get_if<engine::PromptDone>(&event)) {
       // A long prompt is worth keeping before its answer is complete.
       if (prompt->computed_tokens >= chunk_tokens_) save();
+      // The worker found it in its sequence, but it was not there before this request.
+      const std::uint32_t elsewhere = std::min(prompt->reused_tokens, computed_elsewhere_);
+      prompt->reused_tokens -= elsewhere;
+      prompt->computed_tokens += elsewhere;
     }
     return event;
   }
@@ -51,6 +58,7 @@ class SavedAnswer final : public engine::AnswerStream {
 
   std::unique_ptr<Generation> generation_;
   std::vector<Token> tokens_;
+  const std::uint32_t computed_elsewhere_;  // of the prompt, by a prefiller
   const std::uint32_t chunk_tokens_;
   KvSaver* const saver_;
 };
@@ -116,37 +124,55 @@ Result<std::vector<Token>> LocalModel::tokenize(std::string_view text, bool spec
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::GenerateRequest request,
                                                                    const StopToken& stop) {
-  return with_worker(stop, [&](const KeptWorker& worker) { return generate_on(worker, request, stop); });
+  if (needs_hand_off(request.prompt)) {
+    return std::make_unique<PreparedAnswer>(*this, std::move(request), stop);
+  }
+  return with_worker(stop, [&](const KeptWorker& worker) {
+    return generate_on(worker, request, /*computed_elsewhere=*/0, stop);
+  });
+}
+
+bool LocalModel::needs_hand_off(std::span<const Token> prompt) const {
+  const auto worker = keeper_->current();
+  if (!worker || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
+  if (prefiller_ != nullptr) return true;
+  const auto target = prompt.first(prompt.size() - 1);
+  return !store_->longest_prefix(*worker->info.layout(), target).chunks.empty();
+}
+
+Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::GenerateRequest& request,
+                                                                  const HandOffProgress& progress,
+                                                                  const StopToken& stop) {
+  return with_worker(stop, [&](const KeptWorker& worker)
+                               -> Result<std::unique_ptr<engine::AnswerStream>> {
+    const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
+                             .prefiller = prefiller_, .store = store_.get(),
+                             .computes_missing = false};
+    engine::GenerateRequest prepared = request;
+    std::uint32_t computed_elsewhere = 0;
+    auto handed = hand_off(parts, request.prompt, progress, stop);
+    if (handed) {
+      for (const std::string& note : handed->report.notes) log_warning(note);
+      prepared.lease = handed->lease;
+      computed_elsewhere = handed->report.computed_tokens;
+    } else if (handed.error().code != Code::resource_exhausted) {
+      return std::unexpected(std::move(handed.error()));
+    }
+    // Every sequence in use: the request waits for one, and may compute what the store has.
+    return generate_on(worker, prepared, computed_elsewhere, stop);
+  });
 }
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
-    const KeptWorker& worker, engine::GenerateRequest request, const StopToken& stop) {
-  request.lease = TRY(import_stored(worker, request.prompt, stop));
+    const KeptWorker& worker, const engine::GenerateRequest& request,
+    std::uint32_t computed_elsewhere, const StopToken& stop) {
   auto generation = worker.client.generate(request, Deadline::after(head_deadline), stop);
   if (!generation) {
     if (request.lease) (void)worker.client.close_lease(*request.lease, Deadline::after(close_deadline));
     return std::unexpected(std::move(generation.error()));
   }
-  return std::make_unique<SavedAnswer>(*std::move(generation), std::move(request.prompt),
+  return std::make_unique<SavedAnswer>(*std::move(generation), request.prompt, computed_elsewhere,
                                        worker.info.chunk_tokens, saver_.get());
-}
-
-Result<std::optional<engine::LeaseId>> LocalModel::import_stored(const KeptWorker& worker,
-                                                                 std::span<const Token> prompt,
-                                                                 const StopToken& stop) {
-  if (!saver_ || prompt.size() <= worker.info.chunk_tokens) return std::nullopt;
-  const auto target = prompt.first(prompt.size() - 1);
-  if (store_->longest_prefix(*worker.info.layout(), target).chunks.empty()) return std::nullopt;
-  const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
-                           .store = store_.get(), .computes_missing = false};
-  auto handed = hand_off(parts, prompt, {}, stop);
-  if (handed) {
-    for (const std::string& note : handed->report.notes) log_warning(note);
-    return handed->lease;
-  }
-  // Every sequence is in use: the request waits for one, and may compute what the store has.
-  if (handed.error().code == Code::resource_exhausted) return std::nullopt;
-  return std::unexpected(std::move(handed.error()));
 }
 
 }  // namespace hearth::node

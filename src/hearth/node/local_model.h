@@ -3,13 +3,15 @@
 // chunk store that lets conversations outlive it.
 //
 // A prompt goes: longest stored prefix, imported into the worker if it reaches further than what
-// the worker holds; then generation. What the answer computed is saved behind its back (kv_saver.h).
+// the worker holds; what a prefiller computes for us, if there is one; then generation. What the
+// answer computed is saved behind its back (kv_saver.h).
 
 #include <functional>
 #include <memory>
 
 #include "hearth/engine/model_service.h"
 #include "hearth/kv/store.h"
+#include "hearth/node/hand_off.h"
 #include "hearth/node/kv_saver.h"
 #include "hearth/node/worker/worker_keeper.h"
 
@@ -41,8 +43,11 @@ class LocalModel final : public engine::ModelService {
   Result<std::unique_ptr<engine::AnswerStream>> generate(engine::GenerateRequest request,
                                                          const StopToken& stop) override;
 
-  const WorkerKeeper& keeper() const { return *keeper_; }
-  const kv::ChunkStore* store() const { return store_.get(); }
+  WorkerKeeper& keeper() { return *keeper_; }
+  kv::ChunkStore* store() { return store_.get(); }  // nullptr: nothing is kept
+  // Who computes prompts for this model's worker when it is worth it. Before the first answer;
+  // outlives this.
+  void set_prefiller(Prefiller* prefiller) { prefiller_ = prefiller; }
   // Waits until the KV of finished answers is on disk, at most until the deadline.
   Result<> flush(Deadline deadline);
 
@@ -52,12 +57,16 @@ class LocalModel final : public engine::ModelService {
   template <class Use>
   auto with_worker(const StopToken& stop, Use use)
       -> decltype(use(std::declval<const KeptWorker&>()));
+  friend class PreparedAnswer;
+  bool needs_hand_off(std::span<const Token> prompt) const;
+  // Brings KV in first.
+  Result<std::unique_ptr<engine::AnswerStream>> prepare(const engine::GenerateRequest& request,
+                                                        const HandOffProgress& progress,
+                                                        const StopToken& stop);
   Result<std::unique_ptr<engine::AnswerStream>> generate_on(const KeptWorker& worker,
-                                                            engine::GenerateRequest request,
+                                                            const engine::GenerateRequest& request,
+                                                            std::uint32_t computed_elsewhere,
                                                             const StopToken& stop);
-  Result<std::optional<engine::LeaseId>> import_stored(const KeptWorker& worker,
-                                                       std::span<const Token> prompt,
-                                                       const StopToken& stop);
 
   const LocalModelOptions options_;
   const std::unique_ptr<FileSystem> files_;
@@ -66,6 +75,7 @@ class LocalModel final : public engine::ModelService {
   std::unique_ptr<kv::ChunkStore> store_;
   std::unique_ptr<WorkerKeeper> keeper_;
   std::unique_ptr<KvSaver> saver_;
+  Prefiller* prefiller_ = nullptr;
   engine::ModelFacts facts_;
 };
 

@@ -16,6 +16,7 @@ struct PrefillOrder {
   kv::LayoutDigest layout;
   // What the decoding side has of it, from position 0; chunks are wanted from there on.
   std::span<const kv::PrefixChunk> stored;
+  std::uint32_t held_tokens = 0;  // that the decoding worker holds; the stored ones are among them
 
   std::uint32_t from() const { return stored.empty() ? 0 : stored.back().range.end; }
   kv::ChunkKey parent() const { return stored.empty() ? model::root_key(layout) : stored.back().key; }
@@ -24,7 +25,8 @@ struct PrefillOrder {
 class Prefiller {
  public:
   virtual ~Prefiller() = default;
-  // resource_exhausted: busy. What the order points to stays until the source is gone.
+  // nullptr: it is not worth it, the decoding worker shall compute it. resource_exhausted: busy.
+  // What the order points to stays until the source is gone.
   virtual Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order,
                                                     const StopToken& stop) = 0;
 };

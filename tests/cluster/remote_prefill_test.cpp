@@ -1,0 +1,246 @@
+// Prefill by a peer, over real sockets, with real workers: the text must be what one machine writes,
+// and trouble on the way may cost time only.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "hearth/engine/synth/facts.h"
+#include "hearth/node/agent/peer_prefiller.h"
+#include "tests/cluster/machine.h"
+
+namespace hearth::node {
+namespace {
+
+using testing::Machine;
+
+constexpr std::uint32_t answer_tokens = 16;
+
+struct Answer {
+  std::vector<Token> tokens;
+  std::string text;
+  engine::PromptDone prompt;
+};
+
+Answer answer(Machine& machine, std::vector<Token> prompt) {
+  auto stream = machine.model().generate(
+      {.prompt = std::move(prompt), .tokens_max = answer_tokens, .sampling = {.temperature = 0}}, {});
+  EXPECT_TRUE(stream) << stream.error().message;
+  Answer out;
+  while (stream) {
+    auto event = (*stream)->next(Deadline::after(std::chrono::seconds(120)));
+    if (!event) {
+      ADD_FAILURE() << event.error().message;
+      break;
+    }
+    if (const auto* error = std::get_if<Error>(&*event)) {
+      ADD_FAILURE() << error->message;
+      break;
+    }
+    if (const auto* done = std::get_if<engine::PromptDone>(&*event)) out.prompt = *done;
+    if (const auto* token = std::get_if<engine::TokenDone>(&*event)) {
+      out.tokens.push_back(token->token);
+      out.text += token->text;
+    }
+    if (std::holds_alternative<engine::Finished>(*event)) break;
+  }
+  return out;
+}
+
+std::vector<Token> text_tokens(Machine& machine, std::size_t count) {
+  const auto planted = engine::plant_facts(/*seed=*/7, /*fact_count=*/4, 9000).value();
+  auto tokens = machine.model().tokenize(planted.text, /*special=*/false, {}).value();
+  EXPECT_GE(tokens.size(), count);
+  tokens.resize(count);
+  return tokens;
+}
+
+// Counts what goes through, and may break it.
+class Meddler final : public Prefiller {
+ public:
+  explicit Meddler(Prefiller& inner) : inner_(inner) {}
+  Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override {
+    ++orders;
+    auto source = inner_.open(order, stop);
+    if (source && *source) return std::make_unique<Source>(*this, *std::move(source));
+    return source;
+  }
+  int orders = 0;
+  std::uint64_t transfer_bytes = 0;
+  std::uint32_t chunks = 0;
+  std::function<void(std::uint32_t chunks)> after_chunk;
+
+ private:
+  class Source final : public ChunkSource {
+   public:
+    Source(Meddler& owner, std::unique_ptr<ChunkSource> inner) : owner_(owner), inner_(std::move(inner)) {}
+    Result<kv::SharedChunk> next(Deadline deadline) override {
+      auto chunk = inner_->next(deadline);
+      if (chunk && *chunk) {
+        ++owner_.chunks;
+        owner_.transfer_bytes += kv::chunk_bytes((*chunk)->header);
+        if (owner_.after_chunk) owner_.after_chunk(owner_.chunks);
+      }
+      return chunk;
+    }
+    Instant chunk_began() const override { return inner_->chunk_began(); }
+
+   private:
+    Meddler& owner_;
+    std::unique_ptr<ChunkSource> inner_;
+  };
+  Prefiller& inner_;
+};
+
+// One machine that decodes with the help of another.
+struct Pair {
+  explicit Pair(const Machine::Options& options)
+      : decode("decode", options), prefill("prefill", options),
+        client(decode.http(), prefill.as_peer()),
+        prefiller({.peer = client, .inbox = decode.inbox(), .deliver_to = decode.address().text(),
+                   .chunk_tokens = options.chunk_tokens}),
+        meddler(prefiller) {
+    decode.model().set_prefiller(&meddler);
+  }
+  Machine decode, prefill;
+  PeerClient client;
+  PeerPrefiller prefiller;
+  Meddler meddler;
+};
+
+class RemotePrefill : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(RemotePrefill, WritesWhatOneMachineWrites) {
+  const Machine::Options options{.architecture = GetParam()};
+  Pair pair(options);
+  Machine alone("alone", options);
+  for (const std::size_t length : {1250u, 513u, 257u}) {
+    SCOPED_TRACE(length);
+    auto prompt = text_tokens(alone, length);
+    prompt.front() = static_cast<Token>(length % 200);  // no common prefix with the other lengths
+    const Answer single = answer(alone, prompt);
+    const Answer split = answer(pair.decode, prompt);
+    EXPECT_EQ(single.tokens, split.tokens);
+    EXPECT_EQ(single.text, split.text);
+    EXPECT_EQ(split.prompt.reused_tokens, 0u);  // nothing was there before: it was computed
+    EXPECT_EQ(split.prompt.computed_tokens, length - 1);  // the last one is the answer's first step
+  }
+  EXPECT_EQ(pair.meddler.orders, 3);
+  EXPECT_EQ(pair.meddler.chunks, 5u + 2u + 1u);
+  EXPECT_EQ(pair.decode.inbox().size(), 0u);
+}
+INSTANTIATE_TEST_SUITE_P(EveryArchitecture, RemotePrefill, ::testing::Values("kimi", "qwen3moe", "llama"));
+
+TEST(RemotePrefillTurns, OnlyWhatIsNewCrossesTheLink) {
+  Pair pair({});
+  auto prompt = text_tokens(pair.decode, 1500);
+  const std::vector<Token> first(prompt.begin(), prompt.begin() + 750);
+  answer(pair.decode, first);
+  const std::uint64_t first_bytes = pair.meddler.transfer_bytes;
+  answer(pair.decode, prompt);
+  const std::uint64_t second_bytes = pair.meddler.transfer_bytes - first_bytes;
+  // 749 tokens, then 1,499 of which 512 at least were there in whole chunks.
+  EXPECT_LT(second_bytes, first_bytes * 1000 / 749);
+}
+
+TEST(RemotePrefillTurns, AFreshPrefillMachineFetchesThePrefixInsteadOfComputingIt) {
+  Pair pair({});
+  const auto prompt = text_tokens(pair.decode, 1500);
+  pair.decode.model().set_prefiller(nullptr);
+  answer(pair.decode, {prompt.begin(), prompt.begin() + 1024});
+  ASSERT_TRUE(pair.decode.model().flush(Deadline::after(std::chrono::seconds(30))));
+  pair.decode.model().set_prefiller(&pair.meddler);
+  answer(pair.decode, prompt);
+  const auto worker = pair.prefill.model().keeper().current();
+  const auto stats = worker->client.stats(Deadline::after(std::chrono::seconds(10)), {}).value();
+  EXPECT_LE(get<std::uint64_t>(stats, "prompt_tokens_computed").value(), 1500u - 3 * 256);
+}
+
+TEST(RemotePrefillTrouble, ABusyPeerIsNotWaitedFor) {
+  Machine::Options options;
+  options.prefills_max = 0;
+  Pair pair(options);
+  const Answer got = answer(pair.decode, text_tokens(pair.decode, 750));
+  EXPECT_EQ(got.tokens.size(), answer_tokens);
+  EXPECT_EQ(pair.meddler.chunks, 0u);
+}
+
+TEST(RemotePrefillTrouble, APeerThatIsNotThereCostsLittle) {
+  Pair pair({});
+  pair.prefill.stop_listening();
+  const Answer got = answer(pair.decode, text_tokens(pair.decode, 750));
+  EXPECT_EQ(got.tokens.size(), answer_tokens);
+}
+
+TEST(RemotePrefillTrouble, AKilledPrefillWorkerCostsItsMissingWorkOnly) {
+  Machine alone("alone", {});
+  const auto prompt = text_tokens(alone, 1500);
+  const Answer single = answer(alone, prompt);
+  for (const std::uint32_t kill_after : {1u, 3u}) {
+    SCOPED_TRACE(kill_after);
+    Pair pair({});
+    pair.meddler.after_chunk = [&](std::uint32_t chunks) {
+      if (chunks == kill_after) ::kill(pair.prefill.model().keeper().current()->pid, SIGKILL);
+    };
+    const Answer split = answer(pair.decode, prompt);
+    EXPECT_EQ(single.tokens, split.tokens);
+    EXPECT_EQ(pair.decode.inbox().size(), 0u);
+  }
+}
+
+TEST(RemotePrefillTrouble, ALostAgentCostsItsMissingWorkOnly) {
+  Machine alone("alone", {});
+  const auto prompt = text_tokens(alone, 1500);
+  const Answer single = answer(alone, prompt);
+  Pair pair({});
+  pair.meddler.after_chunk = [&](std::uint32_t chunks) {
+    if (chunks == 2) pair.prefill.stop_listening();
+  };
+  const Answer split = answer(pair.decode, prompt);
+  EXPECT_EQ(single.tokens, split.tokens);
+}
+
+TEST(RemotePrefillTrouble, TheLinkToTheDecodingMachineIsCutAndComesBack) {
+  Machine alone("alone", {});
+  const auto prompt = text_tokens(alone, 1500);
+  const Answer single = answer(alone, prompt);
+  Pair pair({});
+  const std::uint16_t port = pair.decode.address().port;
+  pair.meddler.after_chunk = [&](std::uint32_t chunks) {
+    if (chunks != 2) return;
+    pair.decode.stop_listening();
+    pair.decode.listen(port);
+  };
+  const Answer split = answer(pair.decode, prompt);
+  EXPECT_EQ(single.tokens, split.tokens);
+  EXPECT_EQ(pair.meddler.chunks, 6u);  // all of them came
+}
+
+TEST(RemotePrefillTrouble, LeavingCancelsThePeersWork) {
+  Pair pair({});
+  auto stream = pair.decode.model().generate(
+      {.prompt = text_tokens(pair.decode, 8000), .tokens_max = 4, .sampling = {.temperature = 0}}, {});
+  ASSERT_TRUE(stream);
+  const auto prefills = [&] { return pair.prefill.agent().facts().value().prefills_running; };
+  const Deadline started = Deadline::after(std::chrono::seconds(30));
+  while (prefills() == 0 && !started.passed()) (void)(*stream)->next(Deadline::after(std::chrono::milliseconds(20)));
+  stream->reset();
+  const Deadline ended = Deadline::after(std::chrono::seconds(5));
+  while (prefills() > 0 && !ended.passed()) std::this_thread::yield();
+  EXPECT_EQ(prefills(), 0u);
+  EXPECT_EQ(pair.decode.inbox().size(), 0u);
+}
+
+TEST(Pairing, NamesTheFieldThatDiffers) {
+  Machine f16("a", {.kv_type = "f16"});
+  Machine q8("b", {.kv_type = "q8_0"});
+  Machine other_cut("c", {.chunk_tokens = 512});
+  const auto refusal = [](Machine& a, Machine& b) {
+    return pairing_refusal(a.agent().facts().value(), b.agent().facts().value());
+  };
+  EXPECT_FALSE(refusal(f16, f16));
+  EXPECT_EQ(refusal(f16, q8), "k_type: f16 against q8_0");
+  EXPECT_EQ(refusal(f16, other_cut), "chunk_tokens: 256 here against 512 there");
+}
+
+}  // namespace
+}  // namespace hearth::node
