@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "hearth/base/buffer_pool.h"
 #include "hearth/base/check.h"
 
 namespace hearth {
@@ -67,18 +68,27 @@ Result<Buffer> Buffer::create(std::size_t bytes) {
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   if (this != &other) {
     free_memory();
-    data_ = other.data_;
-    size_ = other.size_;
-    allocated_ = other.allocated_;
-    other.release();
+    take_from(other);
   }
   return *this;
 }
 
 Buffer::~Buffer() { free_memory(); }
 
+void Buffer::take_from(Buffer& other) noexcept {
+  data_ = std::exchange(other.data_, nullptr);
+  size_ = std::exchange(other.size_, 0);
+  allocated_ = std::exchange(other.allocated_, 0);
+  pool_ = std::move(other.pool_);
+}
+
 void Buffer::free_memory() {
-  if (allocated_ >= mapped_bytes_min) {
+  if (pool_) {
+    const auto pool = std::move(pool_);
+    Buffer back;
+    back.take_from(*this);
+    pool->keep(std::move(back));
+  } else if (allocated_ >= mapped_bytes_min) {
     ::munmap(data_, allocated_);
   } else {
     std::free(data_);

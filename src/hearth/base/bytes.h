@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,8 @@ inline std::string_view as_text(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+class BufferPool;  // buffer_pool.h
+
 // A block of memory whose content starts undefined: megabytes of KV are not zeroed before being
 // filled. Large ones are mapped by themselves, on huge pages where the kernel gives them.
 class Buffer {
@@ -34,10 +37,7 @@ class Buffer {
   Buffer() = default;
   // resource_exhausted when the memory is not to be had.
   static Result<Buffer> create(std::size_t bytes);
-  Buffer(Buffer&& other) noexcept
-      : data_(other.data_), size_(other.size_), allocated_(other.allocated_) {
-    other.release();
-  }
+  Buffer(Buffer&& other) noexcept { take_from(other); }
   Buffer& operator=(Buffer&& other) noexcept;
   ~Buffer();
 
@@ -50,15 +50,13 @@ class Buffer {
   void shrink(std::size_t bytes);
 
  private:
-  void release() {
-    data_ = nullptr;
-    size_ = 0;
-    allocated_ = 0;
-  }
+  friend class BufferPool;
+  void take_from(Buffer& other) noexcept;
   void free_memory();
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   std::size_t allocated_ = 0;  // at least size_
+  std::shared_ptr<BufferPool> pool_;  // where the memory goes back to, if anywhere
 };
 
 // Reads numbers from a span; every read is bounds-checked and names its offset when it fails.

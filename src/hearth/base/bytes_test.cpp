@@ -1,3 +1,4 @@
+#include "hearth/base/buffer_pool.h"
 #include "hearth/base/bytes.h"
 
 #include <gtest/gtest.h>
@@ -59,6 +60,31 @@ TEST(Buffer, MovesOwnership) {
   EXPECT_EQ(second.size(), 8u);
   second.shrink(3);
   EXPECT_EQ(second.span().size(), 3u);
+}
+
+TEST(BufferPool, GivesTheSameMemoryAgain) {
+  const auto pool = BufferPool::create();
+  Buffer first = pool->take(5u << 20).value();
+  const std::byte* memory = first.data();
+  Buffer second = std::move(first);  // a move does not give it back
+  EXPECT_NE(pool->take(5u << 20).value().data(), memory);
+  second = Buffer();
+  const Buffer third = pool->take(4u << 20).value();
+  EXPECT_EQ(third.data(), memory);
+  EXPECT_EQ(third.size(), 4u << 20);
+}
+
+TEST(BufferPool, TiesNoLargeBufferUpForASmallBlob) {
+  const auto pool = BufferPool::create();
+  const std::byte* memory = pool->take(8u << 20).value().data();
+  EXPECT_NE(pool->take(100).value().data(), memory);
+}
+
+TEST(BufferPool, LivesAsLongAsItsBuffers) {
+  auto pool = BufferPool::create();
+  const Buffer buffer = pool->take(100).value();
+  pool.reset();
+  EXPECT_EQ(buffer.size(), 100u);
 }
 
 TEST(Buffer, RefusesWhatMemoryCannotHold) {

@@ -47,7 +47,7 @@ Result<Buffer> LlamaState::raw_export(SequenceId sequence, TokenRange range) {
   // The size follows from the layout once that is known; asking costs a walk over all cells.
   const std::size_t bytes = layout_ ? model::state_bytes(*layout_, range.count())
                                     : llama_state_seq_get_size(context_, scratch_);
-  auto buffer = Buffer::create(bytes);
+  auto buffer = exports_->take(bytes);
   std::size_t written = 0;
   if (buffer) {
     written = llama_state_seq_get_data(

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "hearth/base/bytes.h"
+#include "hearth/base/buffer_pool.h"
 #include "hearth/engine/engine.h"
 #include "hearth/model/state_layout.h"
 
@@ -33,6 +34,7 @@ class LlamaState {
 
   llama_context* context_;
   std::int32_t scratch_;
+  const std::shared_ptr<BufferPool> exports_ = BufferPool::create();
   std::optional<model::StateLayout> layout_;  // absent: not proved
 };
 
