@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD := build/$(PRESET)
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: help setup build test demo bench fuzz soak asan tsan clean
+.PHONY: help setup build test demo bench fuzz soak sim asan tsan clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,10 @@ test: build ## every test
 
 soak: build ## the long tests
 	@cd $(BUILD) && ctest --output-on-failure --label-regex slow
+
+SEEDS ?= 10000
+sim: build ## a simulated cluster under faults: SEEDS=10000 of them
+	@HEARTH_SIM_SEEDS=$(SEEDS) $(BUILD)/bin/sim_test --gtest_filter='ClusterSimulation.*'
 
 asan tsan: setup ## the whole test suite under a sanitizer
 	@$(MAKE) --no-print-directory test PRESET=$@

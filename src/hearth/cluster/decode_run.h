@@ -1,0 +1,146 @@
+#pragma once
+// The decode side of one remote prefill, from the question to the last import: what to ask, what
+// to accept, what to import next, how long to wait, and when to stop waiting and compute the rest
+// here. Whatever goes wrong ends with a number of committed tokens from which the decode side goes
+// on; only its own worker can fail it.
+//
+// The driver asks next() after every report and does what it says. Messages of the peer come here
+// only after TicketBook::check() found their ticket good. Chunks are proved by the
+// kv::ChunkReceiver inside; nothing the peer says is believed.
+// Not thread-safe. No I/O, no clock.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "hearth/cluster/prefill_curve.h"
+#include "hearth/cluster/progress_deadline.h"
+#include "hearth/cluster/ticket.h"
+#include "hearth/kv/chunk_receiver.h"
+
+namespace hearth::cluster {
+
+// What the prefill side says when it is done.
+struct ClosingManifest {
+  std::uint32_t token_count = 0;
+  std::uint32_t chunk_count = 0;
+  model::ChunkKey last_key;
+};
+
+struct DecodeRunParameters {
+  kv::SyncParameters patience;             // with the predictions for this pair
+  kv::ReceiverLimits limits;
+  std::uint32_t chunk_tokens = 1'024;
+  std::uint32_t computed_from = 0;         // first token that the peer has to compute
+  std::optional<PrefillCurve> remote, local;  // to see whether waiting is still worth it
+  double tail_s = 0, local_queue_s = 0;
+  std::uint32_t refusals_max = 12;         // chunks that no honest peer sends
+};
+
+struct AskPeer {
+  Ticket ticket;
+  Instant deadline;
+};
+struct ImportChunk {  // one at a time; on_imported(), on_import_refused() or on_held_lost() answers
+  std::uint32_t index;
+  kv::SharedChunk chunk;  // nullptr: it is in the local store, under `key`
+  kv::ChunkKey key;
+};
+struct CancelPeer {};  // tell it, once; no answer is waited for
+struct WaitForReport {
+  Instant until;  // or until something is reported
+};
+struct DecodeRunOver {
+  enum class Kind : std::uint8_t {
+    complete,      // every chunk is in the worker
+    compute_rest,  // the decode side computes from committed_tokens on
+    busy,          // the peer has no time: nothing has begun, take the next best
+    worker_lost,   // the decoding worker failed to import
+    cancelled,
+  };
+  Kind kind;
+  std::uint32_t committed_tokens = 0;
+  std::string reason;          // for people; empty when complete
+  Duration busy_for{};         // the peer's wish, when busy
+  bool peer_lied = false;      // more refused chunks than a bad link explains
+};
+using DecodeRunAction =
+    std::variant<AskPeer, ImportChunk, CancelPeer, WaitForReport, DecodeRunOver>;
+
+class DecodeRun {
+ public:
+  // invalid_argument when `chain` is not one (see kv::ChunkReceiver::create) or does not end at
+  // ticket.token_count.
+  static Result<DecodeRun> create(Ticket ticket, kv::AnnouncedChain chain,
+                                  DecodeRunParameters parameters, Instant now);
+
+  DecodeRunAction next(Instant now);
+
+  // answers to the question
+  void on_accepted(Duration first_piece, Instant now);
+  void on_busy(Duration busy_for);
+  void on_ask_failed(const Error& error);
+
+  // messages of the peer
+  std::vector<kv::ChunkKey> missing(Instant now);
+  std::expected<kv::Reservation, kv::Refusal> admit(const kv::ChunkHeader& header, Instant now);
+  std::expected<std::uint32_t, kv::Refusal> on_body(kv::Reservation reservation,
+                                                    kv::SharedChunk chunk, Instant now);
+  void on_body_cut(kv::Reservation reservation) { receiver_.on_body_cut(reservation); }
+  // False: the run is over or the numbers cannot be; the peer is to stop.
+  bool on_progress(std::uint32_t done_tokens, Instant now);
+  void on_closing(const ClosingManifest& manifest);
+  void on_peer_failed(const std::string& why);  // it says so, or its connection was refused
+
+  // the local store and the worker
+  void on_held(const kv::ChunkKey& key) { receiver_.on_held(key); }
+  void on_held_lost(std::uint32_t index, const kv::ChunkKey& key);
+  void on_imported(std::uint32_t index, Instant now);
+  // The worker lives and will not take this chunk: its bytes are right, their meaning is not.
+  void on_import_refused(std::uint32_t index, Error error);
+  void on_worker_lost(Error error);
+
+  void cancel();  // the client has left
+
+  bool is_over() const { return outcome_.has_value(); }
+  bool takes_chunks() const { return state_ == State::asking || state_ == State::running; }
+  const Ticket& ticket() const { return ticket_; }
+  const kv::ReceiverStatistics& statistics() const { return receiver_.statistics(); }
+
+ private:
+  // draining: the peer is done with; what is staged is still imported.
+  enum class State : std::uint8_t { asking, running, draining, cancelling, over };
+
+  DecodeRun(Ticket ticket, const kv::AnnouncedChain& chain, DecodeRunParameters parameters,
+            kv::ChunkReceiver receiver, Instant now);
+  std::optional<DecodeRunAction> next_import(Instant now);
+  void look_at_time(Instant now);
+  void on_sign_of_life(Instant now);
+  void stop_peer(std::string reason);
+  void refused(kv::Refusal refusal);
+  DecodeRunAction finish(DecodeRunOver::Kind kind);
+  Duration next_piece() const;
+  RemoteProgress progress(Instant now) const;
+
+  Ticket ticket_;
+  model::ChunkKey last_key_;
+  std::uint32_t chunk_count_;
+  DecodeRunParameters parameters_;
+  kv::ChunkReceiver receiver_;
+  State state_ = State::asking;
+  bool was_asked_ = false, tell_peer_ = false, is_importing_ = false;
+  Instant began_;
+  ProgressDeadline deadline_;
+  Instant import_deadline_{};
+  std::uint32_t done_tokens_ = 0;
+  std::uint32_t lies_ = 0;
+  std::string reason_;
+  DecodeRunOver::Kind over_kind_ = DecodeRunOver::Kind::compute_rest;
+  Duration busy_for_{};
+  std::optional<DecodeRunOver> outcome_;
+};
+
+std::string_view over_kind_name(DecodeRunOver::Kind kind);
+
+}  // namespace hearth::cluster

@@ -1,0 +1,1 @@
+#include "hearth/cluster/decode_run.h"

@@ -1,0 +1,1 @@
+#include "hearth/cluster/peer_state.h"

@@ -1,0 +1,1 @@
+#include "hearth/cluster/prefill_run.h"

@@ -1,0 +1,1 @@
+#include "hearth/cluster/request_run.h"

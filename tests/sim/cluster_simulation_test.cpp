@@ -1,0 +1,134 @@
+#include "tests/sim/cluster_simulation.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace hearth::sim {
+namespace {
+
+constexpr std::uint64_t seeds_default = 400;
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// HEARTH_SIM_SEED: that one; HEARTH_SIM_SEEDS: so many.
+std::pair<std::uint64_t, std::uint64_t> seeds() {
+  const std::uint64_t one = number_from("HEARTH_SIM_SEED", 0);
+  if (one != 0) return {one, one};
+  return {1, number_from("HEARTH_SIM_SEEDS", seeds_default)};
+}
+
+std::string replay_command(std::uint64_t seed) {
+  return "replay: HEARTH_SIM_SEED=" + std::to_string(seed) +
+         " build/release/bin/sim_test --gtest_filter=ClusterSimulation.*";
+}
+
+struct Sums {
+  std::uint64_t answered = 0, failed = 0, left = 0, completed = 0, fallbacks = 0, busy = 0,
+                tickets = 0, chunks = 0, restarts = 0, remote = 0, alone = 0, decisions = 0, right = 0;
+  void add(const SimulationReport& r) {
+    answered += r.answered;
+    failed += r.failed;
+    left += r.left;
+    completed += r.coordinator.completed_hand_offs;
+    fallbacks += r.coordinator.fallbacks;
+    busy += r.coordinator.busy;
+    tickets += r.refused_tickets;
+    chunks += r.refused_chunks;
+    restarts += r.worker_restarts;
+    remote += r.coordinator.remote;
+    alone += r.coordinator.alone;
+    decisions += r.coordinator.decisions;
+    right += r.coordinator.within_10_percent;
+  }
+};
+
+TEST(ClusterSimulation, WhateverFailsEveryRequestEndsRightAndNothingIsLeft) {
+  const auto [first, last] = seeds();
+  Sums sums;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    const SimulationReport report =
+        ClusterSimulation(SimulationOptions::with_faults(seed)).run();
+    ASSERT_EQ(report.violation, "") << replay_command(seed);
+    sums.add(report);
+  }
+  RecordProperty("answered", static_cast<int>(sums.answered));
+  RecordProperty("failed", static_cast<int>(sums.failed));
+  std::printf("%llu answered, %llu failed, %llu left; hand-offs: %llu whole, %llu in part, %llu "
+              "busy; refused: %llu tickets, %llu chunks; %llu worker restarts\n",
+              static_cast<unsigned long long>(sums.answered), static_cast<unsigned long long>(sums.failed),
+              static_cast<unsigned long long>(sums.left), static_cast<unsigned long long>(sums.completed),
+              static_cast<unsigned long long>(sums.fallbacks), static_cast<unsigned long long>(sums.busy),
+              static_cast<unsigned long long>(sums.tickets), static_cast<unsigned long long>(sums.chunks),
+              static_cast<unsigned long long>(sums.restarts));
+  if (last - first + 1 < seeds_default) return;
+  // Faults did happen, and nearly every request got through them.
+  EXPECT_GE(sums.answered, (sums.answered + sums.failed) * 95 / 100);
+  EXPECT_GE(sums.completed, seeds_default / 4);
+  EXPECT_GE(sums.fallbacks, seeds_default / 10);
+  EXPECT_GE(sums.busy, seeds_default / 20);
+  EXPECT_GE(sums.tickets, seeds_default / 4);
+  EXPECT_GE(sums.chunks, seeds_default / 4);
+  EXPECT_GE(sums.restarts, seeds_default / 10);
+}
+
+TEST(ClusterSimulation, WithoutTroubleEveryRequestIsAnswered) {
+  const auto [first, last] = seeds();
+  Sums sums;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    const SimulationReport report = ClusterSimulation(SimulationOptions::calm(seed)).run();
+    ASSERT_EQ(report.violation, "") << replay_command(seed);
+    ASSERT_EQ(report.failed, 0u) << replay_command(seed);
+    sums.add(report);
+  }
+  if (last - first + 1 < seeds_default) return;
+  EXPECT_GE(sums.remote, seeds_default);
+  EXPECT_GE(sums.alone, seeds_default);
+  EXPECT_GE(sums.completed, sums.remote * 9 / 10);
+}
+
+TEST(ClusterSimulation, IsTheSameForTheSameSeed) {
+  for (const std::uint64_t seed : {3, 17, 99}) {
+    EXPECT_EQ(ClusterSimulation(SimulationOptions::with_faults(seed)).run(),
+              ClusterSimulation(SimulationOptions::with_faults(seed)).run());
+  }
+}
+
+struct BrokenRule {
+  const char* name;
+  Sabotage sabotage;
+  const char* violation;  // a part of what the checks say
+};
+
+class BrokenRules : public testing::TestWithParam<BrokenRule> {};
+
+// The checks can fail: a driver that breaks one rule is caught within a few seeds.
+TEST_P(BrokenRules, AreCaught) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SimulationOptions options = SimulationOptions::with_faults(seed);
+    options.sabotage = GetParam().sabotage;
+    const std::string violation = ClusterSimulation(options).run().violation;
+    if (violation.empty()) continue;
+    EXPECT_NE(violation.find(GetParam().violation), std::string::npos) << violation;
+    return;
+  }
+  ADD_FAILURE() << "nobody noticed";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ClusterSimulation, BrokenRules,
+    testing::Values(
+        BrokenRule{"ImportTwice", Sabotage::import_twice, "imported with other KV"},
+        BrokenRule{"ForgetLease", Sabotage::forget_lease, "sequence of the decoding worker"},
+        BrokenRule{"ForgetBodyCut", Sabotage::forget_body_cut, "staging bytes are left"},
+        BrokenRule{"ForgetPin", Sabotage::forget_pin, "still pins chunks"},
+        BrokenRule{"RepeatToken", Sabotage::repeat_token, "not the right one"},
+        BrokenRule{"NeverFreeDesk", Sabotage::never_free_desk, "never freed its desk"},
+        BrokenRule{"TrustEverybody", Sabotage::trust_everybody, "imported with other KV"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace hearth::sim
