@@ -82,6 +82,7 @@ class ClusterSimulation::Client {
     if (world_.now() > deadline_) world_.violate("a request ended after its deadline");
     if (!error && tokens_ != expected_) world_.violate("an answer is not whole");
     if (error && error->message.empty()) world_.violate("an error says nothing");
+    if (error) simulation_.last_error_ = error->message;
     finish(error ? End::failed : End::answered);
   }
   void finish(End end) {
@@ -133,7 +134,7 @@ void ClusterSimulation::build() {
     peer->connect(*decode_, *coordinator_);
     peer->start();
   }
-  coordinator_->probe(random.chance(0.7));
+  coordinator_->probe(random.chance(0.7) || options.probes_everything);
 }
 
 void ClusterSimulation::add_clients() {
@@ -214,6 +215,7 @@ SimulationReport ClusterSimulation::run() {
     out.failed += client->end() == Client::End::failed;
     out.left += client->end() == Client::End::left;
   }
+  out.last_error = last_error_;
   out.refused_tickets = decode_->refused_tickets;
   out.refused_chunks = decode_->refused_chunks;
   out.worker_restarts = decode_->worker->supervisor().restarts();

@@ -19,6 +19,7 @@ namespace hearth::sim {
 struct SimulationReport {
   std::string violation;  // empty: every rule held after every event
   std::uint32_t answered = 0, failed = 0, left = 0;
+  std::string last_error;  // that a client was told
   std::uint64_t refused_tickets = 0, refused_chunks = 0;
   std::uint32_t worker_restarts = 0;
   std::uint64_t events = 0;
@@ -50,6 +51,7 @@ class ClusterSimulation {
   std::unique_ptr<Coordinator> coordinator_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::uint32_t open_clients_ = 0;
+  std::string last_error_;
 };
 
 }  // namespace hearth::sim

@@ -222,8 +222,9 @@ void Coordinator::choose(RequestId id) {
     request.decision = decisions_->add(fmt::format("request {}", id), choice);
     request.decided = world_.now();
   }
-  (chosen->is_alone() ? statistics_.alone : statistics_.remote) += 1;
-  request.run.on_chosen(chosen->is_alone() ? std::nullopt : std::optional(chosen->prefill));
+  std::string peer = world_.options().way.value_or(chosen->prefill);
+  (peer.empty() ? statistics_.alone : statistics_.remote) += 1;
+  request.run.on_chosen(peer.empty() ? std::nullopt : std::optional(std::move(peer)));
 }
 
 cluster::DecodeRunParameters Coordinator::parameters(const Prompt& prompt,
@@ -241,6 +242,11 @@ cluster::DecodeRunParameters Coordinator::parameters(const Prompt& prompt,
   if (out.remote) {
     if (const auto chunk = out.remote->seconds(toy_chunk_tokens, prompt.token_count())) {
       out.patience.chunk_compute = to_duration(chunk->value + out.tail_s);
+    }
+  }
+  if (out.local) {
+    if (const auto piece = out.local->seconds(toy_chunk_tokens, prompt.token_count())) {
+      out.worker_piece = to_duration(piece->value);
     }
   }
   const std::uint64_t one = kv::chunk_bytes(make_toy_chunk(prompt, 0)->header);
@@ -315,6 +321,7 @@ void Coordinator::on_token(RequestId id, std::uint32_t index, Token token) {
   Request& request = *find(id);
   const cluster::TokenVerdict verdict = request.run.on_token(index, token);
   if (verdict == cluster::TokenVerdict::emit) {
+    if (index == 0) statistics_.first_token_s = seconds(world_.now() - request.decided);
     if (index == 0 && request.decision) {
       decisions_->on_finished(*request.decision, seconds(world_.now() - request.decided),
                               request.as_chosen, request.as_chosen ? "as chosen" : "another way",

@@ -53,6 +53,7 @@ class Coordinator {
   struct Statistics {
     std::uint64_t remote = 0, alone = 0, completed_hand_offs = 0, fallbacks = 0, busy = 0;
     std::uint64_t within_10_percent = 0, decisions = 0;
+    double first_token_s = 0;  // of the last request, from its decision
   };
   Statistics statistics() const;
   const cluster::RateBook& rates() const { return rates_; }

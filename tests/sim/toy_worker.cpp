@@ -105,14 +105,23 @@ void ToyWorker::import(std::uint64_t sequence, const Prompt& prompt, const kv::C
 void ToyWorker::generate(std::uint64_t sequence, std::shared_ptr<const Prompt> prompt,
                          std::function<void(std::uint32_t, std::uint32_t, double)> computed,
                          std::function<void(std::uint32_t, Token)> on_token, Thunk done) {
-  const std::uint32_t depth = prompt->end_of(chunk_count(sequence));
-  const std::uint32_t fresh = prompt->token_count() - depth;
+  compute(sequence, prompt, prompt->end_of(chunk_count(sequence)), computed,
+          [=, this] { decode(sequence, toy_answer(*prompt, sequences_.at(sequence)), 0, on_token, done); });
+}
+
+// In pieces, so that others get their turn.
+void ToyWorker::compute(std::uint64_t sequence, std::shared_ptr<const Prompt> prompt,
+                        std::uint32_t depth,
+                        std::function<void(std::uint32_t, std::uint32_t, double)> computed,
+                        Thunk done) {
+  const std::uint32_t left = prompt->token_count() - depth;
+  if (left == 0) return done();
+  const std::uint32_t fresh = std::min(left, toy_chunk_tokens);
   const double cost_s = speeds.prefill_s(fresh, depth);
   work(cost_s, [=, this] {
-    const auto found = sequences_.find(sequence);
-    if (found == sequences_.end()) return;
+    if (!sequences_.contains(sequence)) return;
     computed(fresh, depth, cost_s);
-    decode(sequence, toy_answer(*prompt, found->second), 0, on_token, done);
+    compute(sequence, prompt, depth + fresh, computed, done);
   });
 }
 

@@ -79,6 +79,8 @@ class ToyWorker {
 
  private:
   void keep();
+  void compute(std::uint64_t sequence, std::shared_ptr<const Prompt> prompt, std::uint32_t depth,
+               std::function<void(std::uint32_t, std::uint32_t, double)> computed, Thunk done);
   void decode(std::uint64_t sequence, std::vector<Token> answer, std::uint32_t index,
               std::function<void(std::uint32_t, Token)> on_token, Thunk done);
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <queue>
 #include <string>
 #include <tuple>
@@ -49,6 +50,8 @@ struct SimulationOptions {
   std::uint32_t requests = 6;
   Faults faults;
   Sabotage sabotage = Sabotage::none;
+  bool probes_everything = false;
+  std::optional<std::string> way;  // not the choice, but this: a peer's name, or "" for alone
 
   static SimulationOptions calm(std::uint64_t seed);
   static SimulationOptions with_faults(std::uint64_t seed);

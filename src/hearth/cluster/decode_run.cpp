@@ -98,12 +98,17 @@ DecodeRunAction DecodeRun::next(Instant now) {
 std::optional<DecodeRunAction> DecodeRun::next_import(Instant now) {
   if (is_importing_) return {};
   if (state_ == State::cancelling) return finish(Kind::cancelled);
+  // The next best peer is to be asked now; what is held here is imported then.
+  if (state_ == State::draining && over_kind_ == Kind::busy) return finish(Kind::busy);
   const kv::ReceiveAction action = receiver_.next();
   const auto* staged = std::get_if<kv::ImportStaged>(&action);
   const auto* held = std::get_if<kv::ImportHeld>(&action);
   if (staged || held) {
     is_importing_ = true;
-    import_deadline_ = now + kv::import_deadline(parameters_.patience, 1);
+    import_deadline_ =
+        ProgressDeadline(parameters_.patience,
+                         parameters_.worker_piece + parameters_.patience.chunk_import, now)
+            .when();
     if (held) return ImportChunk{held->index, nullptr, held->key};
     return ImportChunk{staged->index, staged->chunk, staged->chunk->header.key};
   }
@@ -114,10 +119,7 @@ std::optional<DecodeRunAction> DecodeRun::next_import(Instant now) {
 
 void DecodeRun::look_at_time(Instant now) {
   if (is_importing_ && now >= import_deadline_) {
-    stop_peer("the decoding worker did not import a chunk in time");
-    over_kind_ = Kind::worker_lost;
-    state_ = State::over;
-    return;
+    return on_worker_lost({Code::timed_out, "it did not import a chunk in time"});
   }
   if (!takes_chunks()) return;
   if (deadline_.passed(now)) {
@@ -264,17 +266,22 @@ void DecodeRun::on_import_refused(std::uint32_t index, Error error) {
   if (outcome_) return;
   CHECK(is_importing_);
   is_importing_ = false;
-  stop_peer("the decoding worker refused a chunk: " + error.message);
+  stop_peer({});
+  if (state_ != State::cancelling) {
+    reason_ = "the decoding worker refused a chunk: " + error.message;
+    state_ = State::over;
+  }
   receiver_.on_import_failed(index, std::move(error));
-  if (state_ != State::cancelling) state_ = State::over;
 }
 
 void DecodeRun::on_worker_lost(Error error) {
   if (outcome_ || state_ == State::over) return;
   is_importing_ = false;
-  stop_peer("the decoding worker was lost: " + error.message);
-  if (state_ != State::cancelling) over_kind_ = Kind::worker_lost;
-  if (state_ != State::cancelling) state_ = State::over;
+  stop_peer({});
+  if (state_ == State::cancelling) return;
+  reason_ = "the decoding worker was lost: " + error.message;
+  over_kind_ = Kind::worker_lost;
+  state_ = State::over;
 }
 
 void DecodeRun::cancel() {
@@ -286,7 +293,6 @@ void DecodeRun::cancel() {
 
 DecodeRunAction DecodeRun::finish(Kind kind) {
   const std::uint32_t committed = receiver_.committed_tokens();
-  if (kind == Kind::busy && committed > 0) kind = Kind::compute_rest;
   if (kind != Kind::complete) receiver_.cancel();
   outcome_ = DecodeRunOver{kind, committed, kind == Kind::complete ? "" : reason_, busy_for_,
                            lies_ >= parameters_.refusals_max};

@@ -35,6 +35,7 @@ struct DecodeRunParameters {
   std::uint32_t computed_from = 0;         // first token that the peer has to compute
   std::optional<PrefillCurve> remote, local;  // to see whether waiting is still worth it
   double tail_s = 0, local_queue_s = 0;
+  Duration worker_piece{};                 // other work that an import may have to wait for
   std::uint32_t refusals_max = 12;         // chunks that no honest peer sends
 };
 
@@ -55,7 +56,7 @@ struct DecodeRunOver {
   enum class Kind : std::uint8_t {
     complete,      // every chunk is in the worker
     compute_rest,  // the decode side computes from committed_tokens on
-    busy,          // the peer has no time: nothing has begun, take the next best
+    busy,          // the peer has no time: take the next best
     worker_lost,   // the decoding worker failed to import
     cancelled,
   };

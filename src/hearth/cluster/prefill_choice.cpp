@@ -191,7 +191,8 @@ std::string others_text(const Choice& choice) {
   }
   std::string reasons;
   for (const PrefillOption& option : choice.options) {
-    if (&option == choice.find_chosen()) continue;
+    // Where nobody can decode, the peers do not matter.
+    if (&option == choice.find_chosen() || (!choice.chosen && !option.is_alone())) continue;
     reasons += fmt::format("{}{}: {}", reasons.empty() ? "; " : ", ",
                            option.is_alone() ? option.decode : option.prefill, option.excluded);
   }

@@ -36,7 +36,7 @@ TEST(FadingMean, IsUnknownBeforeTheFirstAndLongAfterTheLastObservation) {
 
 TEST(FadingMean, IgnoresWhatIsNoMeasurement) {
   FadingMean rate;
-  for (const double value : {0.0, -1.0, 1e300, std::nan(""), INFINITY}) rate.observe(value, at_s(0));
+  for (const double value : {0.0, -1.0, 1e300, std::nan(""), HUGE_VAL}) rate.observe(value, at_s(0));
   EXPECT_EQ(rate.count(), 0u);
 }
 

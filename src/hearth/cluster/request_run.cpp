@@ -8,6 +8,11 @@
 #include "hearth/base/check.h"
 
 namespace hearth::cluster {
+namespace {
+
+constexpr std::uint32_t pause_doublings_max = 3;
+
+}  // namespace
 
 RequestRun::RequestRun(RequestParameters parameters, Instant deadline)
     : parameters_(parameters), deadline_(deadline) {}
@@ -35,6 +40,7 @@ RequestAction RequestRun::next(Instant now) {
 void RequestRun::on_chosen(std::optional<std::string> peer) {
   if (state_ != State::choosing) return;
   was_told_ = false;
+  pauses_ = 0;
   if (peer && hand_offs_ < parameters_.hand_offs_max) {
     ++hand_offs_;
     peer_ = std::move(*peer);
@@ -46,7 +52,14 @@ void RequestRun::on_chosen(std::optional<std::string> peer) {
 }
 
 void RequestRun::on_cannot_choose(Error error, Instant now) {
-  if (state_ == State::choosing) on_decode_lost(std::move(error), now);
+  if (state_ != State::choosing) return;
+  trouble_ = std::move(error.message);
+  pause(now);
+}
+
+void RequestRun::pause(Instant now) {
+  not_before_ = now + parameters_.retry_pause * (1u << std::min(pauses_++, pause_doublings_max));
+  state_ = State::pausing;
 }
 
 void RequestRun::on_hand_off_over(const DecodeRunOver& over, Instant now) {
@@ -107,8 +120,7 @@ void RequestRun::on_decode_lost(Error error, Instant now) {
   hand_offs_ = 0;
   tried_peers_.clear();
   committed_tokens_ = 0;
-  not_before_ = now + parameters_.retry_pause * (1u << std::min(answers_ - 2, 8u));
-  state_ = State::pausing;
+  pause(now);
 }
 
 void RequestRun::cancel() { end(Error{Code::cancelled, "the client has left"}); }

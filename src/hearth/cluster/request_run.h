@@ -58,7 +58,9 @@ class RequestRun {
 
   // nothing: the decode side works alone.
   void on_chosen(std::optional<std::string> peer);
-  void on_cannot_choose(Error error, Instant now);  // no machine can decode; tried again
+  // No machine can decode now (starting, no free sequence). Nothing has begun, so it costs only
+  // time: chosen again until the deadline.
+  void on_cannot_choose(Error error, Instant now);
   void on_hand_off_over(const DecodeRunOver& over, Instant now);
   TokenVerdict on_token(std::uint32_t index, std::int32_t token);
   void on_generated();
@@ -75,6 +77,7 @@ class RequestRun {
 
  private:
   enum class State : std::uint8_t { choosing, handing_off, generating, pausing, over };
+  void pause(Instant now);
   void end(std::optional<Error> error);
 
   RequestParameters parameters_;
@@ -82,7 +85,7 @@ class RequestRun {
   State state_ = State::choosing;
   bool was_told_ = false;   // the action of this state was given out
   bool must_abort_ = false;
-  std::uint32_t answers_ = 1, hand_offs_ = 0, attempts_ = 0;
+  std::uint32_t answers_ = 1, hand_offs_ = 0, attempts_ = 0, pauses_ = 0;
   std::string peer_;
   std::set<std::string> tried_peers_;
   std::uint32_t committed_tokens_ = 0;
