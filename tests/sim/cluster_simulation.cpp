@@ -119,7 +119,7 @@ void ClusterSimulation::build() {
   for (Machine m = 1; m < options.machines; ++m) {
     // From six times faster to three times slower than the machine that decodes.
     const Speeds speeds = random_speeds(random, token_s * (0.15 + 2.85 * random.uniform() * random.uniform()));
-    const bool other_layout = m != liar && random.chance(0.1);
+    const bool other_layout = random.chance(0.1) && m != liar && !options.all_usable;
     peers_.push_back(
         std::make_unique<PrefillAgent>(world_, m, speeds, m == liar, other_layout));
     world_.link(0, m).bytes_per_s = world_.link(m, 0).bytes_per_s = 2e6 + 150e6 * random.uniform();
@@ -134,7 +134,7 @@ void ClusterSimulation::build() {
     peer->connect(*decode_, *coordinator_);
     peer->start();
   }
-  coordinator_->probe(random.chance(0.7) || options.probes_everything);
+  coordinator_->probe(random.chance(0.7) || options.all_usable);
 }
 
 void ClusterSimulation::add_clients() {

@@ -234,9 +234,11 @@ cluster::DecodeRunParameters Coordinator::parameters(const Prompt& prompt,
   out.chunk_tokens = toy_chunk_tokens;
   out.computed_from = std::min(held_by(peer, prompt), prompt.token_count() - 1);
   out.remote = rates_.prefill({peer, toy_model_name}, now);
+  out.local_queue_s = decode_.worker->queue_s();
   out.local = rates_.prefill({decode_.process.name, toy_model_name}, now);
   if (const auto byte_s = rates_.byte_s({peer, decode_.process.name}, now)) {
     out.patience.link_bytes_per_s = 1 / byte_s->value;
+    out.transfer_token_s = toy_kv_bytes_per_token * byte_s->value;
     out.tail_s = toy_chunk_tokens * toy_kv_bytes_per_token * byte_s->value;
   }
   if (out.remote) {
@@ -324,8 +326,7 @@ void Coordinator::on_token(RequestId id, std::uint32_t index, Token token) {
     if (index == 0) statistics_.first_token_s = seconds(world_.now() - request.decided);
     if (index == 0 && request.decision) {
       decisions_->on_finished(*request.decision, seconds(world_.now() - request.decided),
-                              request.as_chosen, request.as_chosen ? "as chosen" : "another way",
-                              world_.now());
+                              request.as_chosen, request.as_chosen ? "as chosen" : "another way");
     }
     request.client.token(token);
     if (world_.is_sabotaged(Sabotage::repeat_token) && index == 1) request.client.token(token);

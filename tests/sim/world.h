@@ -50,7 +50,7 @@ struct SimulationOptions {
   std::uint32_t requests = 6;
   Faults faults;
   Sabotage sabotage = Sabotage::none;
-  bool probes_everything = false;
+  bool all_usable = false;  // every peer is measured and has the layout
   std::optional<std::string> way;  // not the choice, but this: a peer's name, or "" for alone
 
   static SimulationOptions calm(std::uint64_t seed);

@@ -7,21 +7,19 @@
 namespace hearth::cluster {
 namespace {
 
-constexpr double unknown_error_share = 0.16;
-constexpr double error_share_min = 1e-6;  // a perfect prediction; a FadingMean wants more than 0
+constexpr double error_fade_share = 0.1;
+constexpr double error_share_max = 2;  // beyond this it is not a matter of degree
 constexpr double right_share = 0.1;
 
 Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 }  // namespace
 
-void PredictionError::observe(double predicted_s, double actual_s, Instant now) {
+void PredictionError::observe(double predicted_s, double actual_s) {
   if (predicted_s <= 0 || actual_s <= 0) return;
-  share_.observe(std::max(error_share_min, std::abs(actual_s / predicted_s - 1)), now);
-}
-
-double PredictionError::share() const {
-  return share_.count() == 0 ? unknown_error_share : share_.mean();
+  const double off = std::min(error_share_max, std::abs(actual_s / predicted_s - 1));
+  ++count_;
+  share_ += std::max(error_fade_share, 1.0 / count_) * (off - share_);
 }
 
 std::optional<double> Decision::actual_s() const {
@@ -80,13 +78,13 @@ void DecisionLog::count(const Decision& decision) {
 }
 
 void DecisionLog::on_finished(std::uint64_t id, double actual_s, bool as_chosen,
-                              std::string outcome, Instant now) {
+                              std::string outcome) {
   Decision* decision = find(id);
   if (!decision || !decision->chosen || decision->actual_s()) return;
   DecidedOption& option = decision->options[*decision->chosen];
   option.measured_s = actual_s;
   decision->outcome = std::move(outcome);
-  if (as_chosen && option.predicted_s) error_.observe(*option.predicted_s, actual_s, now);
+  if (as_chosen && option.predicted_s) error_.observe(*option.predicted_s, actual_s);
   count(*decision);
 }
 
@@ -94,7 +92,7 @@ void DecisionLog::on_failed(std::uint64_t id, std::string outcome) {
   if (Decision* decision = find(id)) decision->outcome = std::move(outcome);
 }
 
-void DecisionLog::on_shadow(std::uint64_t id, std::size_t option, double measured_s, Instant now) {
+void DecisionLog::on_shadow(std::uint64_t id, std::size_t option, double measured_s) {
   ++shadows_;
   shadow_s_ += measured_s;
   Decision* decision = find(id);
@@ -102,7 +100,7 @@ void DecisionLog::on_shadow(std::uint64_t id, std::size_t option, double measure
   const double regret_before_s = decision->regret_s().value_or(0);
   DecidedOption& tried = decision->options[option];
   tried.measured_s = measured_s;
-  if (tried.predicted_s) error_.observe(*tried.predicted_s, measured_s, now);
+  if (tried.predicted_s) error_.observe(*tried.predicted_s, measured_s);
   if (decision->actual_s()) summary_.regret_s += *decision->regret_s() - regret_before_s;
 }
 

@@ -21,11 +21,12 @@ inline constexpr std::size_t decisions_max = 1'000;
 // How far predictions were off, lately: the typical |actual / predicted - 1|.
 class PredictionError {
  public:
-  void observe(double predicted_s, double actual_s, Instant now);
-  double share() const;  // 0.16 while nothing is known
+  void observe(double predicted_s, double actual_s);
+  double share() const { return share_; }
 
  private:
-  FadingMean share_;
+  double share_ = 0.16;  // while nothing is known
+  std::uint32_t count_ = 0;
 };
 
 struct DecidedOption {
@@ -69,10 +70,9 @@ class DecisionLog {
   std::uint64_t add(std::string request, const Choice& choice);
   // Seconds to the first token. `as_chosen` false: another way was taken in the end (`outcome`
   // says which); such a time says nothing about the prediction, but counts as regret.
-  void on_finished(std::uint64_t id, double actual_s, bool as_chosen, std::string outcome,
-                   Instant now);
+  void on_finished(std::uint64_t id, double actual_s, bool as_chosen, std::string outcome);
   void on_failed(std::uint64_t id, std::string outcome);
-  void on_shadow(std::uint64_t id, std::size_t option, double measured_s, Instant now);
+  void on_shadow(std::uint64_t id, std::size_t option, double measured_s);
 
   // The option of decision `id` to run again by another way, now that it is over. Ask when nothing
   // else is to do; usually there is none.

@@ -5,8 +5,6 @@
 namespace hearth::cluster {
 namespace {
 
-const Instant now = Instant(std::chrono::hours(1));
-
 Choice sample_choice(double local_s, double remote_s, std::size_t chosen) {
   Choice out;
   out.options = {{.kind = OptionKind::local, .decode = "studio", .predicted_s = local_s},
@@ -27,7 +25,7 @@ TEST(DecisionLog, RegretIsWhatTheBestAlternativeWouldHaveSaved) {
     DecisionLog log(1);
     const auto id = log.add("r", sample_choice(c.local_s, c.remote_s, c.chosen));
     EXPECT_FALSE(log.decisions().back().regret_s());
-    log.on_finished(id, c.actual_s, true, "as chosen", now);
+    log.on_finished(id, c.actual_s, true, "as chosen");
     EXPECT_DOUBLE_EQ(*log.decisions().back().best_s(), c.best_s);
     EXPECT_DOUBLE_EQ(*log.decisions().back().regret_s(), c.regret_s);
     EXPECT_DOUBLE_EQ(log.summary().regret_s, c.regret_s);
@@ -37,8 +35,8 @@ TEST(DecisionLog, RegretIsWhatTheBestAlternativeWouldHaveSaved) {
 TEST(DecisionLog, AShadowCheckReplacesAPredictionByAMeasurement) {
   DecisionLog log(1);
   const auto id = log.add("r", sample_choice(60, 20, 1));
-  log.on_finished(id, 20, true, "as chosen", now);
-  log.on_shadow(id, 0, 12, now);
+  log.on_finished(id, 20, true, "as chosen");
+  log.on_shadow(id, 0, 12);
   EXPECT_DOUBLE_EQ(*log.decisions().back().regret_s(), 8);
   EXPECT_DOUBLE_EQ(log.summary().regret_s, 8);
 }
@@ -51,12 +49,12 @@ TEST(DecisionLog, ShadowChecksAreFewOnlyWhenIdleAndWithinTheirShareOfSeconds) {
   for (int i = 0; i < 2'000; ++i) {
     const auto id = log.add("r", sample_choice(12, 10, 1));
     EXPECT_FALSE(log.shadow_check(id, true));  // not over yet
-    log.on_finished(id, 10, true, "as chosen", now);
+    log.on_finished(id, 10, true, "as chosen");
     served_s += 10;
     EXPECT_FALSE(log.shadow_check(id, false));
     if (const auto option = log.shadow_check(id, true)) {
       EXPECT_EQ(*option, 0u);
-      log.on_shadow(id, *option, 12, now);
+      log.on_shadow(id, *option, 12);
       shadow_s += 12;
       ++checks;
     }
@@ -70,29 +68,29 @@ TEST(DecisionLog, ARoadThatIsMuchLongerIsNotWalkedForScience) {
   DecisionLog log(1, {.request_share_max = 1, .seconds_share_max = 1});
   for (int i = 0; i < 100; ++i) {
     const auto id = log.add("r", sample_choice(100, 10, 1));
-    log.on_finished(id, 10, true, "as chosen", now);
+    log.on_finished(id, 10, true, "as chosen");
     EXPECT_FALSE(log.shadow_check(id, true));
   }
 }
 
 TEST(DecisionLog, PredictionsThatAreOffWidenTheMargin) {
   DecisionLog log(1);
-  for (int i = 0; i < 20; ++i) log.on_finished(log.add("r", sample_choice(60, 20, 1)), 20, true, "", now);
+  for (int i = 0; i < 20; ++i) log.on_finished(log.add("r", sample_choice(60, 20, 1)), 20, true, "");
   const double exact = log.error_share();
-  for (int i = 0; i < 20; ++i) log.on_finished(log.add("r", sample_choice(60, 20, 1)), 30, true, "", now);
+  for (int i = 0; i < 20; ++i) log.on_finished(log.add("r", sample_choice(60, 20, 1)), 30, true, "");
   EXPECT_LT(exact, 0.01);
   EXPECT_GT(log.error_share(), 0.3);
   EXPECT_LT(choice_margin_s(60, exact), choice_margin_s(60, log.error_share()));
   // A way that was left says nothing about its prediction.
   const double before = log.error_share();
-  log.on_finished(log.add("r", sample_choice(60, 20, 1)), 200, false, "finished locally", now);
+  log.on_finished(log.add("r", sample_choice(60, 20, 1)), 200, false, "finished locally");
   EXPECT_EQ(log.error_share(), before);
 }
 
 TEST(DecisionLog, WritesOneObjectARequestAndForgetsTheOldest) {
   DecisionLog log(1);
   for (std::size_t i = 0; i < decisions_max + 5; ++i) {
-    log.on_finished(log.add("r" + std::to_string(i), sample_choice(60, 20, 1)), 22, true, "as chosen", now);
+    log.on_finished(log.add("r" + std::to_string(i), sample_choice(60, 20, 1)), 22, true, "as chosen");
   }
   const Json json = log.to_json();
   ASSERT_EQ(json.find("decisions")->as_array().size(), decisions_max);

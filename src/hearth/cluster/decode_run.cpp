@@ -56,6 +56,7 @@ DecodeRun::DecodeRun(Ticket ticket, const kv::AnnouncedChain& chain,
       parameters_(std::move(parameters)),
       receiver_(std::move(receiver)),
       began_(now),
+      last_arrival_(now),
       deadline_(parameters_.patience, Duration::zero(), now),
       done_tokens_(parameters_.computed_from) {}
 
@@ -74,6 +75,9 @@ RemoteProgress DecodeRun::progress(Instant now) const {
           .end_tokens = ticket_.token_count,
           .piece_tokens = parameters_.chunk_tokens,
           .elapsed_s = seconds(now - began_),
+          .received_tokens = std::max(received_tokens_, receiver_.committed_tokens()),
+          .transfer_token_s = parameters_.transfer_token_s,
+          .waiting_s = seconds(now - last_arrival_),
           .tail_s = parameters_.tail_s,
           .committed_tokens = receiver_.committed_tokens()};
 }
@@ -143,7 +147,7 @@ void DecodeRun::on_sign_of_life(Instant now) {
   if (state_ == State::asking) {
     // Its yes is late or lost, but it works.
     state_ = State::running;
-    began_ = now;
+    began_ = last_arrival_ = now;
   }
   if (state_ == State::running) deadline_.on_progress(next_piece(), now);
 }
@@ -210,6 +214,8 @@ std::expected<std::uint32_t, kv::Refusal> DecodeRun::on_body(kv::Reservation res
     return accepted;
   }
   done_tokens_ = std::max(done_tokens_, end);
+  received_tokens_ = std::max(received_tokens_, end);
+  last_arrival_ = now;
   on_sign_of_life(now);
   return accepted;
 }

@@ -34,7 +34,7 @@ struct DecodeRunParameters {
   std::uint32_t chunk_tokens = 1'024;
   std::uint32_t computed_from = 0;         // first token that the peer has to compute
   std::optional<PrefillCurve> remote, local;  // to see whether waiting is still worth it
-  double tail_s = 0, local_queue_s = 0;
+  double transfer_token_s = 0, tail_s = 0, local_queue_s = 0;
   Duration worker_piece{};                 // other work that an import may have to wait for
   std::uint32_t refusals_max = 12;         // chunks that no honest peer sends
 };
@@ -131,10 +131,10 @@ class DecodeRun {
   kv::ChunkReceiver receiver_;
   State state_ = State::asking;
   bool was_asked_ = false, tell_peer_ = false, is_importing_ = false;
-  Instant began_;
+  Instant began_, last_arrival_;
   ProgressDeadline deadline_;
   Instant import_deadline_{};
-  std::uint32_t done_tokens_ = 0;
+  std::uint32_t done_tokens_ = 0, received_tokens_ = 0;
   std::uint32_t lies_ = 0;
   std::string reason_;
   DecodeRunOver::Kind over_kind_ = DecodeRunOver::Kind::compute_rest;

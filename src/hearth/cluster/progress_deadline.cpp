@@ -14,6 +14,12 @@ Duration patience_for(kv::SyncParameters patience, Duration next_piece) {
   return kv::producer_deadline(patience);
 }
 
+// How many times longer than predicted it takes so far. Below 1 nothing is wrong: it is between two
+// pieces.
+double pace(double actual_s, double predicted_s) {
+  return predicted_s > 0 ? std::max(1.0, actual_s / predicted_s) : 1.0;
+}
+
 }  // namespace
 
 ProgressDeadline::ProgressDeadline(const kv::SyncParameters& patience, Duration next_piece,
@@ -25,16 +31,19 @@ void ProgressDeadline::on_progress(Duration next_piece, Instant now) {
 }
 
 std::optional<double> remote_remaining_s(const RemoteProgress& at, const PrefillCurve& remote) {
+  const std::uint32_t piece = std::max(1u, at.piece_tokens);
   const std::uint32_t done = std::clamp(at.done_tokens, at.first_token, at.end_tokens);
-  const std::uint32_t next_piece_end =
-      std::min(at.end_tokens, done + std::max(1u, at.piece_tokens));
-  const auto until_next = remote.seconds(next_piece_end - at.first_token, at.first_token);
+  const std::uint32_t received = std::min(at.received_tokens, at.end_tokens);
+  const std::uint32_t next_end = std::min(at.end_tokens, done + piece);
+  const auto until_next = remote.seconds(next_end - at.first_token, at.first_token);
+  const auto next_piece = remote.seconds(next_end - done, done);
   const auto left = remote.seconds(at.end_tokens - done, done);
-  if (!until_next || !left) return {};
-  // Below 1 nothing is wrong: it is between two pieces.
-  const double pace =
-      until_next->value > 0 ? std::max(1.0, at.elapsed_s / until_next->value) : 1.0;
-  return left->value * pace + at.tail_s;
+  if (!until_next || !next_piece || !left) return {};
+  const double compute_s = left->value * pace(at.elapsed_s, until_next->value);
+  const double piece_s = piece * at.transfer_token_s;
+  const double transfer_s = (at.end_tokens - received) * at.transfer_token_s *
+                            pace(at.waiting_s, piece_s + next_piece->value);
+  return std::max(compute_s, transfer_s) + at.tail_s;
 }
 
 bool should_finish_locally(const RemoteProgress& at, const std::optional<PrefillCurve>& remote,

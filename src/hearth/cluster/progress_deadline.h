@@ -35,12 +35,16 @@ struct RemoteProgress {
   std::uint32_t end_tokens = 0;
   std::uint32_t piece_tokens = 1;   // progress comes in pieces of so many
   double elapsed_s = 0;             // since it began
-  double tail_s = 0;                // from the end of the computation to the first token
+  std::uint32_t received_tokens = 0;   // arrived here
+  double transfer_token_s = 0;         // the link's part for one token
+  double waiting_s = 0;                // since something arrived
+  double tail_s = 0;                   // from the last arrival to the first token
   std::uint32_t committed_tokens = 0;  // from where the decode side would go on
 };
 
-// Seconds left, if it goes on at the pace it has shown: silence beyond the predicted time of the
-// next piece counts as slowness. Nothing when the curve does not reach.
+// Seconds left, if it goes on at the pace it has shown: computing and sending at the same time, and
+// silence beyond the predicted time of the next piece counts as slowness. Nothing when the curve
+// does not reach.
 std::optional<double> remote_remaining_s(const RemoteProgress& at, const PrefillCurve& remote);
 
 // The rule: take what is committed and compute the rest here. False when anything is unknown.

@@ -57,6 +57,14 @@ TEST(FinishLocally, WhenTheRestIsPredictedToBeShorterHere) {
   }
 }
 
+TEST(FinishLocally, WhenAllIsComputedAndTheLinkCrawls) {
+  RemoteProgress at{.done_tokens = 10'000, .end_tokens = 10'000, .piece_tokens = 1'000, .elapsed_s = 30,
+                    .received_tokens = 2'000, .transfer_token_s = 0.001, .waiting_s = 0.5, .committed_tokens = 2'000};
+  EXPECT_FALSE(should_finish_locally(at, fast, slow));
+  at.waiting_s = 10;
+  EXPECT_TRUE(should_finish_locally(at, fast, slow));
+}
+
 TEST(FinishLocally, AQueueHereSpeaksForWaiting) {
   const RemoteProgress at{.done_tokens = 0, .end_tokens = 1'000, .piece_tokens = 1'000, .elapsed_s = 5};
   EXPECT_TRUE(should_finish_locally(at, fast, slow, 0));

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "hearth/base/log.h"
+#include "hearth/cluster/supervisor.h"
 
 namespace hearth::node {
 namespace {
@@ -14,15 +14,6 @@ constexpr Duration call_deadline = std::chrono::seconds(120);
 constexpr Duration look_interval = std::chrono::milliseconds(100);
 // A socket breaks a moment before its process is gone.
 constexpr Duration suspicion_max = std::chrono::seconds(2);
-constexpr Duration pause_min = std::chrono::milliseconds(500);
-constexpr Duration pause_max = std::chrono::seconds(30);
-// A worker that lived so long did not die of how it was started.
-constexpr Duration long_life = std::chrono::seconds(60);
-
-Duration pause_after(std::uint32_t deaths_in_a_row) {
-  if (deaths_in_a_row <= 1) return Duration::zero();
-  return std::min(pause_max, pause_min * (1u << std::min(deaths_in_a_row - 2, 16u)));
-}
 
 }  // namespace
 
@@ -92,11 +83,21 @@ std::uint32_t WorkerKeeper::restarts() const {
 }
 
 void WorkerKeeper::keep() {
-  std::uint32_t deaths_in_a_row = 0;
-  for (std::uint32_t life = 0; !stop_.stop_requested(); ++life) {
-    const Instant began = std::chrono::steady_clock::now();
+  cluster::Supervisor supervisor;
+  while (!stop_.stop_requested()) {
+    const cluster::SupervisorAction action = supervisor.next(std::chrono::steady_clock::now());
+    if (const auto* until = std::get_if<cluster::PauseUntil>(&action)) {
+      if (!pause(until->when - std::chrono::steady_clock::now())) return;
+      continue;
+    }
+    const std::uint32_t life = std::get<cluster::StartProcess>(action).life;
+    {
+      const std::lock_guard hold(mutex_);
+      restarts_ = supervisor.restarts();
+    }
     auto process = start_process(life);
     auto worker = process ? open(**process) : std::unexpected(process.error());
+    std::string how;
     if (!worker) {
       if (stop_.stop_requested()) return;
       if (life == 0) {
@@ -105,19 +106,18 @@ void WorkerKeeper::keep() {
         changed_.notify_all();
         return;
       }
-      log_error("the worker could not be started: " + worker.error().message);
+      how = worker.error().message;
+      log_error("the worker could not be started: " + how);
     } else {
+      supervisor.on_running();
       show(*worker);
       watch(**process, *worker);
       show(nullptr);
       if (stop_.stop_requested()) return;
-      log_error(fmt::format("worker {} was {}", (*worker)->pid, (*process)->how_it_ended()));
+      how = (*process)->how_it_ended();
+      log_error(fmt::format("worker {} was {}", (*worker)->pid, how));
     }
-    const bool lived_long = worker && std::chrono::steady_clock::now() - began >= long_life;
-    deaths_in_a_row = lived_long ? 1 : deaths_in_a_row + 1;
-    if (!pause(pause_after(deaths_in_a_row))) return;
-    const std::lock_guard hold(mutex_);
-    ++restarts_;
+    supervisor.on_ended(std::move(how), std::chrono::steady_clock::now());
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // Keeps one worker process running: starts it, watches it, starts it again when it dies, at once
-// the first time and with growing pauses (0.5 s to 30 s) after that. One thread ("worker_keeper")
-// owns the process.
+// the first time and with growing pauses after that (cluster/supervisor.h decides when). One thread
+// ("worker_keeper") owns the process.
 //
 // Thread-safe. A worker that cannot be started the first time is an error of start(); later ones
 // are logged and tried again for as long as this lives.
