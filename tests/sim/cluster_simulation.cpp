@@ -184,6 +184,9 @@ void ClusterSimulation::schedule_faults() {
     if (kind != 1) world_.link(0, peer).cut_until = until;
     if (kind != 2) world_.link(peer, 0).cut_until = until;
   });
+  at_some_moment(faults.sleeps, [this, any_peer] {
+    world_.sleep(any_peer().process.machine, world_.up_to(std::chrono::seconds(40)));
+  });
   at_some_moment(faults.slow_links, [this, any_peer] {
     const Machine peer = any_peer().process.machine;
     const Instant until = world_.now() + world_.up_to(std::chrono::seconds(30));

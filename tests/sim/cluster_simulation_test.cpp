@@ -1,9 +1,10 @@
 #include "tests/sim/cluster_simulation.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
-#include <iostream>
 
 namespace hearth::sim {
 namespace {
@@ -30,6 +31,12 @@ std::string replay_command(std::uint64_t seed) {
 struct Sums {
   std::uint64_t answered = 0, failed = 0, left = 0, completed = 0, fallbacks = 0, busy = 0,
                 tickets = 0, chunks = 0, restarts = 0, remote = 0, alone = 0, decisions = 0, right = 0;
+  std::string text() const {
+    return fmt::format("{} answered, {} failed, {} left; hand-offs: {} whole, {} in part, {} busy; "
+                       "refused: {} tickets, {} chunks; {} worker restarts",
+                       answered, failed, left, completed, fallbacks, busy, tickets, chunks,
+                       restarts);
+  }
   void add(const SimulationReport& r) {
     answered += r.answered;
     failed += r.failed;
@@ -56,10 +63,7 @@ TEST(ClusterSimulation, WhateverFailsEveryRequestEndsRightAndNothingIsLeft) {
     ASSERT_EQ(report.violation, "") << replay_command(seed);
     sums.add(report);
   }
-  std::cout << sums.answered << " answered, " << sums.failed << " failed, " << sums.left
-            << " left; hand-offs: " << sums.completed << " whole, " << sums.fallbacks
-            << " in part, " << sums.busy << " busy; refused: " << sums.tickets << " tickets, "
-            << sums.chunks << " chunks; " << sums.restarts << " worker restarts\n";
+  std::puts(sums.text().c_str());
   if (last - first + 1 < seeds_default) return;
   // Faults did happen, and nearly every request got through them.
   EXPECT_GE(sums.answered, (sums.answered + sums.failed) * 95 / 100);

@@ -207,7 +207,7 @@ void DecodeAgent::on_put(const std::string& from, const cluster::TicketUse& use,
               if (!outcome) {
                 ++refused_chunks;
                 if (world_.is_sabotaged(Sabotage::trust_everybody)) {
-                  worker->import(find(id)->sequence, *find(id)->prompt, *body, [] {});
+                  worker->import(find(id)->sequence, *find(id)->prompt, *body, [](bool) {});
                 }
               }
               answer(outcome);
@@ -245,18 +245,23 @@ void DecodeAgent::import(WorkId id, const cluster::ImportChunk& import) {
   const auto hand_off = work.run->run.ticket().id;
   kv::SharedChunk chunk = import.chunk ? import.chunk : store.find(import.key);
   if (!chunk) return work.run->run.on_held_lost(import.index, import.key);
-  const auto imported = [this, id, hand_off, index = import.index] {
+  const auto imported = [this, id, hand_off, index = import.index, key = import.key](bool is_taken) {
+    if (!is_taken) store.chunks.erase(key);
     Run* run = find_run(id, hand_off);
     if (!run) return;
-    run->run.on_imported(index, world_.now());
+    if (is_taken) {
+      run->run.on_imported(index, world_.now());
+    } else {
+      run->run.on_import_refused(index, {Code::corrupt, "not the KV of this model"});
+    }
     pump(id);
   };
   if (worker->chunk_count(work.sequence) > import.index) {
     // In the sequence already, from an earlier hand-off of the same work.
-    return world_.at(Duration::zero(), process, imported);
+    return world_.at(Duration::zero(), process, [imported] { imported(true); });
   }
   if (world_.is_sabotaged(Sabotage::import_twice) && import.index == 1) {
-    worker->import(work.sequence, *work.prompt, *chunk, [] {});
+    worker->import(work.sequence, *work.prompt, *chunk, [](bool) {});
   }
   worker->import(work.sequence, *work.prompt, *chunk, imported);
 }
@@ -297,7 +302,11 @@ void DecodeAgent::import_stored(WorkId id) {
   const kv::SharedChunk chunk =
       count < work->prompt->keys.size() ? store.find(work->prompt->keys[count]) : nullptr;
   if (chunk) {
-    return worker->import(work->sequence, *work->prompt, *chunk, [this, id] { import_stored(id); });
+    return worker->import(work->sequence, *work->prompt, *chunk,
+                          [this, id, key = chunk->header.key](bool is_taken) {
+                            if (!is_taken) store.chunks.erase(key);
+                            import_stored(id);
+                          });
   }
   const auto if_there = [this, id](auto report) {
     Work* its = find(id);

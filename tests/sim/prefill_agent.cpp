@@ -205,18 +205,20 @@ void PrefillAgent::send_query(const Run& run, const kv::QueryMissing& query) {
               gone);
 }
 
-// A liar's chunks: under a key that does not follow, with other bytes than the digest says, or an
-// honest chunk of something that nobody asked for.
-kv::SharedChunk PrefillAgent::as_sent(const kv::SharedChunk& chunk) {
-  if (!is_liar_ || world_.random().chance(0.3)) return chunk;
+// A liar's chunks: under a key that does not follow, with other bytes than the digest says, with
+// bytes that are no KV, or an honest chunk of something that nobody asked for.
+kv::SharedChunk PrefillAgent::as_sent(const kv::SharedChunk& chunk, const Prompt& prompt,
+                                      std::uint32_t index) {
+  if (!lies()) return chunk;
   kv::Chunk out;
   out.header = chunk->header;
   out.payload = Buffer::create(chunk->payload.size()).value();
   std::memcpy(out.payload.data(), chunk->payload.data(), chunk->payload.size());
-  switch (world_.random().below(4)) {
+  switch (world_.random().below(5)) {
     case 0: out.payload.data()[0] ^= std::byte{1}; break;
     case 1: out.header.tokens[0] ^= 1; break;
     case 2: out.header.range.begin += toy_chunk_tokens; out.header.range.end += toy_chunk_tokens; break;
+    case 3: return make_toy_chunk(prompt, index, 8);
     default: {
       std::vector<Token> other(chunk->header.tokens);
       other.push_back(7);
@@ -253,7 +255,7 @@ void PrefillAgent::send_put(const Id& id, const kv::PutChunk& put) {
   const auto bytes =
       static_cast<std::uint64_t>(chunk->header.range.count() * toy_kv_bytes_per_token);
   world_.call(process, decode_->process, bytes,
-              [=, this, sent = as_sent(chunk)](const World::Delivery& delivery) {
+              [=, this, sent = as_sent(chunk, *run.prompt, put.index)](const World::Delivery& delivery) {
                 decode_->on_put(process.name, use, sent, delivery, [=, this](auto outcome) {
                   delivery.reply(for_run(which, [=](Run& its) { report(its, outcome); }));
                 });
@@ -262,6 +264,7 @@ void PrefillAgent::send_put(const Id& id, const kv::PutChunk& put) {
 }
 
 void PrefillAgent::send_progress(const Run& run, std::uint32_t done_tokens) {
+  if (lies()) done_tokens = static_cast<std::uint32_t>(world_.random().below(300));
   const auto use = use_of(run);
   const auto acknowledged =
       for_run(hand_off_of(run), [this](Run& its) { its.run.on_acknowledged(world_.now()); });
@@ -275,11 +278,13 @@ void PrefillAgent::send_progress(const Run& run, std::uint32_t done_tokens) {
 
 void PrefillAgent::send_closing(const Run& run, const cluster::ClosingManifest& manifest) {
   const auto use = use_of(run);
+  cluster::ClosingManifest sent = manifest;
+  if (lies()) sent.token_count += 1;
   const auto acknowledged =
       for_run(hand_off_of(run), [this](Run& its) { its.run.on_acknowledged(world_.now()); });
   world_.call(process, decode_->process, small_message_bytes,
               [=, this](const World::Delivery& delivery) {
-                decode_->on_closing(process.name, use, manifest);
+                decode_->on_closing(process.name, use, sent);
                 delivery.reply(acknowledged);
               });
 }

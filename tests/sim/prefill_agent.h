@@ -60,7 +60,8 @@ class PrefillAgent {
   void unpin(const Run& run);
   void close(const Id& id, const cluster::PrefillRunOver& over);
   cluster::TicketUse use_of(const Run& run) const;
-  kv::SharedChunk as_sent(const kv::SharedChunk& chunk);
+  kv::SharedChunk as_sent(const kv::SharedChunk& chunk, const Prompt& prompt, std::uint32_t index);
+  bool lies() { return is_liar_ && world_.random().chance(0.3); }
   struct HandOff {
     Id id;
     std::uint32_t attempt;

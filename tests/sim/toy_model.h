@@ -40,15 +40,17 @@ struct Prompt {
   std::uint32_t end_of(std::size_t chunks) const { return chunks == 0 ? 0 : ranges[chunks - 1].end; }
 };
 
-inline kv::SharedChunk make_toy_chunk(const Prompt& prompt, std::uint32_t index) {
+// `payload_bytes`: other than a key's are no KV that an engine takes.
+inline kv::SharedChunk make_toy_chunk(const Prompt& prompt, std::uint32_t index,
+                                      std::size_t payload_bytes = sizeof(Digest256)) {
   kv::ChunkOrigin origin;
   origin.layout = toy_layout();
   origin.parent = index == 0 ? model::root_key(toy_layout()) : prompt.keys[index - 1];
   origin.begin = prompt.ranges[index].begin;
   origin.tokens.assign(prompt.tokens.begin() + prompt.ranges[index].begin,
                        prompt.tokens.begin() + prompt.ranges[index].end);
-  Buffer payload = Buffer::create(sizeof(Digest256)).value();
-  std::memcpy(payload.data(), prompt.keys[index].digest.bytes.data(), sizeof(Digest256));
+  Buffer payload = Buffer::create(payload_bytes).value();
+  std::memcpy(payload.data(), prompt.keys[index].digest.bytes.data(), payload_bytes);
   return std::make_shared<const kv::Chunk>(
       kv::make_chunk(std::move(origin), std::move(payload)).value());
 }

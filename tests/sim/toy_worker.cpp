@@ -87,7 +87,10 @@ std::size_t ToyWorker::chunk_count(std::uint64_t sequence) const {
 }
 
 void ToyWorker::import(std::uint64_t sequence, const Prompt& prompt, const kv::Chunk& chunk,
-                       Thunk done) {
+                       std::function<void(bool)> done) {
+  if (chunk.payload.size() != sizeof(Digest256)) {
+    return work(speeds.import_s, [done = std::move(done)] { done(false); });
+  }
   const kv::ChunkKey key = kv_of(chunk);
   work(speeds.import_s, [this, sequence, &prompt, key, done = std::move(done)] {
     const auto found = sequences_.find(sequence);
@@ -98,7 +101,7 @@ void ToyWorker::import(std::uint64_t sequence, const Prompt& prompt, const kv::C
       }
       keys.push_back(key);
     }
-    done();
+    done(true);
   });
 }
 

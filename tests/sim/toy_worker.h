@@ -66,8 +66,10 @@ class ToyWorker {
   bool has(std::uint64_t sequence) const { return sequences_.contains(sequence); }
   std::size_t open_count() const { return sequences_.size(); }
   std::size_t chunk_count(std::uint64_t sequence) const;
-  // The chunk is appended; `prompt` is only for the check that nothing is out of place.
-  void import(std::uint64_t sequence, const Prompt& prompt, const kv::Chunk& chunk, Thunk done);
+  // The chunk is appended, or refused: `done` is told. `prompt` is only for the check that nothing
+  // is out of place.
+  void import(std::uint64_t sequence, const Prompt& prompt, const kv::Chunk& chunk,
+              std::function<void(bool is_taken)> done);
   // Computes what the sequence lacks, then the answer. `computed` gets new tokens, depth, seconds.
   void generate(std::uint64_t sequence, std::shared_ptr<const Prompt> prompt,
                 std::function<void(std::uint32_t, std::uint32_t, double)> computed,

@@ -42,6 +42,7 @@ SimulationOptions SimulationOptions::with_faults(std::uint64_t seed) {
   f.prefill_agent_crashes = few(4);
   f.prefill_worker_crashes = few(4);
   f.evictions = few(10);
+  f.sleeps = few(2);
   f.leaving_clients = sometimes(0.5);
   f.has_liar = random.chance(0.15);
   return out;
@@ -54,9 +55,16 @@ void World::at(Duration delay, Thunk event) {
 }
 
 void World::at(Duration delay, const Process& process, Thunk event) {
-  at(delay, [&process, life = process.life, event = std::move(event)] {
-    if (process.is_up && process.life == life) event();
+  at(delay, [this, &process, life = process.life, event = std::move(event)] {
+    happen(process, life, event);
   });
+}
+
+void World::happen(const Process& process, std::uint64_t life, const Thunk& event) {
+  if (!process.is_up || process.life != life) return;
+  const Duration asleep = awake_at_[process.machine] - now_;
+  if (asleep <= Duration::zero()) return event();
+  at(asleep, [this, &process, life, event] { happen(process, life, event); });
 }
 
 void World::violate(const std::string& what) {
@@ -84,7 +92,10 @@ void World::carry(Machine from, Machine to, std::uint64_t bytes, const Thunk& ar
                                          std::chrono::duration<double>(static_cast<double>(bytes) / rate));
   way.free_at = std::max(way.free_at, now_) + wire;
   // Unequal delays: what was sent later may arrive earlier.
-  at(way.free_at - now_ + std::chrono::microseconds(100) + up_to(faults.delay_max), arrive);
+  at(way.free_at - now_ + std::chrono::microseconds(100) + up_to(faults.delay_max),
+     [this, to, arrive] {
+       if (now_ >= awake_at_[to]) arrive();
+     });
 }
 
 void World::call(const Process& from, const Process& to, std::uint64_t bytes,

@@ -39,6 +39,7 @@ struct Faults {
   int decode_agent_crashes = 0, decode_worker_crashes = 0, coordinator_crashes = 0;
   int prefill_agent_crashes = 0, prefill_worker_crashes = 0;
   int evictions = 0;
+  int sleeps = 0;  // a laptop that is closed and opened again
   double leaving_clients = 0;
   bool has_liar = false;
   double lost_in_crash = 0.3;  // stored chunks that were not on disk yet
@@ -103,6 +104,8 @@ class World {
     Instant slow_until{};
   };
   Link& link(Machine from, Machine to) { return links_[{from, to}]; }
+  // Its processes live on and do nothing; what is sent to it is lost.
+  void sleep(Machine machine, Duration how_long) { awake_at_[machine] = now_ + how_long; }
 
  private:
   struct Scheduled {
@@ -113,7 +116,8 @@ class World {
       return std::tie(at, order) > std::tie(other.at, other.order);
     }
   };
-  // Nothing: it is lost.
+  void happen(const Process& process, std::uint64_t life, const Thunk& event);
+  // Or loses it.
   void carry(Machine from, Machine to, std::uint64_t bytes, const Thunk& arrive);
 
   SimulationOptions options_;
@@ -122,6 +126,7 @@ class World {
   std::uint64_t order_ = 0, event_count_ = 0;
   std::priority_queue<Scheduled> events_;
   std::map<std::pair<Machine, Machine>, Link> links_;
+  std::map<Machine, Instant> awake_at_;
   std::string violation_;
 };
 
