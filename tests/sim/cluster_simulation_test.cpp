@@ -115,6 +115,19 @@ TEST(ClusterSimulation, TheChoiceIsWithinTenPercentOfTheBestWayInNearlyEveryClus
   EXPECT_GE(remote_is_best, static_cast<int>(clusters / 5));
 }
 
+TEST(ClusterSimulation, ACancelReachesThePrefillSideWithinARoundTrip) {
+  std::uint64_t left = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SimulationOptions options = SimulationOptions::calm(seed);
+    options.faults.leaving_clients = 1;
+    options.checks_cancel = true;
+    const SimulationReport report = ClusterSimulation(options).run();
+    ASSERT_EQ(report.violation, "") << seed;
+    left += report.left;
+  }
+  EXPECT_GE(left, 100u);
+}
+
 TEST(ClusterSimulation, IsTheSameForTheSameSeed) {
   for (const std::uint64_t seed : {3u, 17u, 99u}) {
     EXPECT_EQ(ClusterSimulation(SimulationOptions::with_faults(seed)).run(),

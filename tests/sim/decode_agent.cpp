@@ -12,6 +12,8 @@ namespace {
 
 using Kind = cluster::DecodeRunOver::Kind;
 
+constexpr Duration cancel_time_max = std::chrono::milliseconds(10);
+
 kv::SharedChunk damaged_copy(const kv::SharedChunk& chunk) {
   kv::Chunk out;
   out.header = chunk->header;
@@ -119,6 +121,11 @@ void DecodeAgent::pump(WorkId id) {
                    attempt = ticket.attempt](const World::Delivery&) {
                     peer->on_cancel(from, hand_off, attempt);
                   });
+      if (world_.options().checks_cancel) {
+        world_.at(cancel_time_max, [this, peer = run.peer, hand_off = ticket.id] {
+          if (peer->is_running(hand_off)) world_.violate("a cancelled prefill goes on");
+        });
+      }
     } else if (const auto* wait = std::get_if<cluster::WaitForReport>(&action)) {
       if (wait->until == Instant::max() || run.wake == wait->until) return;
       run.wake = wait->until;

@@ -30,6 +30,8 @@ class PrefillAgent {
                              const std::shared_ptr<const Prompt>& prompt);
   void on_cancel(const std::string& from, const cluster::HandOffId& id, std::uint32_t attempt);
 
+  bool is_running(const cluster::HandOffId& id) const { return runs_.contains(id); }
+
   void announce();  // again every few seconds, while the simulation is open
   void check() const;
   void check_end() const;

@@ -54,6 +54,7 @@ struct SimulationOptions {
   bool all_usable = false;  // every peer is measured and has the layout
   std::optional<std::string> way;  // not the choice, but this: a peer's name, or "" for alone
 
+  bool checks_cancel = false;      // a cancelled prefill ends within a round trip: in calm networks
   static SimulationOptions calm(std::uint64_t seed);
   static SimulationOptions with_faults(std::uint64_t seed);
 };

@@ -7,6 +7,7 @@
 namespace hearth::cluster {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const Instant start = Instant(std::chrono::hours(1));
@@ -83,6 +84,27 @@ TEST(PrefillRun, FreesEverythingByItselfWhenTheDecodeSideIsNotHeardOf) {
   ASSERT_TRUE(over.error);
   EXPECT_NE(over.error->message.find("30 s"), std::string::npos);
   EXPECT_FALSE(over.tell_peer);
+}
+
+TEST(PrefillRun, EveryReplyOfTheDecodeSideRenewsTheLease) {
+  Side side;
+  side.answer_query();
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    side.compute(i);
+    side.expect<SendProgress>();  // lost: no reply
+    const auto put = side.expect<kv::PutChunk>();
+    side.run.on_put_progress(put.attempt, side.now);
+    side.now += milliseconds(1'500);
+    side.run.on_put_failed(put.attempt, kv::PutFailure::busy, {Code::resource_exhausted, "full"}, side.now);
+    side.now = side.expect<WaitForReport>().until;
+    const auto again = side.expect<kv::PutChunk>();
+    side.now += milliseconds(1'500);
+    side.run.on_stored(again.attempt, side.now);
+    EXPECT_TRUE(std::holds_alternative<WaitForReport>(side.run.next(side.now)) || i == 2);
+    side.now += seconds(29);
+    if (i < 2) side.run.on_computed(side.chain.ranges()[i].end, side.now);
+    EXPECT_FALSE(side.run.is_over()) << i;
+  }
 }
 
 TEST(PrefillRun, AComputationWithoutChunksKeepsGoing) {

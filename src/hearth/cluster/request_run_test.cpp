@@ -150,6 +150,20 @@ TEST(RequestRun, WaitsForAMachineThatIsStartingUntilTheDeadline) {
   EXPECT_LT(choices, 100);
 }
 
+TEST(RequestRun, ANewAnswerMayAskEveryPeerAgain) {
+  RequestRun run = fresh();
+  expect<ChooseWay>(run);
+  run.on_chosen("a");
+  EXPECT_EQ(expect<StartHandOff>(run).attempt, 1u);
+  run.on_hand_off_over({.kind = Kind::worker_lost, .reason = "the worker has died"}, start);
+  expect<AbortWork>(run);
+  expect<WaitRequest>(run);
+  EXPECT_TRUE(run.tried_peers().empty());
+  expect<ChooseWay>(run, start + seconds(1));
+  run.on_chosen("a");
+  EXPECT_EQ(expect<StartHandOff>(run, start + seconds(1)).attempt, 2u);
+}
+
 TEST(RequestRun, StopsWhateverRunsWhenTheClientLeavesOrTimeIsUp) {
   for (const bool leaves : {true, false}) {
     RequestRun run = fresh();
