@@ -38,7 +38,8 @@ class ClusterSimulation::Client {
   enum class End : std::uint8_t { open, answered, failed, left };
 
   Client(ClusterSimulation& simulation, std::vector<Token> prompt)
-      : simulation_(simulation), world_(simulation.world_),
+      : simulation_(simulation),
+        world_(simulation.world_),
         prompt_(std::make_shared<const Prompt>(Prompt::of(std::move(prompt)))),
         expected_(toy_answer(*prompt_, {})) {}
 
@@ -118,10 +119,10 @@ void ClusterSimulation::build() {
   const Machine liar = options.faults.has_liar ? 1 : options.machines;
   for (Machine m = 1; m < options.machines; ++m) {
     // From six times faster to three times slower than the machine that decodes.
-    const Speeds speeds = random_speeds(random, token_s * (0.15 + 2.85 * random.uniform() * random.uniform()));
+    const Speeds speeds =
+        random_speeds(random, token_s * (0.15 + 2.85 * random.uniform() * random.uniform()));
     const bool other_layout = random.chance(0.1) && m != liar && !options.all_usable;
-    peers_.push_back(
-        std::make_unique<PrefillAgent>(world_, m, speeds, m == liar, other_layout));
+    peers_.push_back(std::make_unique<PrefillAgent>(world_, m, speeds, m == liar, other_layout));
     world_.link(0, m).bytes_per_s = world_.link(m, 0).bytes_per_s = 2e6 + 150e6 * random.uniform();
   }
   std::vector<PrefillAgent*> peers;
@@ -141,7 +142,8 @@ void ClusterSimulation::add_clients() {
   Random& random = world_.random();
   std::vector<std::vector<Token>> prefixes;
   for (int i = 0; i < 2; ++i) {
-    prefixes.push_back(random_tokens(random, toy_chunk_tokens * random.below(prefix_chunks_max + 1)));
+    prefixes.push_back(
+        random_tokens(random, toy_chunk_tokens * random.below(prefix_chunks_max + 1)));
   }
   open_clients_ = world_.options().requests;
   for (std::uint32_t i = 0; i < open_clients_; ++i) {

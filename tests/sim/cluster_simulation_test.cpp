@@ -30,12 +30,13 @@ std::string replay_command(std::uint64_t seed) {
 
 struct Sums {
   std::uint64_t answered = 0, failed = 0, left = 0, completed = 0, fallbacks = 0, busy = 0,
-                tickets = 0, chunks = 0, restarts = 0, remote = 0, alone = 0, decisions = 0, right = 0;
+                tickets = 0, chunks = 0, restarts = 0, remote = 0, alone = 0, decisions = 0,
+                right = 0;
   std::string text() const {
-    return fmt::format("{} answered, {} failed, {} left; hand-offs: {} whole, {} in part, {} busy; "
-                       "refused: {} tickets, {} chunks; {} worker restarts",
-                       answered, failed, left, completed, fallbacks, busy, tickets, chunks,
-                       restarts);
+    return fmt::format(
+        "{} answered, {} failed, {} left; hand-offs: {} whole, {} in part, {} busy; "
+        "refused: {} tickets, {} chunks; {} worker restarts",
+        answered, failed, left, completed, fallbacks, busy, tickets, chunks, restarts);
   }
   void add(const SimulationReport& r) {
     answered += r.answered;
@@ -58,8 +59,7 @@ TEST(ClusterSimulation, WhateverFailsEveryRequestEndsRightAndNothingIsLeft) {
   const auto [first, last] = seeds();
   Sums sums;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
-    const SimulationReport report =
-        ClusterSimulation(SimulationOptions::with_faults(seed)).run();
+    const SimulationReport report = ClusterSimulation(SimulationOptions::with_faults(seed)).run();
     ASSERT_EQ(report.violation, "") << replay_command(seed);
     sums.add(report);
   }

@@ -57,7 +57,8 @@ class Coordinator {
   };
   Statistics statistics() const;
   const cluster::RateBook& rates() const { return rates_; }
-  cluster::PrefillSituation situation(const Prompt& prompt, const std::set<std::string>& tried) const;
+  cluster::PrefillSituation situation(const Prompt& prompt,
+                                      const std::set<std::string>& tried) const;
 
  private:
   struct Request {

@@ -14,15 +14,6 @@ using Kind = cluster::DecodeRunOver::Kind;
 
 constexpr Duration cancel_time_max = std::chrono::milliseconds(10);
 
-kv::SharedChunk damaged_copy(const kv::SharedChunk& chunk) {
-  kv::Chunk out;
-  out.header = chunk->header;
-  out.payload = Buffer::create(chunk->payload.size()).value();
-  std::memcpy(out.payload.data(), chunk->payload.data(), chunk->payload.size());
-  out.payload.data()[out.payload.size() - 1] ^= std::byte{4};
-  return std::make_shared<const kv::Chunk>(std::move(out));
-}
-
 }  // namespace
 
 DecodeAgent::DecodeAgent(World& world, Machine machine, Speeds speeds) : world_(world) {
@@ -83,18 +74,18 @@ void DecodeAgent::hand_off(WorkId id, PrefillAgent& peer, std::uint32_t attempt,
   if (!worker->has(work.sequence)) return on_over({Kind::worker_lost, 0, "the worker has died"});
   const Prompt& prompt = *work.prompt;
   const cluster::HandOffId hand_off{world_.random().next(), world_.random().next()};
-  const Duration lease = cluster::lease_for(parameters.patience.chunk_compute,
-                                            parameters.patience.patience_factor);
-  const cluster::Ticket ticket{hand_off, process.name, process.life, attempt,
-                               toy_layout(), prompt.token_count() - 1, lease};
+  const Duration lease =
+      cluster::lease_for(parameters.patience.chunk_compute, parameters.patience.patience_factor);
+  const cluster::Ticket ticket{
+      hand_off, process.name, process.life, attempt, toy_layout(), prompt.token_count() - 1, lease};
   const std::uint64_t staging = parameters.limits.staging_bytes_max;
   auto run = cluster::DecodeRun::create(ticket, {toy_layout(), prompt.keys, prompt.ranges},
                                         std::move(parameters), world_.now());
   if (!run || !tickets_->issue(ticket, peer.process.name)) {
     return on_over({Kind::compute_rest, 0, "no more hand-offs at a time"});
   }
-  work.run = std::make_unique<Run>(
-      Run{std::move(*run), &peer, staging, {}, {}, {}, std::move(on_over)});
+  work.run =
+      std::make_unique<Run>(Run{std::move(*run), &peer, staging, {}, {}, {}, std::move(on_over)});
   hand_offs_[hand_off] = id;
   for (const kv::ChunkKey& key : prompt.keys) {
     if (!store.chunks.contains(key)) continue;
@@ -116,11 +107,10 @@ void DecodeAgent::pump(WorkId id) {
       import(id, *chunk);
     } else if (std::holds_alternative<cluster::CancelPeer>(action)) {
       const cluster::Ticket& ticket = run.run.ticket();
-      world_.call(process, run.peer->process, 200,
-                  [peer = run.peer, from = process.name, hand_off = ticket.id,
-                   attempt = ticket.attempt](const World::Delivery&) {
-                    peer->on_cancel(from, hand_off, attempt);
-                  });
+      world_.call(
+          process, run.peer->process, 200,
+          [peer = run.peer, from = process.name, hand_off = ticket.id, attempt = ticket.attempt](
+              const World::Delivery&) { peer->on_cancel(from, hand_off, attempt); });
       if (world_.options().checks_cancel) {
         world_.at(cancel_time_max, [this, peer = run.peer, hand_off = ticket.id] {
           if (peer->is_running(hand_off)) world_.violate("a cancelled prefill goes on");
@@ -153,98 +143,19 @@ void DecodeAgent::ask(WorkId id, const cluster::AskPeer& question) {
   };
   Work& work = *find(id);
   PrefillAgent* peer = work.run->peer;
-  world_.call(process, peer->process, work.prompt->tokens.size() * sizeof(Token),
-              [=, ticket = question.ticket, prompt = work.prompt,
-               from = process.name](const World::Delivery& delivery) {
-                const cluster::DeskAnswer answer = peer->on_ask(from, ticket, prompt);
-                delivery.reply([=] { on_answer(answer); });
-              },
-              [this, id, hand_off] {
-                Run* run = find_run(id, hand_off);
-                if (!run) return;
-                run->run.on_ask_failed({Code::unavailable, "connection refused"});
-                pump(id);
-              });
-}
-
-std::optional<DecodeAgent::WorkId> DecodeAgent::find_work(const std::string& from,
-                                                          const cluster::TicketUse& use) {
-  if (tickets_->check(use, from) != cluster::TicketVerdict::good) {
-    ++refused_tickets;
-    return {};
-  }
-  return hand_offs_.at(use.id);
-}
-
-std::optional<std::vector<kv::ChunkKey>> DecodeAgent::on_query(const std::string& from,
-                                                               const cluster::TicketUse& use) {
-  const auto id = find_work(from, use);
-  if (!id) return {};
-  auto missing = find(*id)->run->run.missing(world_.now());
-  pump(*id);
-  return missing;
-}
-
-void DecodeAgent::on_put(const std::string& from, const cluster::TicketUse& use,
-                         const kv::SharedChunk& chunk, const World::Delivery& delivery,
-                         std::function<void(std::expected<std::uint32_t, kv::Refusal>)> answer) {
-  const auto id = find_work(from, use);
-  if (!id) return answer(std::unexpected(kv::Refusal::over));
-  Run& run = *find(*id)->run;
-  const auto reservation = run.run.admit(chunk->header, world_.now());
-  if (!reservation) {
-    ++refused_chunks;
-    pump(*id);
-    return answer(std::unexpected(reservation.error()));
-  }
-  run.open_bodies.insert(reservation->id);
-  world_.at(world_.up_to(std::chrono::milliseconds(20)), process,
-            [=, this, id = *id, reservation = *reservation, is_cut = delivery.is_cut,
-             body = delivery.is_damaged ? damaged_copy(chunk) : chunk] {
-              Run* its = find_run(id, use.id);
-              if (!its) return answer(std::unexpected(kv::Refusal::over));
-              its->open_bodies.erase(reservation.id);
-              if (is_cut) {
-                its->run.on_body_cut(reservation);
-                return answer(std::unexpected(kv::Refusal::payload_size));
-              }
-              const auto outcome = its->run.on_body(reservation, body, world_.now());
-              if (outcome) store.chunks.emplace(body->header.key, body);
-              if (outcome && its->pinned.insert(body->header.key).second) store.pin(body->header.key);
-              if (!outcome) {
-                ++refused_chunks;
-                if (world_.is_sabotaged(Sabotage::trust_everybody)) {
-                  worker->import(find(id)->sequence, *find(id)->prompt, *body, [](bool) {});
-                }
-              }
-              answer(outcome);
-              pump(id);
-            });
-}
-
-bool DecodeAgent::on_progress(const std::string& from, const cluster::TicketUse& use,
-                              std::uint32_t done_tokens) {
-  const auto id = find_work(from, use);
-  if (!id) return false;
-  const bool goes_on = find(*id)->run->run.on_progress(done_tokens, world_.now());
-  pump(*id);
-  return goes_on;
-}
-
-void DecodeAgent::on_closing(const std::string& from, const cluster::TicketUse& use,
-                             const cluster::ClosingManifest& manifest) {
-  const auto id = find_work(from, use);
-  if (!id) return;
-  find(*id)->run->run.on_closing(manifest);
-  pump(*id);
-}
-
-void DecodeAgent::on_peer_failed(const std::string& from, const cluster::TicketUse& use,
-                                 const std::string& why) {
-  const auto id = find_work(from, use);
-  if (!id) return;
-  find(*id)->run->run.on_peer_failed(why);
-  pump(*id);
+  world_.call(
+      process, peer->process, work.prompt->tokens.size() * sizeof(Token),
+      [=, ticket = question.ticket, prompt = work.prompt,
+       from = process.name](const World::Delivery& delivery) {
+        const cluster::DeskAnswer answer = peer->on_ask(from, ticket, prompt);
+        delivery.reply([=] { on_answer(answer); });
+      },
+      [this, id, hand_off] {
+        Run* run = find_run(id, hand_off);
+        if (!run) return;
+        run->run.on_ask_failed({Code::unavailable, "connection refused"});
+        pump(id);
+      });
 }
 
 void DecodeAgent::import(WorkId id, const cluster::ImportChunk& import) {
@@ -252,7 +163,8 @@ void DecodeAgent::import(WorkId id, const cluster::ImportChunk& import) {
   const auto hand_off = work.run->run.ticket().id;
   kv::SharedChunk chunk = import.chunk ? import.chunk : store.find(import.key);
   if (!chunk) return work.run->run.on_held_lost(import.index, import.key);
-  const auto imported = [this, id, hand_off, index = import.index, key = import.key](bool is_taken) {
+  const auto imported = [this, id, hand_off, index = import.index,
+                         key = import.key](bool is_taken) {
     if (!is_taken) store.chunks.erase(key);
     Run* run = find_run(id, hand_off);
     if (!run) return;
@@ -296,7 +208,8 @@ void DecodeAgent::close_run(WorkId id, const cluster::DecodeRunOver& over) {
 
 void DecodeAgent::generate(WorkId id, Generation generation) {
   Work& work = *find(id);
-  if (!worker->has(work.sequence)) return generation.lost({Code::unavailable, "the worker has died"});
+  if (!worker->has(work.sequence))
+    return generation.lost({Code::unavailable, "the worker has died"});
   work.generation = std::move(generation);
   import_stored(id);
 }

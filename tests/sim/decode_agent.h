@@ -49,10 +49,12 @@ class DecodeAgent {
   void on_put(const std::string& from, const cluster::TicketUse& use, const kv::SharedChunk& chunk,
               const World::Delivery& delivery,
               std::function<void(std::expected<std::uint32_t, kv::Refusal>)> answer);
-  bool on_progress(const std::string& from, const cluster::TicketUse& use, std::uint32_t done_tokens);
+  bool on_progress(const std::string& from, const cluster::TicketUse& use,
+                   std::uint32_t done_tokens);
   void on_closing(const std::string& from, const cluster::TicketUse& use,
                   const cluster::ClosingManifest& manifest);
-  void on_peer_failed(const std::string& from, const cluster::TicketUse& use, const std::string& why);
+  void on_peer_failed(const std::string& from, const cluster::TicketUse& use,
+                      const std::string& why);
 
   bool is_ready() const { return process.is_up && worker->process.is_up; }
   void check() const;

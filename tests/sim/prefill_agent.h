@@ -14,6 +14,8 @@
 
 namespace hearth::sim {
 
+inline constexpr std::uint64_t small_message_bytes = 300;
+
 class DecodeAgent;
 class Coordinator;
 

@@ -30,14 +30,16 @@ struct Prompt {
     Prompt out{std::move(tokens), {}, {}};
     const auto all_but_last = std::span(out.tokens).first(out.tokens.size() - 1);
     out.keys = model::chunk_keys(toy_layout(), all_but_last, toy_chunk_tokens);
-    for (const auto& span : model::plan_chunks(static_cast<std::uint32_t>(all_but_last.size()),
-                                               toy_chunk_tokens)) {
+    for (const auto& span :
+         model::plan_chunks(static_cast<std::uint32_t>(all_but_last.size()), toy_chunk_tokens)) {
       out.ranges.push_back(span.range);
     }
     return out;
   }
   std::uint32_t token_count() const { return static_cast<std::uint32_t>(tokens.size()); }
-  std::uint32_t end_of(std::size_t chunks) const { return chunks == 0 ? 0 : ranges[chunks - 1].end; }
+  std::uint32_t end_of(std::size_t chunks) const {
+    return chunks == 0 ? 0 : ranges[chunks - 1].end;
+  }
 };
 
 // `payload_bytes`: other than a key's are no KV that an engine takes.
@@ -64,7 +66,8 @@ inline kv::ChunkKey kv_of(const kv::Chunk& chunk) {
 }
 
 // `imported`: the KV in the sequence; the rest of the prompt is computed.
-inline std::vector<Token> toy_answer(const Prompt& prompt, const std::vector<kv::ChunkKey>& imported) {
+inline std::vector<Token> toy_answer(const Prompt& prompt,
+                                     const std::vector<kv::ChunkKey>& imported) {
   Blake2b hash;
   for (const auto& key : imported) hash.update(key.digest.bytes);
   for (std::size_t i = imported.size(); i < prompt.keys.size(); ++i) {
@@ -74,7 +77,8 @@ inline std::vector<Token> toy_answer(const Prompt& prompt, const std::vector<kv:
   const Digest256 digest = hash.finish();
   std::vector<Token> out(2 + std::to_integer<std::size_t>(digest.bytes[0]) % 12);
   for (std::size_t i = 0; i < out.size(); ++i) {
-    out[i] = std::to_integer<int>(digest.bytes[1 + i]) * 256 + std::to_integer<int>(digest.bytes[2 + i]);
+    out[i] =
+        std::to_integer<int>(digest.bytes[1 + i]) * 256 + std::to_integer<int>(digest.bytes[2 + i]);
   }
   return out;
 }

@@ -71,9 +71,7 @@ void ToyWorker::work(double seconds, Thunk done) {
   world_.at(free_at_ - world_.now(), process, std::move(done));
 }
 
-double ToyWorker::queue_s() const {
-  return std::max(0.0, seconds(free_at_ - world_.now()));
-}
+double ToyWorker::queue_s() const { return std::max(0.0, seconds(free_at_ - world_.now())); }
 
 std::optional<std::uint64_t> ToyWorker::open() {
   if (!process.is_up || sequences_.size() >= speeds.sequences_max) return {};
@@ -108,8 +106,9 @@ void ToyWorker::import(std::uint64_t sequence, const Prompt& prompt, const kv::C
 void ToyWorker::generate(std::uint64_t sequence, std::shared_ptr<const Prompt> prompt,
                          std::function<void(std::uint32_t, std::uint32_t, double)> computed,
                          std::function<void(std::uint32_t, Token)> on_token, Thunk done) {
-  compute(sequence, prompt, prompt->end_of(chunk_count(sequence)), computed,
-          [=, this] { decode(sequence, toy_answer(*prompt, sequences_.at(sequence)), 0, on_token, done); });
+  compute(sequence, prompt, prompt->end_of(chunk_count(sequence)), computed, [=, this] {
+    decode(sequence, toy_answer(*prompt, sequences_.at(sequence)), 0, on_token, done);
+  });
 }
 
 // In pieces, so that others get their turn.

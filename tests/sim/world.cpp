@@ -23,7 +23,9 @@ SimulationOptions SimulationOptions::calm(std::uint64_t seed) {
 SimulationOptions SimulationOptions::with_faults(std::uint64_t seed) {
   SimulationOptions out = calm(seed);
   Random random(seed ^ 0xfa171);
-  const auto sometimes = [&](double most) { return random.chance(0.4) ? random.uniform() * most : 0; };
+  const auto sometimes = [&](double most) {
+    return random.chance(0.4) ? random.uniform() * most : 0;
+  };
   const auto few = [&](std::uint64_t most) {
     return random.chance(0.4) ? static_cast<int>(random.below(most) + 1) : 0;
   };
@@ -87,9 +89,10 @@ void World::carry(Machine from, Machine to, std::uint64_t bytes, const Thunk& ar
   Link& way = link(from, to);
   if (from != to && (random_.chance(faults.lost) || now_ < way.cut_until)) return;
   const double rate = way.bytes_per_s / (now_ < way.slow_until ? slow_factor : 1);
-  const Duration wire = from == to ? Duration::zero()
-                                   : std::chrono::duration_cast<Duration>(
-                                         std::chrono::duration<double>(static_cast<double>(bytes) / rate));
+  const Duration wire = from == to
+                            ? Duration::zero()
+                            : std::chrono::duration_cast<Duration>(
+                                  std::chrono::duration<double>(static_cast<double>(bytes) / rate));
   way.free_at = std::max(way.free_at, now_) + wire;
   // Unequal delays: what was sent later may arrive earlier.
   at(way.free_at - now_ + std::chrono::microseconds(100) + up_to(faults.delay_max),
@@ -107,16 +110,16 @@ void World::call(const Process& from, const Process& to, std::uint64_t bytes,
     });
   };
   Delivery delivery{random_.chance(faults.damaged), random_.chance(faults.body_cut), back};
-  const Thunk arrive = [&to, back, serve = std::move(serve), refused = std::move(refused), delivery] {
+  const Thunk arrive = [&to, back, serve = std::move(serve), refused = std::move(refused),
+                        delivery] {
     if (!to.is_up) return back(refused);
     serve(delivery);
   };
   carry(from.machine, to.machine, bytes, arrive);
   if (random_.chance(faults.duplicated)) carry(from.machine, to.machine, bytes, arrive);
   if (random_.chance(faults.replayed)) {
-    at(up_to(replay_delay_max), [this, &from, &to, arrive] {
-      carry(from.machine, to.machine, 200, arrive);
-    });
+    at(up_to(replay_delay_max),
+       [this, &from, &to, arrive] { carry(from.machine, to.machine, 200, arrive); });
   }
 }
 

@@ -34,7 +34,7 @@ enum class Sabotage : std::uint8_t {
 struct Faults {
   double lost = 0, duplicated = 0, replayed = 0, damaged = 0, body_cut = 0;
   Duration delay_max = std::chrono::milliseconds(2);
-  int cuts = 0;       // both ways, or one way only: half-open
+  int cuts = 0;  // both ways, or one way only: half-open
   int slow_links = 0;
   int decode_agent_crashes = 0, decode_worker_crashes = 0, coordinator_crashes = 0;
   int prefill_agent_crashes = 0, prefill_worker_crashes = 0;
@@ -51,10 +51,10 @@ struct SimulationOptions {
   std::uint32_t requests = 6;
   Faults faults;
   Sabotage sabotage = Sabotage::none;
-  bool all_usable = false;  // every peer is measured and has the layout
+  bool all_usable = false;         // every peer is measured and has the layout
   std::optional<std::string> way;  // not the choice, but this: a peer's name, or "" for alone
 
-  bool checks_cancel = false;      // a cancelled prefill ends within a round trip: in calm networks
+  bool checks_cancel = false;  // a cancelled prefill ends within a round trip: in calm networks
   static SimulationOptions calm(std::uint64_t seed);
   static SimulationOptions with_faults(std::uint64_t seed);
 };
@@ -75,7 +75,8 @@ class World {
   Instant now() const { return now_; }
   Random& random() { return random_; }
   Duration up_to(Duration most) {
-    return Duration(static_cast<std::int64_t>(random_.uniform() * static_cast<double>(most.count())));
+    return Duration(
+        static_cast<std::int64_t>(random_.uniform() * static_cast<double>(most.count())));
   }
   bool is_sabotaged(Sabotage what) const { return options_.sabotage == what; }
 
@@ -95,8 +96,9 @@ class World {
   };
   // Runs `serve` at the other end if it gets there; what `serve` gives to `reply` runs here, if
   // that gets back. `refused`: the other process is not there.
-  void call(const Process& from, const Process& to, std::uint64_t bytes,
-            std::function<void(const Delivery&)> serve, Thunk refused = [] {});
+  void call(
+      const Process& from, const Process& to, std::uint64_t bytes,
+      std::function<void(const Delivery&)> serve, Thunk refused = [] {});
 
   struct Link {
     double bytes_per_s = 100e6;

@@ -7,9 +7,13 @@ namespace {
 
 Choice sample_choice(double local_s, double remote_s, std::size_t chosen) {
   Choice out;
-  out.options = {{.kind = OptionKind::local, .decode = "studio", .predicted_s = local_s},
-                 {.kind = OptionKind::remote, .decode = "studio", .prefill = "spark-1", .predicted_s = remote_s},
-                 {.kind = OptionKind::remote, .decode = "studio", .prefill = "spark-2", .excluded = "busy"}};
+  out.options = {
+      {.kind = OptionKind::local, .decode = "studio", .predicted_s = local_s},
+      {.kind = OptionKind::remote,
+       .decode = "studio",
+       .prefill = "spark-1",
+       .predicted_s = remote_s},
+      {.kind = OptionKind::remote, .decode = "studio", .prefill = "spark-2", .excluded = "busy"}};
   out.chosen = chosen;
   out.sentence = "because";
   return out;
@@ -21,7 +25,10 @@ TEST(DecisionLog, RegretIsWhatTheBestAlternativeWouldHaveSaved) {
     std::size_t chosen;
     double best_s, regret_s;
   };
-  for (const Case& c : {Case{60, 20, 21, 1, 21, 0}, {60, 20, 70, 1, 60, 10}, {10, 20, 9, 0, 9, 0}, {10, 8, 10, 0, 8, 2}}) {
+  for (const Case& c : {Case{60, 20, 21, 1, 21, 0},
+                        {60, 20, 70, 1, 60, 10},
+                        {10, 20, 9, 0, 9, 0},
+                        {10, 8, 10, 0, 8, 2}}) {
     DecisionLog log(1);
     const auto id = log.add("r", sample_choice(c.local_s, c.remote_s, c.chosen));
     EXPECT_FALSE(log.decisions().back().regret_s());
@@ -75,9 +82,11 @@ TEST(DecisionLog, ARoadThatIsMuchLongerIsNotWalkedForScience) {
 
 TEST(DecisionLog, PredictionsThatAreOffWidenTheMargin) {
   DecisionLog log(1);
-  for (int i = 0; i < 20; ++i) log.on_finished(log.add("r", sample_choice(60, 20, 1)), 20, true, "");
+  for (int i = 0; i < 20; ++i)
+    log.on_finished(log.add("r", sample_choice(60, 20, 1)), 20, true, "");
   const double exact = log.error_share();
-  for (int i = 0; i < 20; ++i) log.on_finished(log.add("r", sample_choice(60, 20, 1)), 30, true, "");
+  for (int i = 0; i < 20; ++i)
+    log.on_finished(log.add("r", sample_choice(60, 20, 1)), 30, true, "");
   EXPECT_LT(exact, 0.01);
   EXPECT_GT(log.error_share(), 0.3);
   EXPECT_LT(choice_margin_s(60, exact), choice_margin_s(60, log.error_share()));
@@ -90,7 +99,8 @@ TEST(DecisionLog, PredictionsThatAreOffWidenTheMargin) {
 TEST(DecisionLog, WritesOneObjectARequestAndForgetsTheOldest) {
   DecisionLog log(1);
   for (std::size_t i = 0; i < decisions_max + 5; ++i) {
-    log.on_finished(log.add("r" + std::to_string(i), sample_choice(60, 20, 1)), 22, true, "as chosen");
+    log.on_finished(log.add("r" + std::to_string(i), sample_choice(60, 20, 1)), 22, true,
+                    "as chosen");
   }
   const Json json = log.to_json();
   ASSERT_EQ(json.find("decisions")->as_array().size(), decisions_max);
@@ -105,7 +115,8 @@ TEST(DecisionLog, WritesOneObjectARequestAndForgetsTheOldest) {
   EXPECT_EQ(options[0].find("predicted_s")->as_double(), 60);
   EXPECT_TRUE(options[2].find("predicted_s")->is_null());
   EXPECT_EQ(options[2].find("excluded")->as_string(), "busy");
-  EXPECT_EQ(json.find("summary")->find("within_10_percent")->as_integer(), static_cast<std::int64_t>(decisions_max + 5));
+  EXPECT_EQ(json.find("summary")->find("within_10_percent")->as_integer(),
+            static_cast<std::int64_t>(decisions_max + 5));
 }
 
 }  // namespace

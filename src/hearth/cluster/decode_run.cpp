@@ -25,17 +25,6 @@ bool is_lie(kv::Refusal refusal) {
 
 }  // namespace
 
-std::string_view over_kind_name(Kind kind) {
-  switch (kind) {
-    case Kind::complete: return "complete";
-    case Kind::compute_rest: return "compute_rest";
-    case Kind::busy: return "busy";
-    case Kind::worker_lost: return "worker_lost";
-    case Kind::cancelled: return "cancelled";
-  }
-  return "unknown";
-}
-
 Result<DecodeRun> DecodeRun::create(Ticket ticket, kv::AnnouncedChain chain,
                                     DecodeRunParameters parameters, Instant now) {
   auto receiver = TRY(kv::ChunkReceiver::create(chain, parameters.limits));
@@ -48,8 +37,8 @@ Result<DecodeRun> DecodeRun::create(Ticket ticket, kv::AnnouncedChain chain,
   return DecodeRun(std::move(ticket), chain, std::move(parameters), std::move(receiver), now);
 }
 
-DecodeRun::DecodeRun(Ticket ticket, const kv::AnnouncedChain& chain,
-                     DecodeRunParameters parameters, kv::ChunkReceiver receiver, Instant now)
+DecodeRun::DecodeRun(Ticket ticket, const kv::AnnouncedChain& chain, DecodeRunParameters parameters,
+                     kv::ChunkReceiver receiver, Instant now)
     : ticket_(std::move(ticket)),
       last_key_(chain.keys.back()),
       chunk_count_(static_cast<std::uint32_t>(chain.keys.size())),
@@ -195,9 +184,9 @@ std::expected<kv::Reservation, kv::Refusal> DecodeRun::admit(const kv::ChunkHead
   }
   on_sign_of_life(now);
   // The body may take as long as the link needs for it.
-  deadline_.on_progress(
-      to_duration(static_cast<double>(header.payload_bytes) / parameters_.patience.link_bytes_per_s),
-      now);
+  deadline_.on_progress(to_duration(static_cast<double>(header.payload_bytes) /
+                                    parameters_.patience.link_bytes_per_s),
+                        now);
   return reservation;
 }
 
@@ -234,11 +223,11 @@ void DecodeRun::on_closing(const ClosingManifest& manifest) {
   if (!takes_chunks()) return;
   if (manifest.token_count != ticket_.token_count || manifest.chunk_count != chunk_count_ ||
       manifest.last_key != last_key_) {
-    return stop_peer(fmt::format("the prefill machine closed with {} tokens in {} chunks up to "
-                                 "{}; {} in {} up to {} were asked for",
-                                 manifest.token_count, manifest.chunk_count,
-                                 manifest.last_key.short_hex(), ticket_.token_count, chunk_count_,
-                                 last_key_.short_hex()));
+    return stop_peer(
+        fmt::format("the prefill machine closed with {} tokens in {} chunks up to "
+                    "{}; {} in {} up to {} were asked for",
+                    manifest.token_count, manifest.chunk_count, manifest.last_key.short_hex(),
+                    ticket_.token_count, chunk_count_, last_key_.short_hex()));
   }
   if (!receiver_.missing().empty()) {
     return stop_peer("the prefill machine closed before every chunk was here");

@@ -142,6 +142,4 @@ class DecodeRun {
   std::optional<DecodeRunOver> outcome_;
 };
 
-std::string_view over_kind_name(DecodeRunOver::Kind kind);
-
 }  // namespace hearth::cluster

@@ -36,7 +36,9 @@ struct Side {
     expect<AskPeer>();
     run.on_accepted(seconds(1), now);
   }
-  std::expected<std::uint32_t, kv::Refusal> put(std::size_t index) { return put(chain.chunks[index]); }
+  std::expected<std::uint32_t, kv::Refusal> put(std::size_t index) {
+    return put(chain.chunks[index]);
+  }
   std::expected<std::uint32_t, kv::Refusal> put(const kv::SharedChunk& chunk) {
     const auto reservation = run.admit(chunk->header, now);
     if (!reservation) return std::unexpected(reservation.error());
@@ -81,12 +83,25 @@ struct Trouble {
 
 TEST(DecodeRun, TroubleEndsWithWhatIsCommitted) {
   const Trouble troubles[] = {
-      {"the peer says that it failed", [](Side& s) { s.run.on_peer_failed("out of memory"); }, Kind::compute_rest, false, "out of memory"},
+      {"the peer says that it failed", [](Side& s) { s.run.on_peer_failed("out of memory"); },
+       Kind::compute_rest, false, "out of memory"},
       {"silence", [](Side& s) { s.now += seconds(60); }, Kind::compute_rest, true, "no progress"},
-      {"it closes too early", [](Side& s) { s.run.on_closing({35, 4, s.chain.keys()[3]}); }, Kind::compute_rest, true, "before every chunk"},
-      {"it closes something else", [](Side& s) { s.run.on_closing({34, 4, s.chain.keys()[3]}); }, Kind::compute_rest, true, "34 tokens"},
+      {"it closes too early",
+       [](Side& s) {
+         s.run.on_closing({35, 4, s.chain.keys()[3]});
+       },
+       Kind::compute_rest, true, "before every chunk"},
+      {"it closes something else",
+       [](Side& s) {
+         s.run.on_closing({34, 4, s.chain.keys()[3]});
+       },
+       Kind::compute_rest, true, "34 tokens"},
       {"the client leaves", [](Side& s) { s.run.cancel(); }, Kind::cancelled, true, "client"},
-      {"the worker dies", [](Side& s) { s.run.on_worker_lost({Code::unavailable, "signal 6"}); }, Kind::worker_lost, true, "signal 6"},
+      {"the worker dies",
+       [](Side& s) {
+         s.run.on_worker_lost({Code::unavailable, "signal 6"});
+       },
+       Kind::worker_lost, true, "signal 6"},
   };
   for (const Trouble& t : troubles) {
     Side side;
@@ -138,7 +153,8 @@ TEST(DecodeRun, BodiesUnderWayAtTheEndLeaveNothing) {
   side.run.on_peer_failed("died");
   (void)side.expect<DecodeRunOver>();
   EXPECT_GT(side.run.statistics().staged_bytes, 0u);
-  EXPECT_EQ(side.run.on_body(*reservation, side.chain.chunks[0], side.now).error(), kv::Refusal::over);
+  EXPECT_EQ(side.run.on_body(*reservation, side.chain.chunks[0], side.now).error(),
+            kv::Refusal::over);
   EXPECT_EQ(side.run.statistics().staged_bytes, 0u);
 }
 
@@ -191,7 +207,8 @@ TEST(DecodeRun, NothingIsImportedPastARefusedChunk) {
   kv::Chunk damaged = kv::test_chunk({.tokens = {1}});
   damaged.header = side.chain.chunks[0]->header;
   damaged.payload = kv::test_payload(77, damaged.header.payload_bytes);
-  EXPECT_EQ(side.put(std::make_shared<const kv::Chunk>(std::move(damaged))).error(), kv::Refusal::payload_digest);
+  EXPECT_EQ(side.put(std::make_shared<const kv::Chunk>(std::move(damaged))).error(),
+            kv::Refusal::payload_digest);
   EXPECT_EQ(side.put(1).error(), kv::Refusal::gap);
   side.expect<WaitForReport>();
   EXPECT_EQ(side.put(0), 0u);
@@ -256,10 +273,12 @@ TEST(DecodeRun, RefusesATicketThatIsNotOfTheChain) {
   const Side side;
   Ticket ticket = Side::ticket();
   ticket.token_count = 36;
-  EXPECT_EQ(DecodeRun::create(ticket, side.announced(), {}, start).error().code, Code::invalid_argument);
+  EXPECT_EQ(DecodeRun::create(ticket, side.announced(), {}, start).error().code,
+            Code::invalid_argument);
   ticket = Side::ticket();
   ticket.layout = kv::test_layout("other");
-  EXPECT_EQ(DecodeRun::create(ticket, side.announced(), {}, start).error().code, Code::invalid_argument);
+  EXPECT_EQ(DecodeRun::create(ticket, side.announced(), {}, start).error().code,
+            Code::invalid_argument);
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ model::LayoutIdentity layout(model::KvType k_type = model::KvType::f16) {
   return out;
 }
 
-PeerAnnouncement announcement(std::uint64_t incarnation, model::KvType k_type = model::KvType::f16) {
+PeerAnnouncement announcement(std::uint64_t incarnation,
+                              model::KvType k_type = model::KvType::f16) {
   return {"spark-1", incarnation, {{"kimi", layout(k_type)}}};
 }
 
@@ -63,8 +64,13 @@ TEST(PeerTable, SaysWhyAPeerIsLeftOut) {
       {[](PeerTable& p) { p.on_busy("spark-1", seconds(5), now); }, seconds(4), "busy"},
       {[](PeerTable& p) { p.on_busy("spark-1", seconds(5), now); }, seconds(5), ""},
       {[](PeerTable& p) { p.on_lost("spark-1"); }, seconds(1), "not reachable"},
-      {[](PeerTable& p) { p.on_lost("spark-1"); (void)p.on_heard("spark-1", 1, now); }, seconds(1), ""},
-      {[](PeerTable& p) { p.on_distrusted("spark-1", "forged keys"); }, seconds(1), "distrusted: forged keys"},
+      {[](PeerTable& p) {
+         p.on_lost("spark-1");
+         (void)p.on_heard("spark-1", 1, now);
+       },
+       seconds(1), ""},
+      {[](PeerTable& p) { p.on_distrusted("spark-1", "forged keys"); }, seconds(1),
+       "distrusted: forged keys"},
       {[](PeerTable& p) { p.on_removed("spark-1"); }, seconds(1), "has not joined"},
   };
   for (const Case& c : cases) {

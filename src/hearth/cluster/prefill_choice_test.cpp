@@ -18,7 +18,8 @@ struct Machine {
 void learn(RateBook& rates, const std::string& name, const Machine& m) {
   const MachineModel on{name, "kimi"};
   for (const std::uint32_t depth : {0u, 60'000u}) {
-    rates.observe_prefill(on, 1'000, depth, 1'000 * (m.token_s + m.depth_token_s * (depth + 500)), now);
+    rates.observe_prefill(on, 1'000, depth, 1'000 * (m.token_s + m.depth_token_s * (depth + 500)),
+                          now);
   }
   rates.observe_decode(on, m.decode_s, now);
   rates.observe_import(on, 1'000, 1'000 * m.import_token_s, now);
@@ -56,7 +57,8 @@ TEST(PrefillChoice, SavesSecondsThroughAFasterPeerAndSaysSo) {
   EXPECT_NEAR(chosen.terms.prefill_s, 10'000 / 600.0, 0.01);
   EXPECT_NEAR(chosen.terms.transfer_s, 10'000 * 70'272 / 1.15e9, 0.01);
   EXPECT_NEAR(chosen.terms.tail_s, 1'024 * 70'272 / 1.15e9, 0.001);
-  EXPECT_NEAR(*chosen.predicted_s, 0.001 + 10'000 / 600.0 + chosen.terms.tail_s + 1'024 * 5e-6 + 0.05, 0.01);
+  EXPECT_NEAR(*chosen.predicted_s,
+              0.001 + 10'000 / 600.0 + chosen.terms.tail_s + 1'024 * 5e-6 + 0.05, 0.01);
   EXPECT_EQ(choice.sentence, "spark-1 saves 67 s of 83 s; hand-off 119 ms");
   EXPECT_TRUE(choice.is_calibrated);
 }
@@ -69,33 +71,80 @@ struct Situation {
 };
 
 const Situation situations[] = {
-    {"a slower peer", [](Scene& s) { s.situation.prefill[0].name = "old"; learn(s.rates, "old", {.token_s = 1.0 / 60}); learn_link(s.rates, "studio", "old", 1e9); },
+    {"a slower peer",
+     [](Scene& s) {
+       s.situation.prefill[0].name = "old";
+       learn(s.rates, "old", {.token_s = 1.0 / 60});
+       learn_link(s.rates, "studio", "old", 1e9);
+     },
      "local on studio", "old would take 167 s"},
-    {"a busy peer", [](Scene& s) { s.situation.prefill[0].excluded = "busy"; }, "local on studio", "spark-1: busy"},
-    {"another layout", [](Scene& s) { s.situation.prefill[0].other_layout["studio"] = "k_type: f16 against q8_0"; },
+    {"a busy peer", [](Scene& s) { s.situation.prefill[0].excluded = "busy"; }, "local on studio",
+     "spark-1: busy"},
+    {"another layout",
+     [](Scene& s) { s.situation.prefill[0].other_layout["studio"] = "k_type: f16 against q8_0"; },
      "local on studio", "other layout: k_type: f16 against q8_0"},
-    {"an unmeasured peer", [](Scene& s) { s.situation.prefill[0].name = "spark-2"; }, "local on studio",
-     "spark-2: unknown rates: round trip from studio to spark-2"},
-    {"another model", [](Scene& s) { s.situation.model = "qwen"; }, "local on studio", "nothing to compare with, unknown rates: prefill of qwen on studio"},
-    {"a prompt that is there", [](Scene& s) { s.situation.decode[0].held_tokens = 10'000; }, "continue on studio", "nothing is missing"},
-    {"a prefix that is there", [](Scene& s) { s.situation.decode[0].stored_tokens = 9'900; }, "continue on studio", "continues alone"},
-    {"a prefix there, not at the peer", [](Scene& s) { s.situation.prompt_tokens = 58'401; s.situation.decode[0].held_tokens = 58'000; },
+    {"an unmeasured peer", [](Scene& s) { s.situation.prefill[0].name = "spark-2"; },
+     "local on studio", "spark-2: unknown rates: round trip from studio to spark-2"},
+    {"another model", [](Scene& s) { s.situation.model = "qwen"; }, "local on studio",
+     "nothing to compare with, unknown rates: prefill of qwen on studio"},
+    {"a prompt that is there", [](Scene& s) { s.situation.decode[0].held_tokens = 10'000; },
+     "continue on studio", "nothing is missing"},
+    {"a prefix that is there", [](Scene& s) { s.situation.decode[0].stored_tokens = 9'900; },
+     "continue on studio", "continues alone"},
+    {"a prefix there, not at the peer",
+     [](Scene& s) {
+       s.situation.prompt_tokens = 58'401;
+       s.situation.decode[0].held_tokens = 58'000;
+     },
      "continue on studio", "spark-1 would take"},
-    {"the same prefix at the peer too", [](Scene& s) { s.situation.prompt_tokens = 58'401; s.situation.decode[0].held_tokens = 58'000; s.situation.prefill[0].held_tokens = 58'000; },
+    {"the same prefix at the peer too",
+     [](Scene& s) {
+       s.situation.prompt_tokens = 58'401;
+       s.situation.decode[0].held_tokens = 58'000;
+       s.situation.prefill[0].held_tokens = 58'000;
+     },
      "remote on spark-1 for studio", "saves"},
-    {"a long queue at the peer", [](Scene& s) { s.situation.prefill[0].queue_s = 100; }, "local on studio", "spark-1 would take"},
-    {"a queue here", [](Scene& s) { s.situation.prompt_tokens = 101; s.situation.decode[0].queue_s = 0; }, "remote on spark-1 for studio", "saves"},
-    {"one token", [](Scene& s) { s.situation.prompt_tokens = 1; }, "local on studio", "nothing is missing"},
-    {"a slow link", [](Scene& s) { s.situation.prefill[0].name = "far"; learn(s.rates, "far", {.token_s = 1.0 / 600}); learn_link(s.rates, "studio", "far", 1e6); },
+    {"a long queue at the peer", [](Scene& s) { s.situation.prefill[0].queue_s = 100; },
+     "local on studio", "spark-1 would take"},
+    {"a queue here",
+     [](Scene& s) {
+       s.situation.prompt_tokens = 101;
+       s.situation.decode[0].queue_s = 0;
+     },
+     "remote on spark-1 for studio", "saves"},
+    {"one token", [](Scene& s) { s.situation.prompt_tokens = 1; }, "local on studio",
+     "nothing is missing"},
+    {"a slow link",
+     [](Scene& s) {
+       s.situation.prefill[0].name = "far";
+       learn(s.rates, "far", {.token_s = 1.0 / 600});
+       learn_link(s.rates, "studio", "far", 1e6);
+     },
      "local on studio", "far would take"},
-    {"a pool", [](Scene& s) { s.situation.prefill = {{.name = "sparks", .sends_from = "spark-1", .is_pool = true, .streams_chunks = false}}; learn(s.rates, "sparks", {.token_s = 1.0 / 400}); },
+    {"a pool",
+     [](Scene& s) {
+       s.situation.prefill = {
+           {.name = "sparks", .sends_from = "spark-1", .is_pool = true, .streams_chunks = false}};
+       learn(s.rates, "sparks", {.token_s = 1.0 / 400});
+     },
      "gathered on sparks for studio", "sparks saves"},
-    {"the second of two peers", [](Scene& s) { s.situation.prefill.push_back({.name = "spark-2"}); learn(s.rates, "spark-2", {.token_s = 1.0 / 900}); learn_link(s.rates, "studio", "spark-2", 1e9); },
+    {"the second of two peers",
+     [](Scene& s) {
+       s.situation.prefill.push_back({.name = "spark-2"});
+       learn(s.rates, "spark-2", {.token_s = 1.0 / 900});
+       learn_link(s.rates, "studio", "spark-2", 1e9);
+     },
      "remote on spark-2 for studio", "spark-2 saves"},
-    {"no machine", [](Scene& s) { s.situation.decode[0].excluded = "does not hold the model"; }, nullptr,
-     "no machine can answer; studio: does not hold the model"},
-    {"a faster writer for a long answer", [](Scene& s) { s.situation.prefill.clear(); s.situation.prompt_tokens = 100; s.situation.answer_tokens = 1'000;
-        s.situation.decode.push_back({.machine = "m5"}); learn(s.rates, "m5", {.token_s = 1.0 / 100, .decode_s = 0.02}); },
+    {"no machine", [](Scene& s) { s.situation.decode[0].excluded = "does not hold the model"; },
+     nullptr, "no machine can answer; studio: does not hold the model"},
+    {"a faster writer for a long answer",
+     [](Scene& s) {
+       s.situation.prefill.clear();
+       s.situation.prompt_tokens = 100;
+       s.situation.answer_tokens = 1'000;
+       s.situation.decode.push_back({.machine = "m5"});
+       learn(s.rates, "m5", {.token_s = 1.0 / 100, .decode_s = 0.02});
+     },
      "local on m5", "m5 alone"},
 };
 
@@ -105,8 +154,10 @@ TEST(PrefillChoice, FollowsTheSituation) {
     s.change(scene);
     const Choice choice = scene.choose();
     const PrefillOption* chosen = choice.find_chosen();
-    EXPECT_EQ(chosen ? chosen->name() : "", s.chosen ? s.chosen : "") << s.name << ": " << choice.sentence;
-    EXPECT_NE(choice.sentence.find(s.sentence), std::string::npos) << s.name << ": " << choice.sentence;
+    EXPECT_EQ(chosen ? chosen->name() : "", s.chosen ? s.chosen : "")
+        << s.name << ": " << choice.sentence;
+    EXPECT_NE(choice.sentence.find(s.sentence), std::string::npos)
+        << s.name << ": " << choice.sentence;
   }
 }
 
@@ -129,7 +180,9 @@ struct RandomScene {
 
   explicit RandomScene(std::uint64_t seed) {
     Random random(seed);
-    const auto log_uniform = [&](double low, double high) { return low * std::pow(high / low, random.uniform()); };
+    const auto log_uniform = [&](double low, double high) {
+      return low * std::pow(high / low, random.uniform());
+    };
     situation.model = "kimi";
     situation.now = now;
     situation.prompt_tokens = static_cast<std::uint32_t>(1 + log_uniform(1, 60'000));
@@ -137,19 +190,28 @@ struct RandomScene {
     situation.error_share = random.uniform() * 0.5;
     link_bytes_per_s = log_uniform(1e6, 1e10);
     const auto held = [&] {
-      return random.chance(0.5) ? 0 : static_cast<std::uint32_t>(random.below(situation.prompt_tokens));
+      return random.chance(0.5) ? 0
+                                : static_cast<std::uint32_t>(random.below(situation.prompt_tokens));
     };
-    situation.decode.push_back({.machine = "d", .held_tokens = held(), .queue_s = random.chance(0.5) ? 0 : random.uniform() * 10});
+    situation.decode.push_back({.machine = "d",
+                                .held_tokens = held(),
+                                .queue_s = random.chance(0.5) ? 0 : random.uniform() * 10});
     add(random, "d");
     for (int i = 0; i < 3; ++i) {
       const std::string name = "p" + std::to_string(i);
-      situation.prefill.push_back({.name = name, .excluded = random.chance(0.2) ? "busy" : "", .held_tokens = held(), .queue_s = random.chance(0.5) ? 0 : random.uniform() * 10});
+      situation.prefill.push_back({.name = name,
+                                   .excluded = random.chance(0.2) ? "busy" : "",
+                                   .held_tokens = held(),
+                                   .queue_s = random.chance(0.5) ? 0 : random.uniform() * 10});
       add(random, name);
     }
   }
   void add(Random& random, const std::string& name) {
     const double token_s = 1e-4 * std::pow(200, random.uniform());
-    machines.push_back({name, {.token_s = token_s, .depth_token_s = token_s * 1e-4 * random.uniform(), .decode_s = 0.01 + 0.1 * random.uniform()}});
+    machines.push_back({name,
+                        {.token_s = token_s,
+                         .depth_token_s = token_s * 1e-4 * random.uniform(),
+                         .decode_s = 0.01 + 0.1 * random.uniform()}});
     measured.push_back(random.chance(0.85));
   }
   RateBook rates(double link_factor = 1) const {
@@ -187,15 +249,16 @@ TEST(PrefillChoiceProperty, ASlowerPeerIsNeverChosenWithoutAQueueHere) {
       peer.token_s = std::max(peer.token_s, own.token_s);
       peer.depth_token_s = std::max(peer.depth_token_s, own.depth_token_s);
       // What it need not compute could still be faster to fetch.
-      scene.situation.prefill[i - 1].held_tokens =
-          std::min(scene.situation.prefill[i - 1].held_tokens, scene.situation.decode[0].held_tokens);
+      scene.situation.prefill[i - 1].held_tokens = std::min(
+          scene.situation.prefill[i - 1].held_tokens, scene.situation.decode[0].held_tokens);
     }
     const Choice choice = choose(scene.situation, scene.rates());
     ASSERT_TRUE(choice.find_chosen()->is_alone()) << seed << ": " << choice.sentence;
   }
 }
 
-TEST(PrefillChoiceProperty, TheBestPredictedIsChosenWithinTheMarginAndNeverAnUnknownOrExcludedPeer) {
+TEST(PrefillChoiceProperty,
+     TheBestPredictedIsChosenWithinTheMarginAndNeverAnUnknownOrExcludedPeer) {
   std::uint64_t remote = 0;
   for (std::uint64_t seed = 1; seed <= random_scenes; ++seed) {
     const RandomScene scene(seed);

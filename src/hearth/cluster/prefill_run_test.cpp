@@ -15,7 +15,8 @@ const Instant start = Instant(std::chrono::hours(1));
 struct Side {
   kv::TestChain chain = kv::test_chain(1, 25, 10);  // three chunks
   Instant now = start;
-  PrefillRun run{{{1, 2}, "studio", 3, 1, kv::test_layout(), 25, seconds(30)}, chain.keys(), {}, 7, start};
+  PrefillRun run{
+      {{1, 2}, "studio", 3, 1, kv::test_layout(), 25, seconds(30)}, chain.keys(), {}, 7, start};
 
   template <class Action>
   Action expect() {
@@ -95,7 +96,8 @@ TEST(PrefillRun, EveryReplyOfTheDecodeSideRenewsTheLease) {
     const auto put = side.expect<kv::PutChunk>();
     side.run.on_put_progress(put.attempt, side.now);
     side.now += milliseconds(1'500);
-    side.run.on_put_failed(put.attempt, kv::PutFailure::busy, {Code::resource_exhausted, "full"}, side.now);
+    side.run.on_put_failed(put.attempt, kv::PutFailure::busy, {Code::resource_exhausted, "full"},
+                           side.now);
     side.now = side.expect<WaitForReport>().until;
     const auto again = side.expect<kv::PutChunk>();
     side.now += milliseconds(1'500);

@@ -37,7 +37,11 @@ struct Situation {
 
 TEST(FinishLocally, WhenTheRestIsPredictedToBeShorterHere) {
   const auto at = [](std::uint32_t done, double elapsed_s, std::uint32_t committed) {
-    return RemoteProgress{.done_tokens = done, .end_tokens = 10'000, .piece_tokens = 1'000, .elapsed_s = elapsed_s, .committed_tokens = committed};
+    return RemoteProgress{.done_tokens = done,
+                          .end_tokens = 10'000,
+                          .piece_tokens = 1'000,
+                          .elapsed_s = elapsed_s,
+                          .committed_tokens = committed};
   };
   const Situation situations[] = {
       {"it has just begun", at(0, 0, 0), false},
@@ -58,15 +62,22 @@ TEST(FinishLocally, WhenTheRestIsPredictedToBeShorterHere) {
 }
 
 TEST(FinishLocally, WhenAllIsComputedAndTheLinkCrawls) {
-  RemoteProgress at{.done_tokens = 10'000, .end_tokens = 10'000, .piece_tokens = 1'000, .elapsed_s = 30,
-                    .received_tokens = 2'000, .transfer_token_s = 0.001, .waiting_s = 0.5, .committed_tokens = 2'000};
+  RemoteProgress at{.done_tokens = 10'000,
+                    .end_tokens = 10'000,
+                    .piece_tokens = 1'000,
+                    .elapsed_s = 30,
+                    .received_tokens = 2'000,
+                    .transfer_token_s = 0.001,
+                    .waiting_s = 0.5,
+                    .committed_tokens = 2'000};
   EXPECT_FALSE(should_finish_locally(at, fast, slow));
   at.waiting_s = 10;
   EXPECT_TRUE(should_finish_locally(at, fast, slow));
 }
 
 TEST(FinishLocally, AQueueHereSpeaksForWaiting) {
-  const RemoteProgress at{.done_tokens = 0, .end_tokens = 1'000, .piece_tokens = 1'000, .elapsed_s = 5};
+  const RemoteProgress at{
+      .done_tokens = 0, .end_tokens = 1'000, .piece_tokens = 1'000, .elapsed_s = 5};
   EXPECT_TRUE(should_finish_locally(at, fast, slow, 0));
   EXPECT_FALSE(should_finish_locally(at, fast, slow, 10));
 }

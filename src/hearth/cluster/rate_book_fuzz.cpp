@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!book) return 0;
   const MachineModel on{"spark-1", "kimi"};
   if (const auto curve = book->prefill(on, now)) {
-    if (const auto s = curve->seconds(1'000, 3'000)) CHECK(std::isfinite(s->value) && s->value >= 0);
+    if (const auto s = curve->seconds(1'000, 3'000))
+      CHECK(std::isfinite(s->value) && s->value >= 0);
   }
   book->observe_prefill(on, 100, 0, 1.0, now);
   book->observe_decode(on, 0.05, now);

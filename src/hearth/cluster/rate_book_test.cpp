@@ -36,7 +36,8 @@ TEST(FadingMean, IsUnknownBeforeTheFirstAndLongAfterTheLastObservation) {
 
 TEST(FadingMean, IgnoresWhatIsNoMeasurement) {
   FadingMean rate;
-  for (const double value : {0.0, -1.0, 1e300, std::nan(""), HUGE_VAL}) rate.observe(value, at_s(0));
+  for (const double value : {0.0, -1.0, 1e300, std::nan(""), HUGE_VAL})
+    rate.observe(value, at_s(0));
   EXPECT_EQ(rate.count(), 0u);
 }
 
@@ -54,7 +55,8 @@ TEST(PrefillCurve, GrowsWithDepthAsTheMachineDoes) {
   }
   const auto curve = rates.curve(at_s(40'000));
   ASSERT_TRUE(curve);
-  for (const auto& [fresh, depth] : {std::pair{512u, 0u}, {10'000u, 58'000u}, {64'000u, 0u}, {1u, 30'000u}}) {
+  for (const auto& [fresh, depth] :
+       {std::pair{512u, 0u}, {10'000u, 58'000u}, {64'000u, 0u}, {1u, 30'000u}}) {
     const auto predicted = curve->seconds(fresh, depth);
     ASSERT_TRUE(predicted) << fresh << " at " << depth;
     EXPECT_NEAR(predicted->value, published_s(fresh, depth), 0.06 * published_s(fresh, depth))
@@ -84,7 +86,8 @@ TEST(PrefillCurve, NeverPredictsThatDepthOrTokensPay) {
     PrefillRates rates;
     for (int i = 0; i < 12; ++i) {
       rates.observe(static_cast<std::uint32_t>(1 + random.below(4'000)),
-                    static_cast<std::uint32_t>(random.below(60'000)), 0.01 + 20 * random.uniform(), at_s(i));
+                    static_cast<std::uint32_t>(random.below(60'000)), 0.01 + 20 * random.uniform(),
+                    at_s(i));
     }
     const auto curve = rates.curve(at_s(20));
     EXPECT_LE(curve->seconds(100, 100)->value, curve->seconds(200, 100)->value);

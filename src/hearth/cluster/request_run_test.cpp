@@ -21,8 +21,10 @@ Action expect(RequestRun& run, Instant now = start) {
   return std::holds_alternative<Action>(action) ? std::get<Action>(action) : Action{};
 }
 
-void answer(RequestRun& run, const std::vector<std::int32_t>& tokens, TokenVerdict verdict, std::uint32_t from = 0) {
-  for (std::uint32_t i = 0; i < tokens.size(); ++i) EXPECT_EQ(run.on_token(from + i, tokens[i]), verdict) << i;
+void answer(RequestRun& run, const std::vector<std::int32_t>& tokens, TokenVerdict verdict,
+            std::uint32_t from = 0) {
+  for (std::uint32_t i = 0; i < tokens.size(); ++i)
+    EXPECT_EQ(run.on_token(from + i, tokens[i]), verdict) << i;
 }
 
 TEST(RequestRun, ChoosesGeneratesAndEnds) {
@@ -55,7 +57,8 @@ TEST(RequestRun, GoesOnFromWhatWasCommittedWhenAPeerFails) {
   expect<ChooseWay>(run);
   run.on_chosen("a");
   expect<StartHandOff>(run);
-  run.on_hand_off_over({.kind = Kind::compute_rest, .committed_tokens = 4'096, .reason = "silent"}, start);
+  run.on_hand_off_over({.kind = Kind::compute_rest, .committed_tokens = 4'096, .reason = "silent"},
+                       start);
   EXPECT_EQ(run.committed_tokens(), 4'096u);
   expect<GenerateAnswer>(run);
 }
@@ -123,7 +126,8 @@ TEST(RequestRun, GivesUpAfterThreeLostAnswersAndSaysWhy) {
   }
   RequestAction action = run.next(now);
   if (std::holds_alternative<AbortWork>(action)) action = run.next(now);
-  EXPECT_EQ(std::get<RequestOver>(action).error->message, "given up after 3 tries: the worker has died");
+  EXPECT_EQ(std::get<RequestOver>(action).error->message,
+            "given up after 3 tries: the worker has died");
 }
 
 TEST(RequestRun, WaitsForAMachineThatIsStartingUntilTheDeadline) {
@@ -173,7 +177,8 @@ TEST(RequestRun, StopsWhateverRunsWhenTheClientLeavesOrTimeIsUp) {
     const Instant now = leaves ? start : start + seconds(100);
     if (leaves) run.cancel();
     expect<AbortWork>(run, now);
-    EXPECT_EQ(expect<RequestOver>(run, now).error->code, leaves ? Code::cancelled : Code::timed_out);
+    EXPECT_EQ(expect<RequestOver>(run, now).error->code,
+              leaves ? Code::cancelled : Code::timed_out);
     EXPECT_EQ(run.on_token(0, 1), TokenVerdict::refused);
   }
 }

@@ -37,8 +37,9 @@ TEST(Supervisor, PausesLongerAfterEachEndUpToItsLimit) {
   Supervised s;
   std::vector<Duration> pauses;
   for (int i = 0; i < 10; ++i) pauses.push_back(s.live(seconds(1)));
-  const std::vector<Duration> expected = {milliseconds(0), milliseconds(0), milliseconds(500), seconds(1), seconds(2),
-                                          seconds(4), seconds(8), seconds(16), seconds(30), seconds(30)};
+  const std::vector<Duration> expected = {
+      milliseconds(0), milliseconds(0), milliseconds(500), seconds(1),  seconds(2),
+      seconds(4),      seconds(8),      seconds(16),       seconds(30), seconds(30)};
   EXPECT_EQ(pauses, expected);
   EXPECT_EQ(s.supervisor.restarts(), 9u);
 }

@@ -74,7 +74,8 @@ TEST(PrefillDesk, TakesOneAndSaysBusyAtOnceToTheNext) {
   ASSERT_TRUE(std::holds_alternative<PrefillBusy>(second));
   EXPECT_EQ(std::get<PrefillBusy>(second).retry_after, Duration(seconds(17)));
   desk.on_run_over({7, 1}, 1);
-  EXPECT_TRUE(std::holds_alternative<PrefillAccepted>(desk.on_ask("studio", sample(2), seconds(2))));
+  EXPECT_TRUE(
+      std::holds_alternative<PrefillAccepted>(desk.on_ask("studio", sample(2), seconds(2))));
 }
 
 TEST(PrefillDesk, ARepeatedQuestionStartsNothingTwiceAndAUsedTicketStaysUsed) {
@@ -94,7 +95,8 @@ TEST(PrefillDesk, ALaterAttemptReplacesAnEarlierOneAndNotTheOtherWayRound) {
   ASSERT_TRUE(std::holds_alternative<PrefillAccepted>(second));
   EXPECT_EQ(std::get<PrefillAccepted>(second).replaces, (HandOffId{7, 1}));
   EXPECT_EQ(desk.running_count(), 1u);
-  EXPECT_TRUE(std::holds_alternative<PrefillRefused>(desk.on_ask("studio", sample(1, 1), seconds(2))));
+  EXPECT_TRUE(
+      std::holds_alternative<PrefillRefused>(desk.on_ask("studio", sample(1, 1), seconds(2))));
   desk.on_run_over({7, 1}, 1);  // late news of the first
   EXPECT_TRUE(desk.is_running("studio", {7, 1}, 2));
   EXPECT_FALSE(desk.is_running("m5", {7, 1}, 2));
