@@ -53,7 +53,7 @@ class Chooser {
     return tokens * unknowns.take(rates_.import_token_s({side.machine, at_.model}, at_.now),
                                   fmt::format("import of {} on {}", at_.model, side.machine));
   }
-  double missing_prefix_s(const DecodeSide& side, const PrefillSide& peer, std::uint32_t tokens,
+  void add_missing_prefix(PrefillOption& option, const PrefillSide& peer, std::uint32_t tokens,
                           std::uint32_t depth_tokens, Unknowns& unknowns) const;
   void settle(PrefillOption& option, const Unknowns& unknowns) const;
   double answer_s(const DecodeSide& side, Unknowns& unknowns) const;
@@ -102,18 +102,21 @@ PrefillOption Chooser::alone(const DecodeSide& side) const {
 }
 
 // What the peer lacks of the prefix that the decode side has: computed again or brought over.
-double Chooser::missing_prefix_s(const DecodeSide& side, const PrefillSide& peer,
+void Chooser::add_missing_prefix(PrefillOption& option, const PrefillSide& peer,
                                  std::uint32_t tokens, std::uint32_t depth_tokens,
                                  Unknowns& unknowns) const {
-  if (tokens == 0) return 0;
+  if (tokens == 0) return;
   const auto computed = prefill_s(peer.name, tokens, depth_tokens);
-  const auto byte_s = rates_.byte_s({side.machine, std::string(sender_of(peer))}, at_.now);
-  if (!computed && !byte_s) {
-    return unknowns.take({}, prefill_name(peer.name, depth_tokens + tokens));
+  const auto byte_s = rates_.byte_s({option.decode, std::string(sender_of(peer))}, at_.now);
+  if (byte_s && peer.takes_chunks) {
+    const double moved_s = tokens * at_.kv_bytes_per_token * byte_s->value;
+    option.moves_prefix = !computed || moved_s < computed->value;
+    if (option.moves_prefix) option.terms.missing_prefix_s = moved_s;
   }
-  const double moved_s =
-      byte_s ? tokens * at_.kv_bytes_per_token * byte_s->value : computed->value;
-  return computed ? std::min(computed->value, moved_s) : moved_s;
+  if (!option.moves_prefix) {
+    option.terms.missing_prefix_s =
+        unknowns.take(computed, prefill_name(peer.name, depth_tokens + tokens));
+  }
 }
 
 PrefillOption Chooser::remote(const DecodeSide& side, const PrefillSide& peer) const {
@@ -146,7 +149,7 @@ PrefillOption Chooser::remote(const DecodeSide& side, const PrefillSide& peer) c
   t.ticket_s = unknowns.take(rates_.round_trip_s({side.machine, sender}, at_.now),
                              fmt::format("round trip from {} to {}", side.machine, sender));
   t.queue_s = peer.queue_s;
-  t.missing_prefix_s = missing_prefix_s(side, peer, m - computed, wanted - m, unknowns);
+  add_missing_prefix(out, peer, m - computed, wanted - m, unknowns);
   t.prefill_s = unknowns.take(prefill_s(peer.name, computed, wanted - computed),
                               prefill_name(peer.name, wanted));
   const double byte_s = unknowns.take(rates_.byte_s({sender, side.machine}, at_.now), link_name);

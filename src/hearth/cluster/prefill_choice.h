@@ -34,6 +34,7 @@ struct PrefillSide {
   std::string sends_from = {};  // the machine whose link carries the chunks; empty: `name`
   bool is_pool = false;         // layers on several machines, KV gathered
   bool streams_chunks = true;   // false: sends when the prefill is done
+  bool takes_chunks = false;    // a prefix that it lacks can be brought to it before it begins
   std::string excluded = {};    // "busy", "does not hold the model", "gone"
   std::map<std::string, std::string> other_layout = {};  // by decode side: the field that differs
   std::uint32_t held_tokens = 0;
@@ -80,6 +81,7 @@ struct PrefillOption {
   std::optional<double> predicted_s = {};  // nothing: excluded, and why:
   std::string excluded = {};
   double answer_s = 0;  // of the whole answer, where that is compared too
+  bool moves_prefix = false;  // bring the peer what it lacks of the prefix: shorter than computing
 
   std::string name() const;  // "local on studio", "remote on spark-1 for studio"
   bool is_alone() const { return prefill.empty(); }

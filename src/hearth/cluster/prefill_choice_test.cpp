@@ -165,10 +165,14 @@ TEST(PrefillChoice, MovesOrRecomputesWhatThePeerLacksWhicheverIsShorter) {
   Scene scene;
   scene.situation.prompt_tokens = 20'001;
   scene.situation.decode[0].held_tokens = 10'000;
-  const auto missing_s = [&] { return scene.choose().options[1].terms.missing_prefix_s; };
-  EXPECT_NEAR(missing_s(), 10'000 * 70'272 / 1.15e9, 0.01);
+  const auto remote = [&] { return scene.choose().options[1]; };
+  EXPECT_NEAR(remote().terms.missing_prefix_s, 10'000 / 600.0, 0.01);  // nothing can be brought
+  scene.situation.prefill[0].takes_chunks = true;
+  EXPECT_NEAR(remote().terms.missing_prefix_s, 10'000 * 70'272 / 1.15e9, 0.01);
+  EXPECT_TRUE(remote().moves_prefix);
   scene.situation.kv_bytes_per_token *= 100;
-  EXPECT_NEAR(missing_s(), 10'000 / 600.0, 0.01);
+  EXPECT_NEAR(remote().terms.missing_prefix_s, 10'000 / 600.0, 0.01);
+  EXPECT_FALSE(remote().moves_prefix);
 }
 
 // A cluster with unlike machines, from a seed; some of it unmeasured.
@@ -200,6 +204,7 @@ struct RandomScene {
     for (int i = 0; i < 3; ++i) {
       const std::string name = "p" + std::to_string(i);
       situation.prefill.push_back({.name = name,
+                                   .takes_chunks = random.chance(0.5),
                                    .excluded = random.chance(0.2) ? "busy" : "",
                                    .held_tokens = held(),
                                    .queue_s = random.chance(0.5) ? 0 : random.uniform() * 10});
