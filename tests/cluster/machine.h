@@ -13,6 +13,29 @@
 
 namespace hearth::testing {
 
+// Says in the clear whose requests these are.
+class NamedHttp final : public net::HttpClient {
+ public:
+  explicit NamedHttp(std::string name) : name_(std::move(name)), inner_(net::make_curl_client()) {}
+  Result<net::ClientReply> send(const net::ClientRequest& request, Deadline deadline,
+                                const StopToken& stop) override {
+    return inner_->send(named(request), deadline, stop);
+  }
+  Result<std::unique_ptr<net::ResponseStream>> open_stream(const net::ClientRequest& request,
+                                                           Deadline head_deadline,
+                                                           const StopToken& stop) override {
+    return inner_->open_stream(named(request), head_deadline, stop);
+  }
+
+ private:
+  net::ClientRequest named(net::ClientRequest request) const {
+    request.headers.add("X-Test-Machine", name_);
+    return request;
+  }
+  const std::string name_;
+  const std::unique_ptr<net::HttpClient> inner_;
+};
+
 class Machine {
  public:
   struct Options {
@@ -23,7 +46,7 @@ class Machine {
   };
 
   Machine(std::string name, const Options& options)
-      : name_(std::move(name)), http_(net::make_curl_client()) {
+      : name_(std::move(name)), http_(std::make_unique<NamedHttp>(name_)) {
     node::LocalModelOptions model;
     model.keeper.worker_executable = HEARTH_WORKER_EXECUTABLE;
     model.keeper.worker = local_run_options(options.architecture, options.kv_type).worker;
@@ -33,7 +56,7 @@ class Machine {
     auto started = node::LocalModel::start(model, {}, {});
     EXPECT_TRUE(started) << started.error().message;
     model_ = *std::move(started);
-    inbox_ = std::make_unique<node::Inbox>(*model_->store());
+    inbox_ = std::make_unique<node::Inbox>(name_, /*incarnation=*/1, *model_->store());
     agent_ = std::make_unique<node::AgentService>(
         node::AgentOptions{.name = name_, .hearth_version = "test",
                            .prefills_max = options.prefills_max},
@@ -41,9 +64,8 @@ class Machine {
     listen(0);
   }
 
-  // Every machine says who it is in the clear.
   static Result<std::string> identify(const net::Request& request) {
-    return std::string(request.headers.get("x-test-machine", "peer"));
+    return std::string(request.headers.get("X-Test-Machine"));
   }
 
   void listen(std::uint16_t port) {
@@ -60,7 +82,7 @@ class Machine {
   node::AgentService& agent() { return *agent_; }
   net::HttpClient& http() { return *http_; }
   const net::Address& address() const { return server_->address(); }
-  node::Peer as_peer() const { return {.name = "peer", .address = server_->address()}; }
+  node::Peer as_peer() const { return {.name = name_, .address = server_->address()}; }
 
  private:
   const std::string name_;

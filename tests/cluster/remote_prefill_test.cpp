@@ -95,14 +95,14 @@ class Meddler final : public Prefiller {
 struct Pair {
   explicit Pair(const Machine::Options& options)
       : decode("decode", options), prefill("prefill", options),
-        client(decode.http(), prefill.as_peer()),
-        prefiller({.peer = client, .inbox = decode.inbox(), .deliver_to = decode.address().text(),
-                   .chunk_tokens = options.chunk_tokens}),
+        prefiller({.peer = PeerClient(decode.http(), prefill.as_peer()),
+                   .inbox = decode.inbox(),
+                   .deliver_to = decode.address().text(),
+                   .parameters = {.chunk_tokens = options.chunk_tokens}}),
         meddler(prefiller) {
     decode.model().set_prefiller(&meddler);
   }
   Machine decode, prefill;
-  PeerClient client;
   PeerPrefiller prefiller;
   Meddler meddler;
 };

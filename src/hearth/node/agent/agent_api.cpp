@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
-#include "hearth/node/worker/worker_events.h"
 
 namespace hearth::node {
 namespace {
@@ -20,10 +21,36 @@ Result<std::string> short_text(const Json& json, std::string_view member) {
   return text;
 }
 
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
+double to_ms(Duration d) { return milliseconds(d); }
+
+Result<Duration> duration_from(const Json& json, std::string_view member) {
+  constexpr double ms_max = 86'400'000;
+  const auto ms = TRY(get<double>(json, member));
+  if (!(ms >= 0 && ms <= ms_max)) {
+    return fail(Code::invalid_argument, fmt::format("{}: {} is not between 0 and a day", member, ms));
+  }
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(ms));
+}
+
+// JSON's numbers do not carry 64 bits everywhere.
+Result<std::uint64_t> hex_number(std::string_view text, std::string_view what) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc() || end != text.data() + text.size() || text.size() > 16) {
+    return fail(Code::invalid_argument, fmt::format("{}: not a number of up to 16 hex digits", what));
+  }
+  return value;
+}
+
+Result<cluster::HandOffId> id_from_text(std::string_view text) {
+  if (text.size() != 32) return fail(Code::invalid_argument, "hand_off: expected 32 hex digits");
+  cluster::HandOffId id;
+  id.high = TRY(hex_number(text.substr(0, 16), "hand_off"));
+  id.low = TRY(hex_number(text.substr(16), "hand_off"));
+  return id;
+}
+
+std::string id_text(const cluster::HandOffId& id) { return fmt::format("{:016x}{:016x}", id.high, id.low); }
 
 std::string differ(std::string_view field, const auto& ours, const auto& theirs) {
   return fmt::format("{}: {} here against {} there", field, ours, theirs);
@@ -33,7 +60,7 @@ std::string differ(std::string_view field, const auto& ours, const auto& theirs)
 
 Json facts_json(const NodeFacts& facts) {
   Json out = Json::object({{"name", facts.name},
-                           {"incarnation", facts.incarnation},
+                           {"incarnation", fmt::format("{:x}", facts.incarnation)},
                            {"protocol", facts.protocol},
                            {"hearth_version", facts.hearth_version},
                            {"engine_version", facts.engine_version},
@@ -51,7 +78,8 @@ Result<NodeFacts> facts_from_json(const Json& json) {
   NodeFacts out;
   out.protocol = TRY(get<std::uint32_t>(json, "protocol"));
   out.name = TRY(short_text(json, "name"));
-  out.incarnation = TRY(short_text(json, "incarnation"));
+  const auto incarnation = TRY(short_text(json, "incarnation"));
+  out.incarnation = TRY(hex_number(incarnation, "incarnation"));
   out.hearth_version = TRY(short_text(json, "hearth_version"));
   out.engine_version = TRY(short_text(json, "engine_version"));
   out.backend = TRY(short_text(json, "backend"));
@@ -104,9 +132,14 @@ Result<std::vector<model::ChunkKey>> keys_from_json(const Json& object, std::str
 }
 
 Json call_json(const PrefillCall& call) {
-  return Json::object({{"hand_off", call.hand_off},
+  return Json::object({{"hand_off", id_text(call.ticket.id)},
+                       {"issuer", call.ticket.issuer},
+                       {"issuer_incarnation", fmt::format("{:x}", call.ticket.issuer_incarnation)},
+                       {"attempt", call.ticket.attempt},
+                       {"layout", call.ticket.layout.hex()},
+                       {"tokens", call.ticket.token_count},
+                       {"lease_ms", to_ms(call.ticket.lease)},
                        {"deliver_to", call.deliver_to},
-                       {"layout", call.layout.hex()},
                        {"chunk_tokens", call.chunk_tokens},
                        {"stored", keys_json(call.stored)},
                        {"from", call.from}});
@@ -114,10 +147,17 @@ Json call_json(const PrefillCall& call) {
 
 Result<PrefillCall> call_from_json(const Json& json) {
   PrefillCall out;
-  out.hand_off = TRY(short_text(json, "hand_off"));
-  out.deliver_to = TRY(short_text(json, "deliver_to"));
+  const auto id = TRY(short_text(json, "hand_off"));
+  out.ticket.id = TRY(id_from_text(id));
+  out.ticket.issuer = TRY(short_text(json, "issuer"));
+  const auto incarnation = TRY(short_text(json, "issuer_incarnation"));
+  out.ticket.issuer_incarnation = TRY(hex_number(incarnation, "issuer_incarnation"));
+  out.ticket.attempt = TRY(get<std::uint32_t>(json, "attempt"));
   const auto layout = TRY(get<std::string>(json, "layout"));
-  out.layout = TRY(model::LayoutDigest::parse(layout));
+  out.ticket.layout = TRY(model::LayoutDigest::parse(layout));
+  out.ticket.token_count = TRY(get<std::uint32_t>(json, "tokens"));
+  out.ticket.lease = TRY(duration_from(json, "lease_ms"));
+  out.deliver_to = TRY(short_text(json, "deliver_to"));
   out.chunk_tokens = TRY(get<std::uint32_t>(json, "chunk_tokens"));
   out.stored = TRY(keys_from_json(json, "stored"));
   out.from = TRY(get<std::uint32_t>(json, "from"));
@@ -129,56 +169,60 @@ Result<PrefillCall> call_from_json(const Json& json) {
   return out;
 }
 
-Json event_json(const PrefillEvent& event) {
-  return std::visit(
-      Overloaded{
-          [](const PrefillAccepted& e) {
-            return Json::object({{"event", "accepted"}, {"incarnation", e.incarnation}});
-          },
-          [](const PrefillAlive& e) {
-            return Json::object({{"event", "alive"}, {"computed_tokens", e.computed_tokens}});
-          },
-          [](const PrefillReached& e) {
-            return Json::object({{"event", "reached"}, {"tokens", e.tokens}});
-          },
-          [](const PrefillDelivered& e) {
-            return Json::object({{"event", "delivered"}, {"puts", e.puts}, {"resent", e.resent},
-                                 {"bytes", e.bytes}});
-          },
-          [](const Error& e) {
-            Json out = error_json(e);
-            out.set("event", "error");
-            return out;
-          }},
-      event);
+Json reply_json(const PrefillReply& reply) {
+  return Json::object({{"busy", reply.is_busy},
+                       {"retry_after_ms", to_ms(reply.retry_after)},
+                       {"incarnation", fmt::format("{:x}", reply.incarnation)},
+                       {"first_piece_ms", to_ms(reply.first_piece)}});
 }
 
-Result<PrefillEvent> prefill_event_from_json(const Json& json) {
-  const auto event = TRY(get<std::string>(json, "event"));
-  if (event == "accepted") {
-    PrefillAccepted out;
-    out.incarnation = TRY(short_text(json, "incarnation"));
-    return out;
+Result<PrefillReply> reply_from_json(const Json& json) {
+  PrefillReply out;
+  out.is_busy = TRY(get<bool>(json, "busy"));
+  out.retry_after = TRY(duration_from(json, "retry_after_ms"));
+  const auto incarnation = TRY(short_text(json, "incarnation"));
+  out.incarnation = TRY(hex_number(incarnation, "incarnation"));
+  out.first_piece = TRY(duration_from(json, "first_piece_ms"));
+  return out;
+}
+
+Json manifest_json(const cluster::ClosingManifest& manifest) {
+  return Json::object({{"tokens", manifest.token_count},
+                       {"chunks", manifest.chunk_count},
+                       {"last_key", manifest.last_key.hex()}});
+}
+
+Result<cluster::ClosingManifest> manifest_from_json(const Json& json) {
+  cluster::ClosingManifest out;
+  out.token_count = TRY(get<std::uint32_t>(json, "tokens"));
+  out.chunk_count = TRY(get<std::uint32_t>(json, "chunks"));
+  const auto key = TRY(get<std::string>(json, "last_key"));
+  out.last_key = TRY(model::ChunkKey::parse(key));
+  return out;
+}
+
+std::string ticket_use_text(const cluster::TicketUse& use) {
+  return fmt::format("{}.{:x}.{:x}.{:x}", id_text(use.id), use.issuer_incarnation, use.attempt,
+                     use.sender_incarnation);
+}
+
+Result<cluster::TicketUse> ticket_use_from_text(std::string_view text) {
+  std::array<std::string_view, 4> parts;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::size_t dot = text.find('.');
+    if ((dot == text.npos) != (i + 1 == parts.size())) {
+      return fail(Code::invalid_argument, fmt::format("{}: expected four parts between dots", ticket_header));
+    }
+    parts[i] = text.substr(0, dot);
+    if (dot != text.npos) text.remove_prefix(dot + 1);
   }
-  if (event == "alive") {
-    PrefillAlive out;
-    out.computed_tokens = TRY(get<std::uint64_t>(json, "computed_tokens"));
-    return out;
-  }
-  if (event == "reached") {
-    PrefillReached out;
-    out.tokens = TRY(get<std::uint32_t>(json, "tokens"));
-    return out;
-  }
-  if (event == "delivered") {
-    PrefillDelivered out;
-    out.puts = TRY(get<std::uint32_t>(json, "puts"));
-    out.resent = TRY(get<std::uint32_t>(json, "resent"));
-    out.bytes = TRY(get<std::uint64_t>(json, "bytes"));
-    return out;
-  }
-  if (event == "error") return error_from_json(json);
-  return fail(Code::invalid_argument, fmt::format("event: '{}' is not known", event.substr(0, 40)));
+  cluster::TicketUse out;
+  out.id = TRY(id_from_text(parts[0]));
+  out.issuer_incarnation = TRY(hex_number(parts[1], ticket_header));
+  const auto attempt = TRY(hex_number(parts[2], ticket_header));
+  out.attempt = static_cast<std::uint32_t>(std::min<std::uint64_t>(attempt, UINT32_MAX));
+  out.sender_incarnation = TRY(hex_number(parts[3], ticket_header));
+  return out;
 }
 
 std::optional<kv::Refusal> refusal_from_name(std::string_view name) {

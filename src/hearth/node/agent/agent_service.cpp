@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include "hearth/kv/chunk_stream.h"
-#include "hearth/node/agent/prefill_job.h"
 #include "hearth/node/worker/worker_api.h"
 
 namespace hearth::node {
 namespace {
+
+// Until the first sign of progress, while nobody has measured it here.
+constexpr Duration first_piece_unknown = std::chrono::seconds(20);
 
 // Header, then payload, straight from the store's memory.
 class StoredChunkBody final : public net::BodySource {
@@ -28,63 +30,44 @@ class StoredChunkBody final : public net::BodySource {
   int part_ = 0;
 };
 
-// One of the prefills that may run at once.
-class Place {
- public:
-  explicit Place(std::shared_ptr<std::atomic<std::uint32_t>> taken) : taken_(std::move(taken)) {}
-  static std::unique_ptr<Place> take(std::shared_ptr<std::atomic<std::uint32_t>> taken,
-                                     std::uint32_t places) {
-    if (taken->fetch_add(1) < places) return std::make_unique<Place>(std::move(taken));
-    taken->fetch_sub(1);
-    return nullptr;
-  }
-  ~Place() { taken_->fetch_sub(1); }
-
- private:
-  const std::shared_ptr<std::atomic<std::uint32_t>> taken_;
-};
+Result<cluster::TicketUse> ticket_of(const net::Request& request) {
+  return ticket_use_from_text(request.headers.get(ticket_header));
+}
 
 }  // namespace
 
 AgentService::AgentService(AgentOptions options, WorkerKeeper& keeper, kv::ChunkStore& store,
                            Inbox& inbox, net::HttpClient& http, Identify identify)
-    : options_(std::move(options)), incarnation_(random_id()), keeper_(keeper), store_(store),
-      inbox_(inbox), http_(http), identify_(std::move(identify)),
-      prefills_running_(std::make_shared<std::atomic<std::uint32_t>>(0)) {}
+    : options_(std::move(options)), keeper_(keeper), store_(store), inbox_(inbox), http_(http),
+      identify_(std::move(identify)),
+      desk_({.machine = options_.name, .incarnation = inbox.incarnation(),
+             .runs_max = options_.prefills_max}) {}
+
+void AgentService::add(net::Router& router, std::string method, std::string_view path,
+                       PeerHandler handler, net::RouteOptions options) {
+  router.add(std::move(method), path,
+             [this, handler](net::Request& request,
+                             const net::PathParams& params) -> Result<net::Response> {
+               const std::string peer = TRY(identify_(request));
+               return (this->*handler)(peer, request, params);
+             },
+             options);
+}
 
 net::Router AgentService::routes() {
-  using net::PathParams;
-  using net::Request;
   const net::RouteOptions prompt_body{.body_bytes_max = prompt_body_bytes_max};
   const net::RouteOptions chunk_body{.body_bytes_max =
                                          kv::header_bytes_max + kv::chunk_payload_bytes_max};
-  // Every route is for peers only.
-  const auto for_peers = [this](auto handler) {
-    return [this, handler](Request& request, const PathParams& params) -> Result<net::Response> {
-      const std::string peer = TRY(identify_(request));
-      return handler(peer, request, params);
-    };
-  };
   net::Router router;
-  router.add("GET", "/v1/node",
-             for_peers([this](const std::string&, Request&, const PathParams&) -> Result<net::Response> {
-               const NodeFacts known = TRY(facts());
-               return net::Response::json(200, facts_json(known));
-             }));
-  router.add("POST", "/v1/prefills",
-             for_peers([this](const std::string& peer, Request& r, const PathParams&) {
-               return prefill(peer, r);
-             }), prompt_body);
-  router.add("POST", "/v1/hand-offs/{id}/missing",
-             for_peers([this](const std::string& peer, Request& r, const PathParams& p) {
-               return missing(peer, r, p);
-             }));
-  router.add("PUT", "/v1/hand-offs/{id}/chunks/{key}",
-             for_peers([this](const std::string& peer, Request& r, const PathParams& p) {
-               return put(peer, r, p);
-             }), chunk_body);
-  router.add("GET", "/v1/chunks/{key}",
-             for_peers([this](const std::string&, Request&, const PathParams& p) { return get(p); }));
+  add(router, "GET", "/v1/node", &AgentService::node);
+  add(router, "POST", "/v1/prefills", &AgentService::prefill, prompt_body);
+  add(router, "DELETE", "/v1/prefills", &AgentService::cancel);
+  add(router, "POST", "/v1/hand-offs/missing", &AgentService::missing);
+  add(router, "PUT", "/v1/hand-offs/chunks/{key}", &AgentService::put, chunk_body);
+  add(router, "POST", "/v1/hand-offs/progress", &AgentService::progress);
+  add(router, "POST", "/v1/hand-offs/closing", &AgentService::closing);
+  add(router, "POST", "/v1/hand-offs/failed", &AgentService::failed);
+  add(router, "GET", "/v1/chunks/{key}", &AgentService::chunk);
   return router;
 }
 
@@ -92,8 +75,9 @@ Result<NodeFacts> AgentService::facts() const {
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started; try again soon");
   const WorkerInfo& info = worker->info;
+  const std::lock_guard hold(mutex_);
   return NodeFacts{.name = options_.name,
-                   .incarnation = incarnation_,
+                   .incarnation = inbox_.incarnation(),
                    .protocol = agent_protocol_version,
                    .hearth_version = options_.hearth_version,
                    .engine_version = info.engine_version,
@@ -102,12 +86,27 @@ Result<NodeFacts> AgentService::facts() const {
                    .chunk_tokens = info.chunk_tokens,
                    .identity = info.identity,
                    .kv_refusal = info.kv_refusal,
-                   .prefills_running = prefills_running_->load(),
+                   .prefills_running = static_cast<std::uint32_t>(desk_.running_count()),
                    .prefills_max = options_.prefills_max};
 }
 
-Result<net::Response> AgentService::prefill(const std::string& caller,
-                                            const net::Request& request) {
+Result<net::Response> AgentService::node(const std::string&, net::Request&, const net::PathParams&) {
+  const NodeFacts known = TRY(facts());
+  return net::Response::json(200, facts_json(known));
+}
+
+AgentService::Jobs AgentService::sweep(const std::optional<cluster::HandOffId>& id) {
+  Jobs out;
+  for (auto it = jobs_.begin(); it != jobs_.end();) {
+    const auto next = std::next(it);
+    if (it->job->is_over() || it->id == id) out.splice(out.end(), jobs_, it);
+    it = next;
+  }
+  return out;
+}
+
+Result<net::Response> AgentService::prefill(const std::string& caller, net::Request& request,
+                                            const net::PathParams&) {
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started; try again soon");
   PromptBody body = TRY(read_prompt(request.headers.get("content-type"), request.body.span(),
@@ -115,57 +114,118 @@ Result<net::Response> AgentService::prefill(const std::string& caller,
   PrefillCall call = TRY(call_from_json(body.head));
   const auto layout = worker->info.layout();
   if (!layout) return fail(Code::unsupported, "KV export is off: " + worker->info.kv_refusal);
-  if (call.layout != *layout || call.chunk_tokens != worker->info.chunk_tokens) {
+  if (call.chunk_tokens != worker->info.chunk_tokens || call.ticket.token_count != body.tokens.size() ||
+      call.from >= body.tokens.size()) {
     return fail(Code::invalid_argument,
-                fmt::format("layout {} and chunks of {} tokens were asked for; {} has {} and {}",
-                            call.layout.short_hex(), call.chunk_tokens, options_.name,
-                            layout->short_hex(), worker->info.chunk_tokens));
-  }
-  if (call.from >= body.tokens.size()) {
-    return fail(Code::invalid_argument, fmt::format("from is {}, the prompt has {} tokens", call.from,
-                                                    body.tokens.size()));
+                fmt::format("tokens {}, from {}, chunks of {}: the prompt has {}, {} cuts chunks of {}",
+                            call.ticket.token_count, call.from, call.chunk_tokens, body.tokens.size(),
+                            options_.name, worker->info.chunk_tokens));
   }
   const net::Address deliver_to = TRY(net::parse_address(call.deliver_to));
-  std::shared_ptr<Place> place = Place::take(prefills_running_, options_.prefills_max);
-  if (!place) {
-    return fail(Code::resource_exhausted,
-                fmt::format("{} is busy with {} prefills", options_.name, options_.prefills_max));
+  Jobs done;  // dropped after the lock: their threads end
+  const std::lock_guard hold(mutex_);
+  desk_.set_layouts({*layout});
+  const cluster::DeskAnswer answer = desk_.on_ask(caller, call.ticket, first_piece_unknown);
+  if (const auto* refused = std::get_if<cluster::PrefillRefused>(&answer)) {
+    return std::unexpected(refused->error);
   }
-  PrefillParts parts{worker, store_, PeerClient(http_, {caller, deliver_to}), incarnation_};
-  return net::Response::stream(
-      std::make_unique<PrefillJob>(std::move(parts), std::move(call), std::move(body.tokens),
-                                   std::move(place)),
-      event_stream_type);
+  if (const auto* busy = std::get_if<cluster::PrefillBusy>(&answer)) {
+    return net::Response::json(200, reply_json({.is_busy = true, .retry_after = busy->retry_after}));
+  }
+  const auto& accepted = std::get<cluster::PrefillAccepted>(answer);
+  done = sweep(accepted.replaces);
+  if (!accepted.is_repeat) {
+    PrefillParts parts{.worker = worker, .store = store_,
+                       .caller = PeerClient(http_, {caller, deliver_to}),
+                       .incarnation = accepted.incarnation,
+                       .patience = {.chunk_compute = first_piece_unknown},
+                       .on_over = [this, ticket = call.ticket] {
+                         const std::lock_guard over(mutex_);
+                         desk_.on_run_over(ticket.id, ticket.attempt);
+                       }};
+    const cluster::HandOffId id = call.ticket.id;
+    jobs_.push_back({id, std::make_unique<PrefillJob>(std::move(parts), std::move(call),
+                                                      std::move(body.tokens))});
+  }
+  return net::Response::json(200, reply_json({.incarnation = accepted.incarnation,
+                                              .first_piece = accepted.first_piece}));
 }
 
-Result<net::Response> AgentService::missing(const std::string& peer, const net::Request& request,
-                                            const net::PathParams& params) {
-  const auto delivery = TRY(inbox_.find(params["id"], peer));
+Result<net::Response> AgentService::cancel(const std::string& peer, net::Request& request,
+                                           const net::PathParams&) {
+  const cluster::TicketUse use = TRY(ticket_of(request));
+  const std::lock_guard hold(mutex_);
+  if (!desk_.is_running(peer, use.id, use.attempt)) {
+    return fail(Code::not_found, "no such prefill runs for you");
+  }
+  for (const Job& job : jobs_) {
+    if (job.id == use.id) job.job->peer_cancelled();
+  }
+  return net::Response::empty();
+}
+
+Result<std::shared_ptr<Delivery>> AgentService::delivery_of(const std::string& peer,
+                                                            const net::Request& request) {
+  const cluster::TicketUse use = TRY(ticket_of(request));
+  return inbox_.find(use, peer);
+}
+
+Result<net::Response> AgentService::missing(const std::string& peer, net::Request& request,
+                                            const net::PathParams&) {
+  const auto delivery = TRY(delivery_of(peer, request));
   const Json body = TRY(parse_json(request.body_text()));
   const auto keys = TRY(keys_from_json(body, "keys"));
   return net::Response::json(200, Json::object({{"missing", keys_json(delivery->missing(keys))}}));
 }
 
-Result<net::Response> AgentService::put(const std::string& peer, const net::Request& request,
+Result<net::Response> AgentService::put(const std::string& peer, net::Request& request,
                                         const net::PathParams& params) {
-  const auto delivery = TRY(inbox_.find(params["id"], peer));
+  const auto delivery = TRY(delivery_of(peer, request));
   const auto key = TRY(kv::ChunkKey::parse(params["key"]));
-  const Instant began = request.body_began;
   kv::ChunkAssembler assembler({}, {});
   ByteSpan bytes = request.body.span();
   auto chunk = TRY(assembler.add(bytes));
   if (!chunk || !bytes.empty() || chunk->header.key != key) {
     return fail(Code::corrupt, fmt::format("the body is not the one chunk {}", key.short_hex()));
   }
-  const auto refusal = delivery->put(std::make_shared<const kv::Chunk>(*std::move(chunk)), began);
+  request.body = Buffer();
+  const auto refusal =
+      delivery->put(std::make_shared<const kv::Chunk>(*std::move(chunk)), request.body_began);
   return net::Response::json(
       200, Json::object({{"refusal", refusal ? std::string(kv::refusal_name(*refusal)) : ""}}));
 }
 
-Result<net::Response> AgentService::get(const net::PathParams& params) {
+Result<net::Response> AgentService::progress(const std::string& peer, net::Request& request,
+                                             const net::PathParams&) {
+  const auto delivery = TRY(delivery_of(peer, request));
+  const Json body = TRY(parse_json(request.body_text()));
+  const auto tokens = TRY(get<std::uint32_t>(body, "tokens"));
+  return net::Response::json(200, Json::object({{"over", !delivery->progress(tokens)}}));
+}
+
+Result<net::Response> AgentService::closing(const std::string& peer, net::Request& request,
+                                            const net::PathParams&) {
+  const auto delivery = TRY(delivery_of(peer, request));
+  const Json body = TRY(parse_json(request.body_text()));
+  const auto manifest = TRY(manifest_from_json(body));
+  delivery->close(manifest);
+  return net::Response::empty();
+}
+
+Result<net::Response> AgentService::failed(const std::string& peer, net::Request& request,
+                                           const net::PathParams&) {
+  const auto delivery = TRY(delivery_of(peer, request));
+  const Json body = TRY(parse_json(request.body_text()));
+  const auto message = TRY(get<std::string>(body, "message"));
+  delivery->peer_failed(message);
+  return net::Response::empty();
+}
+
+Result<net::Response> AgentService::chunk(const std::string&, net::Request&,
+                                          const net::PathParams& params) {
   const auto key = TRY(kv::ChunkKey::parse(params["key"]));
-  auto chunk = TRY(store_.get(key));
-  return net::Response::stream(std::make_unique<StoredChunkBody>(std::move(chunk)), chunk_stream_type);
+  auto stored = TRY(store_.get(key));
+  return net::Response::stream(std::make_unique<StoredChunkBody>(std::move(stored)), chunk_stream_type);
 }
 
 }  // namespace hearth::node

@@ -5,14 +5,15 @@
 // Thread-safe. It decides nothing: who prefills for whom is the caller's choice; a busy machine
 // says so at once.
 
-#include <atomic>
 #include <functional>
+#include <list>
 #include <memory>
+#include <mutex>
 
+#include "hearth/cluster/prefill_desk.h"
 #include "hearth/net/http_router.h"
 #include "hearth/node/agent/inbox.h"
-#include "hearth/node/agent/peer_client.h"
-#include "hearth/node/worker/worker_keeper.h"
+#include "hearth/node/agent/prefill_job.h"
 
 namespace hearth::node {
 
@@ -36,21 +37,40 @@ class AgentService {
   Result<NodeFacts> facts() const;
 
  private:
-  Result<net::Response> prefill(const std::string& caller, const net::Request& request);
-  Result<net::Response> missing(const std::string& peer, const net::Request& request,
-                                const net::PathParams& params);
-  Result<net::Response> put(const std::string& peer, const net::Request& request,
-                            const net::PathParams& params);
-  Result<net::Response> get(const net::PathParams& params);
+  using PeerHandler =
+      Result<net::Response> (AgentService::*)(const std::string& peer, net::Request& request,
+                                              const net::PathParams& params);
+  void add(net::Router& router, std::string method, std::string_view path, PeerHandler handler,
+           net::RouteOptions options = {});
+  Result<std::shared_ptr<Delivery>> delivery_of(const std::string& peer, const net::Request& request);
+
+  Result<net::Response> node(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Response> prefill(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Response> cancel(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Response> missing(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Response> put(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Response> progress(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Response> closing(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Response> failed(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Response> chunk(const std::string&, net::Request&, const net::PathParams&);
+
+  struct Job {
+    cluster::HandOffId id;
+    std::unique_ptr<PrefillJob> job;
+  };
+  using Jobs = std::list<Job>;
+  // Takes out those that are over, or of `id`; the caller drops them after unlocking.
+  Jobs sweep(const std::optional<cluster::HandOffId>& id);
 
   const AgentOptions options_;
-  const std::string incarnation_;
   WorkerKeeper& keeper_;
   kv::ChunkStore& store_;
   Inbox& inbox_;
   net::HttpClient& http_;
   const Identify identify_;
-  const std::shared_ptr<std::atomic<std::uint32_t>> prefills_running_;
+  mutable std::mutex mutex_;  // what follows
+  cluster::PrefillDesk desk_;
+  Jobs jobs_;
 };
 
 }  // namespace hearth::node

@@ -1,11 +1,8 @@
 #include "hearth/node/agent/delivery.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
-
 namespace hearth::node {
 namespace {
 
@@ -13,67 +10,59 @@ Instant now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-Delivery::Delivery(kv::ChunkReceiver receiver, std::vector<kv::ChunkKey> held, kv::ChunkStore& store,
-                   DeliveryOptions options)
-    : store_(store), options_(std::move(options)), receiver_(std::move(receiver)),
-      patience_(options_.patience), last_sign_(now()) {
-  for (const kv::ChunkKey& key : held) receiver_.on_held(key);
+Delivery::Delivery(cluster::DecodeRun run, std::span<const kv::ChunkKey> held, kv::ChunkStore& store)
+    : store_(store), held_chunks_(static_cast<std::uint32_t>(held.size())), run_(std::move(run)) {
+  for (const kv::ChunkKey& key : held) run_.on_held(key);
 }
 
-Result<kv::SharedChunk> Delivery::take(Deadline deadline, const StopToken& stop) {
+cluster::DecodeRunAction Delivery::next(const StopToken& stop) {
   const StopCallback wake(stop, [this] {
     const std::lock_guard hold(mutex_);
+    run_.cancel();
     changed_.notify_all();
   });
   std::unique_lock hold(mutex_);
-  if (const auto taken = std::exchange(taken_, std::nullopt)) receiver_.on_imported(*taken);
+  if (const auto taken = std::exchange(taken_, std::nullopt)) run_.on_imported(*taken, now());
   while (true) {
-    if (stop.stop_requested()) return hearth::fail(Code::cancelled, "the hand-off was cancelled");
-    if (auto result = take_now()) return *std::move(result);
-    const Instant lost = last_sign_ + patience_;
-    if (now() >= lost) {
-      return hearth::fail(Code::timed_out,
-                          fmt::format("{} showed no sign of work for {:.1f} s", options_.from,
-                                      seconds(patience_)));
+    if (auto action = next_action()) return *std::move(action);
+    if (until_ == Instant::max()) {
+      changed_.wait(hold);
+    } else {
+      changed_.wait_until(hold, until_);
     }
-    if (deadline.passed()) return hearth::fail(Code::timed_out, "no chunk within the deadline");
-    changed_.wait_until(hold, std::min(lost, deadline.when()));
   }
 }
 
-// What is in use already is passed over; what else is held comes from the store.
-std::optional<Result<kv::SharedChunk>> Delivery::take_now() {
+std::optional<cluster::DecodeRunAction> Delivery::next_action() {
   while (true) {
-    const kv::ReceiveAction action = receiver_.next();
-    if (const auto* staged = std::get_if<kv::ImportStaged>(&action)) {
-      taken_ = staged->index;
-      if (const auto began = began_.find(staged->chunk->header.key); began != began_.end()) {
-        chunk_began_ = began->second;
-        began_.erase(began);
-      }
-      return staged->chunk;
+    cluster::DecodeRunAction action = run_.next(now());
+    if (const auto* wait = std::get_if<cluster::WaitForReport>(&action)) {
+      until_ = wait->until;
+      return std::nullopt;
     }
-    if (const auto* held = std::get_if<kv::ImportHeld>(&action)) {
-      if (held->index < options_.held_chunks) {
-        receiver_.on_imported(held->index);
-        continue;
-      }
-      auto chunk = store_.get(held->key);
-      if (chunk) {
-        taken_ = held->index;
-        chunk_began_ = now();
-        return *std::move(chunk);
-      }
-      receiver_.on_lost(held->key);
-      continue;
-    }
-    if (std::holds_alternative<kv::ImportComplete>(action)) return kv::SharedChunk();
-    if (const auto* failed = std::get_if<kv::ImportFailed>(&action)) {
-      return std::unexpected(failed->error);
-    }
-    if (failed_) return std::unexpected(*failed_);
-    return std::nullopt;
+    auto* chunk = std::get_if<cluster::ImportChunk>(&action);
+    if (chunk == nullptr) return action;
+    if (chunk->chunk == nullptr && !load_held(*chunk)) continue;
+    taken_ = chunk->index;
+    const auto began = began_.find(chunk->key);
+    chunk_began_ = began == began_.end() ? now() : began->second;
+    if (began != began_.end()) began_.erase(began);
+    return action;
   }
+}
+
+bool Delivery::load_held(cluster::ImportChunk& chunk) {
+  if (chunk.index < held_chunks_) {
+    run_.on_imported(chunk.index, now());
+    return false;
+  }
+  auto stored = store_.get(chunk.key);
+  if (!stored) {
+    run_.on_held_lost(chunk.index, chunk.key);
+    return false;
+  }
+  chunk.chunk = *std::move(stored);
+  return true;
 }
 
 Instant Delivery::chunk_began() const {
@@ -81,54 +70,64 @@ Instant Delivery::chunk_began() const {
   return chunk_began_;
 }
 
-void Delivery::alive() {
+void Delivery::on_reply(const Result<PrefillReply>& reply) {
   const std::lock_guard hold(mutex_);
-  last_sign_ = now();
-}
-
-void Delivery::set_patience(Duration patience) {
-  const std::lock_guard hold(mutex_);
-  patience_ = patience;
-}
-
-void Delivery::fail(Error error) {
-  const std::lock_guard hold(mutex_);
-  if (!failed_) failed_ = std::move(error);
+  if (!reply) {
+    run_.on_ask_failed(reply.error());
+  } else if (reply->is_busy) {
+    run_.on_busy(reply->retry_after);
+  } else {
+    run_.on_accepted(reply->first_piece, now());
+  }
   changed_.notify_all();
 }
 
 std::vector<kv::ChunkKey> Delivery::missing(std::span<const kv::ChunkKey> keys) {
   const std::lock_guard hold(mutex_);
-  const auto lacking = receiver_.missing();
+  const auto lacking = run_.missing(now());
   const std::set<kv::ChunkKey> wanted(lacking.begin(), lacking.end());
   std::vector<kv::ChunkKey> out;
-  for (const kv::ChunkKey& key : keys) {
-    if (wanted.contains(key)) out.push_back(key);
-  }
+  std::ranges::copy_if(keys, std::back_inserter(out),
+                       [&](const kv::ChunkKey& key) { return wanted.contains(key); });
+  changed_.notify_all();
   return out;
 }
 
 std::optional<kv::Refusal> Delivery::put(kv::SharedChunk chunk, Instant began) {
-  std::unique_lock hold(mutex_);
-  const auto reservation = receiver_.admit(chunk->header);
-  if (!reservation) {
-    // A duplicate is a sign of work too: the peer asks, or sends again after a cut.
-    if (reservation.error() == kv::Refusal::duplicate) last_sign_ = now();
-    return reservation.error();
+  {
+    const std::lock_guard hold(mutex_);
+    const auto reservation = run_.admit(chunk->header, now());
+    changed_.notify_all();
+    if (!reservation) return reservation.error();
+    const auto accepted = run_.on_body(*reservation, chunk, now());
+    if (!accepted) return accepted.error();
+    began_[chunk->header.key] = began;
   }
-  const auto accepted = receiver_.on_body(*reservation, chunk);
-  if (!accepted) return accepted.error();
-  last_sign_ = now();
-  began_[chunk->header.key] = began;
-  changed_.notify_all();
-  hold.unlock();
   (void)store_.put(std::move(chunk));  // for later; what it refuses is still taken once
   return std::nullopt;
 }
 
+bool Delivery::progress(std::uint32_t done_tokens) {
+  const std::lock_guard hold(mutex_);
+  changed_.notify_all();
+  return run_.on_progress(done_tokens, now());
+}
+
+void Delivery::close(const cluster::ClosingManifest& manifest) {
+  const std::lock_guard hold(mutex_);
+  run_.on_closing(manifest);
+  changed_.notify_all();
+}
+
+void Delivery::peer_failed(const std::string& why) {
+  const std::lock_guard hold(mutex_);
+  run_.on_peer_failed(why);
+  changed_.notify_all();
+}
+
 kv::ReceiverStatistics Delivery::statistics() const {
   const std::lock_guard hold(mutex_);
-  return receiver_.statistics();
+  return run_.statistics();
 }
 
 }  // namespace hearth::node

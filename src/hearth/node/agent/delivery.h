@@ -1,67 +1,58 @@
 #pragma once
-// The chunks of one hand-off on their way in: a peer puts them, in any number of tries; one reader
-// takes them in order. Nothing is believed (kv/chunk_receiver.h), what waits is bounded.
+// One hand-off on its way in: the thin driver around cluster::DecodeRun. Peers' connections report
+// what arrives, one reader asks what to do next.
 //
-// Thread-safe: peers' connections put, whoever hears the peer's events says so, one thread takes.
+// Thread-safe.
 
 #include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
-#include <string>
 
-#include "hearth/base/clock.h"
 #include "hearth/base/stop.h"
-#include "hearth/kv/chunk_receiver.h"
+#include "hearth/cluster/decode_run.h"
 #include "hearth/kv/store.h"
+#include "hearth/node/agent/agent_api.h"
 
 namespace hearth::node {
 
-struct DeliveryOptions {
-  std::string from;               // the only machine whose chunks count
-  std::uint32_t held_chunks = 0;  // of the chain's beginning: in use already, not taken again
-  // The peer is given up when it shows no sign of work for so long.
-  Duration patience = std::chrono::seconds(10);
-};
-
 class Delivery {
  public:
-  // `store` outlives this; what arrives is kept there as well.
-  Delivery(kv::ChunkReceiver receiver, std::vector<kv::ChunkKey> held, kv::ChunkStore& store,
-           DeliveryOptions options);
+  // `store` outlives this; what arrives is kept there as well. The first `held_chunks` of the chain
+  // are in the decoding worker already and never given out.
+  Delivery(cluster::DecodeRun run, std::span<const kv::ChunkKey> held, kv::ChunkStore& store);
 
-  // --- the reader
-  // nullptr after the last chunk.
-  Result<kv::SharedChunk> take(Deadline deadline, const StopToken& stop);
+  // --- the reader. Waits until there is something to do other than waiting. A chunk that it gives
+  // out counts as imported with the next call. A fired token cancels the run.
+  cluster::DecodeRunAction next(const StopToken& stop);
   Instant chunk_began() const;  // when the first bytes of the last one came
+  void on_reply(const Result<PrefillReply>& reply);
 
-  // --- the peer's events
-  void alive();  // it works
-  void set_patience(Duration patience);
-  void fail(Error error);
-
-  // --- the peer's puts
-  const std::string& from() const { return options_.from; }
+  // --- the peer's messages
   std::vector<kv::ChunkKey> missing(std::span<const kv::ChunkKey> keys);
   // Nothing: it is here now. `began`: when its first bytes came.
   std::optional<kv::Refusal> put(kv::SharedChunk chunk, Instant began);
+  bool progress(std::uint32_t done_tokens);  // false: the hand-off is over
+  void close(const cluster::ClosingManifest& manifest);
+  void peer_failed(const std::string& why);
 
   kv::ReceiverStatistics statistics() const;
 
  private:
-  std::optional<Result<kv::SharedChunk>> take_now();  // with the lock
+  // Looks at what the run wants; nothing: it wants to wait until `until_`.
+  std::optional<cluster::DecodeRunAction> next_action();
+  // Held chunks come from the store, or are passed over.
+  bool load_held(cluster::ImportChunk& chunk);
 
   kv::ChunkStore& store_;
-  const DeliveryOptions options_;
+  const std::uint32_t held_chunks_;
   mutable std::mutex mutex_;  // what follows
   std::condition_variable changed_;
-  kv::ChunkReceiver receiver_;
+  cluster::DecodeRun run_;
   std::optional<std::uint32_t> taken_;  // the reader has it
   std::map<kv::ChunkKey, Instant> began_;
   Instant chunk_began_{};
-  std::optional<Error> failed_;
-  Duration patience_;
-  Instant last_sign_;
+  Instant until_{};
 };
 
 }  // namespace hearth::node

@@ -5,42 +5,52 @@
 #include <random>
 
 namespace hearth::node {
+namespace {
 
-std::string random_id() {
-  std::random_device device;
-  std::string out;
-  for (int i = 0; i < 4; ++i) out += fmt::format("{:08x}", device());
-  return out;
+// 64 bits of the system's randomness.
+std::uint64_t random_number() {
+  static thread_local std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
 }
 
-Result<std::unique_ptr<Inbox::Claim>> Inbox::expect(kv::AnnouncedChain chain,
-                                                    kv::ReceiverLimits limits,
-                                                    DeliveryOptions options) {
-  std::vector<kv::ChunkKey> held(chain.keys.begin(), chain.keys.begin() + options.held_chunks);
-  auto receiver = TRY(kv::ChunkReceiver::create(std::move(chain), limits));
-  auto delivery = std::make_shared<Delivery>(std::move(receiver), std::move(held), store_,
-                                             std::move(options));
-  const std::string id = random_id();
+}  // namespace
+
+cluster::Ticket Inbox::new_ticket(const kv::LayoutDigest& layout, std::uint32_t token_count,
+                                  Duration lease) const {
+  return {.id = {.high = random_number(), .low = random_number()},
+          .issuer = machine_,
+          .issuer_incarnation = incarnation_,
+          .attempt = 1,
+          .layout = layout,
+          .token_count = token_count,
+          .lease = lease};
+}
+
+Result<std::unique_ptr<Inbox::Claim>> Inbox::expect(const cluster::Ticket& ticket,
+                                                    const std::string& from,
+                                                    kv::AnnouncedChain chain,
+                                                    std::span<const kv::ChunkKey> held,
+                                                    cluster::DecodeRunParameters parameters) {
+  auto run = TRY(cluster::DecodeRun::create(ticket, std::move(chain), std::move(parameters),
+                                            std::chrono::steady_clock::now()));
+  auto delivery = std::make_shared<Delivery>(std::move(run), held, store_);
   const std::lock_guard hold(mutex_);
-  if (deliveries_.size() >= hand_offs_max) {
+  if (!tickets_.issue(ticket, from)) {
     return fail(Code::resource_exhausted,
-                fmt::format("{} hand-offs are waited for already", deliveries_.size()));
+                fmt::format("{} hand-offs are waited for already", tickets_.open_count()));
   }
-  deliveries_.emplace(id, delivery);
-  return std::make_unique<Claim>(*this, id, std::move(delivery));
+  deliveries_.emplace(ticket.id, delivery);
+  return std::make_unique<Claim>(*this, ticket.id, std::move(delivery));
 }
 
-Result<std::shared_ptr<Delivery>> Inbox::find(const std::string& id, const std::string& peer) const {
+Result<std::shared_ptr<Delivery>> Inbox::find(const cluster::TicketUse& use, const std::string& peer) {
+  using cluster::TicketVerdict;
   const std::lock_guard hold(mutex_);
-  const auto found = deliveries_.find(id);
-  if (found == deliveries_.end()) {
-    return fail(Code::not_found, "no hand-off of this id is waited for; it is over, or never was");
-  }
-  if (found->second->from() != peer) {
-    return fail(Code::permission, fmt::format("this hand-off was ordered from {}, not from {}",
-                                              found->second->from(), peer));
-  }
-  return found->second;
+  const TicketVerdict verdict = tickets_.check(use, peer);
+  if (verdict == TicketVerdict::good) return deliveries_.at(use.id);
+  const bool is_theft = verdict == TicketVerdict::foreign;
+  return fail(is_theft ? Code::permission : Code::not_found,
+              fmt::format("the ticket is {}: nothing is waited for", cluster::verdict_name(verdict)));
 }
 
 std::size_t Inbox::size() const {
@@ -48,8 +58,9 @@ std::size_t Inbox::size() const {
   return deliveries_.size();
 }
 
-void Inbox::forget(const std::string& id) {
+void Inbox::forget(const cluster::HandOffId& id) {
   const std::lock_guard hold(mutex_);
+  tickets_.spend(id);
   deliveries_.erase(id);
 }
 

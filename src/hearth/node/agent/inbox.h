@@ -1,6 +1,6 @@
 #pragma once
-// The hand-offs that this machine waits for, by their ids. An id is random, used once, and known to
-// one peer: chunks for another id, or of another machine, are refused.
+// The hand-offs that this machine waits for, by their tickets (cluster/ticket.h). A message without
+// a good ticket is refused before any of its bytes is looked at.
 //
 // Thread-safe.
 
@@ -18,41 +18,44 @@ class Inbox {
   // Held by the reader: while it lives, the hand-off is waited for.
   class Claim {
    public:
-    Claim(Inbox& inbox, std::string id, std::shared_ptr<Delivery> delivery)
-        : inbox_(inbox), id_(std::move(id)), delivery_(std::move(delivery)) {}
+    Claim(Inbox& inbox, cluster::HandOffId id, std::shared_ptr<Delivery> delivery)
+        : inbox_(inbox), id_(id), delivery_(std::move(delivery)) {}
     ~Claim() { inbox_.forget(id_); }
     Claim(const Claim&) = delete;
     Claim& operator=(const Claim&) = delete;
-    const std::string& id() const { return id_; }
     Delivery& delivery() const { return *delivery_; }
 
    private:
     Inbox& inbox_;
-    const std::string id_;
+    const cluster::HandOffId id_;
     const std::shared_ptr<Delivery> delivery_;
   };
 
-  static constexpr std::size_t hand_offs_max = 64;
+  // `store` outlives this. `incarnation` differs from that of every earlier life of this machine.
+  Inbox(std::string machine, std::uint64_t incarnation, kv::ChunkStore& store)
+      : machine_(std::move(machine)), incarnation_(incarnation), store_(store), tickets_(incarnation) {}
 
-  // `store` outlives this.
-  explicit Inbox(kv::ChunkStore& store) : store_(store) {}
-
-  // resource_exhausted beyond hand_offs_max. The first options.held_chunks of the chain are held.
-  Result<std::unique_ptr<Claim>> expect(kv::AnnouncedChain chain, kv::ReceiverLimits limits,
-                                        DeliveryOptions options);
-  // not_found when nobody waits for it; permission when another machine was asked.
-  Result<std::shared_ptr<Delivery>> find(const std::string& id, const std::string& peer) const;
+  // A ticket that was never issued, for `token_count` tokens of a prompt.
+  cluster::Ticket new_ticket(const kv::LayoutDigest& layout, std::uint32_t token_count,
+                             Duration lease) const;
+  // resource_exhausted when too many are open. `held`: the chunks of the chain's beginning.
+  Result<std::unique_ptr<Claim>> expect(const cluster::Ticket& ticket, const std::string& from,
+                                        kv::AnnouncedChain chain, std::span<const kv::ChunkKey> held,
+                                        cluster::DecodeRunParameters parameters);
+  // not_found when nobody waits for it any more; permission when the ticket is not this peer's.
+  Result<std::shared_ptr<Delivery>> find(const cluster::TicketUse& use, const std::string& peer);
   std::size_t size() const;
+  std::uint64_t incarnation() const { return incarnation_; }
 
  private:
-  void forget(const std::string& id);
+  void forget(const cluster::HandOffId& id);
 
+  const std::string machine_;
+  const std::uint64_t incarnation_;
   kv::ChunkStore& store_;
-  mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Delivery>> deliveries_;
+  mutable std::mutex mutex_;  // what follows
+  cluster::TicketBook tickets_;
+  std::map<cluster::HandOffId, std::shared_ptr<Delivery>> deliveries_;
 };
-
-// Not to be guessed: 128 bits of the system's randomness, in hex.
-std::string random_id();
 
 }  // namespace hearth::node

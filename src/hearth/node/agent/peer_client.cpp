@@ -13,18 +13,8 @@ constexpr const char* json_type = "application/json";
 // A whole chunk on a slow link; that the link is alive is watched by the stall.
 constexpr Duration chunk_deadline = std::chrono::minutes(10);
 constexpr Duration stall_time_max = std::chrono::seconds(5);
-constexpr std::size_t error_body_bytes_max = 64 * 1024;
 
 }  // namespace
-
-Result<PrefillEvent> PrefillEvents::next(Deadline deadline) {
-  while (true) {
-    if (const auto json = TRY(reader_.next())) return prefill_event_from_json(*json);
-    const ByteSpan piece = TRY(stream_->read(deadline));
-    if (piece.empty()) return fail(Code::unavailable, "the peer ended its prefill without a last event");
-    TRY(reader_.push(piece));
-  }
-}
 
 net::ClientRequest PeerClient::request(std::string method, std::string target,
                                        std::vector<ByteSpan> body, const char* body_type) const {
@@ -41,7 +31,7 @@ Result<Json> PeerClient::call(const net::ClientRequest& request, Deadline deadli
   if (reply.status >= 400) {
     return std::unexpected(net::error_of_reply(reply.status, reply.body.span(), peer_.name));
   }
-  return parse_json(reply.body_text());
+  return reply.status == 204 ? Json() : parse_json(reply.body_text());
 }
 
 Result<NodeFacts> PeerClient::facts(Deadline deadline, const StopToken& stop) const {
@@ -49,45 +39,69 @@ Result<NodeFacts> PeerClient::facts(Deadline deadline, const StopToken& stop) co
   return facts_from_json(json);
 }
 
-Result<std::unique_ptr<PrefillEvents>> PeerClient::prefill(const PrefillCall& call,
-                                                           std::span<const Token> target,
-                                                           Deadline head_deadline,
-                                                           const StopToken& stop) const {
+Result<PrefillReply> PeerClient::prefill(const PrefillCall& call, std::span<const Token> target,
+                                         Deadline deadline, const StopToken& stop) const {
   const std::string head = prompt_head(call_json(call));
   const auto sent = request("POST", "/v1/prefills", {as_byte_span(head), std::as_bytes(target)},
                             prompt_type);
-  auto stream = TRY(http_.open_stream(sent, head_deadline, stop));
-  if (stream->status() == 200) return std::make_unique<PrefillEvents>(std::move(stream));
-  std::string body;
-  while (body.size() < error_body_bytes_max) {
-    const auto piece = stream->read(head_deadline);
-    if (!piece || piece->empty()) break;
-    body += as_text(*piece);
-  }
-  return std::unexpected(net::error_of_reply(stream->status(), as_byte_span(body), peer_.name));
+  const Json json = TRY(this->call(sent, deadline, stop));
+  return reply_from_json(json);
 }
 
-Result<std::vector<kv::ChunkKey>> PeerClient::missing(const std::string& hand_off,
+Result<Json> PeerClient::tell(std::string target, const cluster::TicketUse& use, const Json& body,
+                              Deadline deadline, const StopToken& stop) const {
+  const std::string text = dump_json(body);
+  auto sent = request("POST", std::move(target), {as_byte_span(text)}, json_type);
+  sent.headers.add(ticket_header, ticket_use_text(use));
+  return call(sent, deadline, stop);
+}
+
+Result<> PeerClient::cancel(const cluster::TicketUse& use, Deadline deadline) const {
+  auto sent = request("DELETE", "/v1/prefills", {}, json_type);
+  sent.headers.add(ticket_header, ticket_use_text(use));
+  TRY(call(sent, deadline, {}));
+  return {};
+}
+
+Result<std::vector<kv::ChunkKey>> PeerClient::missing(const cluster::TicketUse& use,
                                                       std::span<const kv::ChunkKey> keys,
                                                       Deadline deadline, const StopToken& stop) const {
-  const std::string body = dump_json(Json::object({{"keys", keys_json(keys)}}));
-  const Json json = TRY(call(request("POST", fmt::format("/v1/hand-offs/{}/missing", hand_off),
-                                     {as_byte_span(body)}, json_type), deadline, stop));
+  const Json json = TRY(tell("/v1/hand-offs/missing", use, Json::object({{"keys", keys_json(keys)}}),
+                             deadline, stop));
   return keys_from_json(json, "missing");
 }
 
-Result<std::optional<kv::Refusal>> PeerClient::put(const std::string& hand_off, const kv::Chunk& chunk,
+Result<std::optional<kv::Refusal>> PeerClient::put(const cluster::TicketUse& use, const kv::Chunk& chunk,
                                                    const StopToken& stop) const {
   const Bytes header = kv::encode_header(chunk.header);
-  const std::string target =
-      fmt::format("/v1/hand-offs/{}/chunks/{}", hand_off, chunk.header.key.hex());
-  const Json json = TRY(call(request("PUT", target, {ByteSpan(header), chunk.payload.span()},
-                                     chunk_stream_type), Deadline::after(chunk_deadline), stop));
+  auto sent = request("PUT", "/v1/hand-offs/chunks/" + chunk.header.key.hex(),
+                      {ByteSpan(header), chunk.payload.span()}, chunk_stream_type);
+  sent.headers.add(ticket_header, ticket_use_text(use));
+  const Json json = TRY(call(sent, Deadline::after(chunk_deadline), stop));
   const auto name = TRY(hearth::get<std::string>(json, "refusal"));
   if (name.empty()) return std::optional<kv::Refusal>();
   const auto refusal = refusal_from_name(name);
   if (!refusal) return fail(Code::invalid_argument, fmt::format("refusal: '{}' is not known", name));
   return refusal;
+}
+
+Result<bool> PeerClient::progress(const cluster::TicketUse& use, std::uint32_t done_tokens,
+                                  Deadline deadline, const StopToken& stop) const {
+  const Json json = TRY(tell("/v1/hand-offs/progress", use, Json::object({{"tokens", done_tokens}}),
+                             deadline, stop));
+  return hearth::get<bool>(json, "over");
+}
+
+Result<> PeerClient::close(const cluster::TicketUse& use, const cluster::ClosingManifest& manifest,
+                           Deadline deadline, const StopToken& stop) const {
+  TRY(tell("/v1/hand-offs/closing", use, manifest_json(manifest), deadline, stop));
+  return {};
+}
+
+Result<> PeerClient::tell_failed(const cluster::TicketUse& use, const std::string& message,
+                                 Deadline deadline) const {
+  TRY(tell("/v1/hand-offs/failed", use, Json::object({{"message", message}}), deadline, {}));
+  return {};
 }
 
 Result<kv::SharedChunk> PeerClient::get(const kv::LayoutDigest& layout, const kv::ChunkKey& key,

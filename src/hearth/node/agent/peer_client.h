@@ -3,25 +3,16 @@
 // Every call ends by its deadline, or when no byte has moved for `stall_time_max`.
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "hearth/base/stop.h"
 #include "hearth/kv/sync.h"
 #include "hearth/net/http_client.h"
-#include "hearth/net/ndjson.h"
 #include "hearth/node/agent/agent_api.h"
 
 namespace hearth::node {
-
-// The events of one ordered prefill. Dropping it cancels it. One thread.
-class PrefillEvents {
- public:
-  explicit PrefillEvents(std::unique_ptr<net::ResponseStream> stream) : stream_(std::move(stream)) {}
-  Result<PrefillEvent> next(Deadline deadline);
-
- private:
-  std::unique_ptr<net::ResponseStream> stream_;
-  net::NdjsonReader reader_;
-};
 
 struct Peer {
   std::string name;
@@ -35,16 +26,25 @@ class PeerClient {
 
   const Peer& peer() const { return peer_; }
   Result<NodeFacts> facts(Deadline deadline, const StopToken& stop) const;
-  // resource_exhausted: it is busy.
-  Result<std::unique_ptr<PrefillEvents>> prefill(const PrefillCall& call,
-                                                 std::span<const Token> target, Deadline head_deadline,
-                                                 const StopToken& stop) const;
-  Result<std::vector<kv::ChunkKey>> missing(const std::string& hand_off,
+  Result<PrefillReply> prefill(const PrefillCall& call, std::span<const Token> target,
+                               Deadline deadline, const StopToken& stop) const;
+  Result<> cancel(const cluster::TicketUse& use, Deadline deadline) const;
+
+  // What the peer waits for. not_found: it no longer does.
+  Result<std::vector<kv::ChunkKey>> missing(const cluster::TicketUse& use,
                                             std::span<const kv::ChunkKey> keys, Deadline deadline,
                                             const StopToken& stop) const;
   // The refusal, or nothing when the chunk is there now.
-  Result<std::optional<kv::Refusal>> put(const std::string& hand_off, const kv::Chunk& chunk,
+  Result<std::optional<kv::Refusal>> put(const cluster::TicketUse& use, const kv::Chunk& chunk,
                                          const StopToken& stop) const;
+  // True: the hand-off is over there.
+  Result<bool> progress(const cluster::TicketUse& use, std::uint32_t done_tokens, Deadline deadline,
+                        const StopToken& stop) const;
+  Result<> close(const cluster::TicketUse& use, const cluster::ClosingManifest& manifest,
+                 Deadline deadline, const StopToken& stop) const;
+  Result<> tell_failed(const cluster::TicketUse& use, const std::string& message,
+                       Deadline deadline) const;
+
   // Verified against layout and key.
   Result<kv::SharedChunk> get(const kv::LayoutDigest& layout, const kv::ChunkKey& key,
                               const StopToken& stop) const;
@@ -53,6 +53,8 @@ class PeerClient {
   net::ClientRequest request(std::string method, std::string target, std::vector<ByteSpan> body,
                              const char* body_type) const;
   Result<Json> call(const net::ClientRequest& request, Deadline deadline, const StopToken& stop) const;
+  Result<Json> tell(std::string target, const cluster::TicketUse& use, const Json& body,
+                    Deadline deadline, const StopToken& stop) const;
 
   net::HttpClient& http_;
   const Peer peer_;

@@ -2,84 +2,120 @@
 
 #include <fmt/format.h>
 
-#include "hearth/base/thread.h"
+#include <utility>
+
 #include "hearth/node/agent/chain_plan.h"
 
 namespace hearth::node {
 namespace {
 
-constexpr Duration accept_deadline = std::chrono::seconds(10);
+constexpr Duration cancel_deadline = std::chrono::seconds(2);
 
-// Hears the peer's events on a thread of its own ("peer_events") and passes their meaning on.
 class PeerSource final : public ChunkSource {
  public:
-  PeerSource(std::unique_ptr<Inbox::Claim> claim, StopToken stop)
-      : claim_(std::move(claim)), stop_(std::move(stop)),
-        cancel_too_(stop_, [this] { cancel_.request_stop(); }) {}
+  PeerSource(const PeerPrefillParts& parts, std::unique_ptr<Inbox::Claim> claim, PrefillCall call,
+             std::span<const Token> target, StopToken stop)
+      : parts_(parts), claim_(std::move(claim)), call_(std::move(call)), target_(target),
+        stop_(std::move(stop)) {}
+
+  // Dropped before its end: the peer is told, whether it hears it or not.
   ~PeerSource() override {
-    cancel_.request_stop();
-    listener_.join();
+    if (over_) return;
+    StopSource now;
+    now.request_stop();
+    while (!over_) (void)step(now.token());
   }
 
-  Result<> start(const PeerClient& peer, const PrefillCall& call, std::span<const Token> target) {
-    events_ = TRY(peer.prefill(call, target, Deadline::after(accept_deadline), cancel_.token()));
-    listener_ = Thread("peer_events", [this, name = peer.peer().name] { listen(name); });
+  // Until the peer has said yes.
+  Result<> start() {
+    while (!accepted_) {
+      TRY(step(stop_));
+      if (over_) return verdict();
+    }
     return {};
   }
 
-  Result<kv::SharedChunk> next(Deadline deadline) override {
-    return claim_->delivery().take(deadline, stop_);
+  Result<kv::SharedChunk> next(Deadline) override {
+    while (!over_) {
+      if (auto chunk = TRY(step(stop_))) return chunk;
+    }
+    TRY(verdict());
+    return kv::SharedChunk();
   }
   Instant chunk_began() const override { return claim_->delivery().chunk_began(); }
 
  private:
-  void listen(const std::string& name) {
-    Delivery& delivery = claim_->delivery();
-    std::uint64_t computed_tokens = 0;
-    while (true) {
-      const auto event = events_->next(Deadline::never());  // the client watches for stalls
-      if (!event) return delivery.fail(with_context(event.error(), name));
-      if (const auto* error = std::get_if<Error>(&*event)) return delivery.fail(with_context(*error, name));
-      if (std::holds_alternative<PrefillDelivered>(*event)) return;
-      const auto* sign = std::get_if<PrefillAlive>(&*event);
-      if (sign != nullptr && sign->computed_tokens <= computed_tokens) continue;  // stands still
-      if (sign != nullptr) computed_tokens = sign->computed_tokens;
-      delivery.alive();
+  // Does one thing that the run wants; nullptr unless that is to give out a chunk.
+  Result<kv::SharedChunk> step(const StopToken& stop) {
+    cluster::DecodeRunAction action = claim_->delivery().next(stop);
+    if (auto* chunk = std::get_if<cluster::ImportChunk>(&action)) return std::move(chunk->chunk);
+    if (const auto* ask = std::get_if<cluster::AskPeer>(&action)) {
+      const auto reply = parts_.peer.prefill(call_, target_, Deadline::at(ask->deadline), stop);
+      accepted_ = reply && !reply->is_busy;
+      if (accepted_) incarnation_ = reply->incarnation;
+      claim_->delivery().on_reply(reply);
+    } else if (std::holds_alternative<cluster::CancelPeer>(action)) {
+      (void)parts_.peer.cancel({.id = call_.ticket.id,
+                                .issuer_incarnation = call_.ticket.issuer_incarnation,
+                                .attempt = call_.ticket.attempt,
+                                .sender_incarnation = incarnation_},
+                               Deadline::after(cancel_deadline));
+    } else if (auto* over = std::get_if<cluster::DecodeRunOver>(&action)) {
+      over_ = std::move(*over);
+      if (parts_.on_over) parts_.on_over(*over_);
     }
+    return kv::SharedChunk();
   }
 
+  Result<> verdict() const {
+    using Kind = cluster::DecodeRunOver::Kind;
+    const std::string& peer = parts_.peer.peer().name;
+    switch (over_->kind) {
+      case Kind::complete: return {};
+      case Kind::busy: return fail(Code::resource_exhausted, peer + ": " + over_->reason);
+      case Kind::cancelled: return fail(Code::cancelled, peer + ": " + over_->reason);
+      case Kind::compute_rest:
+      case Kind::worker_lost: break;
+    }
+    return fail(Code::unavailable, peer + ": " + over_->reason);
+  }
+
+  const PeerPrefillParts& parts_;
   const std::unique_ptr<Inbox::Claim> claim_;
+  const PrefillCall call_;
+  const std::span<const Token> target_;
   const StopToken stop_;
-  StopSource cancel_;  // the caller's token, or our end
-  const StopCallback cancel_too_;
-  std::unique_ptr<PrefillEvents> events_;
-  Thread listener_;
+  bool accepted_ = false;
+  std::uint64_t incarnation_ = 0;  // of the peer
+  std::optional<cluster::DecodeRunOver> over_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& order,
                                                          const StopToken& stop) {
+  cluster::DecodeRunParameters parameters = parts_.parameters;
+  parameters.computed_from = order.from();
+  const auto token_count = static_cast<std::uint32_t>(order.target.size());
+  const Duration lease = cluster::lease_for(parameters.patience.chunk_compute, parameters.patience.patience_factor);
+  PrefillCall call{.ticket = parts_.inbox.new_ticket(order.layout, token_count, lease),
+                   .deliver_to = parts_.deliver_to, .chunk_tokens = parameters.chunk_tokens,
+                   .stored = {}, .from = order.from()};
   kv::AnnouncedChain chain{.layout = order.layout, .keys = {}, .ranges = {}};
-  PrefillCall call{.hand_off = {}, .deliver_to = parts_.deliver_to, .layout = order.layout,
-                   .chunk_tokens = parts_.chunk_tokens, .stored = {}, .from = order.from()};
   for (const kv::PrefixChunk& piece : order.stored) {
     chain.keys.push_back(piece.key);
     chain.ranges.push_back(piece.range);
     call.stored.push_back(piece.key);
   }
   for (const ChainLink& link :
-       continue_chain(order.parent(), order.from(), order.target, parts_.chunk_tokens)) {
+       continue_chain(order.parent(), order.from(), order.target, parameters.chunk_tokens)) {
     chain.keys.push_back(link.key);
     chain.ranges.push_back(link.range);
   }
-  DeliveryOptions options{.from = parts_.peer.peer().name,
-                          .held_chunks = static_cast<std::uint32_t>(order.stored.size()),
-                          .patience = parts_.patience};
-  auto claim = TRY(parts_.inbox.expect(std::move(chain), {}, std::move(options)));
-  call.hand_off = claim->id();
-  auto source = std::make_unique<PeerSource>(std::move(claim), stop);
-  TRY(source->start(parts_.peer, call, order.target));
+  auto claim = TRY(parts_.inbox.expect(call.ticket, parts_.peer.peer().name, std::move(chain),
+                                       call.stored, std::move(parameters)));
+  auto source = std::make_unique<PeerSource>(parts_, std::move(claim), std::move(call), order.target, stop);
+  TRY(source->start());
   return source;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
-// Prefill by a peer: orders it, waits for the chunks that the peer puts, gives them out in order.
-// A peer that dies, hangs or lies ends the source with an error; what came before stays good.
+// Prefill by a peer: asks it, waits for the chunks that it puts, gives them out in order. A peer
+// that is busy, dies, hangs or lies ends the source with an error; what came before stays good.
+
+#include <functional>
 
 #include "hearth/node/agent/inbox.h"
 #include "hearth/node/agent/peer_client.h"
@@ -9,17 +11,20 @@
 namespace hearth::node {
 
 struct PeerPrefillParts {
-  const PeerClient& peer;
+  PeerClient peer;
   Inbox& inbox;
   std::string deliver_to;  // host:port of our own agent, as the peer reaches it
-  std::uint32_t chunk_tokens = 0;
-  Duration patience = std::chrono::seconds(15);  // without a sign of work
+  // Patience and predictions for this peer; computed_from is filled in here.
+  cluster::DecodeRunParameters parameters = {};
+  // What became of it, on the source's thread.
+  std::function<void(const cluster::DecodeRunOver&)> on_over = {};
 };
 
 class PeerPrefiller final : public Prefiller {
  public:
   // What `parts` points to outlives this and its sources.
   explicit PeerPrefiller(PeerPrefillParts parts) : parts_(std::move(parts)) {}
+  // resource_exhausted: the peer has no time now.
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
 
  private:

@@ -6,102 +6,189 @@
 #include <utility>
 
 #include "hearth/base/log.h"
+#include "hearth/kv/sync.h"
 #include "hearth/node/agent/chain_plan.h"
 #include "hearth/node/worker_prefiller.h"
 
 namespace hearth::node {
 namespace {
 
-constexpr Duration life_sign_interval = std::chrono::seconds(1);
-constexpr Duration stats_deadline = std::chrono::milliseconds(500);
 constexpr Duration chunk_deadline = std::chrono::minutes(10);
-constexpr std::size_t events_max = 256;
+constexpr Duration message_deadline = std::chrono::seconds(5);
+
+Instant now() { return std::chrono::steady_clock::now(); }
 
 std::vector<kv::ChunkKey> keys_of(const PrefillCall& call, std::span<const Token> target) {
   const kv::ChunkKey parent =
-      call.stored.empty() ? model::root_key(call.layout) : call.stored.back();
-  std::vector<kv::ChunkKey> keys;
+      call.stored.empty() ? model::root_key(call.ticket.layout) : call.stored.back();
+  std::vector<kv::ChunkKey> keys = call.stored;
   for (const ChainLink& link : continue_chain(parent, call.from, target, call.chunk_tokens)) {
     keys.push_back(link.key);
   }
   return keys;
 }
 
+// The peer does not wait for this hand-off any more.
+bool means_over(const Error& error) {
+  return error.code == Code::not_found || error.code == Code::permission;
+}
+
+kv::PutFailure failure_of(const Error& error) {
+  switch (error.code) {
+    case Code::resource_exhausted: return kv::PutFailure::busy;
+    case Code::corrupt: return kv::PutFailure::damaged;
+    case Code::invalid_argument:
+    case Code::unsupported: return kv::PutFailure::refused;
+    default: return kv::PutFailure::link;
+  }
+}
+
 }  // namespace
 
-PrefillJob::PrefillJob(PrefillParts parts, PrefillCall call, std::vector<Token> target,
-                       std::shared_ptr<const void> place)
+PrefillJob::PrefillJob(PrefillParts parts, PrefillCall call, std::vector<Token> target)
     : parts_(std::move(parts)), call_(std::move(call)), target_(std::move(target)),
-      place_(std::move(place)), events_(events_max),
-      push_(parts_.caller, call_.hand_off, parts_.store, keys_of(call_, target_),
-            std::random_device{}()) {
-  tell(PrefillAccepted{parts_.incarnation});
-  prefill_thread_ = Thread("prefill", [this] { prefill(); });
-  push_thread_ = Thread("chunk_push", [this] {
-    const auto sent = push_.run(stop_.token());
-    if (!sent) return tell(sent.error());
-    tell(PrefillDelivered{sent->puts, sent->resent, sent->bytes_acknowledged});
-  });
+      use_{.id = call_.ticket.id, .issuer_incarnation = call_.ticket.issuer_incarnation,
+           .attempt = call_.ticket.attempt, .sender_incarnation = parts_.incarnation},
+      run_(call_.ticket, keys_of(call_, target_), parts_.patience, std::random_device{}(), now()) {
+  compute_thread_ = Thread("prefill", [this] { compute(); });
+  push_thread_ = Thread("chunk_push", [this] { push(); });
 }
 
 PrefillJob::~PrefillJob() {
+  report([](cluster::PrefillRun& run) {
+    run.cancel({Code::cancelled, "the prefill machine is shutting down"});
+  });
   stop_.request_stop();
-  prefill_thread_.join();
+  compute_thread_.join();
   push_thread_.join();
 }
 
-Result<ByteSpan> PrefillJob::next(const StopToken&) {
-  if (over_) return ByteSpan{};
-  auto event = events_.pop(Deadline::after(life_sign_interval));
-  if (!event) event = sign_of_life();
-  over_ = std::holds_alternative<PrefillDelivered>(*event) || std::holds_alternative<Error>(*event);
-  line_ = net::ndjson_line(event_json(*event));
-  return as_byte_span(line_);
+template <class Report>
+void PrefillJob::report(Report report) {
+  const std::lock_guard hold(mutex_);
+  report(run_);
+  changed_.notify_all();
 }
 
-void PrefillJob::tell(PrefillEvent event) { (void)events_.try_push(std::move(event)); }
-
-// The worker's own counter: a worker that hangs lets it stand still.
-PrefillEvent PrefillJob::sign_of_life() const {
-  const auto stats = parts_.worker->client.stats(Deadline::after(stats_deadline), stop_.token());
-  if (!stats) return PrefillAlive{};  // in the middle of a step, or gone: prefill() will tell
-  return PrefillAlive{get_or<std::uint64_t>(*stats, "prompt_tokens_computed", 0).value_or(0)};
+void PrefillJob::peer_cancelled() {
+  report([](cluster::PrefillRun& run) { run.on_peer_over(); });
 }
 
-void PrefillJob::prefill() {
+bool PrefillJob::is_over() const {
+  const std::lock_guard hold(mutex_);
+  return run_.is_over();
+}
+
+void PrefillJob::compute() {
   if (const auto fetched = fetch_stored(); !fetched) {
     log_info("a prefix is computed instead of fetched: " + fetched.error().message);
   }
-  if (auto computed = compute(); !computed && !stop_.stop_requested()) {
-    push_.producer_failed(std::move(computed.error()));
+  if (auto computed = try_compute(); !computed) {
+    report([&](cluster::PrefillRun& run) { run.on_prefill_failed(std::move(computed.error())); });
   }
 }
 
-// What the caller has and we lack comes over the link: it is faster than computing it again.
+// What the caller has and we lack comes over the link: that is faster than computing it again.
 Result<> PrefillJob::fetch_stored() {
   for (const kv::ChunkKey& key : parts_.store.missing(call_.stored)) {
-    auto chunk = TRY(parts_.caller.get(call_.layout, key, stop_.token()));
+    auto chunk = TRY(parts_.caller.get(call_.ticket.layout, key, stop_.token()));
     TRY(parts_.store.put(std::move(chunk)));
-    push_.producer_works();
   }
   return {};
 }
 
-Result<> PrefillJob::compute() {
+Result<> PrefillJob::try_compute() {
   WorkerPrefiller prefiller(parts_.worker->client, &parts_.store);
   std::vector<kv::PrefixChunk> stored;
   if (!call_.stored.empty()) stored.push_back({.key = call_.stored.back(), .range = {0, call_.from}});
-  const auto source = TRY(prefiller.open({.target = target_, .layout = call_.layout, .stored = stored},
-                                         stop_.token()));
-  for (std::uint32_t index = 0;; ++index) {
+  const auto source = TRY(prefiller.open(
+      {.target = target_, .layout = call_.ticket.layout, .stored = stored}, stop_.token()));
+  for (auto index = static_cast<std::uint32_t>(call_.stored.size());; ++index) {
     auto chunk = TRY(source->next(Deadline::after(chunk_deadline)));
     if (chunk == nullptr) return {};
     const std::uint32_t end = chunk->header.range.end;
     const std::uint64_t bytes = kv::chunk_bytes(chunk->header);
     TRY(parts_.store.put(std::move(chunk)));
-    push_.available(index, bytes);
-    tell(PrefillReached{end});
+    report([&](cluster::PrefillRun& run) {
+      run.on_computed(end, now());
+      run.on_available(index, bytes, now());
+    });
   }
+}
+
+void PrefillJob::push() {
+  std::unique_lock hold(mutex_);
+  while (true) {
+    const cluster::PrefillRunAction action = run_.next(now());
+    if (const auto* wait = std::get_if<cluster::WaitForReport>(&action)) {
+      changed_.wait_until(hold, wait->until);
+      continue;
+    }
+    hold.unlock();
+    if (const auto* asked = std::get_if<kv::QueryMissing>(&action)) query(*asked);
+    if (const auto* chunk = std::get_if<kv::PutChunk>(&action)) put(*chunk);
+    if (const auto* told = std::get_if<cluster::SendProgress>(&action)) tell_progress(told->done_tokens);
+    if (const auto* closing = std::get_if<cluster::SendClosing>(&action)) close(closing->manifest);
+    if (const auto* over = std::get_if<cluster::PrefillRunOver>(&action)) {
+      if (over->error && over->error->code != Code::cancelled) {
+        log_info("a prefill for a peer ended: " + over->error->message);
+      }
+      if (over->tell_peer && over->error) {
+        (void)parts_.caller.tell_failed(use_, over->error->message, Deadline::after(message_deadline));
+      }
+      stop_.request_stop();  // what is still being computed
+      if (parts_.on_over) parts_.on_over();
+      return;
+    }
+    hold.lock();
+  }
+}
+
+void PrefillJob::query(const kv::QueryMissing& action) {
+  const auto missing = parts_.caller.missing(use_, action.keys, Deadline::at(action.deadline), stop_.token());
+  report([&](cluster::PrefillRun& run) {
+    if (missing) return run.on_missing(action.attempt, *missing, now());
+    if (means_over(missing.error())) return run.on_peer_over();
+    run.on_query_failed(action.attempt, missing.error(), now());
+  });
+}
+
+void PrefillJob::put(const kv::PutChunk& action) {
+  const auto chunk = parts_.store.get(action.key);
+  if (!chunk) {
+    return report([&](cluster::PrefillRun& run) {
+      run.on_prefill_failed(with_context(chunk.error(), "a chunk left the store unsent"));
+    });
+  }
+  const auto refusal = parts_.caller.put(use_, **chunk, stop_.token());
+  report([&](cluster::PrefillRun& run) {
+    if (!refusal && means_over(refusal.error())) return run.on_peer_over();
+    if (!refusal) {
+      return run.on_put_failed(action.attempt, failure_of(refusal.error()), refusal.error(), now());
+    }
+    const auto failure = *refusal ? kv::put_failure_of(**refusal) : std::nullopt;
+    if (!failure) return run.on_stored(action.attempt, now());
+    if (**refusal == kv::Refusal::over) return run.on_peer_over();
+    run.on_put_failed(action.attempt, *failure,
+                      {Code::unavailable, fmt::format("the peer refused a chunk: {}",
+                                                      kv::refusal_name(**refusal))}, now());
+  });
+}
+
+void PrefillJob::tell_progress(std::uint32_t done_tokens) {
+  const auto over = parts_.caller.progress(use_, done_tokens, Deadline::after(message_deadline), stop_.token());
+  report([&](cluster::PrefillRun& run) {
+    if (over && !*over) return run.on_acknowledged(now());
+    if (over || means_over(over.error())) run.on_peer_over();
+  });
+}
+
+void PrefillJob::close(const cluster::ClosingManifest& manifest) {
+  const auto closed = parts_.caller.close(use_, manifest, Deadline::after(message_deadline), stop_.token());
+  report([&](cluster::PrefillRun& run) {
+    if (closed) return run.on_acknowledged(now());
+    if (means_over(closed.error())) run.on_peer_over();
+  });
 }
 
 }  // namespace hearth::node

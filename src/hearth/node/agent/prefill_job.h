@@ -1,17 +1,17 @@
 #pragma once
-// The prefilling side of one hand-off, from the order to the last acknowledged chunk, as the body
-// of the reply to the order: its events, one JSON line each, with a sign of life every second.
-//
-// Two threads: "prefill" fetches what the caller has and this store lacks, computes, and keeps the
-// chunks; "chunk_push" puts them. Dropping the job cancels both, and with them what the worker
-// computes.
+// The prefilling side of one hand-off: the thin driver around cluster::PrefillRun. Two threads:
+// "prefill" fetches what the caller has and this store lacks, computes, keeps the chunks;
+// "chunk_push" does what the run says: asks what is missing, puts, tells. Neither needs a
+// connection to last. Destroying the job ends both, and what the worker computes.
 
+#include <condition_variable>
+#include <functional>
 #include <memory>
+#include <mutex>
 
-#include "hearth/base/bounded_queue.h"
 #include "hearth/base/thread.h"
-#include "hearth/net/http_message.h"
-#include "hearth/node/agent/chunk_push.h"
+#include "hearth/cluster/prefill_run.h"
+#include "hearth/node/agent/peer_client.h"
 #include "hearth/node/worker/worker_keeper.h"
 
 namespace hearth::node {
@@ -19,36 +19,44 @@ namespace hearth::node {
 struct PrefillParts {
   std::shared_ptr<const KeptWorker> worker;
   kv::ChunkStore& store;
-  PeerClient caller;        // where the chunks go
-  std::string incarnation;  // ours
+  PeerClient caller;              // where the chunks go
+  std::uint64_t incarnation = 0;  // ours
+  kv::SyncParameters patience = {};
+  std::function<void()> on_over = {};  // on its thread, at its end; must not destroy the job
 };
 
-class PrefillJob final : public net::BodySource {
+class PrefillJob {
  public:
-  // `place` is given back when the job is gone.
-  PrefillJob(PrefillParts parts, PrefillCall call, std::vector<Token> target,
-             std::shared_ptr<const void> place);
-  ~PrefillJob() override;
+  PrefillJob(PrefillParts parts, PrefillCall call, std::vector<Token> target);
+  ~PrefillJob();
+  PrefillJob(const PrefillJob&) = delete;
+  PrefillJob& operator=(const PrefillJob&) = delete;
 
-  Result<ByteSpan> next(const StopToken& stop) override;
+  const cluster::Ticket& ticket() const { return call_.ticket; }
+  void peer_cancelled();
+  bool is_over() const;
 
  private:
-  void prefill();
+  void compute();
   Result<> fetch_stored();
-  Result<> compute();
-  void tell(PrefillEvent event);
-  PrefillEvent sign_of_life() const;
+  Result<> try_compute();
+  void push();
+  void query(const kv::QueryMissing& action);
+  void put(const kv::PutChunk& action);
+  void tell_progress(std::uint32_t done_tokens);
+  void close(const cluster::ClosingManifest& manifest);
+  template <class Report>
+  void report(Report report);
 
   const PrefillParts parts_;
   const PrefillCall call_;
   const std::vector<Token> target_;
-  const std::shared_ptr<const void> place_;
+  const cluster::TicketUse use_;
   StopSource stop_;
-  BoundedQueue<PrefillEvent> events_;
-  ChunkPush push_;
-  std::string line_;
-  bool over_ = false;
-  Thread prefill_thread_, push_thread_;
+  mutable std::mutex mutex_;  // what follows
+  std::condition_variable changed_;
+  cluster::PrefillRun run_;
+  Thread compute_thread_, push_thread_;
 };
 
 }  // namespace hearth::node
