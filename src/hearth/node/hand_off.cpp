@@ -142,7 +142,7 @@ class HandOff {
     const Instant began = std::chrono::steady_clock::now();
     const std::span<const kv::PrefixChunk> all(stored.chunks);
     auto source = parts_.prefiller->open(
-        {.target = target_, .layout = layout_,
+        {.request = parts_.request, .began = parts_.began, .target = target_, .layout = layout_,
          .stored = all.first(chain_ ? held_pieces(all, chain_->tokens) : 0),
          .held_tokens = held_tokens_},
         stop_);

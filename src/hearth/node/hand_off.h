@@ -53,6 +53,8 @@ struct HandOffParts {
   const WorkerInfo& decode_info;
   Prefiller* prefiller = nullptr;  // absent: the decoding worker computes what is missing
   kv::ChunkStore* store = nullptr;        // absent: nothing is looked up or kept
+  std::uint64_t request = 0;  // handed on to the prefiller
+  Instant began{};            // when the request came
   // Without a prefiller: compute what is missing here and keep it. False: leave it to the
   // generation.
   bool computes_missing = true;

@@ -21,14 +21,16 @@ engine::ModelFacts facts_of(const WorkerInfo& info) {
           .bos_token = info.bos_token, .adds_bos = info.adds_bos};
 }
 
+}  // namespace
+
 // Passes events on and notes the tokens, so that their KV can be saved when the answer has ended,
 // however it ended.
 class SavedAnswer final : public engine::AnswerStream {
  public:
-  SavedAnswer(std::unique_ptr<Generation> generation, std::vector<Token> prompt,
-              std::uint32_t computed_elsewhere, std::uint32_t chunk_tokens, KvSaver* saver)
-      : generation_(std::move(generation)), tokens_(std::move(prompt)),
-        computed_elsewhere_(computed_elsewhere), chunk_tokens_(chunk_tokens), saver_(saver) {}
+  SavedAnswer(LocalModel& model, std::unique_ptr<Generation> generation, std::vector<Token> prompt,
+              const LocalModel::Preparation& preparation, std::uint32_t chunk_tokens)
+      : model_(model), generation_(std::move(generation)), tokens_(std::move(prompt)),
+        preparation_(preparation), chunk_tokens_(chunk_tokens) {}
   ~SavedAnswer() override {
     generation_.reset();  // a cancelled answer frees its sequence first
     save();
@@ -38,13 +40,15 @@ class SavedAnswer final : public engine::AnswerStream {
     auto event = TRY(generation_->next(deadline));
     if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
       tokens_.push_back(token->token);
+      if (!std::exchange(has_token_, true)) tell_first_token();
     } else if (auto* progress = std::get_if<engine::PromptProgress>(&event)) {
-      progress->reused_tokens -= std::min(progress->reused_tokens, computed_elsewhere_);
+      progress->reused_tokens -= std::min(progress->reused_tokens, preparation_.computed_elsewhere);
     } else if (auto* prompt = std::get_if<engine::PromptDone>(&event)) {
       // A long prompt is worth keeping before its answer is complete.
       if (prompt->computed_tokens >= chunk_tokens_) save();
+      prompt_ = *prompt;
       // The worker found it in its sequence, but it was not there before this request.
-      const std::uint32_t elsewhere = std::min(prompt->reused_tokens, computed_elsewhere_);
+      const std::uint32_t elsewhere = std::min(prompt->reused_tokens, preparation_.computed_elsewhere);
       prompt->reused_tokens -= elsewhere;
       prompt->computed_tokens += elsewhere;
     }
@@ -52,18 +56,26 @@ class SavedAnswer final : public engine::AnswerStream {
   }
 
  private:
+  void tell_first_token() const {
+    if (preparation_.request == 0) return;
+    model_.prefiller_->on_first_token({.request = preparation_.request,
+                                       .since_request = std::chrono::steady_clock::now() - preparation_.began,
+                                       .computed_tokens = prompt_.computed_tokens,
+                                       .depth_tokens = prompt_.reused_tokens,
+                                       .prefill = prompt_.prefill});
+  }
   void save() const {
-    if (saver_ != nullptr && tokens_.size() >= chunk_tokens_) saver_->add(tokens_);
+    if (model_.saver_ && tokens_.size() >= chunk_tokens_) model_.saver_->add(tokens_);
   }
 
+  LocalModel& model_;
   std::unique_ptr<Generation> generation_;
   std::vector<Token> tokens_;
-  const std::uint32_t computed_elsewhere_;  // of the prompt, by a prefiller
+  const LocalModel::Preparation preparation_;
   const std::uint32_t chunk_tokens_;
-  KvSaver* const saver_;
+  engine::PromptDone prompt_;
+  bool has_token_ = false;
 };
-
-}  // namespace
 
 LocalModel::LocalModel(LocalModelOptions options)
     : options_(std::move(options)), files_(real_file_system()), http_(net::make_curl_client()) {}
@@ -128,7 +140,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
     return std::make_unique<PreparedAnswer>(*this, std::move(request), stop);
   }
   return with_worker(stop, [&](const KeptWorker& worker) {
-    return generate_on(worker, request, /*computed_elsewhere=*/0, stop);
+    return generate_on(worker, request, {}, stop);
   });
 }
 
@@ -141,38 +153,40 @@ bool LocalModel::needs_hand_off(std::span<const Token> prompt) const {
 }
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::GenerateRequest& request,
+                                                                  Instant began,
                                                                   const HandOffProgress& progress,
                                                                   const StopToken& stop) {
+  Preparation preparation{.request = prefiller_ ? ++last_request_ : 0, .began = began};
   return with_worker(stop, [&](const KeptWorker& worker)
                                -> Result<std::unique_ptr<engine::AnswerStream>> {
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
                              .prefiller = prefiller_, .store = store_.get(),
+                             .request = preparation.request, .began = began,
                              .computes_missing = false};
     engine::GenerateRequest prepared = request;
-    std::uint32_t computed_elsewhere = 0;
     auto handed = hand_off(parts, request.prompt, progress, stop);
     if (handed) {
       for (const std::string& note : handed->report.notes) log_warning(note);
       prepared.lease = handed->lease;
-      computed_elsewhere = handed->report.computed_tokens;
+      preparation.computed_elsewhere = handed->report.computed_tokens;
     } else if (handed.error().code != Code::resource_exhausted) {
       return std::unexpected(std::move(handed.error()));
     }
     // Every sequence in use: the request waits for one, and may compute what the store has.
-    return generate_on(worker, prepared, computed_elsewhere, stop);
+    return generate_on(worker, prepared, preparation, stop);
   });
 }
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
     const KeptWorker& worker, const engine::GenerateRequest& request,
-    std::uint32_t computed_elsewhere, const StopToken& stop) {
+    const Preparation& preparation, const StopToken& stop) {
   auto generation = worker.client.generate(request, Deadline::after(head_deadline), stop);
   if (!generation) {
     if (request.lease) (void)worker.client.close_lease(*request.lease, Deadline::after(close_deadline));
     return std::unexpected(std::move(generation.error()));
   }
-  return std::make_unique<SavedAnswer>(*std::move(generation), request.prompt, computed_elsewhere,
-                                       worker.info.chunk_tokens, saver_.get());
+  return std::make_unique<SavedAnswer>(*this, *std::move(generation), request.prompt, preparation,
+                                       worker.info.chunk_tokens);
 }
 
 }  // namespace hearth::node

@@ -6,6 +6,7 @@
 // the worker holds; what a prefiller computes for us, if there is one; then generation. What the
 // answer computed is saved behind its back (kv_saver.h).
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -58,14 +59,21 @@ class LocalModel final : public engine::ModelService {
   auto with_worker(const StopToken& stop, Use use)
       -> decltype(use(std::declval<const KeptWorker&>()));
   friend class PreparedAnswer;
+  friend class SavedAnswer;
   bool needs_hand_off(std::span<const Token> prompt) const;
   // Brings KV in first.
   Result<std::unique_ptr<engine::AnswerStream>> prepare(const engine::GenerateRequest& request,
+                                                        Instant began,
                                                         const HandOffProgress& progress,
                                                         const StopToken& stop);
+  struct Preparation {
+    std::uint32_t computed_elsewhere = 0;  // tokens, by the prefiller
+    std::uint64_t request = 0;             // the prefiller's name for it; 0: it was not asked
+    Instant began{};
+  };
   Result<std::unique_ptr<engine::AnswerStream>> generate_on(const KeptWorker& worker,
                                                             const engine::GenerateRequest& request,
-                                                            std::uint32_t computed_elsewhere,
+                                                            const Preparation& preparation,
                                                             const StopToken& stop);
 
   const LocalModelOptions options_;
@@ -76,6 +84,7 @@ class LocalModel final : public engine::ModelService {
   std::unique_ptr<WorkerKeeper> keeper_;
   std::unique_ptr<KvSaver> saver_;
   Prefiller* prefiller_ = nullptr;
+  std::atomic<std::uint64_t> last_request_ = 0;
   engine::ModelFacts facts_;
 };
 

@@ -12,6 +12,8 @@
 namespace hearth::node {
 
 struct PrefillOrder {
+  std::uint64_t request = 0;      // whom on_first_token() will speak of
+  Instant began{};                // when the request came
   std::span<const Token> target;  // a prompt without its last token
   kv::LayoutDigest layout;
   // What the decoding side has of it, from position 0; chunks are wanted from there on.
@@ -22,9 +24,19 @@ struct PrefillOrder {
   kv::ChunkKey parent() const { return stored.empty() ? model::root_key(layout) : stored.back().key; }
 };
 
+// How a request that was asked about went, to its first token.
+struct FirstToken {
+  std::uint64_t request = 0;
+  Duration since_request{};
+  // What the decoding worker computed of the prompt, from this depth on.
+  std::uint32_t computed_tokens = 0, depth_tokens = 0;
+  Duration prefill{};
+};
+
 class Prefiller {
  public:
   virtual ~Prefiller() = default;
+  virtual void on_first_token(const FirstToken&) {}
   // nullptr: it is not worth it, the decoding worker shall compute it. resource_exhausted: busy.
   // What the order points to stays until the source is gone.
   virtual Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order,

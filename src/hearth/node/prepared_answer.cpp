@@ -24,7 +24,7 @@ PreparedAnswer::~PreparedAnswer() {
 
 void PreparedAnswer::prepare(LocalModel& model) {
   auto prepared = model.prepare(
-      request_, [this](std::uint32_t done, std::uint32_t) { tell(done); }, stop_.token());
+      request_, began_, [this](std::uint32_t done, std::uint32_t) { tell(done); }, stop_.token());
   (void)steps_.push(Step(std::move(prepared)), Deadline::never());
 }
 

@@ -33,6 +33,7 @@ class PreparedAnswer final : public engine::AnswerStream {
   void tell(std::uint32_t tokens_done);
 
   const engine::GenerateRequest request_;
+  const Instant began_ = std::chrono::steady_clock::now();
   StopSource stop_;
   const StopCallback stop_too_;
   BoundedQueue<Step> steps_;

@@ -70,7 +70,35 @@ Json facts_json(const NodeFacts& facts) {
                            {"kv_refusal", facts.kv_refusal},
                            {"prefills_running", facts.prefills_running},
                            {"prefills_max", facts.prefills_max}});
+  Json pieces = Json::array();
+  for (const PrefillPiece& piece : facts.pieces) {
+    pieces.push(Json::array({piece.tokens, piece.depth_tokens, piece.seconds}));
+  }
+  out.set("pieces_done", facts.pieces_done);
+  out.set("pieces", std::move(pieces));
   if (facts.identity) out.set("identity", model::identity_json(*facts.identity));
+  return out;
+}
+
+Result<PrefillPiece> piece_from_json(const Json& json) {
+  if (!json.is_array() || json.as_array().size() != 3) {
+    return fail(Code::invalid_argument, "pieces: expected [tokens, depth, seconds]");
+  }
+  PrefillPiece out;
+  out.tokens = TRY(read_json<std::uint32_t>(json.as_array()[0], "pieces"));
+  out.depth_tokens = TRY(read_json<std::uint32_t>(json.as_array()[1], "pieces"));
+  out.seconds = TRY(read_json<double>(json.as_array()[2], "pieces"));
+  return out;
+}
+
+Result<std::vector<PrefillPiece>> pieces_from_json(const Json& json) {
+  const Json* list = json.find("pieces");
+  if (list == nullptr || !list->is_array() || list->as_array().size() > prefill_pieces_max) {
+    return fail(Code::invalid_argument,
+                fmt::format("pieces: expected a list of at most {}", prefill_pieces_max));
+  }
+  std::vector<PrefillPiece> out;
+  for (const Json& item : list->as_array()) out.push_back(TRY(piece_from_json(item)));
   return out;
 }
 
@@ -88,6 +116,8 @@ Result<NodeFacts> facts_from_json(const Json& json) {
   out.kv_refusal = TRY(get_or<std::string>(json, "kv_refusal", ""));
   out.prefills_running = TRY(get<std::uint32_t>(json, "prefills_running"));
   out.prefills_max = TRY(get<std::uint32_t>(json, "prefills_max"));
+  out.pieces_done = TRY(get<std::uint64_t>(json, "pieces_done"));
+  out.pieces = TRY(pieces_from_json(json));
   if (const Json* identity = json.find("identity")) {
     out.identity = TRY(model::identity_from_json(*identity));
   }

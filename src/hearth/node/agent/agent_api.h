@@ -37,6 +37,13 @@ namespace hearth::node {
 inline constexpr std::uint32_t agent_protocol_version = 1;
 inline constexpr const char* ticket_header = "X-Hearth-Ticket";
 
+// A piece of a prefill that a machine did, for others to learn its rates from.
+struct PrefillPiece {
+  std::uint32_t tokens = 0, depth_tokens = 0;
+  double seconds = 0;
+};
+inline constexpr std::size_t prefill_pieces_max = 32;
+
 struct NodeFacts {
   std::string name;
   std::uint64_t incarnation = 0;  // larger after every start
@@ -47,6 +54,8 @@ struct NodeFacts {
   std::optional<model::LayoutIdentity> identity;  // absent: no KV leaves or enters, see kv_refusal
   std::string kv_refusal;
   std::uint32_t prefills_running = 0, prefills_max = 0;
+  std::uint64_t pieces_done = 0;     // ever, in this life
+  std::vector<PrefillPiece> pieces;  // the last of them, the latest last
 };
 
 Json facts_json(const NodeFacts& facts);

@@ -87,7 +87,16 @@ Result<NodeFacts> AgentService::facts() const {
                    .identity = info.identity,
                    .kv_refusal = info.kv_refusal,
                    .prefills_running = static_cast<std::uint32_t>(desk_.running_count()),
-                   .prefills_max = options_.prefills_max};
+                   .prefills_max = options_.prefills_max,
+                   .pieces_done = pieces_done_,
+                   .pieces = {pieces_.begin(), pieces_.end()}};
+}
+
+void AgentService::keep_piece(const PrefillPiece& piece) {
+  const std::lock_guard hold(mutex_);
+  ++pieces_done_;
+  pieces_.push_back(piece);
+  if (pieces_.size() > prefill_pieces_max) pieces_.pop_front();
 }
 
 Result<net::Response> AgentService::node(const std::string&, net::Request&, const net::PathParams&) {
@@ -139,6 +148,7 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
                        .caller = PeerClient(http_, {caller, deliver_to}),
                        .incarnation = accepted.incarnation,
                        .patience = {.chunk_compute = first_piece_unknown},
+                       .on_piece = [this](const PrefillPiece& piece) { keep_piece(piece); },
                        .on_over = [this, ticket = call.ticket] {
                          const std::lock_guard over(mutex_);
                          desk_.on_run_over(ticket.id, ticket.attempt);
@@ -180,6 +190,7 @@ Result<net::Response> AgentService::missing(const std::string& peer, net::Reques
 
 Result<net::Response> AgentService::put(const std::string& peer, net::Request& request,
                                         const net::PathParams& params) {
+  const double arrival_s = seconds(std::chrono::steady_clock::now() - request.body_began);
   const auto delivery = TRY(delivery_of(peer, request));
   const auto key = TRY(kv::ChunkKey::parse(params["key"]));
   kv::ChunkAssembler assembler({}, {});
@@ -188,6 +199,7 @@ Result<net::Response> AgentService::put(const std::string& peer, net::Request& r
   if (!chunk || !bytes.empty() || chunk->header.key != key) {
     return fail(Code::corrupt, fmt::format("the body is not the one chunk {}", key.short_hex()));
   }
+  if (on_transfer_) on_transfer_(peer, request.body.size(), arrival_s);
   request.body = Buffer();
   const auto refusal =
       delivery->put(std::make_shared<const kv::Chunk>(*std::move(chunk)), request.body_began);

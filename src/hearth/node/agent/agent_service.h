@@ -5,6 +5,7 @@
 // Thread-safe. It decides nothing: who prefills for whom is the caller's choice; a busy machine
 // says so at once.
 
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -35,8 +36,12 @@ class AgentService {
   net::Router routes();
   // unavailable while there is no worker.
   Result<NodeFacts> facts() const;
+  // Bodies of chunks that came, for whoever learns how fast links are. Before the server starts.
+  using OnTransfer = std::function<void(const std::string& from, std::uint64_t bytes, double seconds)>;
+  void set_on_transfer(OnTransfer on_transfer) { on_transfer_ = std::move(on_transfer); }
 
  private:
+  void keep_piece(const PrefillPiece& piece);
   using PeerHandler =
       Result<net::Response> (AgentService::*)(const std::string& peer, net::Request& request,
                                               const net::PathParams& params);
@@ -68,8 +73,11 @@ class AgentService {
   Inbox& inbox_;
   net::HttpClient& http_;
   const Identify identify_;
+  OnTransfer on_transfer_;
   mutable std::mutex mutex_;  // what follows
   cluster::PrefillDesk desk_;
+  std::uint64_t pieces_done_ = 0;
+  std::deque<PrefillPiece> pieces_;
   Jobs jobs_;
 };
 

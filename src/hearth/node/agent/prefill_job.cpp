@@ -103,10 +103,18 @@ Result<> PrefillJob::try_compute() {
   if (!call_.stored.empty()) stored.push_back({.key = call_.stored.back(), .range = {0, call_.from}});
   const auto source = TRY(prefiller.open(
       {.target = target_, .layout = call_.ticket.layout, .stored = stored}, stop_.token()));
+  Instant began = now();
+  bool is_first = true;  // its time has the opening in it, and what lies before it
   for (auto index = static_cast<std::uint32_t>(call_.stored.size());; ++index) {
     auto chunk = TRY(source->next(Deadline::after(chunk_deadline)));
     if (chunk == nullptr) return {};
-    const std::uint32_t end = chunk->header.range.end;
+    const TokenRange range = chunk->header.range;
+    const std::uint32_t end = range.end;
+    if ((!is_first || range.begin == 0) && parts_.on_piece) {
+      parts_.on_piece({range.count(), range.begin, seconds(now() - began)});
+    }
+    is_first = false;
+    began = now();
     const std::uint64_t bytes = kv::chunk_bytes(chunk->header);
     TRY(parts_.store.put(std::move(chunk)));
     report([&](cluster::PrefillRun& run) {

@@ -22,6 +22,7 @@ struct PrefillParts {
   PeerClient caller;              // where the chunks go
   std::uint64_t incarnation = 0;  // ours
   kv::SyncParameters patience = {};
+  std::function<void(const PrefillPiece&)> on_piece = {};  // computed
   std::function<void()> on_over = {};  // on its thread, at its end; must not destroy the job
 };
 

@@ -1,0 +1,35 @@
+#pragma once
+// Whether KV that another machine computed means the same here: the logits of the token after a
+// fixed prompt, once from its KV and once from ours.
+//
+// Pure. KL divergence is in nats, of theirs from ours, over the whole vocabulary in double precision.
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "hearth/base/json.h"
+#include "hearth/base/result.h"
+
+namespace hearth::cluster {
+
+struct Parity {
+  bool is_exact = false;  // every logit equal to the last bit
+  bool top_equal = false;
+  double kl = 0;
+  double distance_max = 0;  // of any logit
+  std::uint32_t tokens_equal = 0, tokens_compared = 0;  // of a greedy continuation
+};
+
+struct ParityLimits {
+  double kl_max = 0.01;
+  bool needs_exact = false;  // equal backends of one build
+};
+
+// invalid_argument when the two are not of one length, empty, or not finite.
+Result<Parity> compare_logits(std::span<const float> ours, std::span<const float> theirs);
+// Why they are not equal enough; empty: they are.
+std::string parity_fault(const Parity& parity, const ParityLimits& limits);
+Json parity_json(const Parity& parity);
+
+}  // namespace hearth::cluster

@@ -1,0 +1,294 @@
+#include "hearth/node/agent/prefill_coordinator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "hearth/base/log.h"
+#include "hearth/node/agent/pair_trial.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr Duration look_deadline = std::chrono::seconds(2);
+constexpr Duration busy_unknown = std::chrono::seconds(2);
+constexpr std::size_t running_max = 256;
+constexpr Duration piece_unknown = std::chrono::seconds(20);
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+Duration to_duration(double s) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
+}
+
+NodeFacts ours_without(NodeFacts facts) {
+  facts.pieces.clear();
+  return facts;
+}
+
+}  // namespace
+
+PrefillCoordinator::PrefillCoordinator(CoordinatorOptions options, AgentService& agent,
+                                       WorkerKeeper& keeper, Inbox& inbox, net::HttpClient& http)
+    : options_(std::move(options)), agent_(agent), keeper_(keeper), inbox_(inbox), http_(http),
+      log_(std::random_device{}()) {
+  for (const Peer& peer : options_.peers) notes_[peer.name].peer = peer;
+  agent_.set_on_transfer([this](const std::string& from, std::uint64_t bytes, double s) {
+    const std::lock_guard hold(mutex_);
+    rates_.observe_transfer({from, options_.machine}, bytes, s, now());
+  });
+  thread_ = Thread("peer_watch", [this] { watch(); });
+}
+
+PrefillCoordinator::~PrefillCoordinator() {
+  stop_.request_stop();
+  {
+    const std::lock_guard hold(mutex_);
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+void PrefillCoordinator::watch() {
+  while (!stop_.stop_requested()) {
+    for (auto& [name, notes] : notes_) {
+      if (!stop_.stop_requested()) look_at(notes);
+    }
+    std::unique_lock hold(mutex_);
+    changed_.wait_for(hold, options_.look_interval, [this] { return stop_.stop_requested(); });
+  }
+}
+
+std::optional<cluster::HeldModel> PrefillCoordinator::own_model() const {
+  const auto worker = keeper_.current();
+  if (!worker || !worker->info.identity) return std::nullopt;
+  return cluster::HeldModel{worker->info.model_name, *worker->info.identity};
+}
+
+// Only this thread changes notes_; others read it under the lock.
+void PrefillCoordinator::look_at(PeerNotes& notes) {
+  const std::string& name = notes.peer.name;
+  const Instant began = now();
+  const auto facts = PeerClient(http_, notes.peer).facts(Deadline::after(look_deadline), stop_.token());
+  const double round_trip_s = seconds(now() - began);
+  const auto ours = agent_.facts();
+  std::unique_lock hold(mutex_);
+  const auto settle = [&](std::string trouble) {
+    if (!trouble.empty() && trouble != notes.trouble) log_warning(fmt::format("peer {}: {}", name, trouble));
+    notes.trouble = std::move(trouble);
+    notes.was_looked_at = true;
+    changed_.notify_all();
+  };
+  if (!facts || !ours) {
+    table_.on_lost(name);
+    return settle(facts ? ours.error().message : facts.error().message);
+  }
+  if (facts->name != name) return settle(fmt::format("it calls itself {}", facts->name));
+  if (auto refusal = pairing_refusal(ours_without(*ours), *facts)) {
+    table_.on_lost(name);
+    return settle("cannot be paired: " + *refusal);
+  }
+  const auto heard = table_.on_announced(
+      {.machine = name, .incarnation = facts->incarnation,
+       .models = {{ours->model_name, *facts->identity}}}, now());
+  if (!heard) return settle(heard.error().message);
+  rates_.observe_round_trip({options_.machine, name}, round_trip_s, now());
+  rates_.observe_round_trip({name, options_.machine}, round_trip_s, now());
+  if (notes.incarnation != facts->incarnation) notes.pieces_seen = 0;
+  // What it did for others teaches too.
+  const std::uint64_t fresh = std::min<std::uint64_t>(facts->pieces_done - std::min(facts->pieces_done, notes.pieces_seen),
+                                                      facts->pieces.size());
+  for (std::size_t i = facts->pieces.size() - fresh; i < facts->pieces.size(); ++i) {
+    const PrefillPiece& piece = facts->pieces[i];
+    rates_.observe_prefill({name, ours->model_name}, piece.tokens, piece.depth_tokens, piece.seconds, now());
+  }
+  notes.pieces_seen = facts->pieces_done;
+  if (notes.incarnation == facts->incarnation && notes.parity) return settle({});
+  notes.incarnation = facts->incarnation;
+  hold.unlock();
+  const auto parity = try_and_learn(notes, stop_.token());
+  hold.lock();
+  settle(parity ? cluster::parity_fault(*parity, options_.parity) : parity.error().message);
+}
+
+Result<cluster::Parity> PrefillCoordinator::try_and_learn(PeerNotes& notes, const StopToken& stop) {
+  const auto worker = keeper_.current();
+  if (!worker) return fail(Code::unavailable, "the worker is being started");
+  PeerPrefiller peer = prefiller_for(notes.peer, 0, /*learns=*/false);
+  auto report = try_pair(*worker, peer, std::random_device{}(), stop);
+  const std::lock_guard hold(mutex_);
+  if (!report) {
+    notes.parity.reset();
+    return std::unexpected(std::move(report.error()));
+  }
+  const cluster::MachineModel here{options_.machine, worker->info.model_name};
+  for (const TrialPiece& piece : report->local_prefill) {
+    rates_.observe_prefill(here, piece.tokens, piece.depth_tokens, piece.seconds, now());
+  }
+  rates_.observe_import(here, worker->info.chunk_tokens, report->import_s, now());
+  rates_.observe_decode(here, report->decode_s, now());
+  notes.parity = report->parity;
+  const std::string fault = cluster::parity_fault(report->parity, options_.parity);
+  if (!fault.empty()) table_.on_distrusted(notes.peer.name, "parity: " + fault);
+  return report->parity;
+}
+
+cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& order,
+                                                        const std::set<std::string>& tried) const {
+  const auto worker = keeper_.current();
+  const auto own = own_model();
+  cluster::PrefillSituation out;
+  if (!worker || !own) return out;
+  out.model = own->model;
+  out.prompt_tokens = static_cast<std::uint32_t>(order.target.size()) + 1;
+  out.chunk_tokens = worker->info.chunk_tokens;
+  out.kv_bytes_per_token =
+      double(worker->info.kv_bytes) / std::max(worker->info.limits.context_tokens, 1u);
+  out.decode.push_back({.machine = options_.machine, .held_tokens = order.held_tokens,
+                        .stored_tokens = order.from()});
+  out.prefill = table_.prefill_sides(*own, options_.machine, now());
+  for (cluster::PrefillSide& side : out.prefill) {
+    const auto notes = notes_.find(side.name);
+    if (tried.contains(side.name)) side.excluded = "was asked already";
+    else if (side.excluded.empty() && (notes == notes_.end() || !notes->second.parity)) side.excluded = "not tried yet";
+  }
+  out.error_share = log_.error_share();
+  out.now = now();
+  return out;
+}
+
+PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t from, bool learns) {
+  PeerPrefillParts parts{.peer = PeerClient(http_, peer), .inbox = inbox_, .deliver_to = options_.deliver_to};
+  const auto worker = keeper_.current();
+  cluster::DecodeRunParameters& parameters = parts.parameters;
+  parameters.patience.chunk_compute = piece_unknown;
+  if (worker) {
+    parameters.chunk_tokens = worker->info.chunk_tokens;
+    const std::string& model = worker->info.model_name;
+    const std::lock_guard hold(mutex_);
+    parameters.remote = rates_.prefill({peer.name, model}, now());
+    parameters.local = rates_.prefill({options_.machine, model}, now());
+    if (parameters.remote) {
+      if (const auto piece = parameters.remote->seconds(parameters.chunk_tokens, from)) {
+        parameters.patience.chunk_compute = to_duration(piece->value);
+      }
+    }
+    if (const auto byte_s = rates_.byte_s({peer.name, options_.machine}, now())) {
+      parameters.patience.link_bytes_per_s = 1 / byte_s->value;
+      const double token_bytes = double(worker->info.kv_bytes) / std::max(worker->info.limits.context_tokens, 1u);
+      parameters.transfer_token_s = token_bytes * byte_s->value;
+      parameters.tail_s = parameters.chunk_tokens * parameters.transfer_token_s;
+    }
+  }
+  if (learns) {
+    parts.on_over = [this, name = peer.name](const cluster::DecodeRunOver& over) { on_over(name, over); };
+  }
+  return PeerPrefiller(std::move(parts));
+}
+
+void PrefillCoordinator::on_over(const std::string& peer, const cluster::DecodeRunOver& over) {
+  using Kind = cluster::DecodeRunOver::Kind;
+  const std::lock_guard hold(mutex_);
+  if (over.peer_lied) table_.on_distrusted(peer, over.reason);
+  if (over.kind == Kind::busy) {
+    table_.on_busy(peer, over.busy_for > Duration::zero() ? over.busy_for : busy_unknown, now());
+  }
+}
+
+Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder& order,
+                                                              const StopToken& stop) {
+  std::set<std::string> tried;
+  while (true) {
+    std::optional<Peer> peer;
+    {
+      const std::lock_guard hold(mutex_);
+      const cluster::PrefillSituation asked = situation(order, tried);
+      if (asked.decode.empty()) return nullptr;
+      const cluster::Choice choice = cluster::choose(asked, rates_);
+      const cluster::PrefillOption* chosen = choice.find_chosen();
+      if (tried.empty()) {
+        forget_oldest();
+        running_[order.request] = {.decision = log_.add(fmt::format("{}", order.request), choice),
+                                   .outcome = "as chosen"};
+        log_info(fmt::format("request {}: {}", order.request, choice.sentence));
+      }
+      if (chosen == nullptr || chosen->is_alone()) return nullptr;
+      peer = notes_.at(chosen->prefill).peer;
+    }
+    tried.insert(peer->name);
+    auto source = prefiller_for(*peer, order.from(), /*learns=*/true).open(order, stop);
+    if (source) return source;
+    if (source.error().code == Code::cancelled) return source;
+    const std::lock_guard hold(mutex_);
+    running_[order.request].as_chosen = false;
+    running_[order.request].outcome = "another way: " + source.error().message;
+  }
+}
+
+// Requests whose clients left before the first token are never heard of again.
+void PrefillCoordinator::forget_oldest() {
+  if (running_.size() < running_max) return;
+  log_.on_failed(running_.begin()->second.decision, "left before its first token");
+  running_.erase(running_.begin());
+}
+
+void PrefillCoordinator::on_first_token(const FirstToken& first) {
+  const auto worker = keeper_.current();
+  const std::lock_guard hold(mutex_);
+  if (worker && first.computed_tokens > 1) {
+    rates_.observe_prefill({options_.machine, worker->info.model_name}, first.computed_tokens,
+                           first.depth_tokens, seconds(first.prefill), now());
+  }
+  const auto found = running_.find(first.request);
+  if (found == running_.end()) return;
+  log_.on_finished(found->second.decision, seconds(first.since_request), found->second.as_chosen,
+                   found->second.outcome);
+  running_.erase(found);
+}
+
+Json PrefillCoordinator::decisions() const {
+  const std::lock_guard hold(mutex_);
+  return log_.to_json();
+}
+
+Json PrefillCoordinator::peers() const {
+  const std::lock_guard hold(mutex_);
+  const auto own = own_model();
+  Json out = Json::array();
+  for (const auto& [name, notes] : notes_) {
+    const std::string excluded = own ? table_.why_excluded(name, own->model, now()) : "no worker here";
+    Json peer = Json::object({{"name", name},
+                              {"address", notes.peer.address.text()},
+                              {"usable", excluded.empty() && notes.parity.has_value()},
+                              {"why_not", excluded},
+                              {"trouble", notes.trouble},
+                              {"restarts", table_.restarts(name)}});
+    if (notes.parity) peer.set("parity", cluster::parity_json(*notes.parity));
+    if (const auto age = table_.age(name, now())) peer.set("heard_s", seconds(*age));
+    if (const auto round_trip = rates_.round_trip_s({options_.machine, name}, now())) {
+      peer.set("round_trip_ms", round_trip->value * 1e3);
+    }
+    if (const auto byte_s = rates_.byte_s({name, options_.machine}, now())) {
+      peer.set("link_mb_per_s", 1e-6 / byte_s->value);
+    }
+    out.push(std::move(peer));
+  }
+  return out;
+}
+
+Result<cluster::Parity> PrefillCoordinator::try_peer(const std::string& name, const StopToken& stop) {
+  const auto found = notes_.find(name);  // its keys never change
+  if (found == notes_.end()) return fail(Code::not_found, fmt::format("no peer is called {}", name));
+  return try_and_learn(found->second, stop);
+}
+
+bool PrefillCoordinator::wait_until_tried(Deadline deadline) const {
+  std::unique_lock hold(mutex_);
+  return changed_.wait_until(hold, deadline.when(), [this] {
+    return std::ranges::all_of(notes_, [](const auto& each) { return each.second.was_looked_at; });
+  });
+}
+
+}  // namespace hearth::node

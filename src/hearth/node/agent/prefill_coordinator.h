@@ -1,0 +1,93 @@
+#pragma once
+// Who prefills: the driver around the choice (cluster/prefill_choice.h). Looks at the peers every
+// few seconds, tries a pair before it trusts it, learns rates from what is done, asks the peers in
+// the order of their predicted seconds, and remembers what it decided and what came of it.
+//
+// Thread-safe. One thread ("peer_watch") talks to peers while nothing is asked of them.
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "hearth/base/thread.h"
+#include "hearth/cluster/decision_log.h"
+#include "hearth/cluster/parity.h"
+#include "hearth/cluster/peer_state.h"
+#include "hearth/node/agent/agent_service.h"
+#include "hearth/node/agent/peer_prefiller.h"
+
+namespace hearth::node {
+
+struct CoordinatorOptions {
+  std::string machine;     // this one
+  std::string deliver_to;  // host:port of our own agent, as peers reach it
+  std::vector<Peer> peers;
+  cluster::ParityLimits parity;
+  Duration look_interval = std::chrono::seconds(2);
+};
+
+class PrefillCoordinator final : public Prefiller {
+ public:
+  // All of them outlive this.
+  PrefillCoordinator(CoordinatorOptions options, AgentService& agent, WorkerKeeper& keeper,
+                     Inbox& inbox, net::HttpClient& http);
+  ~PrefillCoordinator() override;
+
+  // nullptr: this machine had better compute it, or nobody else can.
+  Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
+  void on_first_token(const FirstToken& first) override;
+
+  // {"decisions": [...], "summary": {...}}: docs/coordinator.md.
+  Json decisions() const;
+  // [{name, address, state, parity, ...}]
+  Json peers() const;
+  // Tries a pair again, now. not_found: no such peer.
+  Result<cluster::Parity> try_peer(const std::string& name, const StopToken& stop);
+  // Waits until every peer that can be reached has been tried once.
+  bool wait_until_tried(Deadline deadline) const;
+
+ private:
+  struct PeerNotes {
+    Peer peer;
+    std::optional<cluster::Parity> parity;
+    std::string trouble;              // of the last look or trial
+    std::uint64_t incarnation = 0;    // that was tried
+    std::uint64_t pieces_seen = 0;    // of its prefill observations
+    bool was_looked_at = false;
+  };
+  struct Running {
+    std::uint64_t decision = 0;
+    bool as_chosen = true;
+    std::string outcome;
+  };
+
+  void watch();
+  void look_at(PeerNotes& notes);
+  Result<cluster::Parity> try_and_learn(PeerNotes& notes, const StopToken& stop);
+  std::optional<cluster::HeldModel> own_model() const;
+  cluster::PrefillSituation situation(const PrefillOrder& order,
+                                      const std::set<std::string>& tried) const;
+  PeerPrefiller prefiller_for(const Peer& peer, std::uint32_t from, bool learns);
+  void forget_oldest();
+  void on_over(const std::string& peer, const cluster::DecodeRunOver& over);
+
+  const CoordinatorOptions options_;
+  AgentService& agent_;
+  WorkerKeeper& keeper_;
+  Inbox& inbox_;
+  net::HttpClient& http_;
+  StopSource stop_;
+  mutable std::mutex mutex_;  // what follows
+  mutable std::condition_variable changed_;
+  std::map<std::string, PeerNotes> notes_;
+  cluster::PeerTable table_;
+  cluster::RateBook rates_;
+  cluster::DecisionLog log_;
+  std::map<std::uint64_t, Running> running_;  // by request
+  Thread thread_;
+};
+
+}  // namespace hearth::node
