@@ -172,7 +172,8 @@ Json call_json(const PrefillCall& call) {
                        {"deliver_to", call.deliver_to},
                        {"chunk_tokens", call.chunk_tokens},
                        {"stored", keys_json(call.stored)},
-                       {"from", call.from}});
+                       {"from", call.from},
+                       {"fetch_stored", call.fetch_stored}});
 }
 
 Result<PrefillCall> call_from_json(const Json& json) {
@@ -191,6 +192,7 @@ Result<PrefillCall> call_from_json(const Json& json) {
   out.chunk_tokens = TRY(get<std::uint32_t>(json, "chunk_tokens"));
   out.stored = TRY(keys_from_json(json, "stored"));
   out.from = TRY(get<std::uint32_t>(json, "from"));
+  out.fetch_stored = TRY(get<bool>(json, "fetch_stored"));
   if (out.stored.empty() != (out.from == 0)) {
     return fail(Code::invalid_argument,
                 fmt::format("from is {} and {} stored chunks are named; expected both or neither",

@@ -72,6 +72,7 @@ struct PrefillCall {
   // What the caller has, from position 0; it wants what comes after it, from token `from` on.
   std::vector<model::ChunkKey> stored;
   std::uint32_t from = 0;
+  bool fetch_stored = true;  // what the peer lacks of them: get it from the caller, or compute it
 };
 Json call_json(const PrefillCall& call);
 Result<PrefillCall> call_from_json(const Json& json);

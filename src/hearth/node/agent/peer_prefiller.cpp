@@ -100,7 +100,8 @@ Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& ord
   const Duration lease = cluster::lease_for(parameters.patience.chunk_compute, parameters.patience.patience_factor);
   PrefillCall call{.ticket = parts_.inbox.new_ticket(order.layout, token_count, lease),
                    .deliver_to = parts_.deliver_to, .chunk_tokens = parameters.chunk_tokens,
-                   .stored = {}, .from = order.from()};
+                   
+                   .stored = {}, .from = order.from(), .fetch_stored = parts_.moves_prefix};
   kv::AnnouncedChain chain{.layout = order.layout, .keys = {}, .ranges = {}};
   for (const kv::PrefixChunk& piece : order.stored) {
     chain.keys.push_back(piece.key);

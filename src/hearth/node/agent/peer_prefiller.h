@@ -14,6 +14,7 @@ struct PeerPrefillParts {
   PeerClient peer;
   Inbox& inbox;
   std::string deliver_to;  // host:port of our own agent, as the peer reaches it
+  bool moves_prefix = true;  // the peer fetches what it lacks of the prefix instead of computing it
   // Patience and predictions for this peer; computed_from is filled in here.
   cluster::DecodeRunParameters parameters = {};
   // What became of it, on the source's thread.

@@ -97,26 +97,32 @@ void PrefillCoordinator::look_at(PeerNotes& notes) {
   rates_.observe_round_trip({options_.machine, name}, round_trip_s, now());
   rates_.observe_round_trip({name, options_.machine}, round_trip_s, now());
   if (notes.incarnation != facts->incarnation) notes.pieces_seen = 0;
-  // What it did for others teaches too.
-  const std::uint64_t fresh = std::min<std::uint64_t>(facts->pieces_done - std::min(facts->pieces_done, notes.pieces_seen),
-                                                      facts->pieces.size());
-  for (std::size_t i = facts->pieces.size() - fresh; i < facts->pieces.size(); ++i) {
-    const PrefillPiece& piece = facts->pieces[i];
-    rates_.observe_prefill({name, ours->model_name}, piece.tokens, piece.depth_tokens, piece.seconds, now());
-  }
-  notes.pieces_seen = facts->pieces_done;
+  learn_pieces(notes, *facts);
   if (notes.incarnation == facts->incarnation && notes.parity) return settle({});
   notes.incarnation = facts->incarnation;
   hold.unlock();
   const auto parity = try_and_learn(notes, stop_.token());
+  const auto after = PeerClient(http_, notes.peer).facts(Deadline::after(look_deadline), stop_.token());
   hold.lock();
+  if (after) learn_pieces(notes, *after);
   settle(parity ? cluster::parity_fault(*parity, options_.parity) : parity.error().message);
+}
+
+// What it did for others teaches too.
+void PrefillCoordinator::learn_pieces(PeerNotes& notes, const NodeFacts& facts) {
+  const std::uint64_t unseen = facts.pieces_done - std::min(facts.pieces_done, notes.pieces_seen);
+  const std::size_t fresh = std::min<std::size_t>(unseen, facts.pieces.size());
+  for (const PrefillPiece& piece : std::span(facts.pieces).last(fresh)) {
+    rates_.observe_prefill({notes.peer.name, facts.model_name}, piece.tokens, piece.depth_tokens,
+                           piece.seconds, now());
+  }
+  notes.pieces_seen = facts.pieces_done;
 }
 
 Result<cluster::Parity> PrefillCoordinator::try_and_learn(PeerNotes& notes, const StopToken& stop) {
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started");
-  PeerPrefiller peer = prefiller_for(notes.peer, 0, /*learns=*/false);
+  PeerPrefiller peer = prefiller_for(notes.peer, 0, /*moves_prefix=*/false, /*learns=*/false);
   auto report = try_pair(*worker, peer, std::random_device{}(), stop);
   const std::lock_guard hold(mutex_);
   if (!report) {
@@ -150,6 +156,7 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
                         .stored_tokens = order.from()});
   out.prefill = table_.prefill_sides(*own, options_.machine, now());
   for (cluster::PrefillSide& side : out.prefill) {
+    side.takes_chunks = true;
     const auto notes = notes_.find(side.name);
     if (tried.contains(side.name)) side.excluded = "was asked already";
     else if (side.excluded.empty() && (notes == notes_.end() || !notes->second.parity)) side.excluded = "not tried yet";
@@ -159,8 +166,10 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
   return out;
 }
 
-PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t from, bool learns) {
-  PeerPrefillParts parts{.peer = PeerClient(http_, peer), .inbox = inbox_, .deliver_to = options_.deliver_to};
+PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t from,
+                                                bool moves_prefix, bool learns) {
+  PeerPrefillParts parts{.peer = PeerClient(http_, peer), .inbox = inbox_,
+                         .deliver_to = options_.deliver_to, .moves_prefix = moves_prefix};
   const auto worker = keeper_.current();
   cluster::DecodeRunParameters& parameters = parts.parameters;
   parameters.patience.chunk_compute = piece_unknown;
@@ -202,6 +211,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
   std::set<std::string> tried;
   while (true) {
     std::optional<Peer> peer;
+    bool moves_prefix = false;
     {
       const std::lock_guard hold(mutex_);
       const cluster::PrefillSituation asked = situation(order, tried);
@@ -216,9 +226,10 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
       }
       if (chosen == nullptr || chosen->is_alone()) return nullptr;
       peer = notes_.at(chosen->prefill).peer;
+      moves_prefix = chosen->moves_prefix;
     }
     tried.insert(peer->name);
-    auto source = prefiller_for(*peer, order.from(), /*learns=*/true).open(order, stop);
+    auto source = prefiller_for(*peer, order.from(), moves_prefix, /*learns=*/true).open(order, stop);
     if (source) return source;
     if (source.error().code == Code::cancelled) return source;
     const std::lock_guard hold(mutex_);

@@ -70,7 +70,8 @@ class PrefillCoordinator final : public Prefiller {
   std::optional<cluster::HeldModel> own_model() const;
   cluster::PrefillSituation situation(const PrefillOrder& order,
                                       const std::set<std::string>& tried) const;
-  PeerPrefiller prefiller_for(const Peer& peer, std::uint32_t from, bool learns);
+  void learn_pieces(PeerNotes& notes, const NodeFacts& facts);
+  PeerPrefiller prefiller_for(const Peer& peer, std::uint32_t from, bool moves_prefix, bool learns);
   void forget_oldest();
   void on_over(const std::string& peer, const cluster::DecodeRunOver& over);
 

@@ -90,6 +90,7 @@ void PrefillJob::compute() {
 
 // What the caller has and we lack comes over the link: that is faster than computing it again.
 Result<> PrefillJob::fetch_stored() {
+  if (!call_.fetch_stored) return {};
   for (const kv::ChunkKey& key : parts_.store.missing(call_.stored)) {
     auto chunk = TRY(parts_.caller.get(call_.ticket.layout, key, stop_.token()));
     TRY(parts_.store.put(std::move(chunk)));
