@@ -31,6 +31,31 @@ bool is_host_character(char c) {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
+Code code_of(CURLcode code, std::string_view text) {
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT: return Code::timed_out;
+    case CURLE_OUT_OF_MEMORY: return Code::resource_exhausted;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9, or no HTTP at all
+    case CURLE_HTTP2:
+    case CURLE_BAD_CONTENT_ENCODING: return Code::corrupt;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_SSL_CACERT_BADFILE: return Code::permission;
+    case CURLE_SSL_CONNECT_ERROR:  // a peer that vanished is no refusal
+      return has(text, "SYSCALL") || has(text, "reset") ? Code::unavailable : Code::permission;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:  // TLS 1.3: a server refuses our certificate after the handshake
+      return has(text, "alert") ? Code::permission : Code::unavailable;
+    case CURLE_URL_MALFORMAT: return Code::invalid_argument;
+    case CURLE_FAILED_INIT:
+    case CURLE_BAD_FUNCTION_ARGUMENT: return Code::internal;
+    default: return Code::unavailable;
+  }
+}
+
 }  // namespace
 
 Result<> check_tls_request(const ClientRequest& request, const CurlClientOptions& options) {
@@ -93,29 +118,11 @@ void CurlTransfer::set_up_tls(const ClientRequest& request, const TlsCredentials
   }
 }
 
-Code code_of(CURLcode code, std::string_view text) {
-  switch (code) {
-    case CURLE_OPERATION_TIMEDOUT: return Code::timed_out;
-    case CURLE_OUT_OF_MEMORY: return Code::resource_exhausted;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9, or no HTTP at all
-    case CURLE_HTTP2:
-    case CURLE_BAD_CONTENT_ENCODING: return Code::corrupt;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CLIENTCERT:
-    case CURLE_SSL_CACERT_BADFILE: return Code::permission;
-    case CURLE_SSL_CONNECT_ERROR:  // a peer that vanished is no refusal
-      return has(text, "SYSCALL") || has(text, "reset") ? Code::unavailable : Code::permission;
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:  // TLS 1.3: a server refuses our certificate after the handshake
-      return has(text, "alert") ? Code::permission : Code::unavailable;
-    case CURLE_URL_MALFORMAT: return Code::invalid_argument;
-    case CURLE_FAILED_INIT:
-    case CURLE_BAD_FUNCTION_ARGUMENT: return Code::internal;
-    default: return Code::unavailable;
-  }
+Error error_of(CURLcode result, std::string_view text, std::string_view peer) {
+  const Code code = code_of(result, text);
+  const bool refused_us = code == Code::permission && has(text, "alert");
+  return {code, fmt::format("{}: {}{}", peer, refused_us ? "refuses this machine: " : "",
+                            text)};
 }
 
 }  // namespace hearth::net

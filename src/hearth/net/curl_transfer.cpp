@@ -234,7 +234,7 @@ Result<> CurlTransfer::outcome() const {
     return fail(Code::unavailable, peer_ + ": the connection ended inside the reply's head");
   }
   const char* text = error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(result_);
-  return fail(code_of(result_, text), fmt::format("{}: {}", peer_, text));
+  return std::unexpected(error_of(result_, text, peer_));
 }
 
 std::size_t CurlTransfer::on_header(char* data, std::size_t, std::size_t size, void* self) {

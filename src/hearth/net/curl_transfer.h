@@ -30,7 +30,8 @@ struct CurlHandle {
 Result<> check_request(const ClientRequest& request, const CurlClientOptions& options);
 Result<> check_tls_request(const ClientRequest& request, const CurlClientOptions& options);
 std::string url_of(const ClientRequest& request);
-Code code_of(CURLcode code, std::string_view text);
+// What libcurl reports, as ours.
+Error error_of(CURLcode code, std::string_view text, std::string_view peer);
 // Requests with the same key may share a connection; also how errors name the peer.
 std::string peer_key(const ClientRequest& request);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "hearth/base/thread.h"
 #include "hearth/net/test_server.h"
 #include "hearth/net/tls.h"
 #include "hearth/net/x509.h"
@@ -52,5 +53,23 @@ struct TestAuthority {
   std::string key;
   std::string certificate;
 };
+
+using TlsPair = std::pair<std::unique_ptr<TlsStream>, std::unique_ptr<TlsStream>>;
+
+// TLS over both ends of a connection, shaken: the server "studio" and the client "spark-1".
+inline TlsPair make_tls_pair(std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> ends) {
+  static const TestAuthority authority;
+  TlsServerOptions server_options;
+  server_options.credentials = authority.credentials("studio");
+  TlsClientOptions client_options;
+  client_options.credentials = authority.credentials("spark-1");
+  client_options.expected_machine = "studio";
+  TlsPair out{take(make_tls_server_stream(std::move(ends.first), server_options)),
+              take(make_tls_client_stream(std::move(ends.second), client_options))};
+  Thread accepting("accepting", [&] { EXPECT_TRUE(out.first->handshake(soon(), {})); });
+  EXPECT_TRUE(out.second->handshake(soon(), {}));
+  accepting.join();
+  return out;
+}
 
 }  // namespace hearth::net

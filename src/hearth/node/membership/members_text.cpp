@@ -45,7 +45,9 @@ Result<std::string> read_digest(const Json& object, std::string_view key, std::s
 
 Result<std::string> read_name(const Json& object, std::string_view key, std::string_view path) {
   auto name = TRY(get<std::string>(object, key, path));
-  if (const auto good = check_machine_name(name); !good) return bad(path, good.error().message);
+  if (const auto good = check_machine_name(name); !good) {
+    return bad(path.empty() ? key : path, good.error().message);
+  }
   return name;
 }
 

@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "hearth/base/thread.h"
+#include "hearth/net/http_client_twins.h"
 #include "hearth/net/x509.h"
 #include "hearth/node/membership/invites.h"
 #include "hearth/node/membership/test_cluster.h"
