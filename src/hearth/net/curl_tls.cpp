@@ -15,6 +15,11 @@ curl_blob blob_of(const std::string& text) {
   return {const_cast<char*>(text.data()), text.size(), CURL_BLOB_COPY};
 }
 
+std::string_view tls_library() {
+  const char* name = curl_version_info(CURLVERSION_NOW)->ssl_version;
+  return name != nullptr ? name : "nothing";
+}
+
 // libcurl's word for pins: "sha256//BASE64;sha256//BASE64".
 std::string pin_list(const std::vector<std::string>& pins) {
   std::string out;
@@ -66,6 +71,11 @@ Result<> check_tls_request(const ClientRequest& request, const CurlClientOptions
                                                       "machine it expects"
                            : request.address.text() + ": a machine is expected, but this is not "
                                                       "https, or the client has no identity");
+  }
+  if (to_machine && !has(tls_library(), "OpenSSL")) {
+    return fail(Code::unsupported,
+                fmt::format("this libcurl speaks TLS by way of {}; the cluster's certificates need one "
+                            "that was built with OpenSSL (docs/install.md)", tls_library()));
   }
   if (!std::ranges::all_of(request.expected_machine, is_host_character)) {
     return fail(Code::invalid_argument,
