@@ -258,6 +258,16 @@ TEST(Tls, ASlowHandshakeIsCutAtItsDeadline) {
   EXPECT_EQ(answer_to(server, "\x16\x03\x01"), "");
 }
 
+TEST(Tls, BeyondTheLimitConnectionsJustClose) {
+  TlsServerOptions tls;
+  tls.handshake_time_max = std::chrono::hours(1);
+  HttpServerOptions options = secured(tls);
+  options.connections_max = 1;
+  const TestServer server(test_router(), options);
+  const auto first = server.connect();
+  EXPECT_EQ(read_to_end(*server.connect()), "");
+}
+
 TEST(Tls, StoppingDoesNotWaitForHandshakes) {
   TlsServerOptions tls;
   tls.handshake_time_max = std::chrono::hours(1);

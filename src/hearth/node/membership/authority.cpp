@@ -167,7 +167,7 @@ Result<JoinCode> invite_machine(const fs::path& directory, const InviteTerms& te
 
 Result<Issued> enrol_machine(const fs::path& directory, const net::CertificateFacts& invited,
                              const CertificateRequest& request, std::chrono::sys_seconds now) {
-  const FolderLock lock = TRY(FolderLock::take(directory));
+  const FolderLock lock = TRY(FolderLock::take(directory, Locked::members));
   const auto authority = TRY(load_authority(directory));
   const fs::path invites = ClusterPaths{directory}.invites();
   const auto invite = TRY(find_invite(invites, invited.public_key_sha256, now));
@@ -184,7 +184,7 @@ Result<Issued> enrol_machine(const fs::path& directory, const net::CertificateFa
 
 Result<Issued> renew_machine(const fs::path& directory, const net::CertificateFacts& shown,
                              const CertificateRequest& request, std::chrono::sys_seconds now) {
-  const FolderLock lock = TRY(FolderLock::take(directory));
+  const FolderLock lock = TRY(FolderLock::take(directory, Locked::members));
   const auto authority = TRY(load_authority(directory));
   TRY(admit_by_list(authority.list, shown));
   TRY(check_agent_address(request.address));
@@ -197,7 +197,7 @@ Result<Issued> renew_machine(const fs::path& directory, const net::CertificateFa
 
 Result<std::string> remove_machine(const fs::path& directory, std::string_view name,
                                    std::chrono::sys_seconds now) {
-  const FolderLock lock = TRY(FolderLock::take(directory));
+  const FolderLock lock = TRY(FolderLock::take(directory, Locked::members));
   const auto authority = TRY(load_authority(directory));
   const auto list = TRY(without_member(authority.list, name, now));
   std::string text = TRY(sign_members(list, authority.key_pem));

@@ -99,8 +99,9 @@ bool holds_authority(const fs::path& directory) {
   return fs::exists(ClusterPaths{directory}.authority_key(), ignored);
 }
 
-Result<FolderLock> FolderLock::take(const fs::path& directory) {
-  const fs::path path = directory / "lock";
+Result<FolderLock> FolderLock::take(const fs::path& directory, Locked what) {
+  const fs::path path =
+      directory / (what == Locked::members ? "members.lock" : "identity.lock");
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file.valid()) return fail_errno("open", path, errno);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {

@@ -51,10 +51,13 @@ std::string machine_file_text(const net::TlsIdentity& tls);
 
 bool holds_authority(const std::filesystem::path& directory);
 
-// Held while it lives. unavailable at once when another process or thread has it.
+// Held while it lives. unavailable at once when another process or thread has it. The member list
+// and this machine's identity each have one: a machine whose identity is being renewed may be the
+// one that writes the list.
+enum class Locked { members, identity };
 class FolderLock {
  public:
-  static Result<FolderLock> take(const std::filesystem::path& directory);
+  static Result<FolderLock> take(const std::filesystem::path& directory, Locked what);
 
  private:
   explicit FolderLock(FileDescriptor file) : file_(std::move(file)) {}

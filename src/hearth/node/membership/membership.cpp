@@ -81,7 +81,7 @@ Result<bool> ClusterMembership::take_members(std::string_view text) {
   const auto ours = TRY(members());
   const bool newer = TRY(is_newer(theirs, ours->list));
   if (!newer) return false;
-  const FolderLock lock = TRY(FolderLock::take(directory_));
+  const FolderLock lock = TRY(FolderLock::take(directory_, Locked::members));
   TRY(write_cluster_file(ClusterPaths{directory_}.members(), text));
   return true;
 }

@@ -120,6 +120,9 @@ Result<MemberList> join_cluster(const JoinCode& code, const JoinOptions& options
 Result<net::CertificateFacts> renew_certificate(ClusterMembership& membership,
                                                 net::HttpClient& client, const std::string& at,
                                                 Deadline deadline, const StopToken& stop) {
+  // Of two renewals at once, one would write a certificate that the other has replaced.
+  const FolderLock lock = TRY(FolderLock::take(membership.directory(), Locked::identity));
+  TRY(membership.refresh());
   const std::string key = TRY(net::make_private_key());
   CertificateRequest wanted;
   wanted.request_pem = TRY(net::make_certificate_request(key));

@@ -203,6 +203,23 @@ TEST(Membership, RotationGivesANewKeyAndLeavesTheOldOneBehind) {
   EXPECT_TRUE(make_cluster_client(*old)->send(cluster.request("/secret"), soon(), {}));
 }
 
+TEST(Membership, OneRenewalAtATime) {
+  const TestCluster cluster;
+  const JoinedMachine spark(cluster, "spark-1");
+  {
+    const auto lock = take(FolderLock::take(spark.directory, Locked::identity));
+    const auto second = renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {});
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, Code::unavailable);
+  }
+  // A command renews; the program that runs beside it shows the new certificate when it renews next.
+  const auto command = take(ClusterMembership::open(spark.directory));
+  EXPECT_TRUE(renew_certificate(*command, *make_cluster_client(*command), cluster.address(), soon(), {}));
+  EXPECT_TRUE(renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {}));
+  EXPECT_TRUE(renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {}));
+  EXPECT_TRUE(spark.ask(cluster));
+}
+
 TEST(Membership, TheAuthorityRotatesByItselfAndItsServerFollows) {
   const TestCluster cluster;
   const JoinedMachine spark(cluster, "spark-1");
