@@ -45,7 +45,8 @@ class Cli(unittest.TestCase):
 
     def test_every_verb_has_help_with_an_example(self):
         for verb in (["demo"], ["run"], ["serve"], ["model", "show"], ["model", "synth"], ["kv", "ls"],
-                     ["kv", "verify"], ["kv", "gc"]):
+                     ["kv", "verify"], ["kv", "gc"], ["cluster", "init"], ["cluster", "invite"],
+                     ["cluster", "ls"], ["cluster", "remove"], ["node", "join"], ["node", "rotate"]):
             result = hearth(*verb, "--help")
             self.assertEqual(result.returncode, 0, verb)
             self.assertIn(b"Example:", result.stdout, verb)
@@ -74,6 +75,24 @@ class Cli(unittest.TestCase):
     def test_serve_without_a_model_file_is_an_error_of_the_model(self):
         self.assert_refused(hearth("serve", "--model", "/nonexistent.gguf", "--port", "0", "--log", "off"),
                             "/nonexistent.gguf")
+
+    # --- cluster
+
+    def test_cluster_verbs_say_what_is_missing(self):
+        nowhere = os.path.join(Cli.home.name, "no-cluster")
+        self.assert_refused(hearth("cluster", "ls", "--dir", nowhere), nowhere, "hearth cluster init")
+        self.assert_refused(hearth("cluster", "init", "--dir", nowhere, "--name", "No Name"), "'No Name'")
+        self.assert_refused(hearth("node", "join", "nonsense", "--dir", nowhere), "not a join code")
+        self.assertFalse(os.path.exists(nowhere))
+        made = os.path.join(Cli.home.name, "made")
+        self.assertEqual(hearth("cluster", "init", "--dir", made, "--name", "studio").returncode, 0)
+        self.assert_refused(hearth("cluster", "init", "--dir", made), made, "not overwritten")
+        self.assert_refused(hearth("cluster", "invite", "--dir", made), "--address HOST:PORT")
+        self.assert_refused(hearth("cluster", "remove", "nobody", "--dir", made), "'nobody'")
+        self.assert_refused(hearth("cluster", "remove", "studio", "--dir", made), "authority")
+        listed = json.loads(hearth("cluster", "ls", "--dir", made, "--json").stdout)
+        self.assertEqual(listed["this_machine"], "studio")
+        self.assertEqual([member["name"] for member in listed["members"]], ["studio"])
 
     # --- models
 

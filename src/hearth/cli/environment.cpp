@@ -1,5 +1,7 @@
 #include "hearth/cli/environment.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <string>
 #ifdef __APPLE__
@@ -52,6 +54,16 @@ Result<fs::path> config_directory() {
   if (const char* home = variable("HOME")) return fs::path(home) / ".config" / "hearth";
   return fail(Code::not_found,
               "no directory for your files: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
+}
+
+Result<fs::path> cluster_directory(const fs::path& chosen) {
+  if (!chosen.empty()) return chosen;
+  return TRY(config_directory()) / "cluster";
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "";
 }
 
 std::string api_key_variable() {

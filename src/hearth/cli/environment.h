@@ -14,6 +14,10 @@ Result<std::filesystem::path> find_worker_executable();
 Result<std::filesystem::path> cache_directory();
 // HEARTH_HOME, else ~/.config/hearth (or XDG_CONFIG_HOME/hearth): what people wrote themselves.
 Result<std::filesystem::path> config_directory();
+// `chosen`, or cluster/ in the configuration directory when it is empty.
+Result<std::filesystem::path> cluster_directory(const std::filesystem::path& chosen);
+// What the system calls this machine; empty when it does not say.
+std::string host_name();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
 

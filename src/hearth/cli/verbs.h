@@ -8,9 +8,11 @@
 namespace hearth::cli {
 
 Verb catalog_verb();
+Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
+Verb node_verb(StopToken stop);
 Verb plan_verb();
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);

@@ -73,7 +73,7 @@ class CurlClient final : public HttpClient {
 
   Result<ClientReply> send(const ClientRequest& request, Deadline deadline,
                            const StopToken& stop) override {
-    TRY(check_request(request));
+    TRY(check_request(request, shared_->options));
     const auto transfer = begin(request, CurlTransfer::Mode::whole);
     const auto done = transfer->run_to_end(deadline, stop);
     ClientReply reply{transfer->status(), std::move(transfer->headers()), transfer->take_body()};
@@ -85,7 +85,7 @@ class CurlClient final : public HttpClient {
   Result<std::unique_ptr<ResponseStream>> open_stream(const ClientRequest& request,
                                                       Deadline head_deadline,
                                                       const StopToken& stop) override {
-    TRY(check_request(request));
+    TRY(check_request(request, shared_->options));
     auto transfer = begin(request, CurlTransfer::Mode::stream);
     const auto headed = transfer->run_until_head(head_deadline, stop);
     if (!headed) {
@@ -97,8 +97,8 @@ class CurlClient final : public HttpClient {
 
  private:
   std::unique_ptr<CurlTransfer> begin(const ClientRequest& request, CurlTransfer::Mode mode) {
-    return std::make_unique<CurlTransfer>(take_handle(shared_->idle, request.address.text()),
-                                          request, mode, shared_->options.user_agent);
+    return std::make_unique<CurlTransfer>(take_handle(shared_->idle, peer_key(request)), request,
+                                          mode, shared_->options);
   }
   std::shared_ptr<Shared> shared_;  // streams may outlive the client
 };

@@ -19,37 +19,11 @@ constexpr std::size_t target_bytes_max = 64 * 1024;
 constexpr std::size_t method_bytes_max = 32;
 constexpr int poll_ms_max = 60'000;
 
-Code code_of(CURLcode code) {
-  switch (code) {
-    case CURLE_OPERATION_TIMEDOUT: return Code::timed_out;
-    case CURLE_OUT_OF_MEMORY: return Code::resource_exhausted;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9, or no HTTP at all
-    case CURLE_HTTP2:
-    case CURLE_BAD_CONTENT_ENCODING: return Code::corrupt;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CONNECT_ERROR: return Code::permission;
-    case CURLE_URL_MALFORMAT: return Code::invalid_argument;
-    case CURLE_FAILED_INIT:
-    case CURLE_BAD_FUNCTION_ARGUMENT: return Code::internal;
-    default: return Code::unavailable;
-  }
-}
-
 bool is_visible(std::string_view text) {  // no blanks, no control characters
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c != 0x7f; });
 }
 bool is_one_line(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == text.npos;
-}
-
-std::string url_of(const ClientRequest& request) {
-  const Address& address = request.address;
-  if (address.is_unix()) return "http://localhost" + request.target;
-  const std::string text = address.text();  // with a scheme only where it needs one
-  return (text.find("://") == text.npos ? "http://" : "") + text + request.target;
 }
 
 // Starts again with every byte that moved.
@@ -81,7 +55,8 @@ CurlHandle::~CurlHandle() {
   curl_multi_cleanup(multi);
 }
 
-Result<> check_request(const ClientRequest& request) {
+Result<> check_request(const ClientRequest& request, const CurlClientOptions& options) {
+  TRY(check_tls_request(request, options));
   if (!request.target.starts_with('/') || request.target.size() > target_bytes_max ||
       !is_visible(request.target)) {
     return fail(
@@ -102,14 +77,14 @@ Result<> check_request(const ClientRequest& request) {
 }
 
 CurlTransfer::CurlTransfer(std::unique_ptr<CurlHandle> handle, const ClientRequest& request,
-                           Mode mode, const std::string& user_agent)
+                           Mode mode, const CurlClientOptions& options)
     : handle_(std::move(handle)),
-      peer_(request.address.text()),
+      peer_(peer_key(request)),
       body_(request.body),
       mode_(mode),
       collected_(request.reply_bytes_max),
       stall_time_max_(request.stall_time_max) {
-  set_up(request, user_agent);
+  set_up(request, options);
   CHECK(curl_multi_add_handle(handle_->multi, handle_->easy) == CURLM_OK);
 }
 
@@ -120,8 +95,8 @@ CurlTransfer::~CurlTransfer() {
 std::unique_ptr<CurlHandle> CurlTransfer::release() {
   curl_multi_remove_handle(handle_->multi, handle_->easy);
   curl_easy_reset(handle_->easy);
-  curl_slist_free_all(header_list_);
-  header_list_ = nullptr;
+  curl_slist_free_all(std::exchange(header_list_, nullptr));
+  curl_slist_free_all(std::exchange(connect_to_, nullptr));
   return std::move(handle_);
 }
 
@@ -148,12 +123,7 @@ Result<ByteSpan> CurlTransfer::pull(Deadline deadline, const StopToken& stop) {
   return ByteSpan(handed_out_);
 }
 
-template <class T>
-void CurlTransfer::set(CURLoption option, T value) {
-  CHECK(curl_easy_setopt(handle_->easy, option, value) == CURLE_OK);
-}
-
-void CurlTransfer::set_up(const ClientRequest& request, const std::string& user_agent) {
+void CurlTransfer::set_up(const ClientRequest& request, const CurlClientOptions& options) {
   set(CURLOPT_URL, url_of(request).c_str());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_PATH_AS_IS, 1L);
@@ -162,7 +132,7 @@ void CurlTransfer::set_up(const ClientRequest& request, const std::string& user_
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_ERRORBUFFER, error_text_);
-  set(CURLOPT_USERAGENT, user_agent.c_str());
+  set(CURLOPT_USERAGENT, options.user_agent.c_str());
   const auto connect_ms =
       std::chrono::ceil<std::chrono::milliseconds>(request.connect_time_max).count();
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::max<long long>(connect_ms, 1)));
@@ -170,6 +140,7 @@ void CurlTransfer::set_up(const ClientRequest& request, const std::string& user_
     set(CURLOPT_UNIX_SOCKET_PATH, request.address.path.c_str());
   }
   if (request.address.is_local()) set(CURLOPT_NOPROXY, "*");
+  if (!request.expected_machine.empty()) set_up_tls(request, *options.tls);
   set(CURLOPT_BUFFERSIZE, mode_ == Mode::whole ? bulk_buffer_bytes : stream_block_bytes);
   set(CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
   set(CURLOPT_HEADERDATA, this);
@@ -263,7 +234,7 @@ Result<> CurlTransfer::outcome() const {
     return fail(Code::unavailable, peer_ + ": the connection ended inside the reply's head");
   }
   const char* text = error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(result_);
-  return fail(code_of(result_), fmt::format("{}: {}", peer_, text));
+  return std::unexpected(error_of(result_, text, peer_));
 }
 
 std::size_t CurlTransfer::on_header(char* data, std::size_t, std::size_t size, void* self) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "hearth/base/check.h"
 #include "hearth/net/growing_buffer.h"
 #include "hearth/net/http_client.h"
 
@@ -26,7 +27,13 @@ struct CurlHandle {
 };
 
 // What libcurl would send as more, or other, than one request.
-Result<> check_request(const ClientRequest& request);
+Result<> check_request(const ClientRequest& request, const CurlClientOptions& options);
+Result<> check_tls_request(const ClientRequest& request, const CurlClientOptions& options);
+std::string url_of(const ClientRequest& request);
+// What libcurl reports, as ours.
+Error error_of(CURLcode code, std::string_view text, std::string_view peer);
+// Requests with the same key may share a connection; also how errors name the peer.
+std::string peer_key(const ClientRequest& request);
 
 class CurlTransfer {
  public:
@@ -34,7 +41,7 @@ class CurlTransfer {
 
   // The request's body must outlive this, its other members need not.
   CurlTransfer(std::unique_ptr<CurlHandle> handle, const ClientRequest& request, Mode mode,
-               const std::string& user_agent);
+               const CurlClientOptions& options);
   ~CurlTransfer();
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
@@ -54,8 +61,11 @@ class CurlTransfer {
 
  private:
   template <class T>
-  void set(CURLoption option, T value);
-  void set_up(const ClientRequest& request, const std::string& user_agent);
+  void set(CURLoption option, T value) {
+    CHECK(curl_easy_setopt(handle_->easy, option, value) == CURLE_OK);
+  }
+  void set_up(const ClientRequest& request, const CurlClientOptions& options);
+  void set_up_tls(const ClientRequest& request, const TlsCredentials& credentials);
   void set_up_method(const ClientRequest& request);
   void set_up_headers(const ClientRequest& request);
   void add_header(const std::string& line);
@@ -81,6 +91,7 @@ class CurlTransfer {
   std::size_t sent_offset_ = 0;
   Mode mode_;
   curl_slist* header_list_ = nullptr;
+  curl_slist* connect_to_ = nullptr;
   char error_text_[CURL_ERROR_SIZE] = {};
   std::optional<Error> own_error_;  // why a callback told libcurl to give up
   int status_ = 0;

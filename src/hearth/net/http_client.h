@@ -5,7 +5,8 @@
 // Thread-safe; each call uses a handle of its own, and connections are kept and reused per peer.
 // Replies of any status are successes here: a caller that wants an Error asks error_of_reply.
 // Errors name the peer: unavailable (no connection, lost connection, body cut short), timed_out,
-// cancelled, resource_exhausted (reply beyond its limit), corrupt (not HTTP), permission (TLS).
+// cancelled, resource_exhausted (reply beyond its limit), corrupt (not HTTP), permission (TLS:
+// we refuse the peer's certificate, and then no byte of the request goes out, or it refuses ours).
 // Redirects are handed back, not followed. No call is repeated by this layer, except by libcurl on
 // a kept connection that turns out dead before any reply byte arrived.
 
@@ -20,6 +21,7 @@
 #include "hearth/base/stop.h"
 #include "hearth/net/address.h"
 #include "hearth/net/http_message.h"
+#include "hearth/net/tls.h"
 
 namespace hearth::net {
 
@@ -36,6 +38,11 @@ struct ClientRequest {
   // While a call or a read waits and no byte moves in either direction for so long, it ends with
   // timed_out: a dead link is found without a deadline for the whole. Zero: never.
   Duration stall_time_max{};
+  // With CurlClientOptions::tls, for an https address: the machine whose certificate must be
+  // shown there. The address is only the way to it.
+  std::string expected_machine;
+  // CertificateFacts::public_key_sha256 of keys one of which it must have; empty: any.
+  std::vector<std::string> public_key_pins;
 };
 
 struct ClientReply {
@@ -74,6 +81,9 @@ class HttpClient {
 struct CurlClientOptions {
   std::size_t idle_handles_max = 32;  // kept with their connections, over all peers
   std::string user_agent = "hearth";
+  // What this client shows to https addresses, and whom it trusts there: then TLS 1.3 only, and
+  // each such request names its machine. Without it, https means the web's certificates.
+  std::shared_ptr<TlsCredentials> tls;
 };
 
 std::unique_ptr<HttpClient> make_curl_client(CurlClientOptions options = {});

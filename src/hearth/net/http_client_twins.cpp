@@ -56,7 +56,8 @@ class RouterStream final : public ResponseStream {
 
 class RouterClient final : public HttpClient {
  public:
-  explicit RouterClient(const Router& router) : router_(router) {}
+  RouterClient(const Router& router, std::optional<PeerIdentity> as)
+      : router_(router), as_(std::move(as)) {}
 
   Result<ClientReply> send(const ClientRequest& request, Deadline deadline,
                            const StopToken& stop) override {
@@ -77,6 +78,7 @@ class RouterClient final : public HttpClient {
     local.method = request.method;
     local.headers = request.headers;
     local.remote = "in-process";
+    local.peer_identity = as_;
     local.stop = stop;
     TRY(set_target(local, request.target));
     local.body = TRY(gather(request.body));
@@ -87,6 +89,7 @@ class RouterClient final : public HttpClient {
 
  private:
   const Router& router_;
+  const std::optional<PeerIdentity> as_;
 };
 
 // Gives `pass_bytes` of what the inner stream has, then fails.
@@ -163,8 +166,9 @@ std::unexpected<Error> lost(std::string_view what) {
 
 }  // namespace
 
-std::unique_ptr<HttpClient> make_router_client(const Router& router) {
-  return std::make_unique<RouterClient>(router);
+std::unique_ptr<HttpClient> make_router_client(const Router& router,
+                                               std::optional<PeerIdentity> as) {
+  return std::make_unique<RouterClient>(router, std::move(as));
 }
 
 struct FaultyHttpClient::State {

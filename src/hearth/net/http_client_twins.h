@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "hearth/net/http_client.h"
 #include "hearth/net/http_router.h"
@@ -10,8 +11,9 @@
 namespace hearth::net {
 
 // Calls the router on the caller's thread. Addresses are ignored; body limits are not applied.
-// `router` outlives the client and its streams.
-std::unique_ptr<HttpClient> make_router_client(const Router& router);
+// `router` outlives the client and its streams. `as` is who the handlers see.
+std::unique_ptr<HttpClient> make_router_client(const Router& router,
+                                               std::optional<PeerIdentity> as = {});
 
 struct FaultPolicy {
   std::uint64_t seed = 1;

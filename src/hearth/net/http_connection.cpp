@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -18,8 +19,6 @@ namespace hearth::net {
 namespace {
 
 constexpr std::size_t read_bytes = 8 * 1024;
-// After a refusal the client may still be sending: reading a little lets it see the answer
-// instead of a reset connection.
 constexpr std::size_t linger_bytes_max = 1024 * 1024;
 constexpr Duration linger_time_max = std::chrono::seconds(1);
 
@@ -43,17 +42,6 @@ class Incoming {
   Bytes bytes_;
 };
 
-void linger(Stream& stream) {
-  stream.shutdown_write();
-  const Deadline deadline = Deadline::after(linger_time_max);
-  std::array<std::byte, read_bytes> thrown_away;
-  for (std::size_t read = 0; read < linger_bytes_max;) {
-    const auto count = stream.read_some(thrown_away, deadline, {});
-    if (!count || *count == 0) return;
-    read += *count;
-  }
-}
-
 class Connection {
  public:
   Connection(Stream& stream, const ConnectionContext& context)
@@ -71,6 +59,8 @@ class Connection {
     auto parser = std::make_unique<RequestParser>(
         HeadLimits{options_.header_bytes_max, options_.header_count_max});
     RequestHead head = read_head(*parser, refusal);
+    if (refusal && refusal->status == 0) return refuse(head, *refusal);
+    if (!may_ask(head.request)) return false;
     if (refusal) return refuse(head, *refusal);
 
     head.request.remote = stream_.peer();
@@ -81,6 +71,28 @@ class Connection {
     if (refusal) return refuse(head, *refusal);
     parser.reset();  // an idle stream keeps no parser
     return run(head, match);
+  }
+
+  // A TLS peer may have been revoked, or its certificate may have expired, since the handshake.
+  bool may_ask(Request& request) {
+    const PeerIdentity* peer = stream_.peer_identity();
+    if (!options_.tls) return true;
+    if (peer == nullptr) return false;
+    const TlsServerOptions& tls = *options_.tls;
+    Result<> allowed;
+    if (peer->from_authority && std::chrono::system_clock::now() > peer->certificate.expires) {
+      allowed = fail(Code::permission, "its certificate has expired");
+    } else if (tls.admit) {
+      allowed = tls.admit(*peer);
+    }
+    if (allowed && tls.allow) allowed = tls.allow(*peer, request.method, request.path);
+    if (!allowed) {
+      log_info(fmt::format("{}: '{}' may not {} {}: {}", stream_.peer(),
+                           peer->certificate.common_name, request.method, request.path,
+                           allowed.error().message));
+    }
+    request.peer_identity = *peer;
+    return allowed.has_value();
   }
 
   RequestHead read_head(RequestParser& parser, std::optional<Refusal>& refusal) {
@@ -237,6 +249,17 @@ class Connection {
 };
 
 }  // namespace
+
+void linger(Stream& stream) {
+  stream.shutdown_write();
+  const Deadline deadline = Deadline::after(linger_time_max);
+  std::array<std::byte, read_bytes> thrown_away;
+  for (std::size_t read = 0; read < linger_bytes_max;) {
+    const auto count = stream.read_some(thrown_away, deadline, {});
+    if (!count || *count == 0) return;
+    read += *count;
+  }
+}
 
 void serve_connection(Stream& stream, const ConnectionContext& context) {
   Connection(stream, context).serve();

@@ -20,6 +20,10 @@ struct ConnectionContext {
 // Until the client closes, an error ends it, or the server stops. The stream stays open.
 void serve_connection(Stream& stream, const ConnectionContext& context);
 
+// Says "nothing more from me" and throws away what still comes, for a second at most: closing at
+// once would reset the connection, and the peer might never read our last words.
+void linger(Stream& stream);
+
 // An answer for a client that gets no connection.
 void refuse_connection(Stream& stream, const ConnectionContext& context);
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "hearth/base/json.h"
 #include "hearth/base/result.h"
 #include "hearth/base/stop.h"
+#include "hearth/net/peer_identity.h"
 
 namespace hearth::net {
 
@@ -49,6 +51,7 @@ struct Request {
   Buffer body;
   Instant body_began{};  // its first bytes were waited for
   std::string remote;  // Stream::peer() of the connection
+  std::optional<PeerIdentity> peer_identity;  // verified; nothing on a plain connection
   // Fires within milliseconds when the client has left, and when the server stops. Its callbacks
   // run on the server's watch thread: wake somebody, do no work.
   StopToken stop;

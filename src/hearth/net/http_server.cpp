@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 
+#include "hearth/base/check.h"
 #include "hearth/base/log.h"
 #include "hearth/net/http_connection.h"
 #include "hearth/net/peer_watcher.h"
@@ -100,17 +101,43 @@ class Server final : public HttpServer {
   }
 
   void run(std::list<Live>::iterator self, bool over) {
-    Stream* stream = nullptr;
-    {
-      const std::lock_guard hold(mutex_);
-      stream = self->stream.get();
-    }
-    over ? refuse_connection(*stream, context_) : serve_connection(*stream, context_);
+    options_.tls ? run_tls(self, over) : run_plain(self, over);
     const std::lock_guard hold(mutex_);
     self->stream.reset();  // under the lock: stop() may be shutting it down
     finished_.splice(finished_.end(), live_, self);
     ended_.notify_all();
     watcher_.wake();  // it joins this thread
+  }
+
+  void run_plain(std::list<Live>::iterator self, bool over) {
+    Stream& stream = *use_stream(self);
+    over ? refuse_connection(stream, context_) : serve_connection(stream, context_);
+  }
+
+  void run_tls(std::list<Live>::iterator self, bool over) {
+    if (over) return;  // a refusal in plain text is for nobody, and a handshake is not for free
+    TlsStream* secured = nullptr;
+    {
+      const std::lock_guard hold(mutex_);
+      auto made = make_tls_server_stream(std::move(self->stream), *options_.tls);
+      CHECK(made);  // start() has seen the options
+      secured = made->get();
+      self->stream = *std::move(made);
+    }
+    const auto deadline = Deadline::after(options_.tls->handshake_time_max);
+    if (const auto shaken = secured->handshake(deadline, stop_.token()); !shaken) {
+      log_info(shaken.error().message);
+      if (shaken.error().code == Code::permission) {
+        linger(secured->transport());  // lets it see the alert
+      }
+      return;
+    }
+    serve_connection(*secured, context_);
+  }
+
+  Stream* use_stream(std::list<Live>::iterator self) {
+    const std::lock_guard hold(mutex_);
+    return self->stream.get();
   }
 
   void join_finished() {
@@ -145,6 +172,9 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(Listener listener, Router 
     return fail(Code::invalid_argument,
                 "HttpServerOptions: connections_max and transfer_bytes_per_s_min are at least 1, "
                 "header_bytes_max at least 1024");
+  }
+  if (options.tls && !options.tls->credentials) {
+    return fail(Code::invalid_argument, "HttpServerOptions: TLS needs credentials");
   }
   return std::make_unique<Server>(std::move(listener), std::move(router), std::move(options));
 }

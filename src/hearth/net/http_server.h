@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "hearth/base/clock.h"
 #include "hearth/base/result.h"
 #include "hearth/net/http_router.h"
 #include "hearth/net/listener.h"
+#include "hearth/net/tls.h"
 
 namespace hearth::net {
 
@@ -31,6 +33,9 @@ struct HttpServerOptions {
   std::uint64_t transfer_bytes_per_s_min = 64 * 1024;
   // stop() lets answers in progress finish for this long.
   Duration stop_grace = std::chrono::seconds(2);
+  // TLS on every connection: the handshake runs on the connection's own thread, and who has not
+  // proved itself gets not one byte of HTTP. Nor does a client beyond connections_max.
+  std::optional<TlsServerOptions> tls;
   std::size_t thread_stack_bytes = 512 * 1024;  // only touched pages cost memory
   // How an error of the server itself or of a handler is shown; empty: error_response.
   // `request` holds what was read so far (nothing, when the head was malformed).

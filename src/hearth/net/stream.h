@@ -16,6 +16,7 @@
 #include "hearth/base/file.h"
 #include "hearth/base/stop.h"
 #include "hearth/net/address.h"
+#include "hearth/net/peer_identity.h"
 
 namespace hearth::net {
 
@@ -46,6 +47,8 @@ class Stream {
   virtual int watch_fd() const { return -1; }
   // Who is at the other end, for logs: "127.0.0.1:51234", "unix", "memory".
   virtual std::string peer() const = 0;
+  // What a TLS peer has proved of itself; nullptr on plain streams.
+  virtual const PeerIdentity* peer_identity() const { return nullptr; }
 };
 
 // Takes a connected socket and makes it non-blocking.

@@ -10,7 +10,7 @@
 
 #include "hearth/base/thread.h"
 #include "hearth/net/listener.h"
-#include "hearth/net/test_server.h"
+#include "hearth/net/test_tls.h"
 
 namespace hearth::net {
 namespace {
@@ -25,9 +25,11 @@ Pair socket_pair() {
 }
 Pair memory_pair() { return make_memory_streams(1000); }
 
-// Both kinds keep the same contract.
+Pair tls_pair() { return make_tls_pair(socket_pair()); }
+
+// All kinds keep the same contract.
 class StreamContract : public testing::TestWithParam<Pair (*)()> {};
-INSTANTIATE_TEST_SUITE_P(Kinds, StreamContract, testing::Values(&socket_pair, &memory_pair));
+INSTANTIATE_TEST_SUITE_P(Kinds, StreamContract, testing::Values(&socket_pair, &memory_pair, &tls_pair));
 
 TEST_P(StreamContract, PartsArriveInOrderAndByteExact) {
   auto [a, b] = GetParam()();

@@ -1,0 +1,98 @@
+// hearth node join|rotate: this machine in a cluster.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "hearth/cli/environment.h"
+#include "hearth/cli/verbs.h"
+#include "hearth/node/membership/membership_client.h"
+
+namespace hearth::cli {
+namespace {
+
+constexpr Duration exchange_time_max = std::chrono::seconds(30);
+
+struct NodeFlags {
+  std::filesystem::path directory;
+  std::string code, machine, address, at;
+  bool json = false;
+};
+
+void print_json(const Json& json) { std::puts(dump_json(json, 2).c_str()); }
+
+Result<> join(const NodeFlags& flags, const StopToken& stop) {
+  const auto directory = TRY(cluster_directory(flags.directory));
+  const auto code = TRY(node::parse_join_code(flags.code));
+  const auto list = TRY(node::join_cluster(
+      code, {directory, flags.machine, host_name(), flags.address},
+      Deadline::after(exchange_time_max), stop));
+  const auto own = TRY(node::load_identity(directory));
+  if (flags.json) {
+    print_json(Json::object({{"cluster", list.cluster}, {"machine", own.name},
+                             {"authority", list.authority}, {"members", list.members.size()},
+                             {"directory", directory.string()}}));
+  } else {
+    fmt::print("this machine is '{}' in cluster '{}' of {} machines ({})\n", own.name, list.cluster,
+               list.members.size(), directory.string());
+  }
+  return {};
+}
+
+Result<> rotate(const NodeFlags& flags, const StopToken& stop) {
+  const auto directory = TRY(cluster_directory(flags.directory));
+  const auto membership = TRY(node::ClusterMembership::open(directory));
+  const auto client = node::make_cluster_client(*membership);
+  const auto fresh = TRY(node::renew_certificate(*membership, *client, flags.at,
+                                                 Deadline::after(exchange_time_max), stop));
+  const auto seconds_left = (fresh.expires - node::system_time()).count();
+  if (flags.json) {
+    print_json(Json::object({{"machine", membership->machine()}, {"serial", fresh.serial},
+                             {"certificate_sha256", fresh.certificate_sha256},
+                             {"seconds_left", seconds_left}}));
+  } else {
+    fmt::print("'{}' has a new key and certificate, serial {}, good for {} days\n",
+               membership->machine(), fresh.serial, seconds_left / 86'400);
+  }
+  return {};
+}
+
+int exit_code(const Result<>& done) { return done ? exit_done : report(done.error()); }
+
+}  // namespace
+
+Verb node_verb(StopToken stop) {
+  const auto flags = std::make_shared<NodeFlags>();  // shared by the children
+  const auto common = [flags](Flags& f) {
+    f.path("--dir", flags->directory, "the cluster's folder (default: cluster in the configuration directory)");
+    f.toggle("--json", flags->json, "one JSON document");
+  };
+  return {.name = "node",
+          .summary = "this machine in a cluster: join, rotate its key",
+          .children = {
+              {.name = "join",
+               .summary = "join a cluster with a code of hearth cluster invite",
+               .example = "hearth node join 'hearth-1/studio@studio.local:7070/…' --name spark-1",
+               .declare =
+                   [flags, common](Flags& f) {
+                     common(f);
+                     f.text("code", flags->code, "the join code");
+                     f.required();
+                     f.text("--name", flags->machine,
+                            "this machine's name (default: the invite's, or made of the host name)");
+                     f.text("--address", flags->address, "HOST:PORT where other machines reach this one");
+                   },
+               .run = [flags, stop] { return exit_code(join(*flags, stop)); }},
+              {.name = "rotate",
+               .summary = "get a new key and certificate from the cluster's authority",
+               .example = "hearth node rotate",
+               .declare =
+                   [flags, common](Flags& f) {
+                     common(f);
+                     f.text("--address", flags->at,
+                            "HOST:PORT of the authority's machine (default: as the member list has it)");
+                   },
+               .run = [flags, stop] { return exit_code(rotate(*flags, stop)); }}}};
+}
+
+}  // namespace hearth::cli
