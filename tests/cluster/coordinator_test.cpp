@@ -17,7 +17,7 @@ struct Cluster {
   explicit Cluster(const Machine::Options& options = {}, const Machine::Options& peer_options = {})
       : decode("decode", options), prefill("prefill", peer_options),
         coordinator({.machine = "decode", .deliver_to = decode.address().text(),
-                     .peers = {prefill.as_peer()},
+                     .find_peers = [peer = prefill.as_peer()] { return std::vector{peer}; },
                      .look_interval = std::chrono::milliseconds(100)},
                     decode.agent(), decode.model().keeper(), decode.inbox(), decode.http()) {
     decode.model().set_prefiller(&coordinator);

@@ -1,6 +1,7 @@
 #include "hearth/base/stop.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -80,6 +81,15 @@ StopDescriptor::~StopDescriptor() {
   callback_.reset();
   if (read_fd_ >= 0) ::close(read_fd_);
   if (write_fd_ >= 0) ::close(write_fd_);
+}
+
+bool stopped_while_waiting(const StopToken& token, Deadline deadline) {
+  const StopDescriptor stopped(token);
+  pollfd polled{stopped.fd(), POLLIN, 0};
+  while (!token.stop_requested() && !deadline.passed()) {
+    ::poll(&polled, 1, deadline.poll_timeout_ms());  // a signal only makes it look again
+  }
+  return token.stop_requested();
 }
 
 }  // namespace hearth

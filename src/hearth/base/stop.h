@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 
+#include "hearth/base/clock.h"
+
 namespace hearth {
 
 namespace detail {
@@ -66,5 +68,8 @@ class StopDescriptor {
   int write_fd_ = -1;
   std::unique_ptr<StopCallback> callback_;
 };
+
+// A pause before trying again. True when the token fired before it was over.
+bool stopped_while_waiting(const StopToken& token, Deadline deadline);
 
 }  // namespace hearth

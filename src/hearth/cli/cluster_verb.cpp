@@ -1,10 +1,11 @@
-// hearth cluster init|invite|ls|remove: who belongs to the cluster.
+// hearth cluster init|invite|ls|remove: who belongs to the cluster; decisions, parity: what it does.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
 
+#include "hearth/cli/agent_verbs.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
@@ -199,7 +200,9 @@ Verb cluster_verb(StopToken stop) {
                  f.text("name", flags->machine, "the machine to remove");
                  f.required();
                },
-           .run = [flags, stop] { return exit_code(remove(*flags, stop)); }}}};
+           .run = [flags, stop] { return exit_code(remove(*flags, stop)); }},
+          decisions_verb(stop),
+          parity_verb(stop)}};
 }
 
 }  // namespace hearth::cli

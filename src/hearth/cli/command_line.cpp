@@ -52,7 +52,7 @@ void add_verbs(CLI::App& parent, const std::vector<Verb>& verbs, const Verb*& ch
       verb.declare(flags);
     }
     if (!verb.children.empty()) {
-      app->require_subcommand(1);
+      app->require_subcommand(verb.run ? 0 : 1, 1);
       add_verbs(*app, verb.children, chosen);
     }
     // Parsed callbacks run parent after child: keep the innermost.

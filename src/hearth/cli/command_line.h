@@ -46,7 +46,7 @@ struct Verb {
   std::string summary;  // one line of the list of verbs
   std::string example;  // one line at the end of its --help
   std::function<void(Flags&)> declare;
-  std::function<int()> run;         // absent for a verb that only has children
+  std::function<int()> run;         // absent for a verb that is nothing without a child
   std::vector<Verb> children;
 };
 

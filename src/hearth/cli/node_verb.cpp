@@ -1,10 +1,13 @@
-// hearth node join|rotate: this machine in a cluster.
+// hearth node: this machine as a part of a cluster, prefilling for others; join, rotate.
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdio>
 
 #include "hearth/cli/environment.h"
+#include "hearth/cli/progress.h"
+#include "hearth/cli/serve_setup.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/node/membership/membership_client.h"
 
@@ -57,6 +60,23 @@ Result<> rotate(const NodeFlags& flags, const StopToken& stop) {
   return {};
 }
 
+Result<> run_agent(const ServeFlags& flags, const StopToken& stop) {
+  ServeConfig config = TRY(resolve_serve_flags(flags));
+  config.cluster = true;
+  start_log("node", log_level_of(config));
+  Progress progress;
+  const auto model = TRY(node::LocalModel::start(
+      TRY(local_model_options(config, flags.verbose)),
+      [&](double fraction) { progress.update("loading", fraction); }, stop));
+  progress.clear();
+  const auto agent = TRY(start_agent(config, *model, /*coordinates=*/false));
+  fmt::print("ready {} at {}\n", agent->machine(), agent->address().text());
+  std::fflush(stdout);
+  wait_until_stopped(stop);
+  log_info("stopping");
+  return {};
+}
+
 int exit_code(const Result<>& done) { return done ? exit_done : report(done.error()); }
 
 }  // namespace
@@ -67,8 +87,17 @@ Verb node_verb(StopToken stop) {
     f.path("--dir", flags->directory, "the cluster's folder (default: cluster in the configuration directory)");
     f.toggle("--json", flags->json, "one JSON document");
   };
+  const auto agent_flags = std::make_shared<ServeFlags>();
   return {.name = "node",
-          .summary = "this machine in a cluster: join, rotate its key",
+          .summary = "run this machine's part of a cluster; join one, rotate its key",
+          .example = "hearth node --model kimi.gguf",
+          .declare =
+              [agent_flags](Flags& f) {
+                static constexpr std::array<std::string_view, 4> sections = {"worker", "store", "cluster", "log"};
+                f.text("--model,-m", agent_flags->model, "GGUF file, or any shard of one: the one that is served");
+                declare_serve_flags(f, *agent_flags, sections);
+              },
+          .run = [agent_flags, stop] { return exit_code(run_agent(*agent_flags, stop)); },
           .children = {
               {.name = "join",
                .summary = "join a cluster with a code of hearth cluster invite",

@@ -125,6 +125,15 @@ const std::vector<Setting>& settings() {
       {"limits", "whole_answer_wait_s", "", "a client without a stream is asked to come back after", "240",
        Kind::number, 0.1, 86'400, {}, to(&C::whole_answer_wait_s)},
 
+      {"cluster", "enabled", "", "take part in the cluster that this machine is a member of", "true", Kind::toggle, 0, 0,
+       {}, to(&C::cluster)},
+      {"cluster", "directory", "--cluster-dir", "the cluster's folder (cluster in the configuration directory)",
+       "\"/etc/hearth/cluster\"", Kind::text, 0, 0, {}, to(&C::cluster_directory)},
+      {"cluster", "listen", "--cluster-listen", "HOST:PORT for other machines (the port of this member's address, on every address)",
+       "\"10.0.0.2:7070\"", Kind::text, 0, 0, {}, to(&C::cluster_listen)},
+      {"cluster", "prefills", "--prefills", "prompts that this machine computes for others at once; 0: none (1)", "1",
+       Kind::integer, 0, 64, {}, to(&C::prefills_max)},
+
       {"log", "level", "--log", "how much is logged (info); never prompts or answers", "\"info\"", Kind::text, 0, 0,
        {"debug", "info", "warning", "error", "off"}, to(&C::log_level)},
   };
@@ -217,7 +226,7 @@ Json flag_value(const Setting& setting, std::span<const std::string> values) {
 std::vector<ServeFlag> serve_flags() {
   std::vector<ServeFlag> out;
   for (const Setting& setting : settings()) {
-    if (!setting.flag.empty()) out.push_back({setting.flag, setting.help, setting.kind == Kind::list});
+    if (!setting.flag.empty()) out.push_back({setting.section, setting.flag, setting.help, setting.kind == Kind::list});
   }
   return out;
 }

@@ -41,13 +41,18 @@ struct ServeConfig {
   // [limits]
   std::uint32_t requests_max = 64, connections_max = 1024, body_mb_max = 64;
   double heartbeat_s = 10, grace_s = 60, whole_answer_wait_s = 240;
+  // [cluster]
+  bool cluster = false;
+  std::filesystem::path cluster_directory;  // empty: in the configuration directory
+  std::string cluster_listen;               // empty: the member's own port, on every address
+  std::uint32_t prefills_max = 1;
   // [log]
   std::string log_level = "info";
 };
 
 // One flag of `hearth serve`, for the command line to declare.
 struct ServeFlag {
-  std::string flag, help;
+  std::string section, flag, help;
   bool repeats = false;  // may be given more than once
 };
 std::vector<ServeFlag> serve_flags();

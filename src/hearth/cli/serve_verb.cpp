@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <semaphore>
 
 #include "hearth/base/log.h"
 #include "hearth/chat/format.h"
-#include "hearth/cli/environment.h"
 #include "hearth/cli/progress.h"
-#include "hearth/cli/serve_config.h"
+#include "hearth/cli/serve_setup.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/gateway/gateway.h"
 #include "hearth/net/http_server.h"
@@ -17,60 +15,6 @@
 
 namespace hearth::cli {
 namespace {
-
-constexpr std::uint64_t config_bytes_max = 1u << 20;
-
-struct ServeFlags {
-  std::filesystem::path config;
-  std::vector<ServeFlag> flags = serve_flags();
-  std::vector<std::string> values = std::vector<std::string>(flags.size());  // empty: not given
-  std::vector<std::vector<std::string>> lists = std::vector<std::vector<std::string>>(flags.size());
-  bool no_store = false;
-  bool verbose = false;
-};
-
-Result<ServeConfig> resolve(const ServeFlags& flags) {
-  ServeConfig out;
-  std::filesystem::path file = flags.config;
-  if (file.empty()) {
-    const auto directory = config_directory();
-    std::error_code ignored;
-    if (directory && std::filesystem::exists(*directory / "hearth.toml", ignored)) file = *directory / "hearth.toml";
-  }
-  if (!file.empty()) {
-    TRY(read_serve_config(TRY(read_text_file(file, config_bytes_max)), file.string(), out));
-  }
-  for (std::size_t i = 0; i < flags.flags.size(); ++i) {
-    std::vector<std::string> given = flags.lists[i];
-    if (!flags.values[i].empty()) given.push_back(flags.values[i]);
-    if (!given.empty()) TRY(apply_flag(out, flags.flags[i].flag, given));
-  }
-  if (flags.no_store) out.store = false;
-  if (const std::string key = api_key_variable(); !key.empty()) out.api_keys.push_back(key);
-  TRY(check_serve_config(out));
-  return out;
-}
-
-Result<node::LocalModelOptions> model_options(const ServeConfig& config, bool verbose) {
-  node::LocalModelOptions out;
-  out.keeper.worker_executable = TRY(find_worker_executable());
-  out.keeper.worker = {.model_path = config.model,
-                       .context_tokens = config.context_tokens,
-                       .sequences = config.sequences,
-                       .chunk_tokens = config.chunk_tokens,
-                       .ubatch_tokens = config.ubatch_tokens,
-                       .kv_type = config.kv_type,
-                       .threads = config.threads,
-                       .device = config.device,
-                       .verbose = verbose};
-  if (config.store) {
-    out.store_directory =
-        config.store_directory.empty() ? TRY(cache_directory()) / "chunks" : config.store_directory;
-  }
-  out.store_disk_bytes_max = config.store_disk_gb * 1'000'000'000ull;
-  out.store_memory_bytes_max = config.store_memory_gb * 1'000'000'000ull;
-  return out;
-}
 
 Duration duration(double s) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s)); }
 
@@ -114,28 +58,15 @@ Result<std::unique_ptr<chat::Format>> choose(const ServeConfig& config, node::Lo
        }});
 }
 
-LogLevel log_level(std::string_view name) {
-  if (name == "debug") return LogLevel::debug;
-  if (name == "info") return LogLevel::info;
-  if (name == "warning") return LogLevel::warning;
-  return name == "error" ? LogLevel::error : LogLevel::off;
-}
-
-void wait_until_stopped(const StopToken& stop) {
-  std::binary_semaphore fired(0);
-  const StopCallback wake(stop, [&] { fired.release(); });
-  fired.acquire();
-}
-
 Result<> serve(const ServeFlags& flags, const StopToken& stop) {
-  const ServeConfig config = TRY(resolve(flags));
-  start_log("serve", log_level(config.log_level));
+  const ServeConfig config = TRY(resolve_serve_flags(flags));
+  start_log("serve", log_level_of(config));
   // Taken before the model is loaded: a port in use is told at once.
   auto listener = TRY(net::Listener::listen(
       net::Address::tcp(config.host, static_cast<std::uint16_t>(config.port))));
   Progress progress;
   const auto model = TRY(node::LocalModel::start(
-      TRY(model_options(config, flags.verbose)),
+      TRY(local_model_options(config, flags.verbose)),
       [&](double fraction) { progress.update("loading", fraction); }, stop));
   progress.clear();
   const engine::ModelFacts facts = model->facts();
@@ -149,6 +80,7 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   server_options.connections_max = config.connections_max;
   const auto server = TRY(net::HttpServer::start(std::move(listener), gateway->routes(),
                                                  std::move(server_options)));
+  const auto agent = TRY(start_agent(config, *model, /*coordinates=*/true));
   gateway->set_connection_count([&server] { return server->connection_count(); });
   std::printf("ready http://%s\n", server->address().text().c_str());
   std::fflush(stdout);
@@ -167,14 +99,9 @@ Verb serve_verb(StopToken stop) {
           .example = "hearth serve --model kimi.gguf --context 131072",
           .declare =
               [flags](Flags& f) {
-                f.path("--config,-c", flags->config, "settings (default: hearth.toml in the configuration directory)");
-                for (std::size_t i = 0; i < flags->flags.size(); ++i) {
-                  const ServeFlag& flag = flags->flags[i];
-                  if (flag.repeats) f.list(flag.flag, flags->lists[i], flag.help);
-                  else f.text(flag.flag, flags->values[i], flag.help);
-                }
+                declare_serve_flags(f, *flags);
                 f.toggle("--no-store", flags->no_store, "keep no KV on disk");
-                f.toggle("--verbose", flags->verbose, "the engine's own log on standard error");
+                f.toggle("--cluster", flags->cluster, "take part in the cluster of hearth cluster init or hearth node join");
               },
           .run =
               [flags, stop] {

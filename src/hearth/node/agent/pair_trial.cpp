@@ -62,11 +62,11 @@ class Trial {
     return {};
   }
 
-  // Into a sequence of its own: a lease for another beginning holds nothing of this prompt.
+  // Over our own KV: an import from position 0 empties the sequence first, and the same cells make
+  // the same sums.
   Result<engine::LeaseId> import_theirs(Prefiller& peer) {
     const auto source = TRY(peer.open({.target = target(), .layout = layout_, .stored = {}}, stop_));
-    const Token other = prompt_.front() == 0 ? 1 : 0;
-    const auto opened = TRY(worker_.client.open_lease({&other, 1}, lease_keep, soon(), stop_));
+    const auto opened = TRY(worker_.client.open_lease(target(), lease_keep, soon(), stop_));
     const auto filled = fill(opened.lease, *source);
     if (!filled) {
       (void)worker_.client.close_lease(opened.lease, soon());

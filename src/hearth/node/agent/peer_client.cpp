@@ -21,6 +21,7 @@ net::ClientRequest PeerClient::request(std::string method, std::string target,
   net::ClientRequest out{.method = std::move(method), .address = peer_.address,
                          .target = std::move(target), .headers = {}, .body = std::move(body)};
   out.stall_time_max = stall_time_max;
+  if (peer_.address.tls) out.expected_machine = peer_.name;
   if (!out.body.empty()) out.headers.add("Content-Type", body_type);
   return out;
 }

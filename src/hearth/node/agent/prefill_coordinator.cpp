@@ -23,18 +23,12 @@ Duration to_duration(double s) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
 }
 
-NodeFacts ours_without(NodeFacts facts) {
-  facts.pieces.clear();
-  return facts;
-}
-
 }  // namespace
 
 PrefillCoordinator::PrefillCoordinator(CoordinatorOptions options, AgentService& agent,
                                        WorkerKeeper& keeper, Inbox& inbox, net::HttpClient& http)
     : options_(std::move(options)), agent_(agent), keeper_(keeper), inbox_(inbox), http_(http),
       log_(std::random_device{}()) {
-  for (const Peer& peer : options_.peers) notes_[peer.name].peer = peer;
   agent_.set_on_transfer([this](const std::string& from, std::uint64_t bytes, double s) {
     const std::lock_guard hold(mutex_);
     rates_.observe_transfer({from, options_.machine}, bytes, s, now());
@@ -53,12 +47,27 @@ PrefillCoordinator::~PrefillCoordinator() {
 
 void PrefillCoordinator::watch() {
   while (!stop_.stop_requested()) {
-    for (auto& [name, notes] : notes_) {
-      if (!stop_.stop_requested()) look_at(notes);
+    for (const Peer& peer : renew_peers()) {
+      if (!stop_.stop_requested()) look_at(peer);
     }
     std::unique_lock hold(mutex_);
     changed_.wait_for(hold, options_.look_interval, [this] { return stop_.stop_requested(); });
   }
+}
+
+// Machines join and leave while we run.
+std::vector<Peer> PrefillCoordinator::renew_peers() {
+  std::vector<Peer> peers = options_.find_peers();
+  const std::lock_guard hold(mutex_);
+  for (const Peer& peer : peers) notes_[peer.name].peer = peer;
+  std::erase_if(notes_, [&](const auto& each) {
+    const bool is_gone = std::ranges::find(peers, each.first, &Peer::name) == peers.end();
+    if (is_gone) table_.on_removed(each.first);
+    return is_gone;
+  });
+  were_found_ = true;
+  changed_.notify_all();
+  return peers;
 }
 
 std::optional<cluster::HeldModel> PrefillCoordinator::own_model() const {
@@ -67,45 +76,60 @@ std::optional<cluster::HeldModel> PrefillCoordinator::own_model() const {
   return cluster::HeldModel{worker->info.model_name, *worker->info.identity};
 }
 
-// Only this thread changes notes_; others read it under the lock.
-void PrefillCoordinator::look_at(PeerNotes& notes) {
-  const std::string& name = notes.peer.name;
+void PrefillCoordinator::look_at(const Peer& peer) {
   const Instant began = now();
-  const auto facts = PeerClient(http_, notes.peer).facts(Deadline::after(look_deadline), stop_.token());
+  const PeerClient client(http_, peer);
+  const auto facts = client.facts(Deadline::after(look_deadline), stop_.token());
   const double round_trip_s = seconds(now() - began);
-  const auto ours = agent_.facts();
-  std::unique_lock hold(mutex_);
-  const auto settle = [&](std::string trouble) {
-    if (!trouble.empty() && trouble != notes.trouble) log_warning(fmt::format("peer {}: {}", name, trouble));
-    notes.trouble = std::move(trouble);
-    notes.was_looked_at = true;
-    changed_.notify_all();
-  };
-  if (!facts || !ours) {
-    table_.on_lost(name);
-    return settle(facts ? ours.error().message : facts.error().message);
+  if (!facts) {
+    const std::lock_guard hold(mutex_);
+    table_.on_lost(peer.name);
+    return settle(peer.name, facts.error().message);
   }
-  if (facts->name != name) return settle(fmt::format("it calls itself {}", facts->name));
-  if (auto refusal = pairing_refusal(ours_without(*ours), *facts)) {
-    table_.on_lost(name);
-    return settle("cannot be paired: " + *refusal);
+  const auto must_try = take_facts(peer, *facts, round_trip_s);
+  if (!must_try || !*must_try) {
+    const std::lock_guard hold(mutex_);
+    if (!must_try) table_.on_lost(peer.name);
+    return settle(peer.name, must_try ? "" : must_try.error().message);
   }
-  const auto heard = table_.on_announced(
-      {.machine = name, .incarnation = facts->incarnation,
-       .models = {{ours->model_name, *facts->identity}}}, now());
-  if (!heard) return settle(heard.error().message);
-  rates_.observe_round_trip({options_.machine, name}, round_trip_s, now());
-  rates_.observe_round_trip({name, options_.machine}, round_trip_s, now());
-  if (notes.incarnation != facts->incarnation) notes.pieces_seen = 0;
-  learn_pieces(notes, *facts);
-  if (notes.incarnation == facts->incarnation && notes.parity) return settle({});
-  notes.incarnation = facts->incarnation;
-  hold.unlock();
-  const auto parity = try_and_learn(notes, stop_.token());
-  const auto after = PeerClient(http_, notes.peer).facts(Deadline::after(look_deadline), stop_.token());
-  hold.lock();
-  if (after) learn_pieces(notes, *after);
-  settle(parity ? cluster::parity_fault(*parity, options_.parity) : parity.error().message);
+  const auto parity = try_and_learn(peer, stop_.token());
+  const auto after = client.facts(Deadline::after(look_deadline), stop_.token());
+  const std::lock_guard hold(mutex_);
+  if (after) learn_pieces(notes_[peer.name], *after);
+  settle(peer.name, parity ? cluster::parity_fault(*parity, options_.parity) : parity.error().message);
+}
+
+Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& facts,
+                                            double round_trip_s) {
+  const NodeFacts ours = TRY(agent_.facts());
+  const std::lock_guard hold(mutex_);
+  if (facts.name != peer.name) {
+    return fail(Code::permission, fmt::format("it calls itself {}", facts.name));
+  }
+  if (auto refusal = pairing_refusal(ours, facts)) {
+    return fail(Code::unsupported, "cannot be paired: " + *refusal);
+  }
+  TRY(table_.on_announced({.machine = peer.name, .incarnation = facts.incarnation,
+                           .models = {{ours.model_name, *facts.identity}}}, now()));
+  rates_.observe_round_trip({options_.machine, peer.name}, round_trip_s, now());
+  rates_.observe_round_trip({peer.name, options_.machine}, round_trip_s, now());
+  PeerNotes& notes = notes_[peer.name];
+  const bool is_new_life = std::exchange(notes.incarnation, facts.incarnation) != facts.incarnation;
+  if (is_new_life) {
+    notes.pieces_seen = 0;
+    notes.parity.reset();  // it may be another build now
+  }
+  learn_pieces(notes, facts);
+  return is_new_life || !notes.parity;
+}
+
+// With the lock.
+void PrefillCoordinator::settle(const std::string& name, std::string trouble) {
+  PeerNotes& notes = notes_[name];
+  if (!trouble.empty() && trouble != notes.trouble) log_warning(fmt::format("peer {}: {}", name, trouble));
+  notes.trouble = std::move(trouble);
+  notes.was_looked_at = true;
+  changed_.notify_all();
 }
 
 // What it did for others teaches too.
@@ -119,16 +143,15 @@ void PrefillCoordinator::learn_pieces(PeerNotes& notes, const NodeFacts& facts) 
   notes.pieces_seen = facts.pieces_done;
 }
 
-Result<cluster::Parity> PrefillCoordinator::try_and_learn(PeerNotes& notes, const StopToken& stop) {
+Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, const StopToken& stop) {
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started");
-  PeerPrefiller peer = prefiller_for(notes.peer, 0, /*moves_prefix=*/false, /*learns=*/false);
-  auto report = try_pair(*worker, peer, std::random_device{}(), stop);
+  PeerPrefiller prefiller = prefiller_for(peer, 0, /*moves_prefix=*/false, /*learns=*/false);
+  auto report = try_pair(*worker, prefiller, std::random_device{}(), stop);
   const std::lock_guard hold(mutex_);
-  if (!report) {
-    notes.parity.reset();
-    return std::unexpected(std::move(report.error()));
-  }
+  PeerNotes& notes = notes_[peer.name];
+  notes.parity.reset();
+  if (!report) return std::unexpected(std::move(report.error()));
   const cluster::MachineModel here{options_.machine, worker->info.model_name};
   for (const TrialPiece& piece : report->local_prefill) {
     rates_.observe_prefill(here, piece.tokens, piece.depth_tokens, piece.seconds, now());
@@ -137,7 +160,7 @@ Result<cluster::Parity> PrefillCoordinator::try_and_learn(PeerNotes& notes, cons
   rates_.observe_decode(here, report->decode_s, now());
   notes.parity = report->parity;
   const std::string fault = cluster::parity_fault(report->parity, options_.parity);
-  if (!fault.empty()) table_.on_distrusted(notes.peer.name, "parity: " + fault);
+  if (!fault.empty()) table_.on_distrusted(peer.name, "parity: " + fault);
   return report->parity;
 }
 
@@ -177,10 +200,13 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
     parameters.chunk_tokens = worker->info.chunk_tokens;
     const std::string& model = worker->info.model_name;
     const std::lock_guard hold(mutex_);
-    parameters.remote = rates_.prefill({peer.name, model}, now());
-    parameters.local = rates_.prefill({options_.machine, model}, now());
-    if (parameters.remote) {
-      if (const auto piece = parameters.remote->seconds(parameters.chunk_tokens, from)) {
+    const auto remote = rates_.prefill({peer.name, model}, now());
+    if (learns) {  // a trial is finished, however slow
+      parameters.remote = remote;
+      parameters.local = rates_.prefill({options_.machine, model}, now());
+    }
+    if (remote) {
+      if (const auto piece = remote->seconds(parameters.chunk_tokens, from)) {
         parameters.patience.chunk_compute = to_duration(piece->value);
       }
     }
@@ -290,15 +316,20 @@ Json PrefillCoordinator::peers() const {
 }
 
 Result<cluster::Parity> PrefillCoordinator::try_peer(const std::string& name, const StopToken& stop) {
-  const auto found = notes_.find(name);  // its keys never change
-  if (found == notes_.end()) return fail(Code::not_found, fmt::format("no peer is called {}", name));
-  return try_and_learn(found->second, stop);
+  std::optional<Peer> peer;
+  {
+    const std::lock_guard hold(mutex_);
+    if (const auto found = notes_.find(name); found != notes_.end()) peer = found->second.peer;
+  }
+  if (!peer) return fail(Code::not_found, fmt::format("no other machine of the cluster is called {}", name));
+  return try_and_learn(*peer, stop);
 }
 
 bool PrefillCoordinator::wait_until_tried(Deadline deadline) const {
   std::unique_lock hold(mutex_);
   return changed_.wait_until(hold, deadline.when(), [this] {
-    return std::ranges::all_of(notes_, [](const auto& each) { return each.second.was_looked_at; });
+    return were_found_ &&
+           std::ranges::all_of(notes_, [](const auto& each) { return each.second.was_looked_at; });
   });
 }
 

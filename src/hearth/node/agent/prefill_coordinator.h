@@ -6,6 +6,7 @@
 // Thread-safe. One thread ("peer_watch") talks to peers while nothing is asked of them.
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -24,7 +25,8 @@ namespace hearth::node {
 struct CoordinatorOptions {
   std::string machine;     // this one
   std::string deliver_to;  // host:port of our own agent, as peers reach it
-  std::vector<Peer> peers;
+  // Every other machine of the cluster, as known now; asked for before each look.
+  std::function<std::vector<Peer>()> find_peers;
   cluster::ParityLimits parity;
   Duration look_interval = std::chrono::seconds(2);
 };
@@ -46,7 +48,7 @@ class PrefillCoordinator final : public Prefiller {
   Json peers() const;
   // Tries a pair again, now. not_found: no such peer.
   Result<cluster::Parity> try_peer(const std::string& name, const StopToken& stop);
-  // Waits until every peer that can be reached has been tried once.
+  // Waits until every peer that is known has been looked at, and tried where it can be reached.
   bool wait_until_tried(Deadline deadline) const;
 
  private:
@@ -65,8 +67,12 @@ class PrefillCoordinator final : public Prefiller {
   };
 
   void watch();
-  void look_at(PeerNotes& notes);
-  Result<cluster::Parity> try_and_learn(PeerNotes& notes, const StopToken& stop);
+  std::vector<Peer> renew_peers();
+  void look_at(const Peer& peer);
+  // Whether the pair has to be tried; the trouble otherwise, or nothing.
+  Result<bool> take_facts(const Peer& peer, const NodeFacts& facts, double round_trip_s);
+  void settle(const std::string& name, std::string trouble);
+  Result<cluster::Parity> try_and_learn(const Peer& peer, const StopToken& stop);
   std::optional<cluster::HeldModel> own_model() const;
   cluster::PrefillSituation situation(const PrefillOrder& order,
                                       const std::set<std::string>& tried) const;
@@ -84,6 +90,7 @@ class PrefillCoordinator final : public Prefiller {
   mutable std::mutex mutex_;  // what follows
   mutable std::condition_variable changed_;
   std::map<std::string, PeerNotes> notes_;
+  bool were_found_ = false;
   cluster::PeerTable table_;
   cluster::RateBook rates_;
   cluster::DecisionLog log_;

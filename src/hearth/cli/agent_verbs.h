@@ -1,0 +1,19 @@
+#pragma once
+// Verbs that ask a running agent; children of other verbs, and hearth status.
+
+#include "hearth/base/stop.h"
+#include "hearth/cli/command_line.h"
+
+namespace hearth::cli {
+
+struct AgentFlags {
+  std::filesystem::path directory;
+  std::string machine, peer;
+  bool json = false;
+};
+
+Verb status_verb(StopToken stop);
+Verb decisions_verb(StopToken stop);
+Verb parity_verb(StopToken stop);
+
+}  // namespace hearth::cli

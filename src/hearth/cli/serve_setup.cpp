@@ -1,0 +1,95 @@
+#include "hearth/cli/serve_setup.h"
+
+#include <algorithm>
+#include <semaphore>
+
+#include "hearth/cli/environment.h"
+
+namespace hearth::cli {
+namespace {
+
+constexpr std::uint64_t config_bytes_max = 1u << 20;
+
+}  // namespace
+
+void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::string_view> sections) {
+  f.path("--config,-c", flags.config, "settings (default: hearth.toml in the configuration directory)");
+  for (std::size_t i = 0; i < flags.flags.size(); ++i) {
+    const ServeFlag& flag = flags.flags[i];
+    if (!sections.empty() && std::ranges::find(sections, flag.section) == sections.end()) continue;
+    if (flag.repeats) f.list(flag.flag, flags.lists[i], flag.help);
+    else f.text(flag.flag, flags.values[i], flag.help);
+  }
+  f.toggle("--verbose", flags.verbose, "the engine's own log on standard error");
+}
+
+Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags) {
+  ServeConfig out;
+  std::filesystem::path file = flags.config;
+  if (file.empty()) {
+    const auto directory = config_directory();
+    std::error_code ignored;
+    if (directory && std::filesystem::exists(*directory / "hearth.toml", ignored)) file = *directory / "hearth.toml";
+  }
+  if (!file.empty()) {
+    TRY(read_serve_config(TRY(read_text_file(file, config_bytes_max)), file.string(), out));
+  }
+  for (std::size_t i = 0; i < flags.flags.size(); ++i) {
+    std::vector<std::string> given = flags.lists[i];
+    if (!flags.values[i].empty()) given.push_back(flags.values[i]);
+    if (!given.empty()) TRY(apply_flag(out, flags.flags[i].flag, given));
+  }
+  if (!flags.model.empty()) out.model = flags.model;
+  if (flags.no_store) out.store = false;
+  if (flags.cluster) out.cluster = true;
+  if (const std::string key = api_key_variable(); !key.empty()) out.api_keys.push_back(key);
+  TRY(check_serve_config(out));
+  return out;
+}
+
+Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, bool verbose) {
+  node::LocalModelOptions out;
+  out.keeper.worker_executable = TRY(find_worker_executable());
+  out.keeper.worker = {.model_path = config.model,
+                       .context_tokens = config.context_tokens,
+                       .sequences = config.sequences,
+                       .chunk_tokens = config.chunk_tokens,
+                       .ubatch_tokens = config.ubatch_tokens,
+                       .kv_type = config.kv_type,
+                       .threads = config.threads,
+                       .device = config.device,
+                       .verbose = verbose};
+  if (config.store) {
+    out.store_directory =
+        config.store_directory.empty() ? TRY(cache_directory()) / "chunks" : config.store_directory;
+  }
+  out.store_disk_bytes_max = config.store_disk_gb * 1'000'000'000ull;
+  out.store_memory_bytes_max = config.store_memory_gb * 1'000'000'000ull;
+  return out;
+}
+
+LogLevel log_level_of(const ServeConfig& config) {
+  if (config.log_level == "debug") return LogLevel::debug;
+  if (config.log_level == "info") return LogLevel::info;
+  if (config.log_level == "warning") return LogLevel::warning;
+  return config.log_level == "error" ? LogLevel::error : LogLevel::off;
+}
+
+Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel& model,
+                                                 bool coordinates) {
+  if (!config.cluster) return nullptr;
+  node::AgentConfig agent{.directory = TRY(cluster_directory(config.cluster_directory)),
+                          .listen = config.cluster_listen,
+                          .hearth_version = HEARTH_VERSION,
+                          .prefills_max = config.prefills_max,
+                          .coordinates = coordinates};
+  return node::Agent::start(std::move(agent), model);
+}
+
+void wait_until_stopped(const StopToken& stop) {
+  std::binary_semaphore fired(0);
+  const StopCallback wake(stop, [&] { fired.release(); });
+  fired.acquire();
+}
+
+}  // namespace hearth::cli

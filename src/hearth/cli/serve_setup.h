@@ -1,0 +1,36 @@
+#pragma once
+// What hearth serve and hearth node have in common: flags over hearth.toml, the model's options,
+// the machine's agent.
+
+#include <memory>
+
+#include "hearth/base/log.h"
+#include "hearth/cli/command_line.h"
+#include "hearth/cli/serve_config.h"
+#include "hearth/node/agent/agent.h"
+
+namespace hearth::cli {
+
+struct ServeFlags {
+  std::filesystem::path config;
+  std::vector<ServeFlag> flags = serve_flags();
+  std::vector<std::string> values = std::vector<std::string>(flags.size());  // empty: not given
+  std::vector<std::vector<std::string>> lists = std::vector<std::vector<std::string>>(flags.size());
+  std::string model;  // where the section of its flag is left out
+  bool no_store = false;
+  bool cluster = false;
+  bool verbose = false;
+};
+// The flags of the named sections; all of them when none is named.
+void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::string_view> sections = {});
+// hearth.toml, then flags, then the environment; checked.
+Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags);
+
+Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, bool verbose);
+LogLevel log_level_of(const ServeConfig& config);
+// nullptr when this machine takes no part in a cluster.
+Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel& model,
+                                                 bool coordinates);
+void wait_until_stopped(const StopToken& stop);
+
+}  // namespace hearth::cli

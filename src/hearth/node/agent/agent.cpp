@@ -1,0 +1,171 @@
+#include "hearth/node/agent/agent.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "hearth/base/log.h"
+#include "hearth/node/membership/membership_client.h"
+#include "hearth/node/membership/membership_routes.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr Duration renewal_interval = std::chrono::hours(1);
+constexpr Duration renewal_deadline = std::chrono::seconds(30);
+constexpr Duration tell_time_max = std::chrono::seconds(3);
+
+// Larger with every start of this machine's agent, whatever its clock says.
+Result<std::uint64_t> next_incarnation(const std::filesystem::path& directory) {
+  const auto path = directory / "incarnation";
+  std::uint64_t last = 0;
+  if (const auto text = read_text_file(path, 32)) {
+    (void)std::from_chars(text->data(), text->data() + text->size(), last);
+  }
+  TRY(write_cluster_file(path, fmt::format("{}\n", last + 1)));
+  return last + 1;
+}
+
+// Whose certificate the connection has: the server has admitted it.
+Result<std::string> machine_of(const net::Request& request) {
+  if (!request.peer_identity || !request.peer_identity->from_authority) {
+    return fail(Code::permission, "only machines of the cluster may ask this");
+  }
+  return request.peer_identity->certificate.common_name;
+}
+
+Result<net::Address> agent_address(const Member& member) {
+  if (member.address.empty()) {
+    return fail(Code::invalid_argument,
+                fmt::format("the cluster does not know where {} can be reached; name it with --address "
+                            "HOST:PORT of hearth cluster init or hearth node join", member.name));
+  }
+  net::Address address = TRY(net::parse_address(member.address));
+  address.tls = true;
+  return address;
+}
+
+}  // namespace
+
+Agent::Agent(AgentConfig config, LocalModel& model, std::shared_ptr<ClusterMembership> membership)
+    : config_(std::move(config)), model_(model), membership_(std::move(membership)),
+      http_(make_cluster_client(*membership_)) {}
+
+Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config, LocalModel& model) {
+  if (model.store() == nullptr) {
+    return fail(Code::invalid_argument, "a machine of a cluster needs a chunk store; leave out --no-store");
+  }
+  auto membership = TRY(ClusterMembership::open(config.directory));
+  std::unique_ptr<Agent> agent(new Agent(std::move(config), model, std::move(membership)));
+  TRY(agent->open());
+  return agent;
+}
+
+Result<> Agent::open() {
+  const auto list = TRY(membership_->members());
+  const Member* own = list->list.find(machine());
+  if (own == nullptr) return fail(Code::permission, machine() + " has been removed from the cluster");
+  const net::Address reached_at = TRY(agent_address(*own));
+  net::Address listen = net::Address::tcp("0.0.0.0", reached_at.port);
+  if (!config_.listen.empty()) listen = TRY(net::parse_address(config_.listen));
+  auto listener = TRY(net::Listener::listen(listen));
+
+  const std::uint64_t incarnation = TRY(next_incarnation(config_.directory));
+  inbox_ = std::make_unique<Inbox>(machine(), incarnation, *model_.store());
+  service_ = std::make_unique<AgentService>(
+      AgentOptions{.name = machine(), .hearth_version = config_.hearth_version,
+                   .prefills_max = config_.prefills_max},
+      model_.keeper(), *model_.store(), *inbox_, *http_, machine_of);
+  if (config_.coordinates) {
+    coordinator_ = std::make_unique<PrefillCoordinator>(
+        CoordinatorOptions{.machine = machine(), .deliver_to = reached_at.text(),
+                           .find_peers = [this] { return find_peers(); }},
+        *service_, model_.keeper(), *inbox_, *http_);
+    model_.set_prefiller(coordinator_.get());
+  }
+  net::HttpServerOptions server_options;
+  server_options.tls = make_cluster_server_tls(membership_);
+  server_ = TRY(net::HttpServer::start(std::move(listener), routes(), std::move(server_options)));
+  membership_thread_ = Thread("membership", [this] { keep_membership(); });
+  return {};
+}
+
+Agent::~Agent() {
+  stop_.request_stop();
+  membership_thread_.join();
+  model_.set_prefiller(nullptr);
+  coordinator_.reset();
+  server_.reset();
+}
+
+net::Router Agent::routes() {
+  net::Router router = service_->routes();
+  add_membership_routes(router, membership_);
+  const auto json_route = [&](std::string_view path, std::function<Json()> answer) {
+    router.add("GET", path,
+               [answer = std::move(answer)](net::Request& request,
+                                            const net::PathParams&) -> Result<net::Response> {
+                 TRY(machine_of(request));
+                 return net::Response::json(200, answer());
+               });
+  };
+  json_route("/v1/status", [this] { return status(); });
+  json_route("/v1/decisions", [this] {
+    return coordinator_ ? coordinator_->decisions() : Json::object({{"decisions", Json::array()}});
+  });
+  router.add("POST", "/v1/parity", [this](net::Request& request, const net::PathParams&) {
+    return try_peer(request);
+  });
+  return router;
+}
+
+Result<net::Response> Agent::try_peer(const net::Request& request) const {
+  TRY(machine_of(request));
+  const Json body = TRY(parse_json(request.body_text()));
+  const auto name = TRY(get<std::string>(body, "machine"));
+  if (!coordinator_) return fail(Code::unsupported, machine() + " does not coordinate; ask the machine of hearth serve");
+  const auto parity = TRY(coordinator_->try_peer(name, request.stop));
+  return net::Response::json(200, cluster::parity_json(parity));
+}
+
+std::vector<Peer> Agent::find_peers() const {
+  std::vector<Peer> out;
+  const auto list = membership_->members();
+  if (!list) return out;
+  for (const Member& member : (*list)->list.members) {
+    if (member.name == machine()) continue;
+    if (auto address = agent_address(member)) out.push_back({member.name, *std::move(address)});
+  }
+  return out;
+}
+
+void Agent::keep_membership() {
+  while (!stop_.stop_requested()) {
+    const auto renewed = renew_if_due(*membership_, *http_, Deadline::after(renewal_deadline), stop_.token());
+    if (!renewed) log_warning("the certificate was not renewed: " + renewed.error().message);
+    if (renewed && *renewed) (void)tell_members(*membership_, *http_, tell_time_max, stop_.token());
+    (void)stopped_while_waiting(stop_.token(), Deadline::after(renewal_interval));
+  }
+}
+
+Json Agent::status() const {
+  Json machine_json = Json::object({{"name", machine()}, {"address", address().text()},
+                                    {"coordinates", coordinator_ != nullptr}});
+  if (const auto facts = service_->facts()) {
+    machine_json.set("model", facts->model_name);
+    machine_json.set("backend", facts->backend);
+    machine_json.set("engine", facts->engine_version);
+    machine_json.set("prefills_running", facts->prefills_running);
+  }
+  const kv::StoreStatistics store = model_.store()->statistics();
+  return Json::object(
+      {{"machine", std::move(machine_json)},
+       {"worker", Json::object({{"running", model_.is_ready()},
+                                {"restarts", model_.keeper().restarts()}})},
+       {"peers", coordinator_ ? coordinator_->peers() : Json::array()},
+       {"hand_offs_waited_for", inbox_->size()},
+       {"store", Json::object({{"memory_bytes", store.memory_bytes}, {"disk_bytes", store.disk_bytes},
+                               {"disk_chunks", store.disk_chunks}})}});
+}
+
+}  // namespace hearth::node

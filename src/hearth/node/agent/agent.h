@@ -1,0 +1,60 @@
+#pragma once
+// A machine's part in a cluster, complete: membership, the service that peers call over mutual
+// TLS, and (where it answers requests) the coordinator. Everything else is in its parts; this
+// builds and connects them.
+//
+// Threads: its own ("membership", which renews the certificate in time) and those of its parts.
+
+#include <filesystem>
+#include <memory>
+
+#include "hearth/net/http_server.h"
+#include "hearth/node/agent/prefill_coordinator.h"
+#include "hearth/node/local_model.h"
+#include "hearth/node/membership/membership.h"
+
+namespace hearth::node {
+
+struct AgentConfig {
+  std::filesystem::path directory;  // the cluster's folder
+  std::string listen;               // HOST:PORT; empty: this member's port on every address
+  std::string hearth_version;
+  std::uint32_t prefills_max = 1;
+  bool coordinates = false;         // this machine answers requests: others may prefill for it
+};
+
+class Agent {
+ public:
+  // `model` keeps a store and outlives this. invalid_argument when this member has no address.
+  static Result<std::unique_ptr<Agent>> start(AgentConfig config, LocalModel& model);
+  // The model answers alone from then on: end the server of its answers first.
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  const std::string& machine() const { return membership_->machine(); }
+  const net::Address& address() const { return server_->address(); }
+  PrefillCoordinator* coordinator() { return coordinator_.get(); }  // nullptr: does not coordinate
+  Json status() const;
+
+ private:
+  Agent(AgentConfig config, LocalModel& model, std::shared_ptr<ClusterMembership> membership);
+  Result<> open();
+  net::Router routes();
+  Result<net::Response> try_peer(const net::Request& request) const;
+  std::vector<Peer> find_peers() const;
+  void keep_membership();
+
+  const AgentConfig config_;
+  LocalModel& model_;
+  const std::shared_ptr<ClusterMembership> membership_;
+  std::unique_ptr<net::HttpClient> http_;
+  std::unique_ptr<Inbox> inbox_;
+  std::unique_ptr<AgentService> service_;
+  std::unique_ptr<PrefillCoordinator> coordinator_;
+  std::unique_ptr<net::HttpServer> server_;
+  StopSource stop_;
+  Thread membership_thread_;
+};
+
+}  // namespace hearth::node

@@ -1,0 +1,191 @@
+"""Two machines of a cluster, as people make one: the real programs over mutual TLS on loopback.
+
+usage: cluster_test.py BIN_DIRECTORY MODELS_DIRECTORY
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+from pathlib import Path
+
+BIN = Path(sys.argv[1])
+MODEL = Path(sys.argv[2]) / "kimi-tiny-q8_0.gguf"
+START_SECONDS = 120
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Machine:
+    def __init__(self, root, name):
+        self.name = name
+        self.home = Path(root) / name
+        self.home.mkdir()
+        self.port = free_port()
+        self.process = None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def environment(self):
+        return dict(os.environ, HEARTH_HOME=str(self.home), OMP_WAIT_POLICY="passive")
+
+    def hearth(self, *arguments, status=0):
+        done = subprocess.run([BIN / "hearth", *arguments], env=self.environment(), capture_output=True,
+                              text=True, timeout=120)
+        if done.returncode != status:
+            raise AssertionError(f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def ask(self, *arguments):
+        return json.loads(self.hearth(*arguments, "--json"))
+
+    def start(self, *arguments):
+        self.log = open(self.home / "log", "ab")
+        self.process = subprocess.Popen(
+            [BIN / "hearth", *arguments, "--model", MODEL, "--cluster-listen", self.address, "--context", "8192",
+             "--chunk-tokens", "256", "--threads", "1"],
+            env=self.environment(), stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("ready"):
+            raise AssertionError(f"{self.name}: {line!r}\n{(self.home / 'log').read_text()}")
+        return line.split()[1]
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        self.process.wait(timeout=60)
+        self.process.stdout.close()
+        self.log.close()
+        self.process = None
+
+
+def wait_for(what, condition, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class TwoMachines(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.root = tempfile.TemporaryDirectory(prefix="hearth-cluster-")
+        cls.studio = Machine(cls.root.name, "studio")
+        cls.spark = Machine(cls.root.name, "spark")
+        cls.studio.hearth("cluster", "init", "--name", "studio", "--address", cls.studio.address)
+        cls.url = cls.studio.start("serve", "--port", "0", "--cluster")
+        code = re.search(r"hearth-1/[^\s']+", cls.studio.hearth("cluster", "invite", "--for", "spark")).group()
+        cls.spark.hearth("node", "join", code, "--address", cls.spark.address)
+        cls.code = code
+        cls.spark.start("node")
+        wait_for("the pair to be tried", lambda: cls.peer().get("usable"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.spark.stop()
+        cls.studio.stop()
+        cls.root.cleanup()
+
+    @classmethod
+    def peer(cls):
+        peers = cls.studio.ask("status")["peers"]
+        return peers[0] if peers else {}
+
+    def answer(self, text, tokens=8):
+        body = {"model": "x", "max_tokens": tokens, "temperature": 0,
+                "messages": [{"role": "user", "content": text}]}
+        request = urllib.request.Request(self.url + "/v1/chat/completions", json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=300) as reply:
+            return json.load(reply)["choices"][0]["message"]["content"]
+
+    def test_1_the_pair_is_exact_and_says_how_it_is_connected(self):
+        peer = self.peer()
+        self.assertTrue(peer["parity"]["exact"], peer)
+        self.assertGreater(peer["link_mb_per_s"], 0)
+        table = self.studio.hearth("status")
+        self.assertIn("exact", table)
+
+    def test_2_a_code_works_once(self):
+        other = Machine(self.root.name, "other")
+        refused = subprocess.run([BIN / "hearth", "node", "join", self.code], env=other.environment(),
+                                 capture_output=True, text=True, timeout=60)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertFalse((other.home / "cluster").exists())
+
+    def test_3_strangers_get_nothing(self):
+        for machine in (self.studio, self.spark):
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            with socket.create_connection(("127.0.0.1", machine.port), timeout=10) as raw:
+                got = b""
+                try:
+                    with context.wrap_socket(raw) as stream:
+                        stream.sendall(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+                        got = stream.recv(100)
+                except (ssl.SSLError, ConnectionError):
+                    pass
+                self.assertEqual(got, b"")
+            with socket.create_connection(("127.0.0.1", machine.port), timeout=10) as plain:
+                plain.sendall(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+                got = b""
+                try:
+                    while piece := plain.recv(1000):
+                        got += piece
+                except ConnectionError:
+                    pass
+                self.assertNotIn(b"HTTP", got)
+
+    def test_4_decisions_are_told_with_what_came_of_them(self):
+        self.answer(" ".join(f"fact {i} is {i * 7919 % 1000}" for i in range(30)))
+        log = self.studio.ask("cluster", "decisions")
+        decision = log["decisions"][-1]
+        self.assertEqual(len(decision["options"]), 2, decision)
+        self.assertIn(decision["chosen"], [option["name"] for option in decision["options"]])
+        self.assertGreater(decision["actual_s"], 0)
+        self.assertIn("regret_s", decision)
+        self.assertIn("as chosen", self.studio.hearth("cluster", "decisions"))
+
+    def test_5_parity_on_demand(self):
+        parity = self.studio.ask("cluster", "parity", "spark")
+        self.assertTrue(parity["exact"], parity)
+        self.assertEqual(parity["tokens_equal"], parity["tokens_compared"])
+        self.studio.hearth("cluster", "parity", "nobody", status=2)
+
+    def test_6_a_killed_machine_is_not_asked_and_is_tried_again_when_it_returns(self):
+        self.spark.stop(signal.SIGKILL)
+        wait_for("the loss to be seen", lambda: not self.peer()["usable"])
+        self.assertTrue(self.answer("does it still answer? " * 40))
+        self.spark.start("node")
+        wait_for("the new life to be tried", lambda: self.peer()["usable"])
+        self.assertEqual(self.peer()["restarts"], 1)
+
+    def test_7_a_removed_machine_is_out_at_once(self):
+        self.studio.hearth("cluster", "remove", "spark")
+        wait_for("its end as a peer", lambda: not self.studio.ask("status")["peers"])
+        refused = subprocess.run([BIN / "hearth", "status", "--on", "studio"], env=self.spark.environment(),
+                                 capture_output=True, text=True, timeout=60)
+        self.assertNotEqual(refused.returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
