@@ -1,10 +1,9 @@
-// Verbs that ask a running agent of this cluster: hearth status, hearth cluster decisions, parity.
+#include "hearth/cli/agent_verbs.h"
 
 #include <fmt/format.h>
 
 #include <cstdio>
 
-#include "hearth/cli/agent_verbs.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/table.h"
 #include "hearth/net/http_error.h"
