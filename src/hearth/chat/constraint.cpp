@@ -60,7 +60,9 @@ Result<std::string> section_rule(GbnfBuilder& grammar, const Format& format,
   std::vector<std::string> arguments;
   for (const Tool& tool : tools) {
     const auto at = std::find(request.tools.begin(), request.tools.end(), tool);
-    const std::string path = fmt::format("tools[{}].parameters", at - request.tools.begin());
+    const std::string path = tool.parameters_path.empty()
+                                 ? fmt::format("tools[{}].parameters", at - request.tools.begin())
+                                 : tool.parameters_path;
     arguments.push_back(TRY(arguments_rule(grammar, format, tool, path)));
   }
   return format.call_section(grammar, {tools, arguments, request.calls_before,

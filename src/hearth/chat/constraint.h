@@ -27,7 +27,7 @@ struct Constraint {
   std::vector<std::string> trigger_patterns;  // the grammar starts at their first group
 };
 
-// nullopt: nothing to enforce. Errors name the path of what is wrong ("tools[2].parameters...").
+// nullopt: nothing to enforce. Errors name the path of what is wrong (Tool::parameters_path and on).
 // A forced call or a JSON answer of a thinking model is enforced after its thinking block.
 Result<std::optional<Constraint>> make_constraint(const Format& format,
                                                   const ConstraintRequest& request);

@@ -40,6 +40,7 @@ struct Tool {
   std::string name;
   std::string description;
   Json parameters;  // JSON Schema, or null when the tool has none
+  std::string parameters_path = {};  // in the client's request; empty: tools[i].parameters
 
   bool operator==(const Tool&) const = default;
 };

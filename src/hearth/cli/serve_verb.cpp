@@ -86,6 +86,7 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   std::fflush(stdout);
   wait_until_stopped(stop);
   log_info("stopping");
+  gateway->end_answers();
   server->stop();
   return {};
 }

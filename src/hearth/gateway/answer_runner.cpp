@@ -48,7 +48,7 @@ class Run {
   }
 
   Result<> read(Deadline deadline) {
-    if (stop_.stop_requested()) return fail(Code::unavailable, "the server is shutting down");
+    if (stop_.stop_requested()) return fail(Code::cancelled, "cancelled");
     auto event = stream_->next(deadline);
     if (!event && event.error().code == Code::timed_out) return {};
     if (!event) return std::unexpected(std::move(event.error()));
@@ -57,6 +57,10 @@ class Run {
 
   void failed(const Error& error) {
     ++parts_.metrics.answers_failed;
+    if (stop_.stop_requested()) {
+      job_.failed(api_error({Code::unavailable, "the server is shutting down"}));
+      return;
+    }
     job_.failed(api_error(error));
   }
 

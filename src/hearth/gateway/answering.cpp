@@ -26,7 +26,7 @@ ApiResult<Json> parse_body(const net::Request& request) {
 
 // A field for the log. What follows in a schema are the client's own names.
 std::string_view shown_field(std::string_view field) {
-  for (const std::string_view schema : {".parameters", ".schema"}) {
+  for (const std::string_view schema : {".parameters", ".input_schema", ".schema"}) {
     const auto at = field.find(schema);
     if (at != std::string_view::npos) field = field.substr(0, at + schema.size());
   }

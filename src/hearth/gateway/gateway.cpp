@@ -23,6 +23,7 @@ class GatewayService final : public Gateway {
 
   Result<> learn(const StopToken& stop) { return prompts_.learn_markers(stop); }
   const Metrics& metrics() const override { return metrics_; }
+  void end_answers() override { answering_.end_answers(); }
   void set_connection_count(std::function<std::size_t()> count) override {
     connection_count_ = std::move(count);
   }

@@ -49,6 +49,9 @@ class Gateway {
   // For /metrics; set once the server runs.
   virtual void set_connection_count(std::function<std::size_t()> count) = 0;
   virtual const Metrics& metrics() const = 0;
+  // Ends every answer with an error that its client sees; later requests end like that at once.
+  // Before the server is stopped: it cuts what still runs.
+  virtual void end_answers() = 0;
 };
 
 }  // namespace hearth::gateway

@@ -64,6 +64,19 @@ TEST(GatewayRepeats, ALostStreamIsGivenWholeWithTheSameCalls) {
   EXPECT_EQ(home.model->requests().size(), 2U);
 }
 
+TEST(GatewayRepeats, AServerThatStopsTellsThoseWhoRead) {
+  TestGateway home;
+  const auto gate = std::make_shared<Gate>();
+  home.model->script({.text = "abcdef", .token_gate = gate});
+  gate->allow(3);
+  auto stream = home.open("/v1/messages", ask());
+  ASSERT_TRUE(stream.read_until("content_block_delta"));
+  home.gateway->end_answers();
+  const auto answer = stream.answer();
+  EXPECT_TRUE(answer.failed) << stream.bytes();
+  EXPECT_NE(stream.bytes().find("overloaded_error"), std::string::npos);
+}
+
 TEST(GatewayRepeats, AStreamCutOffInTheMiddleGoesOnFromTheStart) {
   TestGateway home;
   const auto gate = std::make_shared<Gate>();

@@ -50,6 +50,8 @@ class JobTable {
   ApiResult<Started> start(std::optional<Repetition> request, AnswerInfo info,
                            std::uint32_t prompt_tokens, Work work);
   Duration grace() const { return limits_.grace; }
+  // Fires every job's token, and that of each job to come.
+  void end_all() { stop_.request_stop(); }
   std::size_t jobs() const;  // running and waiting
 
  private:

@@ -15,6 +15,7 @@ ApiResult<chat::Tool> custom_tool(const Json& json, const std::string& path) {
   out.description = description.value_or("");
   const Json* schema = TRY(find_object(json, "input_schema", path));
   if (schema != nullptr) out.parameters = *schema;
+  out.parameters_path = field_path(path, "input_schema");
   return out;
 }
 

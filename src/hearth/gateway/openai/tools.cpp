@@ -21,6 +21,7 @@ ApiResult<chat::Tool> read_function(const Json& json, const std::string& path) {
   out.description = description.value_or("");
   const Json* parameters = TRY(find_object(json, "parameters", path));
   if (parameters != nullptr) out.parameters = *parameters;
+  out.parameters_path = field_path(path, "parameters");
   return out;
 }
 
