@@ -124,6 +124,7 @@ struct Options {
   // Bits of nodes that every plan must give work, needed or not: what "with this machine" means.
   std::uint32_t must_use = 0;
   bool unified_only = false;  // one context only: no plan that prefills elsewhere
+  std::optional<Family> only{};  // nothing else is looked at
 };
 
 struct SearchResult {
