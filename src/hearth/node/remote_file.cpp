@@ -31,16 +31,14 @@ RemoteFile::RemoteFile(net::HttpClient& http, net::Url url, RemoteFileOptions op
                        StopToken stop)
     : http_(http), url_(url), options_(options), stop_(std::move(stop)), resolved_(std::move(url)) {}
 
-std::unexpected<Error> RemoteFile::bad(Code code, std::string_view text) const {
-  return fail(code, fmt::format("{}: {}", url_.shown(), text));
-}
-
 Result<std::unique_ptr<RemoteFile>> RemoteFile::open(net::HttpClient& http, net::Url url,
                                                      RemoteFileOptions options, StopToken stop) {
   std::unique_ptr<RemoteFile> file(new RemoteFile(http, std::move(url), options, std::move(stop)));
   Bytes room(beginning_bytes);
   Part part{.first = 0, .out = room};
-  TRY(file->fill(part));
+  if (auto filled = file->fill(part); !filled) {
+    return std::unexpected(with_context(std::move(filled).error(), file->url_.shown()));
+  }
   room.resize(part.filled);
   file->beginning_ = std::move(room);
   return file;
@@ -48,7 +46,7 @@ Result<std::unique_ptr<RemoteFile>> RemoteFile::open(net::HttpClient& http, net:
 
 Result<> RemoteFile::read_at(std::uint64_t offset, std::span<std::byte> out) {
   if (offset > size_bytes_ || size_bytes_ - offset < out.size()) {
-    return bad(Code::corrupt, fmt::format("offset {}: wanted {} bytes of {}", offset, out.size(),
+    return fail(Code::corrupt, fmt::format("offset {}: wanted {} bytes of {}", offset, out.size(),
                                           size_bytes_));
   }
   Part part{.first = offset, .out = out};
@@ -71,13 +69,13 @@ Result<> RemoteFile::fill(Part& part) {
     ++cuts_;
     in_vain = part.filled > before ? 0 : in_vain + 1;
     if (in_vain == options_.attempts_max || cuts_ > options_.cuts_max) {
-      return bad(fetched.error().code,
+      return fail(fetched.error().code,
                  fmt::format("gave up at byte {} after {} cuts: {}", part.first + part.filled,
                              cuts_, fetched.error().message));
     }
     const auto pause = options_.pause * (1 << std::min(in_vain, pause_doublings_max));
     if (stopped_while_waiting(stop_, Deadline::after(pause))) {
-      return bad(Code::cancelled, "reading was cancelled");
+      return fail(Code::cancelled, "reading was cancelled");
     }
   }
   return {};
@@ -96,7 +94,7 @@ Result<> RemoteFile::read_body(net::ResponseStream& reply, std::uint64_t bytes, 
     const ByteSpan piece = TRY(reply.read(deadline));
     if (piece.empty()) break;
     if (piece.size() > left) {
-      return bad(Code::corrupt, fmt::format("the server announced {} bytes and sends more", bytes));
+      return fail(Code::corrupt, fmt::format("the server announced {} bytes and sends more", bytes));
     }
     std::memcpy(part.out.data() + part.filled, piece.data(), piece.size());
     part.filled += piece.size();
@@ -104,7 +102,7 @@ Result<> RemoteFile::read_body(net::ResponseStream& reply, std::uint64_t bytes, 
     left -= piece.size();
   }
   if (left == 0) return {};
-  return bad(Code::corrupt, fmt::format("the server announced {} bytes and sent {}", bytes,
+  return fail(Code::corrupt, fmt::format("the server announced {} bytes and sent {}", bytes,
                                         bytes - left));
 }
 
@@ -130,26 +128,27 @@ Result<std::unique_ptr<net::ResponseStream>> RemoteFile::follow(net::Url from, c
     }
     net::Url next = TRY(net::resolve_location(from, reply->headers().get("Location")));
     if (from.address.tls && !next.address.tls) {
-      return bad(Code::permission, fmt::format("redirects from https to {}; refused, because then "
+      return fail(Code::permission, fmt::format("redirects from https to {}; refused, because then "
                                                "anybody on the way could change the file",
                                                next.shown()));
     }
     from = std::move(next);
   }
-  return bad(Code::unsupported, fmt::format("more than {} redirects in a row; give the address "
+  return fail(Code::unsupported, fmt::format("more than {} redirects in a row; give the address "
                                             "they end at", options_.redirects_max));
 }
 
 std::unexpected<Error> RemoteFile::refusal(const net::ResponseStream& reply) const {
-  Error error = net::error_of_reply(reply.status(), {}, url_.shown());
-  if (error.code == Code::not_found) {
+  Error error = net::error_of_reply(reply.status(), {}, "the server says");
+  if (reply.status() == 404 || reply.status() == 410) {
+    error.code = Code::not_found;
     error.message += "; there is no such file on the server";
   } else if (error.code == Code::permission) {
     error.message += "; the server wants a login: download the file there and give its path";
   } else if (reply.status() == 416) {
-    error = Error{Code::corrupt, fmt::format("{}: the server says that the file has no such bytes "
-                                             "({})", url_.shown(),
-                                             reply.headers().get("Content-Range", "no size given"))};
+    error = Error{Code::corrupt,
+                  fmt::format("the server says that the file has no such bytes ({})",
+                              reply.headers().get("Content-Range", "no size given"))};
   } else if (reply.status() == 429 || reply.status() >= 500) {
     error.code = Code::unavailable;  // may pass
   }
@@ -161,7 +160,7 @@ Result<net::ContentRange::Span> RemoteFile::check_reply(const net::ResponseStrea
   const int status = reply.status();
   if (status >= 200 && status < 300 && status != 206) {
     const bool page = reply.headers().get("Content-Type").starts_with("text/html");
-    return bad(Code::unsupported,
+    return fail(Code::unsupported,
                page ? "this is a web page, not a file; give the address of the download (on "
                       "huggingface.co: /resolve/ instead of /blob/)"
                     : "the server answers a request for the first bytes with the whole file; a "
@@ -171,24 +170,23 @@ Result<net::ContentRange::Span> RemoteFile::check_reply(const net::ResponseStrea
   if (status != 206) return refusal(reply);
   const std::string_view encoding = reply.headers().get("Content-Encoding", "identity");
   if (!net::equals_ignoring_case(encoding, "identity")) {
-    return bad(Code::unsupported, fmt::format("the server sends the file encoded as {}",
+    return fail(Code::unsupported, fmt::format("the server sends the file encoded as {}",
                                               encoding.substr(0, 40)));
   }
   const std::string* field = reply.headers().find("Content-Range");
-  if (field == nullptr) return bad(Code::corrupt, "a partial reply that does not say which part");
-  const auto range = net::parse_content_range(*field);
-  if (!range) return std::unexpected(with_context(range.error(), url_.shown()));
-  if (!range->total_bytes) {
-    return bad(Code::unsupported, "the server does not tell how large the file is");
+  if (field == nullptr) return fail(Code::corrupt, "a partial reply that does not say which part");
+  const net::ContentRange range = TRY(net::parse_content_range(*field));
+  if (!range.total_bytes) {
+    return fail(Code::unsupported, "the server does not tell how large the file is");
   }
   const std::uint64_t begin = part.first + part.filled;
   const std::uint64_t end = part.first + part.out.size();
-  if (!range->span || range->span->first != begin || range->span->last >= end) {
-    return bad(Code::corrupt, fmt::format("asked for bytes {} to {}, the server sends '{}'", begin,
+  if (!range.span || range.span->first != begin || range.span->last >= end) {
+    return fail(Code::corrupt, fmt::format("asked for bytes {} to {}, the server sends '{}'", begin,
                                           end - 1, field->substr(0, 120)));
   }
-  TRY(check_version(reply, *range->total_bytes));
-  return *range->span;
+  TRY(check_version(reply, *range.total_bytes));
+  return *range.span;
 }
 
 Result<> RemoteFile::check_version(const net::ResponseStream& reply, std::uint64_t total_bytes) {
@@ -199,11 +197,11 @@ Result<> RemoteFile::check_version(const net::ResponseStream& reply, std::uint64
     return {};
   }
   if (total_bytes != size_bytes_) {
-    return bad(Code::corrupt, fmt::format("the server said {} bytes, now it says {}", size_bytes_,
+    return fail(Code::corrupt, fmt::format("the server said {} bytes, now it says {}", size_bytes_,
                                           total_bytes));
   }
   if (!version.empty() && !version_.empty() && version != version_) {
-    return bad(Code::corrupt, "the file on the server changed while it was read; try again");
+    return fail(Code::corrupt, "the file on the server changed while it was read; try again");
   }
   return {};
 }

@@ -6,7 +6,8 @@
 // ended, a bounded number of times. Every reply must be the part asked for, of a file of the same
 // size and version as before.
 //
-// One thread. Errors name the URL without its query:
+// One thread. Those of open() name the URL without its query; read_at() leaves that to the caller.
+// Errors:
 //   not_found, permission   what the server said, or TLS
 //   unsupported             a server that ignores Range, or does not tell the size
 //   corrupt                 one that contradicts itself: other bytes than asked for, another size
@@ -59,7 +60,6 @@ class RemoteFile final : public model::ByteSource {
   Result<net::ContentRange::Span> check_reply(const net::ResponseStream& reply, const Part& part);
   Result<> check_version(const net::ResponseStream& reply, std::uint64_t total_bytes);
   std::unexpected<Error> refusal(const net::ResponseStream& reply) const;
-  std::unexpected<Error> bad(Code code, std::string_view text) const;
 
   net::HttpClient& http_;
   const net::Url url_;
