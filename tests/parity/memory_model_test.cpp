@@ -13,7 +13,9 @@
 namespace hearth {
 namespace {
 
-constexpr double tolerance = 0.05;
+constexpr double exact = 0.005;       // sizes that follow from the file
+constexpr double tolerance = 0.05;    // of everything together
+constexpr double graph_tolerance = 0.10;  // of compute buffers of a few MB: how the engine packs them
 
 struct Case {
   std::uint32_t context_tokens;  // per stream
@@ -43,11 +45,12 @@ Result<engine::BufferSizes> allocated(const std::string& architecture, const Cas
   return run->info().buffers;
 }
 
-void expect_near(const char* what, double predicted, std::uint64_t real, const std::string& where) {
+void expect_near(const char* what, double predicted, std::uint64_t real, double share,
+                 const std::string& where) {
   const double bytes = static_cast<double>(real);
   std::printf("%-40s %-8s predicted %12.0f allocated %12.0f %+6.2f %%\n", where.c_str(), what,
               predicted, bytes, 100 * (predicted / bytes - 1));
-  EXPECT_NEAR(predicted, bytes, tolerance * bytes) << what << " of " << where;
+  EXPECT_NEAR(predicted, bytes, share * bytes) << what << " of " << where;
 }
 
 TEST_P(MemoryModel, IsWithinFivePercentOfTheEngine) {
@@ -69,17 +72,17 @@ TEST_P(MemoryModel, IsWithinFivePercentOfTheEngine) {
                           .kv = f16 ? plan::KvType::f16 : plan::KvType::q8_0,
                           .leads = true,
                           .hands_off = false});
-    expect_near("weights", use.weights_bytes, real->weights_bytes, where);
-    expect_near("KV", use.kv_bytes, real->kv_bytes, where);
-    expect_near("compute", use.compute_bytes, real->compute_bytes, where);
+    expect_near("weights", use.weights_bytes, real->weights_bytes, exact, where);
+    expect_near("KV", use.kv_bytes, real->kv_bytes, exact, where);
+    expect_near("compute", use.compute_bytes, real->compute_bytes, graph_tolerance, where);
     expect_near("all", use.total_bytes(),
                 real->weights_bytes + real->kv_bytes + real->compute_bytes + real->output_bytes,
-                where);
+                tolerance, where);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Synthetic, MemoryModel, ::testing::Values("kimi", "qwen3moe", "llama"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& architecture) { return std::string(architecture.param); });
 
 }  // namespace
 }  // namespace hearth
