@@ -61,7 +61,9 @@ Result<Url> parse_url(std::string_view text) {
   const std::string_view whole = without_fragment(text);
   const std::size_t end = authority_end(whole, whole.find("://") + 3);
   Url url;
-  url.address = TRY(parse_address(whole.substr(0, end)));
+  const auto address = parse_address(whole.substr(0, end));
+  if (!address) return bad_url(text, "no usable host or port");
+  url.address = *address;
   url.target = std::string(whole.substr(end));
   if (!url.target.starts_with('/')) url.target.insert(0, "/");
   return url;

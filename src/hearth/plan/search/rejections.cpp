@@ -105,8 +105,9 @@ class Explainer {
 
  private:
   bool missing(Family family) const { return !found_[static_cast<std::size_t>(family)]; }
-  void add(Family family, std::string reason, double needed, double available) {
-    rejected_.push_back({family, std::move(reason), gb(needed), gb(available), "GB"});
+  void add(Family family, std::string reason, double needed, double available,
+           std::uint32_t machines = 0) {
+    rejected_.push_back({family, std::move(reason), gb(needed), gb(available), "GB", machines});
   }
   // For families that free machines are not there for at all.
   bool nothing_free(Family family) {
@@ -146,7 +147,7 @@ class Explainer {
         fmt::format("prefill needs {:.0f} GB on {}; {} {:.0f} GB usable", gb(need),
                     names(spec_, machines), one ? "it has" : "they have",
                     gb(usable_of(spec_, machines))),
-        need, usable_of(spec_, machines));
+        need, usable_of(spec_, machines), machines);
   }
 
   // The place to decode that leaves prefill the most machines.
