@@ -219,11 +219,13 @@ class Plan(unittest.TestCase):
     def test_plans_are_quick(self):
         def took(*arguments):
             begin = time.monotonic()
-            hearth("plan", "--model", "kimi-k2.6", "--quant", "Q4", *arguments)
-            return time.monotonic() - begin
+            result = hearth("plan", "--model", "kimi-k2.6", "--quant", "Q4", *arguments)
+            took_seconds = time.monotonic() - begin
+            self.assertIn(result.returncode, (0, 1), result.stderr.decode())
+            return took_seconds
 
         self.assertLess(took(), 0.2 * NOT_QUIET_FACTOR)
-        keys = ["mac-studio-m3-ultra-512", "macbook-pro-m5-max-128", "dgx-spark", "dgx-spark"]
+        keys = ["mac-studio-m3-ultra-512", "macbook-m5-max-128", "dgx-spark", "dgx-spark"]
         text = "".join(f'[[member]]\nname = "m{i}"\nmachine = "{keys[i % 4]}"\n' for i in range(16))
         text += "".join(f'[[connection]]\nends = ["m{i}", "m{k}"]\nlink = "10gbe"\n'
                         for i in range(16) for k in range(i))
