@@ -67,9 +67,9 @@ double timed_pass_s(std::span<const std::uint64_t> words, std::uint32_t threads,
   std::vector<Thread> readers;
   const std::size_t share = words.size() / threads;
   for (std::uint32_t i = 0; i < threads; ++i) {
-    readers.emplace_back("probe", [&sum, part = words.subspan(i * share, share)] {
-      sum += read_all(part);  // used, or the compiler leaves the reading out
-    });
+    const auto part = words.subspan(i * share, share);
+    // The sum is used, or the compiler leaves the reading out.
+    readers.push_back(Thread("probe", [&sum, part] { sum += read_all(part); }));
   }
   for (Thread& reader : readers) reader.join();
   return since(begin);
