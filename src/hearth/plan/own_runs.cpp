@@ -79,18 +79,38 @@ OwnFactors fit_factors(std::span<const TimedParts> runs) {
   return out;
 }
 
+namespace {
+
+// Exact at each depth; one factor for both parts where noise would make one of them negative.
+std::vector<DepthFactors> stretches(const std::vector<std::pair<double, TimedParts>>& by_context) {
+  std::vector<DepthFactors> out;
+  for (std::size_t i = 0; i + 1 < by_context.size(); ++i) {
+    const TimedParts pair[] = {by_context[i].second, by_context[i + 1].second};
+    const OwnFactors found = fit_factors(pair);
+    out.push_back({by_context[i + 1].first, std::log(found.base), std::log(found.context)});
+  }
+  return out;
+}
+
+}  // namespace
+
 std::optional<OwnFactors> own_factors(const Node& node, const ModelCard& card, Phase phase,
                                       AttentionForm form) {
   std::vector<TimedParts> timed;
+  std::vector<std::pair<double, TimedParts>> by_context;
   std::vector<std::string> ids;
   for (const OwnRun& run : node.runs) {
     if (!speaks_for(run, card, phase)) continue;
     timed.push_back(parts_of(run, node, card, form));
+    by_context.emplace_back(static_cast<double>(run.depth) + static_cast<double>(run.tokens) / 2,
+                            timed.back());
     ids.push_back(run.id);
   }
   if (timed.empty()) return std::nullopt;
   OwnFactors out = fit_factors(timed);
   out.ids = std::move(ids);
+  std::ranges::stable_sort(by_context, {}, &std::pair<double, TimedParts>::first);
+  if (phase == Phase::decode && by_context.size() > 2) out.by_depth = stretches(by_context);
   return out;
 }
 

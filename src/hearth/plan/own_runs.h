@@ -11,6 +11,7 @@
 #include "hearth/plan/cluster.h"
 #include "hearth/plan/cost/card.h"
 #include "hearth/plan/cost/evidence.h"
+#include "hearth/plan/rates.h"
 
 namespace hearth::plan {
 
@@ -25,6 +26,9 @@ struct OwnFactors {
   double context = 1;
   double log_sd = 0;  // of a prediction
   std::vector<std::string> ids{};
+  // Decode at three depths or more: between neighbours, as the KV leaves the caches on the way. The
+  // last one goes on for ever.
+  std::vector<DepthFactors> by_depth{};
 };
 
 // Both factors are positive; they are equal where the runs cannot tell the parts apart.

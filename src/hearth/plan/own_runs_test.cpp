@@ -73,6 +73,23 @@ TEST(OwnRuns, MakeAnUnknownMachinePredictable) {
   EXPECT_EQ(known.calibrated_from, (std::vector<std::string>{"p1", "p2", "d1", "d2"}));
   const Plan longer = best(card, "prompt=4608,new=512,output=64,context=8192");
   EXPECT_NEAR(longer.ttft_s->p50, 30.3, 0.3);
+  // Three depths: the curve goes through all of them.
+  const Result<Catalog> curved =
+      with(std::string(probed) + run_text("p1", "prefill", card, 0, 512, 20) +
+           run_text("d1", "decode", card, 0, 64, 16) + run_text("d2", "decode", card, 2048, 64, 17) +
+           run_text("d3", "decode", card, 4096, 64, 20));
+  ASSERT_TRUE(curved) << curved.error().message;
+  const ClusterSpec one =
+      *parse_cluster(*curved, "[[member]]\nname = \"a\"\nmachine = \"desk\"\n", "one.toml");
+  for (const auto& [prompt, step_s] : std::vector<std::pair<int, double>>{
+           {1, 16.0 / 64}, {2048, 17.0 / 64}, {4096, 20.0 / 64}, {6144, 23.0 / 64}}) {
+    const auto plans = search(one, card,
+                              *find_workload(fmt::format("prompt={},output=64,context=8192", prompt)),
+                              calibrations_of(*curved))
+                           .plans;
+    ASSERT_FALSE(plans.empty());
+    EXPECT_NEAR(1 / plans.front().decode_tok_s->p50, step_s, 0.002) << prompt;
+  }
   EXPECT_FALSE(best(*card_of(shipped, "llama-3.3-70b", "Q4_K_M"),
                     "prompt=512,output=64,context=2048").ttft_s);
 }

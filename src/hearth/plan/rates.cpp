@@ -37,7 +37,8 @@ std::optional<Rate> own_rate(const Node& node, const ModelCard& card, Phase phas
   return Rate{.log_factor = std::log(own->base),
               .context_log_factor = std::log(own->context),
               .log_sd = own->log_sd,
-              .calibrated_from = own->ids};
+              .calibrated_from = own->ids,
+              .by_depth = own->by_depth};
 }
 
 std::optional<Rate> prefill_rate(const Node& node, const KernelKey& key, const Calibration& known) {
@@ -71,6 +72,22 @@ std::optional<Rate> decode_rate(const Node& node, const KernelKey& key, const Ca
 }
 
 }  // namespace
+
+DepthFactors Rate::at(double context_tokens) const {
+  for (const DepthFactors& stretch : by_depth) {
+    if (context_tokens <= stretch.until_tokens || &stretch == &by_depth.back()) return stretch;
+  }
+  return {.until_tokens = 0, .log_factor = log_factor, .context_log_factor = context_log_factor};
+}
+
+void Rate::shift(double log_shift) {
+  log_factor += log_shift;
+  context_log_factor += log_shift;
+  for (DepthFactors& stretch : by_depth) {
+    stretch.log_factor += log_shift;
+    stretch.context_log_factor += log_shift;
+  }
+}
 
 Calibrations calibrations_of(const Catalog& catalog) {
   return {.prefill = calibrate(usable_rows(catalog, Phase::prefill)),

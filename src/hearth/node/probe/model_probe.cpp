@@ -14,7 +14,7 @@ constexpr std::uint32_t spare_tokens = 512;
 constexpr std::uint32_t context_multiple = 1024;
 constexpr double never_log_odds = -100;
 // What ends an answer in the models people run; looked up, as ids differ.
-constexpr std::string_view end_markup[] = {"<|im_end|>", "[EOS]",           "<|endoftext|>",
+constexpr std::string_view end_markup[] = {"<|im_end|>", "[EOS]",   "[PAD]", "<|endoftext|>",
                                            "<|eot_id|>", "<|end_of_text|>", "</s>"};
 
 double since(Instant begin) { return seconds(std::chrono::steady_clock::now() - begin); }

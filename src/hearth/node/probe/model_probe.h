@@ -23,7 +23,7 @@ struct ProbePoint {
 struct ModelProbeOptions {
   // Passes of three sizes from an empty context, then what attention adds.
   std::vector<ProbePoint> prefill = {{0, 64}, {0, 256}, {0, 512}, {1536, 512}, {3584, 512}};
-  std::vector<ProbePoint> decode = {{256, 32}, {4096, 32}};
+  std::vector<ProbePoint> decode = {{256, 32}, {1536, 32}, {4096, 32}};
   std::uint32_t handoff_tokens = 64;
   std::uint32_t repetitions = 3;
   std::uint64_t seed = 1;

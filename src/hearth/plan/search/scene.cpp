@@ -67,9 +67,7 @@ AttentionForm Scene::form() const { return prefill_form(kernels_); }
 
 void Scene::shift_rate(std::size_t node, Phase phase, double log_shift) {
   std::optional<Rate>& rate = phase == Phase::prefill ? rates_[node].prefill : rates_[node].decode;
-  if (!rate) return;
-  rate->log_factor += log_shift;
-  rate->context_log_factor += log_shift;
+  if (rate) rate->shift(log_shift);
 }
 
 double Scene::layer_bytes(std::uint32_t first, std::uint32_t count) const {
@@ -134,9 +132,10 @@ std::optional<TimePart> Scene::stage_decode(const Stage& stage, KvType kv, doubl
                       (absorbed ? card_.attention_flop_absorbed : card_.attention_flop) /
                       prior_flop_s;
   parts.layers_s = rates.overhead_per_layer_s * stage.count;
+  const DepthFactors factors = rates.decode->at(context);
   return TimePart{.name = "decode on " + node.name,
-                  .seconds = parts.base_s() * std::exp(rates.decode->log_factor) +
-                             parts.context_s() * std::exp(rates.decode->context_log_factor),
+                  .seconds = parts.base_s() * std::exp(factors.log_factor) +
+                             parts.context_s() * std::exp(factors.context_log_factor),
                   .log_sd = rates.decode->log_sd,
                   .node = stage.node};
 }
