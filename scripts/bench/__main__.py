@@ -15,6 +15,7 @@ import processes
 import results
 from compare_gateway import cached_ttft, idle_streams, latencies, throughput, turn_ttft
 from compare_memory import resident_memory
+from compare_plan import plan_grid
 from compare_prefix import restores, split_ttft
 from compare_speed import decode_single, prefill_single, streams_4
 from compare_state import state_calls
@@ -39,16 +40,18 @@ class Size:
     gateway_prefix_tokens: int
     gateway_short_requests: int
     gateway_turn_prefix_tokens: int
+    plan_prompts: tuple
 
 
 FULL = Size("medium", 5, 21, depth_tokens=1024, decode_tokens=128, prefill_tokens=2048, stream_prompt_tokens=128,
             stream_tokens=128, split_tokens=4096, short_requests=1000, gateway_tokens=200,
             gateway_prefix_tokens=8000, gateway_short_requests=100,
-            gateway_turn_prefix_tokens=29_000)
+            gateway_turn_prefix_tokens=29_000,
+            plan_prompts=(512, 1024, 2048, 4096, 8192))
 QUICK = Size("small", 2, 4, depth_tokens=128, decode_tokens=32, prefill_tokens=512, stream_prompt_tokens=32,
              stream_tokens=32, split_tokens=1500, short_requests=50, gateway_tokens=40,
              gateway_prefix_tokens=2000, gateway_short_requests=16,
-             gateway_turn_prefix_tokens=3000)
+             gateway_turn_prefix_tokens=3000, plan_prompts=(512,))
 
 # Each with the tools of the engine package that it cannot do without.
 COMPARISONS = [
@@ -64,6 +67,7 @@ COMPARISONS = [
     (("gateway_cached_ttft",), cached_ttft, ["llama-server"]),
     (("gateway_turn_ttft",), turn_ttft, []),
     (("gateway_idle_streams",), idle_streams, []),
+    (("plan_grid", "plan_grid_ttft_p90", "plan_grid_tpot", "plan_grid_tpot_p90"), plan_grid, []),
 ]
 
 

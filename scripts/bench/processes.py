@@ -35,7 +35,7 @@ def stop(child):
         _running.remove(child)
 
 
-def output_of(command, log_path, seconds=RUN_SECONDS, **options):
+def output_of(command, log_path, seconds=RUN_SECONDS, accept=(0,), **options):
     """Standard output of a program that ends by itself; RuntimeError with the log's name otherwise."""
     child = start(command, log_path, stdout=subprocess.PIPE, **options)
     try:
@@ -44,7 +44,7 @@ def output_of(command, log_path, seconds=RUN_SECONDS, **options):
         raise RuntimeError(f"{command[0]} did not end within {seconds} s; see {log_path}") from None
     finally:
         stop(child)
-    if child.returncode != 0:
+    if child.returncode not in accept:
         raise RuntimeError(f"{' '.join(map(str, command))}: exit code {child.returncode}; see {log_path}")
     return out.decode()
 

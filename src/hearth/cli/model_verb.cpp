@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "hearth/cli/model_source.h"
 #include "hearth/cli/synth_model.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
@@ -13,12 +14,12 @@ namespace hearth::cli {
 namespace {
 
 struct ShowFlags {
-  std::filesystem::path file;
+  std::string file;
   bool json = false;
 };
 
-int show(const ShowFlags& flags) {
-  const auto files = model::load_model_files(flags.file);
+int show(const ShowFlags& flags, const StopToken& stop) {
+  const auto files = open_model(flags.file, stop);
   if (!files) return report(files.error());
   const auto shape = model::read_shape(*files);
   if (!shape) return report(shape.error());
@@ -63,11 +64,12 @@ Verb model_verb(StopToken stop) {
       .example = "hearth model show Kimi-K2.6-UD-Q4_K_XL-00001-of-00013.gguf",
       .declare =
           [show_flags](Flags& flags) {
-            flags.path("file", show_flags->file, "GGUF file, or any shard of one");
+            flags.text("file", show_flags->file,
+                       "GGUF file, any shard of one, or the URL of either");
             flags.required();
             flags.toggle("--json", show_flags->json, "one JSON document");
           },
-      .run = [show_flags] { return show(*show_flags); }};
+      .run = [show_flags, stop] { return show(*show_flags, stop); }};
   Verb synth_child{
       .name = "synth",
       .summary = "make a small model of a real architecture, for tests, the demo and measurements",

@@ -121,7 +121,8 @@ Verb node_verb(StopToken stop) {
                      f.text("--address", flags->at,
                             "HOST:PORT of the authority's machine (default: as the member list has it)");
                    },
-               .run = [flags, stop] { return exit_code(rotate(*flags, stop)); }}}};
+               .run = [flags, stop] { return exit_code(rotate(*flags, stop)); }},
+              probe_verb(stop)}};
 }
 
 }  // namespace hearth::cli

@@ -4,7 +4,8 @@
 
 #include "hearth/base/file.h"
 #include "hearth/cli/environment.h"
-#include "hearth/model/shards.h"
+#include "hearth/cli/model_source.h"
+#include "hearth/net/url.h"
 #include "hearth/plan/cost/shape_card.h"
 
 namespace hearth::cli {
@@ -12,10 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::uint64_t text_bytes_max = 16u << 20;
-
-bool is_url(std::string_view name) {
-  return name.starts_with("http://") || name.starts_with("https://");
-}
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -29,10 +26,16 @@ Result<fs::path> user_catalog_path() {
   return directory / "catalog.toml";
 }
 
+Result<fs::path> probe_path() {
+  const fs::path directory = TRY(config_directory());
+  return directory / "probe.toml";
+}
+
 Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& names) {
   std::vector<std::string> paths = names;
-  if (const auto own = user_catalog_path(); own && is_there(*own))
-    paths.insert(paths.begin(), own->string());
+  for (const auto& own : {user_catalog_path(), probe_path()}) {
+    if (own && is_there(*own)) paths.insert(paths.begin(), own->string());
+  }
   std::vector<std::string> texts;
   for (const std::string& path : paths) {
     std::string text = TRY(read_text_file(path, text_bytes_max));
@@ -72,21 +75,14 @@ Result<plan::ClusterSpec> load_cluster(const plan::Catalog& catalog, const std::
 
 Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog,
                                                 const std::string& model,
-                                                const std::vector<std::string>& quants) {
+                                                const std::vector<std::string>& quants,
+                                                const StopToken& stop) {
   std::vector<plan::ModelCard> cards;
-  if (is_url(model)) {
-    return fail(
-        Code::unsupported,
-        fmt::format(
-            "{}: reading a header over HTTP is not built yet; give a local GGUF file "
-            "(its first shard is enough to name it) or a name of `hearth catalog ls models`",
-            model));
-  }
-  if (is_there(model)) {
-    const auto files = TRY(model::load_model_files(model));
+  if (net::is_url(model) || is_there(model)) {
+    const auto files = TRY(open_model(model, stop));
     const auto shape = TRY(model::read_shape(files));
     plan::ModelCard card =
-        TRY(plan::card_of_shape(shape, catalog, fs::path(model).stem().string()));
+        TRY(plan::card_of_shape(shape, catalog, files.shards.front().path.stem().string()));
     cards.push_back(std::move(card));
     return cards;
   }

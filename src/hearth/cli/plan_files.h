@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "hearth/base/stop.h"
 #include "hearth/plan/catalog/load.h"
 #include "hearth/plan/cluster.h"
 #include "hearth/plan/cost/card.h"
@@ -14,7 +15,10 @@ namespace hearth::cli {
 // ~/.config/hearth/catalog.toml (or XDG_CONFIG_HOME); read when it exists.
 Result<std::filesystem::path> user_catalog_path();
 
-// What ships, the user's own file, and `files`.
+// ~/.config/hearth/probe.toml: what `hearth node probe` found; read when it exists.
+Result<std::filesystem::path> probe_path();
+
+// What ships, what the probe found, the user's own file, and `files`.
 Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& files);
 
 // Appends, after checking that the file still loads with the text at its end.
@@ -23,9 +27,11 @@ Result<> append_checked(const std::filesystem::path& path, const std::string& te
 // A catalogue cluster by key ("reference"), else a TOML file.
 Result<plan::ClusterSpec> load_cluster(const plan::Catalog& catalog, const std::string& name);
 
-// One card per quantisation asked for. `model` is a catalogue key or a GGUF file; a file has one.
+// One card per quantisation asked for. `model` is a catalogue key, a GGUF file, or the URL of one; a
+// file has one.
 Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog,
                                                 const std::string& model,
-                                                const std::vector<std::string>& quants);
+                                                const std::vector<std::string>& quants,
+                                                const StopToken& stop);
 
 }  // namespace hearth::cli

@@ -22,6 +22,7 @@ struct PlanFlags {
   std::string model;
   std::vector<std::string> quants;
   std::string workload = "agentic";
+  std::string family = "any";
   std::vector<std::string> catalogs;
   std::vector<std::string> measurements;
   std::vector<std::string> predictions;
@@ -68,6 +69,19 @@ int show_accuracy(const PlanFlags& flags, const plan::Catalog& catalog) {
   return exit_done;
 }
 
+std::vector<std::string> family_names() {
+  std::vector<std::string> out = {"any"};
+  for (const plan::Family family : plan::all_families()) out.emplace_back(plan::family_name(family));
+  return out;
+}
+
+std::optional<plan::Family> family_called(std::string_view name) {
+  for (const plan::Family family : plan::all_families()) {
+    if (plan::family_name(family) == name) return family;
+  }
+  return std::nullopt;
+}
+
 // Smaller variants of the same model, which could prefill in place of the real one.
 std::vector<plan::ModelCard> smaller_copies(const plan::Catalog& catalog,
                                             const plan::ModelCard& card) {
@@ -83,13 +97,13 @@ std::vector<plan::ModelCard> smaller_copies(const plan::Catalog& catalog,
 }
 
 Result<std::vector<plan::Answer>> answers_for(const PlanFlags& flags,
-                                              const plan::Catalog& catalog) {
+                                              const plan::Catalog& catalog, const StopToken& stop) {
   const plan::ClusterSpec cluster = TRY(load_cluster(catalog, flags.cluster));
   const auto quants = flags.example && flags.quants.empty()
                           ? std::vector<std::string>{"Q2", "Q4", "Q8"}
                           : flags.quants;
   const std::string model = flags.example && flags.model.empty() ? "kimi-k2.6" : flags.model;
-  const auto cards = TRY(load_cards(catalog, model, quants));
+  const auto cards = TRY(load_cards(catalog, model, quants, stop));
   const plan::Workload first = TRY(plan::find_workload(flags.workload));
   std::vector<plan::Workload> workloads = {first};
   if (flags.example) {
@@ -108,6 +122,7 @@ Result<std::vector<plan::Answer>> answers_for(const PlanFlags& flags,
                               .workload = workload,
                               .options = {}};
       question.options.low_bit_copies = smaller_copies(catalog, card);
+      question.options.only = family_called(flags.family);
       plan::Answer one = plan::answer(std::move(question));
       out.push_back(std::move(one));
     }
@@ -150,7 +165,7 @@ std::string predictions_text(const std::vector<plan::Prediction>& predictions) {
   return out;
 }
 
-int run_plan(const PlanFlags& flags) {
+int run_plan(const PlanFlags& flags, const StopToken& stop) {
   const auto catalog = load_catalog_with(flags.catalogs);
   if (!catalog) return report(catalog.error());
   if (flags.accuracy) return show_accuracy(flags, *catalog);
@@ -159,7 +174,7 @@ int run_plan(const PlanFlags& flags) {
         Code::invalid_argument,
         "name a model: hearth plan --model kimi-k2.6 --quant Q4, or see hearth plan --example"});
   }
-  const auto answers = answers_for(flags, *catalog);
+  const auto answers = answers_for(flags, *catalog, stop);
   if (!answers) return report(answers.error());
   const auto predictions = predictions_for(flags, *catalog, *answers);
   if (!predictions) return report(predictions.error());
@@ -187,20 +202,22 @@ int run_plan(const PlanFlags& flags) {
 
 }  // namespace
 
-Verb plan_verb() {
+Verb plan_verb(StopToken stop) {
   const auto own = std::make_shared<PlanFlags>();  // shared by declare and run
   return {
       .name = "plan",
-      .summary = "what fits where, how fast, and is it worth it; nothing is downloaded or run",
+      .summary = "what fits where, how fast, and is it worth it; no weights are read, nothing is run",
       .example = "hearth plan --cluster desk.toml --model kimi-k2.6 --quant Q4 --workload agentic",
       .declare =
           [own](Flags& flags) {
             flags.text("--cluster", own->cluster,
                        "cluster file, or one of `hearth catalog ls clusters`");
-            flags.text("--model", own->model, "name in the catalogue, or a GGUF file (any shard)");
+            flags.text("--model", own->model, "name in the catalogue, a GGUF file (any shard), or the URL of one");
             flags.list("--quant", own->quants, "quantisation, or a part of its name: Q4");
             flags.text("--workload", own->workload,
                        "reflective, writing, agentic, batch, or prompt=20000,new=500,output=800,…");
+            flags.choice("--family", own->family, family_names(),
+                         "only plans of this family, be they best or not");
             flags.toggle("--example", own->example,
                          "the reference cluster with Kimi K2.6 at Q2, Q4 and Q8");
             flags.toggle("--accuracy", own->accuracy,
@@ -215,7 +232,7 @@ Verb plan_verb() {
             flags.path("--html", own->html, "write one self-contained page with plots");
             flags.toggle("--json", own->json, "one JSON document");
           },
-      .run = [own] { return run_plan(*own); },
+      .run = [own, stop] { return run_plan(*own, stop); },
       .children = {}};
 }
 

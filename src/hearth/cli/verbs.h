@@ -13,7 +13,8 @@ Verb demo_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
-Verb plan_verb();
+Verb plan_verb(StopToken stop);
+Verb probe_verb(StopToken stop);  // child of node
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
 

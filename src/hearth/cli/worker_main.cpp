@@ -75,6 +75,7 @@ node::WorkerInfo describe(const engine::LlamaEngine& loaded, std::uint32_t chunk
   out.layers = info.shape.layers;
   out.model_bytes = info.model_bytes;
   out.kv_bytes = info.kv_bytes;
+  out.buffers = info.buffers;
   out.limits = loaded.limits();
   out.chunk_tokens = chunk_tokens;
   out.identity = info.identity;

@@ -90,6 +90,7 @@ Result<> LlamaEngineImplementation::describe(const LlamaEngineOptions& options,
   info_.bos_token = llama_vocab_bos(vocab_);
   info_.adds_bos = llama_vocab_get_add_bos(vocab_);
   info_.model_bytes = llama_model_size(model_.get());
+  info_.buffers = logged_buffers();
   info_.kv_bytes =
       model::kv_bytes(info_.shape, options.kv_type, limits_.context_tokens).value_or(0);
   if (auto identity = identify(options, files)) {
@@ -122,6 +123,7 @@ Result<model::LayoutIdentity> LlamaEngineImplementation::identify(
 Result<std::unique_ptr<LlamaEngine>> LlamaEngineImplementation::load(
     const LlamaEngineOptions& options, const LoadProgress& progress, const StopToken& stop) {
   load_backends();
+  forget_buffers();
   const auto files = TRY(model::load_model_files(options.model_path));
   auto engine = std::make_unique<LlamaEngineImplementation>();
   engine->info_.shape = TRY(model::read_shape(files));

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "hearth/engine/buffer_log.h"
 #include "hearth/engine/engine.h"
 #include "hearth/model/layout_identity.h"
 #include "hearth/model/shape.h"
@@ -47,6 +48,7 @@ struct EngineInfo {
   Token bos_token = -1;
   bool adds_bos = false;     // the tokenizer wants a BOS before raw text
   std::uint64_t model_bytes = 0, kv_bytes = 0;
+  BufferSizes buffers;  // as the engine logged them; zeros where it did not
 };
 
 using LoadProgress = std::function<void(double fraction)>;

@@ -16,6 +16,8 @@ namespace {
 std::mutex last_complaint_mutex;
 std::string last_complaint_text;
 std::atomic<bool> complaints_expected{false};
+std::mutex buffer_log_mutex;
+BufferLog buffer_log;
 
 void on_engine_log(ggml_log_level level, const char* text, void*) {
   std::string_view line(text);
@@ -24,6 +26,10 @@ void on_engine_log(ggml_log_level level, const char* text, void*) {
   if (level == GGML_LOG_LEVEL_ERROR) {
     const std::lock_guard hold(last_complaint_mutex);
     last_complaint_text = line;
+  }
+  {
+    const std::lock_guard hold(buffer_log_mutex);
+    buffer_log.take(line);
   }
   const bool matters = level == GGML_LOG_LEVEL_ERROR && !complaints_expected.load();
   log_line(matters ? LogLevel::warning : LogLevel::debug, line);
@@ -37,6 +43,16 @@ std::string last_complaint() {
 }
 
 void expect_complaints(bool expected) { complaints_expected = expected; }
+
+void forget_buffers() {
+  const std::lock_guard hold(buffer_log_mutex);
+  buffer_log = {};
+}
+
+BufferSizes logged_buffers() {
+  const std::lock_guard hold(buffer_log_mutex);
+  return buffer_log.sizes();
+}
 
 void load_backends() {
   static std::once_flag once;

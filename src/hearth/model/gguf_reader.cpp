@@ -23,7 +23,9 @@ Result<> GgufReader::fill(std::span<std::byte> out, std::string_view what) {
   TRY(need(out.size(), what));
   while (!out.empty()) {
     if (position_ < block_begin_ || position_ >= block_begin_ + block_.size()) {
-      block_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(block_bytes, remaining())));
+      block_.resize(
+          static_cast<std::size_t>(std::min<std::uint64_t>(next_block_bytes_, remaining())));
+      next_block_bytes_ = std::min(2 * next_block_bytes_, block_bytes_max);
       block_begin_ = position_;
       if (auto read = source_.read_at(position_, block_); !read) {
         block_.clear();

@@ -1,6 +1,7 @@
 #pragma once
 // Private to gguf*.cpp: reads the header front to back in blocks, so that a source over a network
 // sees few requests, and hands out numbers and strings that are bounded before they are allocated.
+// Blocks grow with what has been read: little is read beyond a short header.
 
 #include <algorithm>
 #include <cstring>
@@ -15,7 +16,8 @@ namespace hearth::model {
 
 class GgufReader {
  public:
-  static constexpr std::size_t block_bytes = 1U << 20;
+  static constexpr std::size_t block_bytes_min = 64U << 10;
+  static constexpr std::size_t block_bytes_max = 1U << 20;
 
   GgufReader(ByteSource& source, std::string_view name, std::uint64_t header_bytes_max)
       : source_(source),
@@ -52,6 +54,7 @@ class GgufReader {
   std::uint64_t end_;
   std::uint64_t header_bytes_max_;
   std::uint64_t position_ = 0;
+  std::size_t next_block_bytes_ = block_bytes_min;
   Bytes block_;
   std::uint64_t block_begin_ = 0;
 };

@@ -1,7 +1,6 @@
 #include "hearth/net/http_client_twins.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <cstring>
@@ -151,11 +150,8 @@ struct Dice {
 
 Result<> wait(Duration delay, Deadline deadline, const StopToken& stop) {
   if (delay <= Duration::zero()) return {};
-  const StopDescriptor stopped(stop);
   const Instant until = std::min(deadline.when(), std::chrono::steady_clock::now() + delay);
-  pollfd polled{stopped.fd(), POLLIN, 0};
-  ::poll(&polled, 1, Deadline::at(until).poll_timeout_ms());
-  if (stop.stop_requested()) return fail(Code::cancelled, "injected delay: request cancelled");
+  if (stopped_while_waiting(stop, Deadline::at(until))) return fail(Code::cancelled, "injected delay: request cancelled");
   if (deadline.passed()) return fail(Code::timed_out, "injected delay: the deadline passed");
   return {};
 }

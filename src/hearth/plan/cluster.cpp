@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
 
 #include "hearth/plan/catalog/entry.h"
@@ -67,7 +68,8 @@ void take_memory(Node& node, const Machine& machine) {
   }
 }
 
-Node node_of(const Machine& machine, std::string name, Problems& problems) {
+Node node_of(const Catalog& catalog, const Machine& machine, std::string name,
+             Problems& problems) {
   Node node{.name = std::move(name),
             .hardware = machine.key,
             .chip = machine.chip,
@@ -76,7 +78,7 @@ Node node_of(const Machine& machine, std::string name, Problems& problems) {
   if (node.usable_bytes == 0 || !machine.memory_bandwidth_gb_s) {
     problems.push_back(fmt::format(
         "member '{}': the catalogue does not know memory and bandwidth of '{}'; probe the machine "
-        "(hearth probe) or give the four numbers",
+        "(hearth node probe) or give the four numbers",
         node.name, machine.key));
     return node;
   }
@@ -88,6 +90,8 @@ Node node_of(const Machine& machine, std::string name, Problems& problems) {
     node.prior_high_tflops =
         std::max(node.prior_high_tflops.value_or(prior.high_tflops), prior.high_tflops);
   }
+  std::ranges::copy_if(catalog.runs, std::back_inserter(node.runs),
+                       [&](const OwnRun& run) { return run.hardware == machine.key; });
   return node;
 }
 
@@ -162,10 +166,10 @@ Node read_member(const Json& table, const Catalog& catalog, std::string_view fil
   const auto storage = entry.number("storage_read_gb_s", {0.05, 100});
   const std::string backend = entry.text_or("backend");
   entry.finish();
-  if (machine) node = node_of(*machine, node.name, problems);
+  if (machine) node = node_of(catalog, *machine, node.name, problems);
   if (!machine && (!key.empty() || !usable_gb || !bandwidth || backend.empty())) {
     entry.problem(fmt::format(
-        "{}; probe it (hearth probe) or give backend, usable_gb, memory_bandwidth_gb_s, "
+        "{}; probe it (hearth node probe) or give backend, usable_gb, memory_bandwidth_gb_s, "
         "prefill_tflops and storage_read_gb_s, {}",
         key.empty() ? "no machine named" : fmt::format("unknown hardware '{}'", key), example));
     return node;
@@ -189,6 +193,7 @@ void read_connection(const Json& table, const Catalog& catalog, std::string_view
   const std::string key = entry.text_or("link");
   const auto gb_s = entry.number("gb_s", {0.001, 500});
   const auto latency_us = entry.number("latency_us", {0.1, 1e6});
+  const auto handoff_ms = entry.number("hand_off_ms", {0, 1e5});
   entry.informative({"fallback", "note"});
   entry.finish();
   if (ends.size() != 2) {
@@ -225,6 +230,7 @@ void read_connection(const Json& table, const Catalog& catalog, std::string_view
     wire.assumed_gb_s = false;
   }
   if (latency_us) wire.latency_s = *latency_us * 1e-6;
+  if (handoff_ms) wire.handoff_fixed_s = *handoff_ms * 1e-3;
   if (wire.gb_s <= 0) entry.problem(fmt::format("the rate of '{}' is not known: give gb_s", key));
   spec.wires.push_back(std::move(wire));
 }
@@ -250,7 +256,7 @@ Result<ClusterSpec> resolve_cluster(const Catalog& catalog, const Cluster& clust
           fmt::format("member '{}': unknown hardware '{}'", member.name, member.machine));
       continue;
     }
-    spec.nodes.push_back(node_of(*machine, member.name, problems));
+    spec.nodes.push_back(node_of(catalog, *machine, member.name, problems));
   }
   for (const ClusterConnection& c : cluster.connections) {
     const auto a = index_of(spec, c.a);

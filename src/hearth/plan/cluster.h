@@ -27,6 +27,7 @@ struct Node {
       probed_prefill_tflops{};               // measured on this machine: beats everything published
   std::optional<double> prior_low_tflops{};  // of the catalogue, when nothing better is known
   std::optional<double> prior_high_tflops{};
+  std::vector<OwnRun> runs{};  // timed on this machine: speak for the models they were made with
 };
 
 struct Wire {
@@ -37,6 +38,7 @@ struct Wire {
   double gb_s = 0;
   double latency_s = 0;
   bool assumed_gb_s = false;  // from the nominal rate: nobody measured it
+  std::optional<double> handoff_fixed_s{};  // of each hand-off over it, when somebody measured it
 };
 
 struct ClusterSpec {

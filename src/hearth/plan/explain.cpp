@@ -27,7 +27,7 @@ Verdict judge(const Question& q, const Answer& a) {
     } else if (!a.result.plans.front().turn_s) {
       out.why =
           "it fits, but its speed is unknown: no measurement of a like model on these machines. "
-          "Probe them (hearth probe)";
+          "Probe them (hearth node probe)";
     } else {
       out.why = "it fits, but no engine can run any of the plans";
     }

@@ -31,15 +31,15 @@ double compute_buffer_bytes(const ModelCard& card, const ContextShape& shape) {
   const double cells = std::ceil(context / cells_multiple) * cells_multiple;
   const double mask = ubatch * cells * f16_bytes;
   // Two FLOPs per value of a query and of an output: half of them is the width of attention.
-  const double pair_flop =
-      card.attention_flop_absorbed > 0 ? card.attention_flop_absorbed : card.attention_flop;
-  const double attention = pair_flop / (2 * layers);
+  const double attention = card.attention_width > 0
+                               ? card.attention_width
+                               : card.attention_flop / (2 * layers) + hidden_vectors * hidden;
   // Without a stated width: parameters of a layer over its input width, all outputs side by side.
   const double feed_forward = card.feed_forward_width > 0
                                   ? feed_forward_parts * card.feed_forward_width
                               : hidden > 0 ? card.linear_flop_per_token / 2 / layers / hidden
                                            : 0;
-  const double within_layers = std::max(attention, feed_forward) + hidden_vectors * hidden;
+  const double within_layers = std::max(attention, feed_forward + hidden_vectors * hidden);
   const double logits = shape.leads ? card.vocab + hidden : 0;
   return mask + ubatch * (f32_bytes * std::max(within_layers, logits) + index_bytes_per_token);
 }

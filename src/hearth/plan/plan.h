@@ -103,10 +103,10 @@ struct Rejected {
   double needed = 0;
   double available = 0;
   std::string unit{};
+  std::uint32_t machines = 0;  // bits of the nodes that lack it; 0: not about certain ones
 };
 
-// A family that works but is nowhere best.
-struct Dominated {
+struct Dominated {  // works, but is nowhere best
   Family family = Family::alone;
   std::string by{};
   double turn_s = 0;
@@ -121,9 +121,9 @@ struct Options {
   std::string kernels = "llama.cpp";  // of the engine that would run the plan
   std::vector<ModelCard> low_bit_copies{};  // smaller variants of the model
   bool with_curve = true;
-  // Bits of nodes that every plan must give work, needed or not: what "with this machine" means.
-  std::uint32_t must_use = 0;
+  std::uint32_t must_use = 0;  // bits of nodes that every plan must give work, needed or not
   bool unified_only = false;  // one context only: no plan that prefills elsewhere
+  std::optional<Family> only{};
 };
 
 struct SearchResult {
@@ -139,7 +139,7 @@ struct RateShift {
   double log_shift = 0;  // positive: slower
 };
 
-// Everything that fits, best first, and everything that does not. `shift` is for sensitivity.
+// `shift` is for sensitivity.
 SearchResult search(const ClusterSpec& spec, const ModelCard& card, const Workload& workload,
                     const Calibrations& calibrations, const Options& options = {},
                     const std::optional<RateShift>& shift = std::nullopt);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hearth/plan/own_runs.h"
+
 namespace hearth::plan {
 namespace {
 
@@ -20,46 +22,72 @@ std::vector<std::string> names_of(const Correction& correction) {
   return out;
 }
 
+// One factor for everything.
+Rate even(double log_factor, double log_sd, std::vector<std::string> calibrated_from) {
+  return {.log_factor = log_factor,
+          .context_log_factor = log_factor,
+          .log_sd = log_sd,
+          .calibrated_from = std::move(calibrated_from)};
+}
+
+std::optional<Rate> own_rate(const Node& node, const ModelCard& card, Phase phase,
+                             std::string_view kernels) {
+  const std::optional<OwnFactors> own = own_factors(node, card, phase, prefill_form(kernels));
+  if (!own) return std::nullopt;
+  return Rate{.log_factor = std::log(own->base),
+              .context_log_factor = std::log(own->context),
+              .log_sd = own->log_sd,
+              .calibrated_from = own->ids,
+              .by_depth = own->by_depth};
+}
+
 std::optional<Rate> prefill_rate(const Node& node, const KernelKey& key, const Calibration& known) {
   if (node.probed_prefill_tflops) {
-    return Rate{
-        .log_factor = std::log(prior_flop_s / (*node.probed_prefill_tflops * flop_per_tflop)),
-        .log_sd = probe_log_sd,
-        .calibrated_from = {fmt::format("probe of {}", node.name)}};
+    return even(std::log(prior_flop_s / (*node.probed_prefill_tflops * flop_per_tflop)),
+                probe_log_sd, {fmt::format("probe of {}", node.name)});
   }
   if (const std::optional<Correction> correction = known.correct(key)) {
-    return Rate{.log_factor = correction->log_mean,
-                .log_sd = correction->log_sd,
-                .calibrated_from = names_of(*correction)};
+    return even(correction->log_mean, correction->log_sd, names_of(*correction));
   }
   if (node.prior_low_tflops && node.prior_high_tflops) {
     const double low = std::log(*node.prior_low_tflops * flop_per_tflop);
     const double high = std::log(*node.prior_high_tflops * flop_per_tflop);
-    return Rate{
-        .log_factor = std::log(prior_flop_s) - (low + high) / 2,
-        .log_sd = std::max(range_log_sd_min, (high - low) / 2 / range_sd),
-        .calibrated_from = {fmt::format("prior of {}: {:.0f} to {:.0f} TFLOP/s", node.hardware,
-                                        *node.prior_low_tflops, *node.prior_high_tflops)}};
+    return even(std::log(prior_flop_s) - (low + high) / 2,
+                std::max(range_log_sd_min, (high - low) / 2 / range_sd),
+                {fmt::format("prior of {}: {:.3g} to {:.3g} TFLOP/s", node.hardware,
+                             *node.prior_low_tflops, *node.prior_high_tflops)});
   }
   return std::nullopt;
 }
 
 std::optional<Rate> decode_rate(const Node& node, const KernelKey& key, const Calibration& known) {
   if (const std::optional<Correction> correction = known.correct(key)) {
-    return Rate{.log_factor = correction->log_mean,
-                .log_sd = correction->log_sd,
-                .calibrated_from = names_of(*correction)};
+    return even(correction->log_mean, correction->log_sd, names_of(*correction));
   }
   if (node.bandwidth_gb_s > 0) {
-    return Rate{.log_factor = 0,
-                .log_sd = prior_decode_log_sd,
-                .calibrated_from = {
-                    fmt::format("bandwidth of {} ({:.0f} GB/s)", node.name, node.bandwidth_gb_s)}};
+    return even(0, prior_decode_log_sd,
+                {fmt::format("bandwidth of {} ({:.0f} GB/s)", node.name, node.bandwidth_gb_s)});
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+DepthFactors Rate::at(double context_tokens) const {
+  for (const DepthFactors& stretch : by_depth) {
+    if (context_tokens <= stretch.until_tokens || &stretch == &by_depth.back()) return stretch;
+  }
+  return {.until_tokens = 0, .log_factor = log_factor, .context_log_factor = context_log_factor};
+}
+
+void Rate::shift(double log_shift) {
+  log_factor += log_shift;
+  context_log_factor += log_shift;
+  for (DepthFactors& stretch : by_depth) {
+    stretch.log_factor += log_shift;
+    stretch.context_log_factor += log_shift;
+  }
+}
 
 Calibrations calibrations_of(const Catalog& catalog) {
   return {.prefill = calibrate(usable_rows(catalog, Phase::prefill)),
@@ -77,9 +105,13 @@ NodeRates rates_of(const Node& node, const ModelCard& card, const Calibrations& 
                 .attention_share = attention_share};
   NodeRates out;
   out.overhead_per_layer_s = layer_overhead_s(node.backend).value_or(0);
-  if (card.linear_flop_per_token > 0) out.prefill = prefill_rate(node, key, calibrations.prefill);
+  if (card.linear_flop_per_token > 0) {
+    out.prefill = own_rate(node, card, Phase::prefill, kernels);
+    if (!out.prefill) out.prefill = prefill_rate(node, key, calibrations.prefill);
+  }
   key.attention_share = 0;
-  out.decode = decode_rate(node, key, calibrations.decode);
+  out.decode = own_rate(node, card, Phase::decode, kernels);
+  if (!out.decode) out.decode = decode_rate(node, key, calibrations.decode);
   return out;
 }
 

@@ -22,6 +22,10 @@ Json info_json(const WorkerInfo& info) {
                                 {"vocabulary", info.limits.vocabulary}})},
        {"chunk_tokens", info.chunk_tokens},
        {"kv_bytes", info.kv_bytes},
+       {"buffers", Json::object({{"weights_bytes", info.buffers.weights_bytes},
+                                 {"kv_bytes", info.buffers.kv_bytes},
+                                 {"compute_bytes", info.buffers.compute_bytes},
+                                 {"output_bytes", info.buffers.output_bytes}})},
        {"kv_refusal", info.kv_refusal},
        {"chat_template", info.chat_template},
        {"bos_token", info.bos_token},
@@ -59,6 +63,11 @@ Result<WorkerInfo> info_from_json(const Json& json) {
   out.limits.vocabulary = TRY(get<std::uint32_t>(limits, "vocabulary"));
   out.chunk_tokens = TRY(get<std::uint32_t>(json, "chunk_tokens"));
   out.kv_bytes = TRY(get<std::uint64_t>(json, "kv_bytes"));
+  const Json& buffers = part("buffers");
+  out.buffers.weights_bytes = TRY(get_or<std::uint64_t>(buffers, "weights_bytes", 0));
+  out.buffers.kv_bytes = TRY(get_or<std::uint64_t>(buffers, "kv_bytes", 0));
+  out.buffers.compute_bytes = TRY(get_or<std::uint64_t>(buffers, "compute_bytes", 0));
+  out.buffers.output_bytes = TRY(get_or<std::uint64_t>(buffers, "output_bytes", 0));
   out.kv_refusal = TRY(get_or<std::string>(json, "kv_refusal", {}));
   out.chat_template = TRY(get_or<std::string>(json, "chat_template", {}));
   out.bos_token = static_cast<Token>(TRY(get<std::int64_t>(json, "bos_token")));

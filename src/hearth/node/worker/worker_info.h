@@ -7,6 +7,7 @@
 
 #include "hearth/base/json.h"
 #include "hearth/base/result.h"
+#include "hearth/engine/buffer_log.h"
 #include "hearth/engine/engine.h"
 #include "hearth/engine/scheduler.h"
 #include "hearth/model/layout_identity.h"
@@ -19,6 +20,7 @@ struct WorkerInfo {
   std::uint64_t parameters_total = 0, parameters_active = 0;
   std::uint32_t layers = 0;
   std::uint64_t model_bytes = 0, kv_bytes = 0;
+  engine::BufferSizes buffers;  // what the engine allocated; zeros where it does not tell
   engine::EngineLimits limits;
   std::uint32_t chunk_tokens = 0;
   std::optional<model::LayoutIdentity> identity;  // absent: no KV transfer, see kv_refusal

@@ -24,6 +24,7 @@ struct Catalog {
   std::vector<Quantisation> quantisations{};
   std::vector<EngineEntry> engines{};
   std::vector<Measurement> measurements{};
+  std::vector<OwnRun> runs{};
 
   const Machine* machine(std::string_view key) const;
   const Link* link(std::string_view key) const;

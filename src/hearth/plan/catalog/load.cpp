@@ -57,7 +57,7 @@ void load_one(const CatalogFile& file, Catalog& catalog, Problems& problems) {
   }
   const ReadContext context{file.name, problems};
   Entry root(*parsed, file.name, "file", problems);
-  std::set<std::string> machines, links, clusters, models, quantisations, engines, rows;
+  std::set<std::string> machines, links, clusters, models, quantisations, engines, rows, runs;
   for (const Json* t : root.tables("machine")) {
     put(catalog.machines, read_machine(*t, context), &Machine::key, machines, context);
   }
@@ -79,6 +79,9 @@ void load_one(const CatalogFile& file, Catalog& catalog, Problems& problems) {
   }
   for (const Json* t : root.tables("measurement")) {
     put(catalog.measurements, read_measurement(*t, context), &Measurement::id, rows, context);
+  }
+  for (const Json* t : root.tables("run")) {
+    put(catalog.runs, read_run(*t, context), &OwnRun::id, runs, context);
   }
   root.finish();
 }
@@ -114,6 +117,11 @@ std::vector<std::string> check_references(const Catalog& catalog) {
     }
     if (!row.link.empty() && !catalog.link(row.link)) {
       problems.push_back(fmt::format("measurement '{}': no link '{}'", row.id, row.link));
+    }
+  }
+  for (const OwnRun& run : catalog.runs) {
+    if (!catalog.machine(run.hardware)) {
+      problems.push_back(fmt::format("run '{}': no machine '{}'", run.id, run.hardware));
     }
   }
   for (const Cluster& cluster : catalog.clusters) {

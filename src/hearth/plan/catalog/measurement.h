@@ -54,4 +54,21 @@ struct Measurement {
   bool has_flag(std::string_view flag) const;
 };
 
+// A piece of work that `hearth node probe` timed on one machine, with one model. Unlike a
+// Measurement it needs no description of the model: it speaks only for files of the same shape.
+struct OwnRun {
+  std::string id{};
+  std::string hardware{};      // of the machine's entry
+  std::string architecture{};  // as the planner's card of the file has it
+  std::string phase{};         // "prefill" or "decode"
+  std::uint64_t weights_bytes = 0;  // of the file's tensors
+  std::uint64_t depth = 0;          // tokens already there
+  std::uint64_t tokens = 0;         // prefilled at once, or decoded one by one
+  std::uint32_t ubatch = 512;
+  double seconds = 0;  // for all tokens; median of the repetitions
+  double spread = 0;   // largest distance from it, as a share
+  std::string date{};
+  Origin origin{};
+};
+
 }  // namespace hearth::plan

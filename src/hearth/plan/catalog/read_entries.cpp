@@ -246,4 +246,30 @@ Measurement read_measurement(const Json& table, const ReadContext& context) {
   return row;
 }
 
+OwnRun read_run(const Json& table, const ReadContext& context) {
+  Entry entry(table, context.file, "run", context.problems);
+  OwnRun run;
+  run.id = entry.text("id");
+  run.hardware = entry.text("hardware");
+  run.architecture = entry.text("architecture");
+  run.phase = entry.text("phase");
+  if (run.phase != "prefill" && run.phase != "decode") {
+    entry.problem(fmt::format("phase = \"{}\": expected prefill or decode", run.phase));
+  }
+  run.weights_bytes = entry.count<std::uint64_t>("weights_bytes", weight_bytes_range).value_or(0);
+  run.depth = entry.count_or<std::uint64_t>("depth", 0, tokens_range);
+  run.tokens = entry.count<std::uint64_t>("tokens", {1, 1e8}).value_or(0);
+  run.ubatch = entry.count_or<std::uint32_t>("ubatch", 512, {1, 1e6});
+  run.seconds = entry.number_required("seconds", {1e-6, 1e6});
+  run.spread = entry.number("spread", {0, 1e3}).value_or(0);
+  if (run.weights_bytes == 0 || run.tokens == 0) {
+    entry.problem("a run needs weights_bytes and tokens");
+  }
+  run.date = entry.text_or("date");
+  run.origin = read_origin(entry);
+  entry.informative({"model", "threads"});
+  entry.finish();
+  return run;
+}
+
 }  // namespace hearth::plan

@@ -22,5 +22,6 @@ Model read_model(const Json& table, const std::vector<Model>& known, const ReadC
 Quantisation read_quantisation(const Json& table, const ReadContext& context);
 EngineEntry read_engine(const Json& table, const ReadContext& context);
 Measurement read_measurement(const Json& table, const ReadContext& context);
+OwnRun read_run(const Json& table, const ReadContext& context);
 
 }  // namespace hearth::plan

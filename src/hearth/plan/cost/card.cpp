@@ -111,6 +111,20 @@ std::vector<LayerWeights> spread(const Model& model, const Division& division) {
   return layers;
 }
 
+// The catalogue has sums: of latent and rotated values in the KV, of both and the latent again in the
+// absorbed FLOPs, of key and value of a head in the expanded ones. Those two are taken as equal.
+void take_mla_width(const Model& model, ModelCard& card) {
+  if (card.attention_flop_absorbed <= 0 || model.heads == 0 || model.layers == 0) return;
+  const double per_head = 2.0 * model.heads * model.layers;
+  const double kept = static_cast<double>(model.kv_bytes_per_token_f16) / 2 / model.layers;
+  const double latent = card.attention_flop_absorbed / per_head - kept;
+  const double rope = kept - latent;
+  const double nope = (card.attention_flop / per_head - rope) / 2;
+  if (latent <= 0 || rope < 0 || nope <= 0) return;
+  card.attention_width = mla_width({static_cast<double>(model.hidden),
+                                    static_cast<double>(model.heads), nope, rope, latent});
+}
+
 ModelCard card_from(const Model& model, const Division& division) {
   ModelCard card;
   card.model = model.key;
@@ -144,7 +158,10 @@ ModelCard card_from(const Model& model, const Division& division) {
   card.hidden = model.hidden;
   card.heads = model.heads;
   card.vocab = model.vocab;
-  card.feed_forward_width = std::max(model.dense_ffn, model.moe_ffn * model.experts_per_token);
+  const bool has_dense_layers = model.experts == 0 || model.dense_layers > 0;
+  card.feed_forward_width = std::max(has_dense_layers ? model.dense_ffn : 0,
+                                     model.moe_ffn * model.experts_per_token);
+  take_mla_width(model, card);
   return card;
 }
 
@@ -157,6 +174,15 @@ std::string lower(std::string_view text) {
 }
 
 }  // namespace
+
+double mla_width(const MlaWidths& w) {
+  const double query = w.heads * (w.nope + w.rope);
+  const double rotated = (w.heads + 1) * w.rope;  // of all queries and the key, before and after
+  const double absorbed = w.heads * w.latent;
+  const double whole_query = w.heads * (w.latent + w.rope);
+  const double kept = w.latent + w.rope;  // before the norm, and as it goes into the cache
+  return w.hidden + query + 2 * rotated + absorbed + whole_query + 2 * kept + w.latent;
+}
 
 const Variant* find_variant(const Model& model, std::string_view name) {
   const std::string wanted = lower(name);

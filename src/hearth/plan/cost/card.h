@@ -50,12 +50,20 @@ struct ModelCard {
   std::uint32_t hidden = 0;
   std::uint32_t heads = 0;
   std::uint32_t vocab = 0;
-  std::uint32_t feed_forward_width =
-      0;                          // widest inner layer: dense, or all chosen experts together
+  std::uint32_t feed_forward_width = 0;  // widest inner layer: dense, or all chosen experts together
+  // MLA: values per token that are alive together in its absorbed form, see mla_width; else 0.
+  double attention_width = 0;
   std::string calculated_from{};  // where the bytes come from
   bool mixture() const { return experts > 0; }
   bool operator==(const ModelCard&) const = default;
 };
+
+// One token's values of MLA as libllama computes it, when query and key are put together: the layer's
+// input, the query, its absorbed form, latent and rotated parts before and after.
+struct MlaWidths {
+  double hidden = 0, heads = 0, nope = 0, rope = 0, latent = 0;
+};
+double mla_width(const MlaWidths& w);
 
 // Bits of the bulk and of the rest, for a variant that states neither sizes nor bits.
 struct Bits {

@@ -46,9 +46,9 @@ struct DecodeParts {
   double kv_s = 0;
   double attention_s = 0;  // arithmetic over the context; overlaps with kv_s
   double layers_s = 0;
-  double total_s() const {
-    return weights_s + (kv_s > attention_s ? kv_s : attention_s) + layers_s;
-  }
+  double base_s() const { return weights_s + layers_s; }
+  double context_s() const { return kv_s > attention_s ? kv_s : attention_s; }
+  double total_s() const { return base_s() + context_s(); }
 };
 // One step of `streams` sequences, each `context` tokens long, all layers on one machine.
 DecodeParts decode_prior(const ModelCard& card, AttentionForm form, KvType kv, double context,

@@ -57,6 +57,8 @@ void take_attention(const model::ModelShape& shape, ModelCard& card) {
     card.attention_flop_absorbed =
         flop_per_value * heads * (2.0 * m.kv_lora_rank + m.rope_values) * full;
     card.kv_up_flop = flop_per_value * m.kv_lora_rank * heads * (m.nope_values + m.v_values) * full;
+    card.attention_width = mla_width({double(shape.embedding), heads, double(m.nope_values),
+                                      double(m.rope_values), double(m.kv_lora_rank)});
     return;
   }
   const double per_layer = flop_per_value * heads * (shape.head_k + shape.head_v);
@@ -108,7 +110,11 @@ Result<ModelCard> card_of_shape(const model::ModelShape& shape, const Catalog& c
   card.hidden = shape.embedding;
   card.heads = shape.heads;
   card.vocab = shape.vocabulary;
-  card.feed_forward_width = shape.feed_forward;
+  const bool has_dense_layers =
+      !shape.experts || std::ranges::any_of(card.layers, [](const LayerWeights& layer) {
+        return layer.routed_bytes == 0;
+      });
+  card.feed_forward_width = has_dense_layers ? shape.feed_forward : 0;
   if (shape.experts) {
     card.feed_forward_width =
         std::max(card.feed_forward_width, shape.experts->used * shape.experts->feed_forward);

@@ -1,133 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
+#include "hearth/plan/output/findings.h"
 #include "hearth/plan/output/layout.h"
 #include "hearth/plan/output/output.h"
+#include "hearth/plan/output/plot.h"
 
 namespace hearth::plan {
 namespace {
 
 constexpr std::size_t lines_per_plot_max = 4;
-constexpr double plot_width = 520;
-constexpr double plot_height = 260;
-constexpr double margin_left = 62;
-constexpr double margin_bottom = 40;
-constexpr double margin_top = 14;
-constexpr double margin_right = 14;
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-struct Series {
-  std::string name;
-  std::vector<std::pair<double, double>> points;
-};
-
-// Both axes logarithmic: contexts span two decades and so do seconds.
-class Plot {
- public:
-  Plot(std::string title, std::string unit, std::vector<Series> series)
-      : title_(std::move(title)), unit_(std::move(unit)), series_(std::move(series)) {
-    for (const Series& s : series_) {
-      for (const auto& [x, y] : s.points) {
-        x_low_ = std::min(x_low_, x);
-        x_high_ = std::max(x_high_, x);
-        y_low_ = std::min(y_low_, y);
-        y_high_ = std::max(y_high_, y);
-      }
-    }
-    y_low_ = std::pow(10, std::floor(std::log10(y_low_)));
-    y_high_ = std::pow(10, std::ceil(std::log10(y_high_) + 1e-9));
-  }
-
-  std::string svg() const {
-    if (series_.empty() || x_high_ <= x_low_) return "";
-    std::string out = fmt::format(
-        "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" "
-        "aria-label=\"{}\">\n",
-        escaped(title_), plot_width, plot_height, escaped(title_));
-    out += axes();
-    for (std::size_t i = 0; i < series_.size(); ++i) out += line(i);
-    return out + "</svg>" + legend() + "</figure>\n";
-  }
-
- private:
-  double x_at(double x) const {
-    return margin_left + (plot_width - margin_left - margin_right) * std::log(x / x_low_) /
-                             std::log(x_high_ / x_low_);
-  }
-  double y_at(double y) const {
-    return margin_top + (plot_height - margin_top - margin_bottom) *
-                            (1 - std::log(y / y_low_) / std::log(y_high_ / y_low_));
-  }
-  std::string axes() const {
-    std::string out;
-    for (double y = y_low_; y <= y_high_ * 1.001; y *= 10) {
-      out += fmt::format(
-          "<line class=\"grid\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
-          "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{:g} {}</text>\n",
-          margin_left, plot_width - margin_right, y_at(y), y_at(y), margin_left - 6, y_at(y) + 4, y,
-          unit_);
-    }
-    for (double x = x_low_; x <= x_high_ * 1.001; x *= 4) {
-      out +=
-          fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", x_at(x),
-                      plot_height - margin_bottom + 18, tokens_text(static_cast<std::uint64_t>(x)));
-    }
-    return out +
-           fmt::format(
-               "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">tokens of context</text>\n",
-               (margin_left + plot_width) / 2, plot_height - 4);
-  }
-  std::string line(std::size_t i) const {
-    std::string points;
-    for (const auto& [x, y] : series_[i].points)
-      points += fmt::format("{:.1f},{:.1f} ", x_at(x), y_at(y));
-    std::string out = fmt::format("<polyline class=\"s{}\" points=\"{}\"/>\n", i, points);
-    for (const auto& [x, y] : series_[i].points) {
-      out += fmt::format(
-          "<circle class=\"s{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"><title>{}: {} {} at {} "
-          "tokens</title></circle>\n",
-          i, x_at(x), y_at(y), escaped(series_[i].name), rate_text(y), unit_,
-          tokens_text(static_cast<std::uint64_t>(x)));
-    }
-    return out;
-  }
-  std::string legend() const {
-    std::string out = "<ul class=\"legend\">";
-    for (std::size_t i = 0; i < series_.size(); ++i) {
-      out += fmt::format("<li><span class=\"s{}\"></span>{}</li>", i, escaped(series_[i].name));
-    }
-    return out + "</ul>";
-  }
-
-  std::string title_;
-  std::string unit_;
-  std::vector<Series> series_;
-  double x_low_ = 1e300, x_high_ = 0, y_low_ = 1e300, y_high_ = 1e-300;
-};
 
 constexpr std::string_view style = R"(
 :root { color-scheme: light dark; --text: #1c1e21; --back: #fdfdfc; --soft: #5c6470; --line: #d9dce1;
@@ -140,8 +23,9 @@ h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-top: 1px solid var(
 table { border-collapse: collapse; width: 100%; font-size: 0.93rem; }
 .wide { overflow-x: auto; }
 th, td { text-align: left; padding: 0.3rem 0.7rem 0.3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+.short { white-space: nowrap; }
 .soft, figcaption, small { color: var(--soft); } .go { color: var(--good); } .no { color: var(--bad); }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 1rem; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: 1rem; }
 figure { margin: 0; } svg { width: 100%; height: auto; }
 svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } .grid { stroke: var(--line); }
 polyline { fill: none; stroke-width: 2; }
@@ -158,9 +42,25 @@ std::string plan_label(const Answer& a, std::size_t i) {
                      placement_text(a.question.cluster, a.result.plans[i]));
 }
 
+// The plan of the verdict, the best on paper and the simplest; then the next best.
+std::vector<std::size_t> plotted(const Answer& a) {
+  std::vector<std::size_t> out;
+  const auto add = [&](std::size_t i) {
+    if (out.size() < lines_per_plot_max && std::ranges::find(out, i) == out.end()) out.push_back(i);
+  };
+  if (a.verdict.plan) add(*a.verdict.plan);
+  if (!a.result.plans.empty()) add(0);
+  for (std::size_t i = 0; i < a.result.plans.size(); ++i) {
+    if (a.result.plans[i].family == Family::alone) add(i);
+  }
+  for (std::size_t i = 0; i < a.result.plans.size(); ++i) add(i);
+  std::ranges::sort(out);
+  return out;
+}
+
 std::string plots(const Answer& a) {
   std::vector<Series> cold, turn, decode, prefill;
-  for (std::size_t i = 0; i < std::min(lines_per_plot_max, a.result.plans.size()); ++i) {
+  for (const std::size_t i : plotted(a)) {
     const Plan& plan = a.result.plans[i];
     if (plan.curve.empty()) continue;
     const std::string name = plan_label(a, i);
@@ -174,10 +74,11 @@ std::string plots(const Answer& a) {
     }
   }
   return "<div class=\"plots\">\n" +
-         Plot("Seconds to the first token, nothing cached", "s", cold).svg() +
-         Plot("Seconds to the first token of a turn at that depth", "s", turn).svg() +
-         Plot("Decoding, tokens per second", "tok/s", decode).svg() +
-         Plot("Prefill of a turn, tokens per second", "tok/s", prefill).svg() + "</div>\n";
+         plot_svg("Seconds to the first token, nothing cached", "s", cold) +
+         plot_svg("Seconds to the first token of a turn at that depth", "s", turn) +
+         plot_svg("Decoding, tokens per second", "tok/s", decode) +
+         plot_svg("Prefill of a turn, tokens per second", "tok/s", prefill) + "</div>\n" +
+         plot_legend(cold);
 }
 
 std::string range_cell(const std::optional<Interval>& interval, bool seconds) {
@@ -217,9 +118,45 @@ std::string list(std::string_view title, const std::vector<std::string>& items) 
   return out + "</ul>\n";
 }
 
-std::string section(const Answer& a) {
+std::string gigabytes(double bytes) { return fmt::format("{:.1f}", bytes / 1e9); }
+
+// The plan that the verdict is about: what it takes, what holds it up, what runs it.
+std::string detail(const Answer& a) {
+  const std::size_t index = a.verdict.plan.value_or(0);
+  const Plan& plan = a.result.plans[index];
+  std::string out = fmt::format(
+      "<h3>Plan {} in detail</h3>\n<div class=\"wide\"><table><tr><th>memory in GB</th>"
+      "<th>weights</th><th>KV</th><th>buffers</th><th>of usable</th></tr>\n", index + 1);
+  for (const NodeMemory& m : plan.memory) {
+    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                       escaped(a.question.cluster.nodes[m.node].name),
+                       gigabytes(m.use.weights_bytes), gigabytes(m.use.kv_bytes),
+                       gigabytes(m.use.compute_bytes + m.use.staging_bytes),
+                       gigabytes(static_cast<double>(m.usable_bytes)));
+  }
+  out += "</table></div>\n";
+  std::vector<std::string> items = {"Until the first token, " + plan.bottleneck.prefill,
+                                    "Writing, " + plan.bottleneck.decode};
+  if (plan.break_even_tokens)
+    items.push_back(fmt::format("Pays from {:.0f} new tokens on", *plan.break_even_tokens));
+  for (const std::string& assumption : plan.assumptions) items.push_back("Assumes: " + assumption);
+  std::string from;
+  for (const std::string& id : plan.calibrated_from) from += (from.empty() ? "" : ", ") + id;
+  items.push_back("Calibrated from: " + from);
+  for (const EngineFit& fit_of : a.engines[index]) {
+    std::string why = fit_of.can_run() ? "could run it" : "";
+    for (const std::string& blocked : fit_of.blocked_by) why += (why.empty() ? "" : "; ") + blocked;
+    items.push_back(fmt::format("{} ({}): {}", fit_of.engine, fit_of.as_of, why));
+  }
+  out += "<ul>\n";
+  for (const std::string& item : items) out += "<li>" + escaped(item) + "</li>\n";
+  return out + "</ul>\n";
+}
+
+std::string section(const Answer& a, std::size_t number) {
   const Workload& w = a.question.workload;
-  std::string out = fmt::format("<h2>{} {} · {}</h2>\n", escaped(a.question.card.name),
+  std::string out = fmt::format("<h2 id=\"answer-{}\">{} {} · {}</h2>\n", number,
+                                escaped(a.question.card.name),
                                 escaped(a.question.card.variant), escaped(w.name));
   out += fmt::format(
       "<p class=\"soft\">{}: prompt {} tokens, {} of them new, {} written, {} stream{}. {} of "
@@ -229,21 +166,23 @@ std::string section(const Answer& a) {
       escaped(a.question.card.note));
   out += fmt::format("<p><b class=\"{}\">{}</b>: {}.</p>\n", a.verdict.go ? "go" : "no",
                      a.verdict.go ? "Go" : "No go", escaped(a.verdict.why));
-  if (!a.result.plans.empty()) out += plans_table(a) + plots(a);
+  if (!a.result.plans.empty()) out += plans_table(a) + plots(a) + detail(a);
   std::vector<std::string> items;
   for (const Rejected& r : a.result.rejected)
     items.push_back(fmt::format("{}: {}", family_name(r.family), r.reason));
+  out += list("Impossible here, with the number that rules it out", items);
+  items.clear();
   for (const Dominated& d : a.result.dominated) {
     items.push_back(fmt::format("{}: works ({} a turn), but {} is better", family_name(d.family),
                                 seconds_text(d.turn_s), d.by));
   }
-  out += list("Impossible, or nowhere best", items);
+  out += list("Possible, but nowhere best", items);
   items.clear();
   for (const PoolEffect& e : a.pool_effects) {
     items.push_back(fmt::format("{} {} (with {}, without {} tok/s)",
                                 a.question.cluster.nodes[e.node].name, e.verdict,
-                                e.decode_tok_s_with ? rate_text(*e.decode_tok_s_with) : "–",
-                                e.decode_tok_s_without ? rate_text(*e.decode_tok_s_without) : "–"));
+                                e.decode_tok_s_with ? precise_rate_text(*e.decode_tok_s_with) : "–",
+                                e.decode_tok_s_without ? precise_rate_text(*e.decode_tok_s_without) : "–"));
   }
   out += list("One model over several machines: what each does to decoding", items);
   items.clear();
@@ -254,6 +193,30 @@ std::string section(const Answer& a) {
   out += list("What each part is worth", items);
   if (!a.sensitivity.empty()) out += "<p>" + escaped(a.sensitivity) + "</p>\n";
   return out;
+}
+
+// The answers side by side, and what they have in common.
+std::string summary(std::span<const Answer> answers) {
+  if (answers.size() < 2) return "";
+  std::string out =
+      "<h2>In short</h2>\n<div class=\"wide\"><table><tr><th>model</th><th>work</th><th></th>"
+      "<th>first token</th><th>decode tok/s</th><th>best plan that an engine can run</th></tr>\n";
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Answer& a = answers[i];
+    const Plan* plan = a.verdict.plan ? &a.result.plans[*a.verdict.plan] : nullptr;
+    out += fmt::format(
+        "<tr><td class=\"short\"><a href=\"#answer-{}\">{}</a></td><td>{}</td><td class=\"short {}\">{}</td><td class=\"short\">{}</td>"
+        "<td>{}</td><td>{}</td></tr>\n",
+        i, escaped(a.question.card.variant), escaped(a.question.workload.name),
+        a.verdict.go ? "go" : "no", a.verdict.go ? "go" : "no go",
+        plan ? seconds_text(plan->ttft_s->p50) : "–", plan ? rate_text(plan->decode_tok_s->p50) : "–",
+        plan ? escaped(fmt::format("{}: {}", family_name(plan->family),
+                                   placement_text(a.question.cluster, *plan)))
+             : "–");
+  }
+  out += "</table></div>\n<ul>\n";
+  for (const std::string& finding : findings(answers)) out += "<li>" + escaped(finding) + "</li>\n";
+  return out + "</ul>\n";
 }
 
 }  // namespace
@@ -279,9 +242,15 @@ std::string answers_html(std::span<const Answer> answers) {
     out +=
         "</table></div>\n<p class=\"soft\">Every number is a prediction: the median, and below it "
         "the range that holds in four of five cases. "
-        "<code>hearth plan --accuracy</code> shows how wrong such predictions have been.</p>\n";
+        "<code>hearth plan --accuracy</code> shows how wrong such predictions have been. "
+        "“a 49 + b 12” are 49 of the model's layers on machine a and 12 on b.</p>\n<ul "
+        "class=\"soft\">\n";
+    for (const Family family : all_families())
+      out += fmt::format("<li><b>{}</b>: {}</li>\n", family_name(family), family_title(family));
+    out += "</ul>\n";
   }
-  for (const Answer& a : answers) out += section(a);
+  out += summary(answers);
+  for (std::size_t i = 0; i < answers.size(); ++i) out += section(answers[i], i);
   return out + "</body></html>\n";
 }
 

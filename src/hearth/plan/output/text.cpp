@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "hearth/plan/output/findings.h"
 #include "hearth/plan/output/layout.h"
 #include "hearth/plan/output/output.h"
 
@@ -99,7 +100,8 @@ std::string turn_bars(const Answer& a) {
 
 std::string detail_of(const Answer& a, std::size_t index) {
   const Plan& plan = a.result.plans[index];
-  std::string out = fmt::format("\nPlan {} in detail:\n", index + 1);
+  std::string out = fmt::format("\nPlan {} in detail ({}: {}):\n", index + 1, family_name(plan.family),
+                                family_title(plan.family));
   for (const NodeMemory& m : plan.memory) {
     const double share = m.use.total_bytes() / static_cast<double>(m.usable_bytes);
     out += fmt::format(
@@ -146,13 +148,14 @@ std::string detail_of(const Answer& a, std::size_t index) {
 
 std::string impossible_text(const Answer& a) {
   std::string out;
-  if (!a.result.rejected.empty()) out += "\nImpossible here:\n";
+  if (!a.result.rejected.empty()) out += "\nImpossible here, with the number that rules it out:\n";
   for (const Rejected& r : a.result.rejected) {
     out += wrap(fmt::format("  {} {}", fit(family_name(r.family), 13), r.reason), 16) + "\n";
   }
+  if (!a.result.dominated.empty()) out += "\nPossible, but nowhere best:\n";
   for (const Dominated& d : a.result.dominated) {
-    out += wrap(fmt::format("  {} works ({} a turn), but {} is better",
-                            fit(family_name(d.family), 13), seconds_text(d.turn_s), d.by),
+    out += wrap(fmt::format("  {} {} a turn; {} is better", fit(family_name(d.family), 13),
+                            seconds_text(d.turn_s), d.by),
                 16) +
            "\n";
   }
@@ -238,6 +241,7 @@ std::string answers_text(std::span<const Answer> answers) {
                        fit(plan ? rate_text(plan->decode_tok_s->p50) : "–", 5),
                        plan ? fit(placement_text(a.question.cluster, *plan), 49) : "–");
   }
+  for (const std::string& finding : findings(answers)) out += "\n" + wrap(finding, 0) + "\n";
   const std::string first = answers.front().question.workload.name;
   for (const Answer& a : answers) {
     if (a.question.workload.name != first) continue;

@@ -12,7 +12,7 @@ namespace {
 constexpr double bytes_per_gb = 1e9;
 constexpr double interval_sd = 1.2816;  // 80 %
 // Request, dispatch, tokenising: paid once when prefill happens elsewhere.
-constexpr double handoff_fixed_s = 0.05;
+constexpr double handoff_fixed_s = 0.05;  // where nobody measured it
 constexpr double handoff_log_sd = 0.5;
 // Streaming kept 73 to 81 % of resident prefill where it was published.
 constexpr double streaming_efficiency = 0.77;
@@ -33,6 +33,7 @@ Interval rate_interval(double rate, double log_sd) { return interval(rate, log_s
 // wrote in the turn before goes the other way.
 TimePart tail(const Scene& scene, const Layout& layout, double new_tokens) {
   TimePart part{.name = "hand-off", .seconds = 0, .log_sd = handoff_log_sd, .node = std::nullopt};
+  double fixed_s = handoff_fixed_s;
   const std::size_t to = layout.decode.front().node;
   for (const Stage& stage : layout.prefill) {
     if (stage.node == to) continue;
@@ -47,9 +48,10 @@ TimePart tail(const Scene& scene, const Layout& layout, double new_tokens) {
     part.seconds += share * handoff_bytes(scene.card(), layout.kv, tokens + back) /
                         (wire->gb_s * bytes_per_gb) +
                     2 * wire->latency_s;
+    fixed_s = wire->handoff_fixed_s.value_or(fixed_s);
     if (layout.family != Family::gathered) break;
   }
-  part.seconds += handoff_fixed_s;
+  part.seconds += fixed_s;
   return part;
 }
 

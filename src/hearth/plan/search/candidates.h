@@ -20,6 +20,7 @@ struct Layout {
   double streamed_bytes_per_s =
       0;                      // of prefill weights that storage delivers, all machines together
   double streamed_bytes = 0;  // per pass
+  bool streams_over_wires = false;  // some of it comes from the machine that decodes
   const ModelCard* prefill_card = nullptr;  // another quantisation; null: the same
 };
 

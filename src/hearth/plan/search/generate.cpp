@@ -48,6 +48,10 @@ class Generator {
     if (!options_.unified_only) {
       explain_rejections(scene_, decoders_, copies_, found_, out_.rejected);
     }
+    if (options_.only) {
+      std::erase_if(out_.rejected,
+                    [&](const Rejected& rejected) { return rejected.family != *options_.only; });
+    }
     return std::move(out_);
   }
 
@@ -159,7 +163,7 @@ class Generator {
   void streamed(const Pool& decode, KvType kv) {
     for_free_choices(decode, [&](const PoolChoice& choice) {
       for (const std::uint32_t ubatch : streamed_ubatch_choices) {
-        std::optional<Layout> layout = streamed_layout(scene_, choice, shape(kv, ubatch, true));
+        std::optional<Layout> layout = streamed_layout(scene_, choice, shape(kv, ubatch, true), decode);
         if (!layout) continue;
         layout->decode = decode;
         consider(*layout, scene_);
@@ -188,6 +192,7 @@ class Generator {
 
   void consider(const Layout& layout, const Scene& prefill_scene) {
     const std::uint32_t machines = mask_of(layout.decode) | mask_of(layout.prefill);
+    if (options_.only && layout.family != *options_.only) return;
     if ((machines & options_.must_use) != options_.must_use || !within_memory(layout)) return;
     ++out_.stats.plans_timed;
     Candidate candidate{.layout = layout, .machines = machines};

@@ -51,6 +51,21 @@ std::uint32_t mask_of(const Pool& pool) {
   return mask;
 }
 
+struct WeightSource {
+  double gb_s = 0;
+  bool over_wire = false;
+};
+
+std::optional<WeightSource> weight_source(const ClusterSpec& spec, std::size_t node,
+                                          const Pool& decode) {
+  WeightSource out{.gb_s = spec.nodes[node].storage_read_gb_s.value_or(0)};
+  const Wire* wire =
+      decode.size() == 1 ? spec.between(node, decode.front().node) : nullptr;
+  if (wire && wire->gb_s > out.gb_s) out = {.gb_s = wire->gb_s, .over_wire = true};
+  if (out.gb_s <= 0) return std::nullopt;
+  return out;
+}
+
 class Explainer {
  public:
   Explainer(const Scene& scene, const std::vector<Pool>& decoders,
@@ -90,8 +105,9 @@ class Explainer {
 
  private:
   bool missing(Family family) const { return !found_[static_cast<std::size_t>(family)]; }
-  void add(Family family, std::string reason, double needed, double available) {
-    rejected_.push_back({family, std::move(reason), gb(needed), gb(available), "GB"});
+  void add(Family family, std::string reason, double needed, double available,
+           std::uint32_t machines = 0) {
+    rejected_.push_back({family, std::move(reason), gb(needed), gb(available), "GB", machines});
   }
   // For families that free machines are not there for at all.
   bool nothing_free(Family family) {
@@ -131,7 +147,7 @@ class Explainer {
         fmt::format("prefill needs {:.0f} GB on {}; {} {:.0f} GB usable", gb(need),
                     names(spec_, machines), one ? "it has" : "they have",
                     gb(usable_of(spec_, machines))),
-        need, usable_of(spec_, machines));
+        need, usable_of(spec_, machines), machines);
   }
 
   // The place to decode that leaves prefill the most machines.
@@ -200,10 +216,11 @@ class Explainer {
   void streamed() {
     if (nothing_free(Family::streamed)) return;
     for (std::size_t i = 0; i < spec_.nodes.size(); ++i) {
-      if ((free_ >> i & 1u) && spec_.nodes[i].storage_read_gb_s) {
+      if ((free_ >> i & 1u) && weights_reach(i)) {
         add(Family::streamed,
             fmt::format(
-                "the free machines ({}) hold the model or are not wired to {}: nothing to stream",
+                "the free machines ({}) hold the model, have no room for two layers beside the "
+                "buffers, or are not wired to {}",
                 names(spec_, free_), names(spec_, decode_)),
             need_, usable_of(spec_, free_));
         return;
@@ -213,6 +230,12 @@ class Explainer {
                          fmt::format("unknown: the storage rate of {} is not measured; probe it",
                                      names(spec_, free_)),
                          0, 0, "GB/s"});
+  }
+
+  bool weights_reach(std::size_t node) const {
+    return std::ranges::any_of(decoders_, [&](const Pool& decode) {
+      return weight_source(spec_, node, decode).has_value();
+    });
   }
 
   void low_bit() {
@@ -253,14 +276,14 @@ class Explainer {
 }  // namespace
 
 std::optional<Layout> streamed_layout(const Scene& scene, const PoolChoice& choice,
-                                      const ContextShape& shape) {
+                                      const ContextShape& shape, const Pool& decode) {
   const ClusterSpec& spec = scene.spec();
   std::vector<std::size_t> order{choice.leader};
   double speed_sum = 0;
   std::vector<double> speed(spec.nodes.size());
   for (std::size_t i = 0; i < spec.nodes.size(); ++i) {
     if (!(choice.members() >> i & 1u)) continue;
-    if (!spec.nodes[i].storage_read_gb_s) return std::nullopt;
+    if (!weight_source(spec, i, decode)) return std::nullopt;
     if (i != choice.leader) order.push_back(i);
     speed_sum += speed[i] = 1 / scene.layer_cost_s(i, true, false);
   }
@@ -282,7 +305,9 @@ std::optional<Layout> streamed_layout(const Scene& scene, const PoolChoice& choi
     if (count == 0 || room < 2 * scene.layer_bytes(scene.layers() - 1, 1)) return std::nullopt;
     const double missing = std::max(0.0, use.weights_bytes - room);
     layout.streamed_bytes += missing;
-    slowest_s = std::max(slowest_s, missing / (*spec.nodes[node].storage_read_gb_s * bytes_per_gb));
+    const WeightSource source = *weight_source(spec, node, decode);
+    layout.streams_over_wires = layout.streams_over_wires || (source.over_wire && missing > 0);
+    slowest_s = std::max(slowest_s, missing / (source.gb_s * bytes_per_gb));
     layout.prefill.push_back(stage);
   }
   if (layout.streamed_bytes <= 0) return std::nullopt;

@@ -12,10 +12,11 @@ namespace hearth::plan {
 struct CopyScene;
 using FoundFamilies = std::array<bool, 7>;  // by Family
 
-// Prefill that reads what it cannot hold from storage, layers shared out by speed; nothing when the
-// machines could hold the model, when a storage rate is unknown, or when buffers alone do not fit.
+// Prefill that reads what it cannot hold, layers shared out by speed: from its own storage, or over
+// the wire from a single machine that decodes and so holds all weights, whichever is faster. Nothing
+// when the machines could hold the model, when no rate is known, or when buffers alone do not fit.
 std::optional<Layout> streamed_layout(const Scene& scene, const PoolChoice& choice,
-                                      const ContextShape& shape);
+                                      const ContextShape& shape, const Pool& decode);
 
 // `decoders`: feasible places to decode, best first. Families in `found` are possible.
 void explain_rejections(const Scene& scene, const std::vector<Pool>& decoders,

@@ -67,7 +67,7 @@ AttentionForm Scene::form() const { return prefill_form(kernels_); }
 
 void Scene::shift_rate(std::size_t node, Phase phase, double log_shift) {
   std::optional<Rate>& rate = phase == Phase::prefill ? rates_[node].prefill : rates_[node].decode;
-  if (rate) rate->log_factor += log_shift;
+  if (rate) rate->shift(log_shift);
 }
 
 double Scene::layer_bytes(std::uint32_t first, std::uint32_t count) const {
@@ -107,7 +107,8 @@ std::optional<TimePart> Scene::stage_prefill(const Stage& stage, double depth, d
   // The learned factor is about arithmetic; reading weights is bounded by the memory itself.
   const double factor = std::exp(rates.prefill->log_factor);
   const double seconds = std::max(parts.linear_s * factor, parts.weights_s) +
-                         (parts.attention_s + parts.overhead_s) * factor;
+                         parts.attention_s * std::exp(rates.prefill->context_log_factor) +
+                         parts.overhead_s * factor;
   return TimePart{.name = "prefill on " + node.name,
                   .seconds = seconds,
                   .log_sd = rates.prefill->log_sd,
@@ -131,8 +132,10 @@ std::optional<TimePart> Scene::stage_decode(const Stage& stage, KvType kv, doubl
                       (absorbed ? card_.attention_flop_absorbed : card_.attention_flop) /
                       prior_flop_s;
   parts.layers_s = rates.overhead_per_layer_s * stage.count;
+  const DepthFactors factors = rates.decode->at(context);
   return TimePart{.name = "decode on " + node.name,
-                  .seconds = parts.total_s() * std::exp(rates.decode->log_factor),
+                  .seconds = parts.base_s() * std::exp(factors.log_factor) +
+                             parts.context_s() * std::exp(factors.context_log_factor),
                   .log_sd = rates.decode->log_sd,
                   .node = stage.node};
 }

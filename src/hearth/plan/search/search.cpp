@@ -99,6 +99,8 @@ std::vector<std::string> assumptions_of(const Layout& layout) {
       out.push_back(
           "weights are read layer by layer while others compute; libllama's API does not do that "
           "yet");
+      if (layout.streams_over_wires)
+        out.push_back("some weights come over the wire from the machine that decodes");
       break;
     case Family::low_bit_copy:
       out.push_back("KV from other weights: only within a stated quality budget");

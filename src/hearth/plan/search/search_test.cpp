@@ -129,6 +129,45 @@ TEST(Search, MoreMemoryNeverMakesAFeasiblePlanInfeasible) {
   }
 }
 
+// Family by family, also those that another plan hides.
+TEST(Search, MoreMemoryNeverTakesAFamilyAway) {
+  std::mt19937_64 random(6);
+  for (int round = 0; round < 20; ++round) {
+    ClusterSpec spec = random_cluster(random, 2 + random() % 3);
+    const ModelCard card = kimi(round % 2 ? "Q2" : "Q4");
+    const auto possible = [&](Family family) {
+      Options options = no_curve();
+      options.only = family;
+      return !search(spec, card, *find_workload("writing"), calibrations(), options).plans.empty();
+    };
+    std::map<Family, bool> before;
+    for (const Family family : all_families()) before[family] = possible(family);
+    spec.nodes[random() % spec.nodes.size()].usable_bytes += 1 + random() % 200'000'000'000u;
+    for (const Family family : all_families()) {
+      // Who can hold the model streams nothing: that family ends where memory suffices.
+      if (family == Family::streamed) continue;
+      EXPECT_TRUE(!before[family] || possible(family)) << family_name(family) << " " << round;
+    }
+  }
+}
+
+TEST(Search, WeightsStreamOverAWireWhereNoStorageIsKnown) {
+  ClusterSpec spec = mission();
+  for (Node& node : spec.nodes) node.storage_read_gb_s.reset();
+  Options options = no_curve();
+  options.only = Family::streamed;
+  const auto streamed = [&] {
+    return search(spec, kimi("Q2"), *find_workload("writing"), calibrations(), options).plans;
+  };
+  const auto slow = streamed();
+  ASSERT_FALSE(slow.empty());
+  EXPECT_NE(std::ranges::find(slow.front().assumptions,
+                              "some weights come over the wire from the machine that decodes"),
+            slow.front().assumptions.end());
+  for (Wire& wire : spec.wires) wire.gb_s *= 4;
+  EXPECT_LT(streamed().front().ttft_s->p50, slow.front().ttft_s->p50);
+}
+
 TEST(Search, AFasterLinkNeverLowersARate) {
   std::mt19937_64 random(4);
   for (int round = 0; round < 40; ++round) {

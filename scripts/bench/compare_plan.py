@@ -1,0 +1,147 @@
+"""How far the planner's predictions are from what this machine then does: probe, predict, measure."""
+
+import json
+import random
+import statistics
+import string
+
+import processes
+from results import Comparison
+
+ARCHITECTURES = ["kimi", "qwen3moe", "llama"]
+ANSWER_TOKENS = 33
+ANSWER_TOKENS_MIN = 9  # a model of random weights may end its answer; so many still give a rate
+CONTEXT_TOKENS = 12288
+MODES = {"alone": [], "split": ["--prefill-worker"]}
+MEDIAN_BOUND_PERCENT = 10
+P90_BOUND_PERCENT = 20
+LOCAL_COPY_GB_S = 1.0  # chunks between two processes: export, digest, socket, import
+
+
+def model_file(run, architecture):
+    """Random weights, made once: they touch all experts, whatever the prompt says."""
+    path = run.root / "build" / "bench" / "models" / f"{architecture}-small-random-q8_0.gguf"
+    if not path.exists():
+        run.say(f"making {path.name}, once")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".tmp")
+        processes.output_of([run.bin / "hearth", "model", "synth", "--arch", architecture, "--size", "small",
+                             "--type", "q8_0", "--weights", "random", "-o", unfinished], run.log("synth"))
+        unfinished.rename(path)
+    return path
+
+
+def probe(run, models, probe_file):
+    probe_file.unlink(missing_ok=True)  # what was measured on another day is not this probe
+    command = [run.bin / "hearth", "node", "probe", "--json", "--to", probe_file, "--name", "bench-host",
+               "--threads", str(run.threads), "--repetitions", str(run.samples)]
+    for model in models:
+        command += ["--model", model]
+    return json.loads(processes.output_of(command, run.log("node-probe")))
+
+
+def cluster_file(run, mode, hand_off_s):
+    members = ["a"] if mode == "alone" else ["a", "b"]
+    text = "".join(f'[[member]]\nname = "{m}"\nmachine = "bench-host"\n' for m in members)
+    if mode == "split":
+        text += (f'[[connection]]\nends = ["a", "b"]\ngb_s = {LOCAL_COPY_GB_S}\nlatency_us = 50\n'
+                 f'hand_off_ms = {1e3 * hand_off_s:.3f}\n')
+    path = run.scratch / f"{mode}.toml"
+    path.write_text(text)
+    return path
+
+
+def predict(run, model, mode, cluster, probe_file, prompt_tokens):
+    command = [run.bin / "hearth", "plan", "--cluster", cluster, "--catalog", probe_file, "--model", model,
+               "--family", mode, "--json", "--workload",
+               f"prompt={prompt_tokens},output={ANSWER_TOKENS},context={CONTEXT_TOKENS}"]
+    plan = json.loads(processes.output_of(command, run.log("hearth-plan"), accept=(0, 1)))["plans"][0]
+    return {"ttft_s": plan["ttft_s"]["p50"], "tpot_s": 1 / plan["decode_tok_s"],
+            "low_s": plan["ttft_s"]["low"], "high_s": plan["ttft_s"]["high"]}
+
+
+def measure(run, model, mode, prompt_file):
+    command = [run.bin / "hearth", "run", "--model", model, "-f", prompt_file, "--json", "--tokens",
+               str(ANSWER_TOKENS), "--temperature", "0", "--context", str(CONTEXT_TOKENS), "--chunk-tokens",
+               str(run.batch), "--ubatch", str(run.ubatch), "--threads", str(run.threads), "--no-store",
+               *MODES[mode]]
+    answer = json.loads(processes.output_of(command, run.log("hearth-run")))
+    if answer["worker_restarts"] or answer["refused_chunks"]:
+        raise RuntimeError(f"plan_grid: not a clean run: {answer}")
+    return answer
+
+
+def prompt(run, tokens, seed):
+    source = random.Random(seed)
+    text = "".join(source.choice(string.ascii_lowercase + " ") for _ in range(tokens))
+    path = run.scratch / f"prompt-{tokens}-{seed}.txt"
+    path.write_text(text)
+    return path
+
+
+def point(run, model, architecture, mode, tokens, probe_file, cluster):
+    ttft, tpot, counted = [], [], tokens
+    for sample in range(run.samples):
+        answer = measure(run, model, mode, prompt(run, tokens, seed=sample))
+        counted = answer["prompt_tokens"]
+        ttft.append(answer["ttft_ms"] / 1e3)
+        if answer["answer_tokens"] >= ANSWER_TOKENS_MIN:
+            tpot.append(1 / answer["decode_tok_s"])
+    predicted = predict(run, model, mode, cluster, probe_file, counted)
+    row = {"model": architecture, "mode": mode, "prompt_tokens": counted, "predicted": predicted,
+           "measured": {"ttft_s": statistics.median(ttft),
+                        "tpot_s": statistics.median(tpot) if tpot else None},
+           "samples": {"ttft_s": ttft, "tpot_s": tpot}}
+    row["error"] = {key: predicted[key] / value - 1 if value else None for key, value in row["measured"].items()}
+    return row
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    at = share * (len(ordered) - 1)
+    low = int(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+def table(rows):
+    lines = [f"{'model':<9} {'mode':<6} {'prompt':>6}  {'first token, s':^24}  {'per token, ms':^24}",
+             f"{'':<9} {'':<6} {'':>6}  {'predicted measured  error':^24}  {'predicted measured  error':^24}"]
+    for row in rows:
+        line = f"{row['model']:<9} {row['mode']:<6} {row['prompt_tokens']:>6}"
+        for key, scale in (("ttft_s", 1), ("tpot_s", 1e3)):
+            predicted, measured, error = row["predicted"][key], row["measured"][key], row["error"][key]
+            line += (f"  {predicted * scale:>9.2f} {measured * scale:>8.2f} {100 * error:>+5.0f} %"
+                     if measured else f"  {'too short an answer':>26}")
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def summary(name, key, rows, share, bound):
+    errors = [100 * abs(row["error"][key]) for row in rows if row["error"][key] is not None]
+    result = Comparison(name, "%", 1.0, "lower", peer_is=f"the bound, {bound} %",
+                        what=f"{'median' if share == 0.5 else '90th percentile'} of the errors of "
+                             f"{key.removesuffix('_s').upper()} predicted after a probe, over {len(errors)} points")
+    result.ours, result.peer = [percentile(errors, share)], [bound]
+    return result
+
+
+def plan_grid(run):
+    lengths, architectures = run.size.plan_prompts, ARCHITECTURES if not run.quick else ["llama"]
+    models = {a: model_file(run, a) for a in architectures}
+    probe_file = run.output / "plan_probe.toml"
+    found = probe(run, models.values(), probe_file)
+    hand_off_s = {a: m["hand_off_s"]["median"] for a, m in zip(architectures, found["models"])}
+    rows = []
+    for architecture, model in models.items():
+        for mode in MODES:
+            cluster = cluster_file(run, mode, hand_off_s[architecture])
+            for tokens in lengths:
+                rows.append(point(run, model, architecture, mode, tokens, probe_file, cluster))
+                run.say(table(rows[-1:]).splitlines()[-1])
+    print(table(rows) + "\n")
+    first = summary("plan_grid", "ttft_s", rows, 0.5, MEDIAN_BOUND_PERCENT)
+    first.extra = {"rows": rows, "probe": found}
+    return [first, summary("plan_grid_ttft_p90", "ttft_s", rows, 0.9, P90_BOUND_PERCENT),
+            summary("plan_grid_tpot", "tpot_s", rows, 0.5, MEDIAN_BOUND_PERCENT),
+            summary("plan_grid_tpot_p90", "tpot_s", rows, 0.9, P90_BOUND_PERCENT)]

@@ -1,0 +1,181 @@
+#include "hearth/node/probe/model_probe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "hearth/base/random.h"
+
+namespace hearth::node {
+namespace {
+
+constexpr Duration event_time_max = std::chrono::minutes(10);
+constexpr std::uint32_t spare_tokens = 512;
+constexpr std::uint32_t context_multiple = 1024;
+constexpr double never_log_odds = -100;
+// What ends an answer in the models people run; looked up, as ids differ.
+constexpr std::string_view end_markup[] = {"<|im_end|>", "[EOS]",   "[PAD]", "<|endoftext|>",
+                                           "<|eot_id|>", "<|end_of_text|>", "</s>"};
+
+double since(Instant begin) { return seconds(std::chrono::steady_clock::now() - begin); }
+
+struct Timing {
+  double first_s = 0;  // to the first token
+  double rest_s = 0;   // from there to the last
+};
+
+class Prober {
+ public:
+  Prober(LocalRun& run, const ModelProbeOptions& options, const StopToken& stop)
+      : run_(run), options_(options), stop_(stop), random_(options.seed) {}
+
+  Result<> forbid_ends() {
+    for (const std::string_view markup : end_markup) {
+      const auto ids = TRY(run_.decode_client().tokenize(
+          markup, /*special=*/true, Deadline::after(event_time_max), stop_));
+      if (ids.size() == 1) sampling_.logit_bias.emplace_back(ids.front(), never_log_odds);
+    }
+    return {};
+  }
+
+  Result<Measured> decode(const ProbePoint& point) {
+    std::vector<double> samples;
+    TRY(grow_base(point.depth));
+    for (std::uint32_t i = 0; i < options_.repetitions; ++i) {
+      const auto timing = TRY(time(prompt_of(point.depth, 1), point.tokens + 1));
+      samples.push_back(timing.rest_s);
+    }
+    return summarise(std::move(samples));
+  }
+
+  // `step_s`: the first token's own step, which follows each prefill.
+  Result<Measured> prefill(const ProbePoint& point, double step_s) {
+    std::vector<double> samples;
+    TRY(grow_base(point.depth));
+    for (std::uint32_t i = 0; i < options_.repetitions; ++i) {
+      const auto timing = TRY(time(prompt_of(point.depth, point.tokens), 1));
+      samples.push_back(std::max(timing.first_s - step_s, 1e-6));
+    }
+    return summarise(std::move(samples));
+  }
+
+  Result<Measured> handoff() {
+    std::vector<double> samples;
+    AnswerOptions answer{.tokens_max = 1};
+    answer.sampling = sampling_;
+    for (std::uint32_t i = 0; i <= options_.repetitions; ++i) {
+      const auto alone = TRY(time(prompt_of(0, options_.handoff_tokens), 1));
+      const auto split = TRY(run_.answer(prompt_of(0, options_.handoff_tokens), answer, stop_));
+      // The first one opens connections.
+      if (i > 0) samples.push_back(std::max(0.0, split.ttft_ms / 1e3 - alone.first_s));
+    }
+    return summarise(std::move(samples));
+  }
+
+ private:
+  std::vector<Token> random_tokens(std::size_t count) {
+    std::vector<Token> out(count);
+    for (Token& token : out) token = static_cast<Token>(random_.below(run_.info().limits.vocabulary));
+    return out;
+  }
+  // `depth` tokens that are held, then `fresh` ones that nobody has seen.
+  std::vector<Token> prompt_of(std::uint32_t depth, std::uint32_t fresh) {
+    std::vector<Token> out(base_.begin(), base_.begin() + depth);
+    const auto more = random_tokens(fresh);
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+  Result<> grow_base(std::uint32_t depth) {
+    if (base_.size() < depth) {
+      const auto more = random_tokens(depth - base_.size());
+      base_.insert(base_.end(), more.begin(), more.end());
+    }
+    if (depth == 0) return {};
+    TRY(time(prompt_of(depth, 1), 1));  // so that the next prompt finds it
+    return {};
+  }
+
+  Result<Timing> time(std::vector<Token> prompt, std::uint32_t tokens) {
+    const Instant began = std::chrono::steady_clock::now();
+    engine::GenerateRequest request;
+    request.prompt = std::move(prompt);
+    request.tokens_max = tokens;
+    request.sampling = sampling_;
+    const auto generation =
+        TRY(run_.decode_client().generate(request, Deadline::after(event_time_max), stop_));
+    Timing out;
+    std::uint32_t seen = 0;
+    for (;;) {
+      engine::JobEvent event = TRY(generation->next(Deadline::after(event_time_max)));
+      if (std::holds_alternative<engine::TokenDone>(event)) {
+        (seen++ == 0 ? out.first_s : out.rest_s) = since(began);
+      } else if (auto* error = std::get_if<Error>(&event)) {
+        return std::unexpected(std::move(*error));
+      } else if (std::holds_alternative<engine::Finished>(event)) {
+        break;
+      }
+    }
+    if (seen < tokens) {
+      return fail(Code::unavailable, fmt::format("the model ended after {} of {} tokens: it cannot "
+                                                 "be timed with random prompts", seen, tokens));
+    }
+    out.rest_s = std::max(0.0, out.rest_s - out.first_s);
+    return out;
+  }
+
+  LocalRun& run_;
+  const ModelProbeOptions& options_;
+  const StopToken& stop_;
+  Random random_;
+  engine::SamplingOptions sampling_;
+  std::vector<Token> base_;
+};
+
+// Of the decode run nearest in depth.
+double step_s_at(const std::vector<ProbeRun>& runs, std::uint32_t depth) {
+  const auto distance = [&](const ProbeRun& run) {
+    return std::max(run.point.depth, depth) - std::min(run.point.depth, depth);
+  };
+  const auto nearest = std::ranges::min_element(runs, {}, distance);
+  return nearest == runs.end() ? 0 : nearest->seconds.median / nearest->point.tokens;
+}
+
+}  // namespace
+
+std::uint32_t context_for(const ModelProbeOptions& options) {
+  std::uint32_t deepest = options.handoff_tokens;
+  for (const auto* points : {&options.prefill, &options.decode}) {
+    for (const ProbePoint& point : *points) deepest = std::max(deepest, point.depth + point.tokens);
+  }
+  // Twice: a prompt that shares nothing takes another sequence beside the one that is held.
+  const std::uint32_t tokens = 2 * (deepest + spare_tokens);
+  return (tokens + context_multiple - 1) / context_multiple * context_multiple;
+}
+
+Result<ModelProbe> probe_model(LocalRun& run, const ModelProbeOptions& options,
+                               const std::function<void(double fraction)>& progress,
+                               const StopToken& stop) {
+  Prober prober(run, options, stop);
+  TRY(prober.forbid_ends());
+  ModelProbe out;
+  const double steps = static_cast<double>(options.prefill.size() + options.decode.size() + 1);
+  const auto report = [&](std::size_t done) {
+    if (progress) progress(static_cast<double>(done) / steps);
+  };
+  for (const ProbePoint& point : options.decode) {
+    report(out.runs.size());
+    const auto measured = TRY(prober.decode(point));
+    out.runs.push_back({"decode", point, measured});
+  }
+  const std::vector<ProbeRun> decoded = out.runs;
+  for (const ProbePoint& point : options.prefill) {
+    report(out.runs.size());
+    const auto measured = TRY(prober.prefill(point, step_s_at(decoded, point.depth)));
+    out.runs.push_back({"prefill", point, measured});
+  }
+  report(out.runs.size());
+  if (run.prefill_process() != nullptr) out.handoff_s = TRY(prober.handoff());
+  return out;
+}
+
+}  // namespace hearth::node

@@ -1,0 +1,51 @@
+#pragma once
+// How fast one model runs on this machine, through the engine that will run it: short prompts and
+// answers at two or three depths, from which the planner predicts long ones (plan/own_runs.h).
+//
+// Uses a LocalRun with two workers, because the fixed cost of a hand-off is measured too. One
+// thread; seconds to minutes. Prompts are random tokens, which touch all experts.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "hearth/node/local_run.h"
+#include "hearth/node/probe/spread.h"
+
+namespace hearth::node {
+
+struct ProbePoint {
+  std::uint32_t depth = 0;   // tokens already there
+  std::uint32_t tokens = 0;  // prefilled together, or decoded one by one
+};
+
+struct ModelProbeOptions {
+  // Passes of three sizes from an empty context, then what attention adds.
+  std::vector<ProbePoint> prefill = {{0, 64}, {0, 256}, {0, 512}, {1536, 512}, {3584, 512}};
+  std::vector<ProbePoint> decode = {{256, 32}, {1536, 32}, {4096, 32}};
+  std::uint32_t handoff_tokens = 64;
+  std::uint32_t repetitions = 3;
+  std::uint64_t seed = 1;
+};
+
+struct ProbeRun {
+  std::string phase;  // "prefill" or "decode"
+  ProbePoint point;
+  Measured seconds;  // for all tokens of the point
+};
+
+struct ModelProbe {
+  std::vector<ProbeRun> runs;
+  Measured handoff_s;  // what a prompt takes longer when another process prefills it
+};
+
+// The context that a worker needs for these points.
+std::uint32_t context_for(const ModelProbeOptions& options);
+
+// `run` was started with a prefill worker and no store.
+Result<ModelProbe> probe_model(LocalRun& run, const ModelProbeOptions& options,
+                               const std::function<void(double fraction)>& progress,
+                               const StopToken& stop);
+
+}  // namespace hearth::node

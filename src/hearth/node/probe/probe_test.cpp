@@ -1,0 +1,61 @@
+#include <gtest/gtest.h>
+
+#include "hearth/base/file.h"
+#include "hearth/node/probe/machine_probe.h"
+#include "hearth/node/probe/model_probe.h"
+
+namespace hearth::node {
+namespace {
+
+TEST(Summarise, TellsMedianAndSpread) {
+  EXPECT_EQ(summarise({}).samples, 0u);
+  EXPECT_DOUBLE_EQ(summarise({3, 1, 2}).median, 2);
+  EXPECT_DOUBLE_EQ(summarise({3, 1, 2}).spread, 0.5);
+  EXPECT_DOUBLE_EQ(summarise({4, 1, 3, 2}).median, 2.5);
+  EXPECT_DOUBLE_EQ(summarise({7}).spread, 0);
+}
+
+TEST(MachineProbe, KnowsThisMachine) {
+  const MachineFacts facts = machine_facts();
+  EXPECT_FALSE(facts.name.empty());
+  EXPECT_EQ(facts.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-"), std::string::npos);
+  EXPECT_GT(facts.memory_bytes, 1u << 28);
+  EXPECT_LE(facts.available_bytes, facts.memory_bytes);
+  EXPECT_GE(facts.threads, 1u);
+}
+
+TEST(MachineProbe, ReadsMemoryAndStopsWhenAsked) {
+  const BandwidthOptions small{.bytes = 8u << 20, .repetitions = 2};
+  const auto measured = measure_memory_bandwidth(machine_facts(), small, {});
+  ASSERT_TRUE(measured) << measured.error().message;
+  EXPECT_GT(measured->median, 0);
+  EXPECT_EQ(measured->samples, 2u);
+  StopSource stop;
+  stop.request_stop();
+  EXPECT_EQ(measure_memory_bandwidth(machine_facts(), small, stop.token()).error().code,
+            Code::cancelled);
+}
+
+TEST(MachineProbe, StorageThatCannotBeMeasuredIsNotAnError) {
+  const auto nowhere = measure_storage("/nonexistent", {}, {});
+  ASSERT_TRUE(nowhere);
+  EXPECT_FALSE(*nowhere);
+  const auto directory = TemporaryDirectory::create("hearth-probe");
+  ASSERT_TRUE(directory);
+  const auto path = directory->path() / "short";
+  const Bytes few(1000);
+  const ByteSpan bytes(few);
+  ASSERT_TRUE(real_file_system()->write_atomically(path, std::span(&bytes, 1),
+                                                   Durability::survives_process));
+  const auto measured = measure_storage(path, {}, {});
+  ASSERT_TRUE(measured);
+  EXPECT_FALSE(*measured);
+}
+
+TEST(ModelProbe, AsksForAContextThatHoldsItsPoints) {
+  EXPECT_GE(context_for({}), 2u * (4096 + 32));
+  EXPECT_EQ(context_for({}) % 1024, 0u);
+}
+
+}  // namespace
+}  // namespace hearth::node

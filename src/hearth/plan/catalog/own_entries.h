@@ -1,0 +1,13 @@
+#pragma once
+// What a probe found, as a catalogue file that load.h reads back. Pure.
+
+#include <span>
+#include <string>
+
+#include "hearth/plan/catalog/catalog.h"
+
+namespace hearth::plan {
+
+std::string own_entries_toml(const Machine& machine, std::span<const OwnRun> runs);
+
+}  // namespace hearth::plan

@@ -1,0 +1,140 @@
+#include "hearth/plan/own_runs.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "hearth/plan/catalog/load.h"
+#include "hearth/plan/catalog/own_entries.h"
+#include "hearth/plan/plan.h"
+
+namespace hearth::plan {
+namespace {
+
+TEST(FitFactors, TellsThePartsApartWhereTheRunsDo) {
+  const std::vector<TimedParts> runs = {
+      {1, 0.1, 3 * 1 + 7 * 0.1}, {1, 2, 3 * 1 + 7 * 2}, {4, 1, 3 * 4 + 7 * 1}};
+  const OwnFactors found = fit_factors(runs);
+  EXPECT_NEAR(found.base, 3, 1e-9);
+  EXPECT_NEAR(found.context, 7, 1e-9);
+  EXPECT_LT(found.log_sd, 0.06);
+}
+
+TEST(FitFactors, OneRunOrAnAbsurdFitGivesOneFactor) {
+  const std::vector<TimedParts> one = {{1, 0.5, 6}};
+  EXPECT_NEAR(fit_factors(one).base, 4, 1e-9);
+  EXPECT_NEAR(fit_factors(one).context, 4, 1e-9);
+  EXPECT_GT(fit_factors(one).log_sd, 0.1);
+  // Shorter with a longer context: noise, not a negative price of attention.
+  const std::vector<TimedParts> backwards = {{1, 0.1, 4}, {1, 1, 3}};
+  EXPECT_GT(fit_factors(backwards).context, 0);
+  EXPECT_DOUBLE_EQ(fit_factors(backwards).base, fit_factors(backwards).context);
+}
+
+constexpr std::string_view probed =
+    "[[machine]]\nkey = \"desk\"\nbackend = \"cpu\"\nmemory_bytes = 64000000000\n"
+    "memory_bandwidth_gb_s = 20\nsource = \"probe\"\nconfidence = \"own\"\n";
+
+std::string run_text(std::string_view id, std::string_view phase, const ModelCard& card, int depth,
+                     int tokens, double seconds) {
+  return fmt::format(
+      "[[run]]\nid = \"{}\"\nhardware = \"desk\"\narchitecture = \"{}\"\nphase = \"{}\"\n"
+      "weights_bytes = {}\ndepth = {}\ntokens = {}\nseconds = {}\nsource = \"probe\"\n"
+      "confidence = \"own\"\n",
+      id, card.architecture, phase, total_bytes(card), depth, tokens, seconds);
+}
+
+Result<Catalog> with(const std::string& text) {
+  const CatalogFile file{"probe.toml", text};
+  return load_shipped(std::span(&file, 1));
+}
+
+// A CPU of which nothing is published becomes predictable by its own runs, and only for that model.
+TEST(OwnRuns, MakeAnUnknownMachinePredictable) {
+  const Catalog shipped = *load_shipped();
+  const ModelCard card = *card_of(shipped, "llama-3.1-8b", "4bit");
+  const Result<Catalog> catalog =
+      with(std::string(probed) + run_text("p1", "prefill", card, 0, 512, 20) +
+           run_text("p2", "prefill", card, 4096, 512, 30) +
+           run_text("d1", "decode", card, 0, 64, 16) + run_text("d2", "decode", card, 4096, 64, 20));
+  ASSERT_TRUE(catalog) << catalog.error().message;
+  const Result<ClusterSpec> spec =
+      parse_cluster(*catalog, "[[member]]\nname = \"a\"\nmachine = \"desk\"\n", "one.toml");
+  ASSERT_TRUE(spec) << spec.error().message;
+  const Calibrations calibrations = calibrations_of(*catalog);
+  const auto best = [&](const ModelCard& model, std::string_view work) {
+    return search(*spec, model, *find_workload(work), calibrations).plans.front();
+  };
+  const Plan known = best(card, "prompt=512,output=64,context=8192");
+  ASSERT_TRUE(known.ttft_s);
+  EXPECT_NEAR(known.ttft_s->p50, 20.25, 0.3);
+  EXPECT_NEAR(1 / known.decode_tok_s->p50, 0.25, 0.01);
+  EXPECT_EQ(known.calibrated_from, (std::vector<std::string>{"p1", "p2", "d1", "d2"}));
+  const Plan longer = best(card, "prompt=4608,new=512,output=64,context=8192");
+  EXPECT_NEAR(longer.ttft_s->p50, 30.3, 0.3);
+  // Three depths: the curve goes through all of them.
+  const Result<Catalog> curved =
+      with(std::string(probed) + run_text("p1", "prefill", card, 0, 512, 20) +
+           run_text("d1", "decode", card, 0, 64, 16) + run_text("d2", "decode", card, 2048, 64, 17) +
+           run_text("d3", "decode", card, 4096, 64, 20));
+  ASSERT_TRUE(curved) << curved.error().message;
+  const ClusterSpec one =
+      *parse_cluster(*curved, "[[member]]\nname = \"a\"\nmachine = \"desk\"\n", "one.toml");
+  for (const auto& [prompt, step_s] : std::vector<std::pair<int, double>>{
+           {1, 16.0 / 64}, {2048, 17.0 / 64}, {4096, 20.0 / 64}, {6144, 23.0 / 64}}) {
+    const auto plans = search(one, card,
+                              *find_workload(fmt::format("prompt={},output=64,context=8192", prompt)),
+                              calibrations_of(*curved))
+                           .plans;
+    ASSERT_FALSE(plans.empty());
+    EXPECT_NEAR(1 / plans.front().decode_tok_s->p50, step_s, 0.002) << prompt;
+  }
+  EXPECT_FALSE(best(*card_of(shipped, "llama-3.3-70b", "Q4_K_M"),
+                    "prompt=512,output=64,context=2048").ttft_s);
+}
+
+TEST(OwnRuns, WhatAProbeWritesIsReadBack) {
+  Machine machine{.key = "desk", .chip = "desk", .name = "a \"desk\"", .backend = "cpu"};
+  machine.memory_bytes = 64'000'000'000;
+  machine.planning_bytes = 60'000'000'000;
+  machine.planning_reason = "free";
+  machine.memory_bandwidth_gb_s = 17.25;
+  machine.origin = {"hearth node probe", Confidence::own};
+  machine.prefill_priors.push_back({"dense", 0.05, 0.0625, machine.origin});
+  OwnRun run{.id = "r", .hardware = "desk", .architecture = "file:x:\\y\"", .phase = "prefill"};
+  run.weights_bytes = 70'000'000;
+  run.depth = 1536;
+  run.tokens = 512;
+  run.seconds = 1.0 / 3;
+  run.spread = 0.02;
+  run.origin = machine.origin;
+  const Result<Catalog> back = with(own_entries_toml(machine, std::span(&run, 1)));
+  ASSERT_TRUE(back) << back.error().message;
+  const Machine& read = *back->machine("desk");
+  EXPECT_EQ(read.name, machine.name);
+  EXPECT_EQ(read.memory_bandwidth_gb_s, machine.memory_bandwidth_gb_s);
+  EXPECT_EQ(read.planning_bytes, machine.planning_bytes);
+  EXPECT_EQ(read.prefill_priors.front().high_tflops, 0.0625);
+  EXPECT_EQ(back->runs.front().architecture, run.architecture);
+  EXPECT_EQ(back->runs.front().seconds, run.seconds);
+}
+
+TEST(OwnRuns, AreCheckedWhenRead) {
+  const ModelCard card = *card_of(*load_shipped(), "llama-3.1-8b", "4bit");
+  const std::string good = run_text("r", "prefill", card, 0, 512, 20);
+  EXPECT_FALSE(with(good));  // no such machine
+  for (const auto& [what, instead] : std::vector<std::pair<std::string, std::string>>{
+           {"phase = \"prefill\"", "phase = \"tea\""},
+           {"seconds = 20", "seconds = 0"},
+           {"tokens = 512", "tokens = 0"},
+           {"confidence = \"own\"", "colour = \"red\""}}) {
+    std::string bad = good;
+    bad.replace(bad.find(what), what.size(), instead);
+    EXPECT_FALSE(with(std::string(probed) + bad)) << instead;
+  }
+  EXPECT_TRUE(with(std::string(probed) + good));
+}
+
+}  // namespace
+}  // namespace hearth::plan
