@@ -13,9 +13,9 @@ constexpr Duration cancel_deadline = std::chrono::seconds(2);
 
 class PeerSource final : public ChunkSource {
  public:
-  PeerSource(const PeerPrefillParts& parts, std::unique_ptr<Inbox::Claim> claim, PrefillCall call,
+  PeerSource(PeerPrefillParts parts, std::unique_ptr<Inbox::Claim> claim, PrefillCall call,
              std::span<const Token> target, StopToken stop)
-      : parts_(parts), claim_(std::move(claim)), call_(std::move(call)), target_(target),
+      : parts_(std::move(parts)), claim_(std::move(claim)), call_(std::move(call)), target_(target),
         stop_(std::move(stop)) {}
 
   // Dropped before its end: the peer is told, whether it hears it or not.
@@ -80,7 +80,7 @@ class PeerSource final : public ChunkSource {
     return fail(Code::unavailable, peer + ": " + over_->reason);
   }
 
-  const PeerPrefillParts& parts_;
+  const PeerPrefillParts parts_;  // its own: the prefiller may be gone before its sources
   const std::unique_ptr<Inbox::Claim> claim_;
   const PrefillCall call_;
   const std::span<const Token> target_;

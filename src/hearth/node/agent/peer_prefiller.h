@@ -23,7 +23,7 @@ struct PeerPrefillParts {
 
 class PeerPrefiller final : public Prefiller {
  public:
-  // What `parts` points to outlives this and its sources.
+  // What `parts` points to outlives this and its sources; this need not outlive its sources.
   explicit PeerPrefiller(PeerPrefillParts parts) : parts_(std::move(parts)) {}
   // resource_exhausted: the peer has no time now.
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;

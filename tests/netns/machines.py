@@ -1,0 +1,230 @@
+"""Machines of a cluster: the real programs, each in its own namespace."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from link_proxy import LinkProxy
+from network import OUTSIDE, Network
+
+AGENT_PORT, GATEWAY_PORT = 7070, 8484
+API_KEY = "key-of-the-netns-tests"
+START_SECONDS = 120
+ANSWER_SECONDS = 300
+
+
+def wait_for(what, condition, seconds=60, interval=0.05):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(interval)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class Answer:
+    def __init__(self, text, first_token_s, whole_s, prompt_tokens):
+        self.text, self.first_token_s, self.whole_s, self.prompt_tokens = text, first_token_s, whole_s, prompt_tokens
+
+
+class Machine:
+    """`proxied`: other machines reach it through a LinkProxy, `self.link`."""
+
+    def __init__(self, host, root, binaries, model, options, proxied=False):
+        self.host, self.name, self.binaries, self.model, self.options = host, host.name, binaries, model, options
+        self.home = Path(root) / host.name
+        self.home.mkdir()
+        self.process = None
+        self.link = LinkProxy((OUTSIDE, 0), (host.address, AGENT_PORT)) if proxied else None
+
+    @property
+    def agent_address(self):
+        return self.link.address if self.link else f"{self.host.address}:{AGENT_PORT}"
+
+    def environment(self):
+        return dict(os.environ, HEARTH_HOME=str(self.home), HEARTH_API_KEY=API_KEY, OMP_WAIT_POLICY="passive")
+
+    # --- the programs
+    def hearth(self, *arguments):
+        done = subprocess.run(self.host.command(self.binaries / "hearth", *arguments), env=self.environment(),
+                              capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise AssertionError(f"{self.name}: {arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def start(self, *arguments):
+        with open(self.home / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                self.host.command(self.binaries / "hearth", *arguments, "--model", self.model, *self.options),
+                env=self.environment(), stdout=subprocess.PIPE, stderr=log, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("ready"):
+            raise AssertionError(f"{self.name} did not start: {line!r}\n{self.log_text()}")
+
+    def serve(self, *arguments, cluster=True):
+        in_cluster = ("--cluster", "--cluster-listen", f"0.0.0.0:{AGENT_PORT}") if cluster else ()
+        self.start("serve", "--host", self.host.address, "--port", GATEWAY_PORT, "--allowed-host", "*", *in_cluster,
+                   *arguments)
+
+    def node(self, *arguments):
+        self.start("node", "--cluster-listen", f"0.0.0.0:{AGENT_PORT}", *arguments)
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        self.process.wait(timeout=60)
+        self.process.stdout.close()
+        self.process = None
+
+    def close(self):
+        try:
+            self.stop()
+        finally:
+            if self.link:
+                self.link.close()
+
+    def log_text(self):
+        return (self.home / "log").read_text()
+
+    # --- its processes
+    def worker_pid(self):
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if "hearth-worker" in Path(f"/proc/{child}/cmdline").read_text():
+                    return int(child)
+        return None
+
+    def kill_worker(self):
+        pid = self.worker_pid()
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
+    def resources(self):
+        """Open files, threads and resident memory of the program, not of its worker."""
+        process = Path(f"/proc/{self.process.pid}")
+        status = process.joinpath("status").read_text()
+        return {"files": len(list(process.joinpath("fd").iterdir())),
+                "threads": int(re.search(r"Threads:\s+(\d+)", status).group(1)),
+                "memory_mib": int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024}
+
+    # --- asking it
+    def client_context(self):
+        context = ssl.create_default_context(cafile=self.home / "cluster" / "authority.pem")
+        context.load_cert_chain(self.home / "cluster" / "machine.pem")
+        context.check_hostname = False  # a name below hearth.internal, not an address
+        return context
+
+    def agent(self, path):
+        """Its agent's JSON, straight from it: through no proxy."""
+        connection = http.client.HTTPSConnection(self.host.address, AGENT_PORT, context=self.client_context(), timeout=10)
+        try:
+            connection.request("GET", path)
+            reply = connection.getresponse()
+            body = reply.read()
+            if reply.status != 200:
+                raise AssertionError(f"{self.name} {path}: {reply.status} {body[:300]}")
+            return json.loads(body)
+        finally:
+            connection.close()
+
+    def status(self):
+        return self.agent("/v1/status")
+
+    def counts(self):
+        return self.status()["hand_offs"]
+
+    def decisions(self):
+        return self.agent("/v1/decisions")["decisions"]
+
+    def usable_peers(self):
+        return sorted(peer["name"] for peer in self.status()["peers"] if peer["usable"])
+
+    def ask(self, text, tokens=8, on_open=None):
+        """A streamed chat completion."""
+        body = {"model": "x", "max_tokens": tokens, "temperature": 0, "stream": True,
+                "stream_options": {"include_usage": True}, "messages": [{"role": "user", "content": text}]}
+        request = urllib.request.Request(
+            f"http://{self.host.address}:{GATEWAY_PORT}/v1/chat/completions", json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Authorization": f"Bearer {API_KEY}"})
+        began = time.monotonic()
+        out, first_token_s, prompt_tokens = "", None, None
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as reply:
+            for line in reply:
+                if not line.startswith(b"data: ") or line.startswith(b"data: [DONE]"):
+                    continue
+                event = json.loads(line[6:])
+                if "error" in event:
+                    raise AssertionError(f"{self.name}: {event['error']}")
+                if event.get("usage"):
+                    prompt_tokens = event["usage"]["prompt_tokens"]
+                for choice in event.get("choices", []):
+                    piece = choice["delta"].get("content") or ""
+                    if piece and first_token_s is None:
+                        first_token_s = time.monotonic() - began
+                    out += piece
+        return Answer(out, first_token_s, time.monotonic() - began, prompt_tokens)
+
+
+class Cluster:
+    """studio answers; others prefill for it; alone is no member and says what is right."""
+
+    def __init__(self, binaries, model, options, others=("spark",), proxied=False, studio_options=()):
+        self.root = tempfile.TemporaryDirectory(prefix="hearth-netns-")
+        self.network = Network()
+        self.machines = []
+        self.settings = (self.root.name, Path(binaries), Path(model), [str(o) for o in options])
+        self.alone = self.add("alone", False)
+        self.studio = self.add("studio", proxied)
+        self.others = {name: self.add(name, proxied) for name in others}
+        try:
+            self.alone.serve(cluster=False)
+            self.studio.hearth("cluster", "init", "--name", "studio", "--address", self.studio.agent_address)
+            self.studio.serve(*studio_options)
+            for machine in self.others.values():
+                self.join(machine)
+                machine.node()
+            self.wait_until_usable()
+        except BaseException:
+            self.close()
+            raise
+
+    def add(self, name, proxied):
+        machine = Machine(self.network.add_host(name), *self.settings, proxied=proxied)
+        self.machines.append(machine)
+        return machine
+
+    def join(self, machine):
+        code = re.search(r"hearth-1/[^\s']+", self.studio.hearth("cluster", "invite", "--for", machine.name)).group()
+        machine.hearth("node", "join", code, "--address", machine.agent_address)
+
+    def wait_until_usable(self):
+        wait_for("every pair to be tried", lambda: self.studio.usable_peers() == sorted(self.others), START_SECONDS)
+
+    def close(self):
+        for machine in self.machines:
+            machine.close()
+        self.root.cleanup()
+
+
+def unique_text(seed, words):
+    """No two seeds have a common prefix."""
+    state = seed * 2654435761 % 2**32
+    out = [f"document {seed}:"]
+    for _ in range(words):
+        state = (state * 1664525 + 1013904223) % 2**32
+        out.append(WORDS[state >> 24 & 31] + (str(state >> 16 & 255) if state & 7 == 0 else ""))
+    return " ".join(out)
+
+
+WORDS = ("river stone lamp door winter bread song paper horse field night letter garden wheel clock salt iron cloud "
+         "window chair road bridge coat apple storm candle mirror harbor fence village spring copper").split()

@@ -1,0 +1,66 @@
+"""Network namespaces as hosts on one bridge, with shaped links. Made inside isolation.enter()."""
+
+import subprocess
+from pathlib import Path
+
+SUBNET = "10.77.0"
+OUTSIDE = f"{SUBNET}.1"  # where the test itself, and its proxies, are
+MTU_BYTES = 1500
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Network:
+    def __init__(self):
+        run("ip", "link", "add", "switch", "type", "bridge")
+        run("ip", "addr", "add", f"{OUTSIDE}/24", "dev", "switch")
+        run("ip", "link", "set", "switch", "up")
+        self.hosts = []
+
+    def add_host(self, name):
+        host = Host(name, f"{SUBNET}.{10 + len(self.hosts)}")
+        self.hosts.append(host)
+        return host
+
+
+class Host:
+    """One network namespace. Its link is `port_NAME` at the switch and `eth0` inside."""
+
+    def __init__(self, name, address):
+        self.name, self.address = name, address
+        self.port = f"port_{name}"[:15]
+        run("ip", "netns", "add", name)
+        run("ip", "link", "add", self.port, "type", "veth", "peer", "name", "eth0", "netns", name)
+        run("ip", "link", "set", self.port, "master", "switch", "up")
+        self.inside("ip", "addr", "add", f"{address}/24", "dev", "eth0")
+        self.inside("ip", "link", "set", "eth0", "up")
+        self.inside("ip", "link", "set", "lo", "up")
+
+    def command(self, *command):
+        return ["nsenter", f"--net=/run/netns/{self.name}", *[str(part) for part in command]]
+
+    def inside(self, *command):
+        return run(*self.command(*command))
+
+    def shape(self, bits_per_s):
+        """What leaves this host, at most; None: as fast as the machine goes."""
+        device = ("dev", "eth0", "root")
+        if bits_per_s is None:
+            subprocess.run(self.command("tc", "qdisc", "del", *device), capture_output=True)
+            return
+        burst_bytes = max(32 * 1024, int(bits_per_s / 8 / 250 * 2))  # two ticks of a slow kernel
+        self.inside("tc", "qdisc", "replace", *device, "tbf", "rate", f"{int(bits_per_s)}bit", "burst", str(burst_bytes),
+                    "latency", "50ms")
+
+    def plug(self, is_in):
+        """Pulls the cable, or puts it back: no packet, no reset."""
+        run("ip", "link", "set", self.port, "up" if is_in else "down")
+
+    def sent_bytes(self):
+        """On the wire, headers and all."""
+        return int(Path(f"/sys/class/net/{self.port}/statistics/rx_bytes").read_text())
