@@ -92,6 +92,17 @@ Result<NodeFacts> AgentService::facts() const {
                    .pieces = {pieces_.begin(), pieces_.end()}};
 }
 
+// As the last one that was as deep, and what lies before it first.
+Duration AgentService::first_piece(std::uint32_t depth_tokens, std::uint32_t chunk_tokens) const {
+  for (auto piece = pieces_.rbegin(); piece != pieces_.rend(); ++piece) {
+    if (piece->tokens == 0 || piece->depth_tokens + piece->tokens < depth_tokens) continue;
+    const double token_s = piece->seconds / piece->tokens;
+    return std::chrono::duration_cast<Duration>(
+        std::chrono::duration<double>(token_s * (depth_tokens + chunk_tokens)));
+  }
+  return first_piece_unknown;
+}
+
 void AgentService::keep_piece(const PrefillPiece& piece) {
   const std::lock_guard hold(mutex_);
   ++pieces_done_;
@@ -134,7 +145,8 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
   Jobs done;  // dropped after the lock: their threads end
   const std::lock_guard hold(mutex_);
   desk_.set_layouts({*layout});
-  const cluster::DeskAnswer answer = desk_.on_ask(caller, call.ticket, first_piece_unknown);
+  const cluster::DeskAnswer answer =
+      desk_.on_ask(caller, call.ticket, first_piece(call.from, call.chunk_tokens));
   if (const auto* refused = std::get_if<cluster::PrefillRefused>(&answer)) {
     return std::unexpected(refused->error);
   }

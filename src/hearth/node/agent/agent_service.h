@@ -42,6 +42,8 @@ class AgentService {
 
  private:
   void keep_piece(const PrefillPiece& piece);
+  // Until the first sign of progress of a prefill, as predicted. With the lock.
+  Duration first_piece(std::uint32_t depth_tokens, std::uint32_t chunk_tokens) const;
   using PeerHandler =
       Result<net::Response> (AgentService::*)(const std::string& peer, net::Request& request,
                                               const net::PathParams& params);

@@ -8,11 +8,14 @@
 
 #include "hearth/base/log.h"
 #include "hearth/node/agent/pair_trial.h"
+#include "hearth/node/membership/cluster_folder.h"
 
 namespace hearth::node {
 namespace {
 
 constexpr Duration look_deadline = std::chrono::seconds(2);
+constexpr Duration save_interval = std::chrono::minutes(5);
+constexpr std::uint64_t rates_file_bytes_max = 4u << 20;
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
 constexpr Duration piece_unknown = std::chrono::seconds(20);
@@ -29,6 +32,7 @@ PrefillCoordinator::PrefillCoordinator(CoordinatorOptions options, AgentService&
                                        WorkerKeeper& keeper, Inbox& inbox, net::HttpClient& http)
     : options_(std::move(options)), agent_(agent), keeper_(keeper), inbox_(inbox), http_(http),
       log_(std::random_device{}()) {
+  load_rates();
   agent_.set_on_transfer([this](const std::string& from, std::uint64_t bytes, double s) {
     const std::lock_guard hold(mutex_);
     rates_.observe_transfer({from, options_.machine}, bytes, s, now());
@@ -43,12 +47,40 @@ PrefillCoordinator::~PrefillCoordinator() {
     changed_.notify_all();
   }
   thread_.join();
+  save_rates();
+}
+
+// A book that cannot be read is a book of nothing: everything is learned again.
+void PrefillCoordinator::load_rates() {
+  if (options_.rates_file.empty()) return;
+  const auto text = read_text_file(options_.rates_file, rates_file_bytes_max);
+  if (!text) return;
+  const auto json = parse_json(*text);
+  auto book = json ? cluster::RateBook::from_json(*json, now()) : Result<cluster::RateBook>(std::unexpected(json.error()));
+  if (book) rates_ = *std::move(book);
+  else log_warning(options_.rates_file.string() + ": " + book.error().message);
+}
+
+void PrefillCoordinator::save_rates() const {
+  if (options_.rates_file.empty()) return;
+  const std::string text = [&] {
+    const std::lock_guard hold(mutex_);
+    return dump_json(rates_.to_json(now()));
+  }();
+  if (const auto saved = write_cluster_file(options_.rates_file, text); !saved) {
+    log_warning("rates are not kept: " + saved.error().message);
+  }
 }
 
 void PrefillCoordinator::watch() {
+  Instant save_at = now() + save_interval;
   while (!stop_.stop_requested()) {
     for (const Peer& peer : renew_peers()) {
       if (!stop_.stop_requested()) look_at(peer);
+    }
+    if (now() >= save_at) {
+      save_rates();
+      save_at = now() + save_interval;
     }
     std::unique_lock hold(mutex_);
     changed_.wait_for(hold, options_.look_interval, [this] { return stop_.stop_requested(); });

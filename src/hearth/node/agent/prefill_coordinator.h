@@ -6,6 +6,7 @@
 // Thread-safe. One thread ("peer_watch") talks to peers while nothing is asked of them.
 
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -29,6 +30,7 @@ struct CoordinatorOptions {
   std::function<std::vector<Peer>()> find_peers;
   cluster::ParityLimits parity;
   Duration look_interval = std::chrono::seconds(2);
+  std::filesystem::path rates_file = {};  // what was learned outlives this process; empty: it does not
 };
 
 class PrefillCoordinator final : public Prefiller {
@@ -66,6 +68,8 @@ class PrefillCoordinator final : public Prefiller {
     std::string outcome;
   };
 
+  void load_rates();
+  void save_rates() const;
   void watch();
   std::vector<Peer> renew_peers();
   void look_at(const Peer& peer);
