@@ -124,11 +124,24 @@ void PrefillCoordinator::look_at(const Peer& peer) {
     if (!must_try) table_.on_lost(peer.name);
     return settle(peer.name, must_try ? "" : must_try.error().message);
   }
+  if (!is_idle()) {
+    const std::lock_guard hold(mutex_);
+    return settle(peer.name, "not tried yet: the worker here is busy");
+  }
   const auto parity = try_and_learn(peer, stop_.token());
   const auto after = client.facts(Deadline::after(look_deadline), stop_.token());
   const std::lock_guard hold(mutex_);
   if (after) learn_pieces(notes_[peer.name], *after);
   settle(peer.name, parity ? cluster::parity_fault(*parity, options_.parity) : parity.error().message);
+}
+
+// A trial costs this worker the prefill of some chunks: nobody is made to wait for it.
+bool PrefillCoordinator::is_idle() const {
+  const auto worker = keeper_.current();
+  if (!worker) return false;
+  const auto stats = worker->client.stats(Deadline::after(look_deadline), stop_.token());
+  return stats && get_or<std::uint64_t>(*stats, "jobs_running", 1).value_or(1) == 0 &&
+         get_or<std::uint64_t>(*stats, "jobs_pending", 1).value_or(1) == 0;
 }
 
 Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& facts,

@@ -75,6 +75,7 @@ class PrefillCoordinator final : public Prefiller {
   void look_at(const Peer& peer);
   // Whether the pair has to be tried; the trouble otherwise, or nothing.
   Result<bool> take_facts(const Peer& peer, const NodeFacts& facts, double round_trip_s);
+  bool is_idle() const;
   void settle(const std::string& name, std::string trouble);
   Result<cluster::Parity> try_and_learn(const Peer& peer, const StopToken& stop);
   std::optional<cluster::HeldModel> own_model() const;
