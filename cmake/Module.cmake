@@ -20,8 +20,9 @@ function(hearth_module name)
   target_link_libraries(hearth_${name} PRIVATE ${arg_LIBRARIES} fmt::fmt)
 endfunction()
 
+# SLOW: gtest's pattern of the tests that take minutes; they are one test of ctest, label slow.
 function(hearth_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS;LIBRARIES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;SLOW" "SOURCES;DEPENDS;LIBRARIES;LABELS" ${ARGN})
   if(HEARTH_FUZZ)
     return()
   endif()
@@ -38,7 +39,14 @@ function(hearth_test name)
   if("process" IN_LIST arg_LABELS)
     set(alone TRUE)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+  set(filter)
+  if(arg_SLOW)
+    set(filter TEST_FILTER "-${arg_SLOW}")
+    add_test(NAME ${name}.slow COMMAND ${name} --gtest_filter=${arg_SLOW})
+    set_tests_properties(${name}.slow PROPERTIES TIMEOUT 7200 RUN_SERIAL TRUE
+      ENVIRONMENT OMP_WAIT_POLICY=passive LABELS "${arg_LABELS};slow")
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 ${filter}
     PROPERTIES TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${alone} ENVIRONMENT OMP_WAIT_POLICY=passive
       LABELS "${arg_LABELS}")
 endfunction()

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <map>
 
 #include "hearth/engine/synth/facts.h"
 #include "hearth/kv/chunk_file.h"
@@ -22,8 +24,8 @@ engine::PlantedText planted(std::size_t byte_count) {
   return engine::plant_facts(/*seed=*/21, fact_count, byte_count).value();
 }
 
-LocalRunOptions options_for(std::size_t byte_count, bool split) {
-  LocalRunOptions options = testing::local_run_options("kimi");
+LocalRunOptions options_for(std::size_t byte_count, bool split, const std::string& kv_type = "f16") {
+  LocalRunOptions options = testing::local_run_options("kimi", kv_type);
   options.worker.context_tokens = static_cast<std::uint32_t>(byte_count) + 512;
   options.worker.sequences = 2;
   options.worker.chunk_tokens = chunk_tokens;
@@ -45,15 +47,31 @@ std::vector<bool> ask_all(LocalRun& run, const engine::PlantedText& text) {
   return found;
 }
 
-TEST(Retrieval, FindsPlantedFactsAloneAndSplitAlike) {
-  const auto text = planted(8'000);
-  const auto single = LocalRun::start(options_for(8'000, false), {}, {}).value();
-  const auto split = LocalRun::start(options_for(8'000, true), {}, {}).value();
+struct Length {
+  std::size_t tokens;
+  const char* kv_type;
+};
+void PrintTo(const Length& l, std::ostream* out) { *out << l.tokens << " tokens, KV " << l.kv_type; }
+
+class RetrievalAtLength : public ::testing::TestWithParam<Length> {};
+
+TEST_P(RetrievalAtLength, FindsPlantedFactsAloneAndSplitAlike) {
+  const auto [tokens, kv_type] = GetParam();
+  const auto text = planted(tokens);
+  const auto single = LocalRun::start(options_for(tokens, false, kv_type), {}, {}).value();
+  const auto split = LocalRun::start(options_for(tokens, true, kv_type), {}, {}).value();
   const auto alone = ask_all(*single, text);
   const auto handed = ask_all(*split, text);
   EXPECT_EQ(alone, handed);
-  EXPECT_GE(std::ranges::count(alone, true), 46);  // 95 % of 48
+  const auto found = std::ranges::count(alone, true);
+  std::printf("%zu tokens, KV %s: %td of %zu facts\n", tokens, kv_type, found, fact_count);
+  EXPECT_GE(found, 46);  // 95 % of 48
 }
+INSTANTIATE_TEST_SUITE_P(Short, RetrievalAtLength, ::testing::Values(Length{8'000, "f16"}));
+// Some minutes each: make soak.
+INSTANTIATE_TEST_SUITE_P(Long, RetrievalAtLength,
+                         ::testing::Values(Length{8'000, "q8_0"}, Length{32'000, "f16"},
+                                           Length{32'000, "q8_0"}));
 
 // The same bytes as an export of these positions would have, but of other text.
 Buffer moved_to(const Buffer& payload, std::int32_t shift) {
