@@ -1,5 +1,6 @@
 #include "hearth/engine/engine_thread.h"
 
+#include <atomic>
 #include <utility>
 
 #include "hearth/base/check.h"
@@ -129,12 +130,16 @@ Result<std::shared_ptr<JobChannel>> EngineThread::submit(Request request, StopTo
     commands_.try_push([](Scheduler&) {});
   });
   const auto shared = std::make_shared<Request>(std::move(request));  // std::function copies
-  TRY(call(
-      [shared, channel, stop](Scheduler& scheduler) {
+  const auto given_up = std::make_shared<std::atomic<bool>>(false);
+  const auto submitted = call(
+      [shared, channel, stop, given_up](Scheduler& scheduler) -> Result<> {
+        if (given_up->load()) return fail(Code::cancelled, "nobody waits for this job any more");
         return scheduler.submit(std::move(*shared), channel, stop);
       },
-      Deadline::after(submit_deadline)));
-  return channel;
+      Deadline::after(submit_deadline));
+  if (submitted) return channel;
+  given_up->store(true);
+  return std::unexpected(submitted.error());
 }
 
 Result<std::shared_ptr<JobChannel>> EngineThread::generate(GenerateRequest request, StopToken stop) {

@@ -84,6 +84,10 @@ Result<> Scheduler::enqueue(std::unique_ptr<Job> job) {
                 fmt::format("{} requests are waiting already; try again later", pending_.size()));
   }
   job->submitted = clock_.now();
+  // The lease is the job's from here on, however long it waits; the job's end closes it.
+  if (const auto slot = job->lease ? slots_.find_lease(*job->lease) : std::nullopt) {
+    slots_[*slot].lease_until = Instant::max();
+  }
   pending_.push_back(std::move(job));
   return {};
 }

@@ -7,15 +7,21 @@
 
 namespace hearth::engine {
 
+// First come, first served; but a lease is a place already, and its holder does not wait behind
+// those who wait for one: they may be waiting for his.
 void Scheduler::admit() {
-  while (!pending_.empty()) {
-    Job& job = *pending_.front();
-    const auto started = start(job);
-    if (started && !*started) return;  // no room yet: first come, first served
-    if (!started) end(job, started.error());
-    if (!job.ended) running_.push_back(std::move(pending_.front()));
-    pending_.pop_front();
-  }
+  bool is_full = false;
+  std::erase_if(pending_, [&](std::unique_ptr<Job>& job) {
+    if (is_full && !job->lease) return false;
+    const auto started = start(*job);
+    if (started && !*started) {
+      is_full = true;
+      return false;
+    }
+    if (!started) end(*job, started.error());
+    if (!job->ended) running_.push_back(std::move(job));
+    return true;
+  });
 }
 
 // False: there is no sequence or no room for it now.

@@ -62,7 +62,8 @@ std::uint32_t Scheduler::slice_budget(bool answers_running) const {
   const double rate_based = prompt_tok_s_ * seconds(options_.stream_delay_max);
   const auto wanted = std::max(static_cast<std::uint32_t>(rate_based), options_.slice_tokens_min);
   const std::uint32_t rounded = wanted / options_.slice_tokens_min * options_.slice_tokens_min;
-  return std::min(rounded, most - engine_.limits().sequences);
+  // One token of every answer goes with it.
+  return std::min(rounded, std::max(most, engine_.limits().sequences + 1) - engine_.limits().sequences);
 }
 
 StopToken Scheduler::lone_stop() const {

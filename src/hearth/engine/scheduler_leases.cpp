@@ -21,6 +21,7 @@ Result<LeaseInfo> Scheduler::open_lease(std::span<const Token> prompt, Duration 
   TRY(prepare_slot(*placement));
   Slot& slot = slots_[placement->slot];
   slot.lease = LeaseId{next_lease_++};
+  slot.lease_keep = keep;
   slot.lease_until = clock_.now() + keep;
   slot.reserved_tokens = tokens;
   return LeaseInfo{*slot.lease, slot.length()};
@@ -59,6 +60,7 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
     return imported;
   }
   ++stats_.states_imported;
+  slot.lease_until = clock_.now() + slot.lease_keep;
   slots_.append(*index, tokens);
   slot.reserved_tokens = std::max(slot.reserved_tokens, slot.length());
   slots_.touch(*index);

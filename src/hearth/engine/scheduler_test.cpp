@@ -75,6 +75,48 @@ TEST_F(SchedulerTest, EndsAtAStopString) {
   EXPECT_EQ(sink->all<Finished>().at(0)->stop_string, "cd");
 }
 
+TEST_F(SchedulerTest, ALeaseLastsAsLongAsItIsUsed) {
+  const auto prompt = run_of(1000);
+  const auto lease = scheduler.open_lease(prompt, std::chrono::seconds(10)).value();
+  for (std::uint32_t begin = 0; begin < 768; begin += 256) {
+    clock.advance(std::chrono::seconds(8));
+    scheduler.step();
+    const auto part = std::span(prompt).subspan(begin, 256);
+    ASSERT_TRUE(scheduler.import_state(lease.lease, {begin, begin + 256}, part, std::as_bytes(part)));
+  }
+  clock.advance(std::chrono::seconds(11));
+  scheduler.step();
+  const auto part = std::span(prompt).subspan(768, 100);
+  EXPECT_FALSE(scheduler.import_state(lease.lease, {768, 868}, part, std::as_bytes(part)));
+}
+
+TEST_F(SchedulerTest, AHolderOfALeaseDoesNotWaitBehindThoseWhoWaitForItsPlace) {
+  std::vector<LeaseId> leases;
+  for (Token first = 0; first < 4; ++first) {
+    leases.push_back(scheduler.open_lease(run_of(10, static_cast<Token>(first * 100)),
+                                          std::chrono::seconds(5)).value().lease);
+  }
+  const auto waits = generate(run_of(10, 500), 2);  // every sequence is lent
+  const auto holder = std::make_shared<Recorder>();
+  ASSERT_TRUE(scheduler.submit(
+      GenerateRequest{.prompt = run_of(10), .tokens_max = 2, .lease = leases[0]}, holder, {}));
+  clock.advance(std::chrono::seconds(4));
+  run_until_done();
+  EXPECT_TRUE(holder->all<Error>().empty());
+  EXPECT_EQ(holder->answer().size(), 2u);
+  EXPECT_EQ(waits->answer().size(), 2u);
+}
+
+TEST_F(SchedulerTest, AWaitingJobKeepsItsLease) {
+  const auto lease = scheduler.open_lease(run_of(10), std::chrono::seconds(5)).value().lease;
+  const auto sink = std::make_shared<Recorder>();
+  ASSERT_TRUE(scheduler.submit(GenerateRequest{.prompt = run_of(10), .tokens_max = 2, .lease = lease},
+                               sink, {}));
+  clock.advance(std::chrono::seconds(60));
+  run_until_done();
+  EXPECT_TRUE(sink->all<Error>().empty());
+}
+
 TEST_F(SchedulerTest, RefusesAPromptLongerThanTheContextWithBothNumbers) {
   const auto sink = std::make_shared<Recorder>();
   const auto result =

@@ -21,6 +21,7 @@ struct Slot {
   bool busy = false;                  // a job is using it
   std::optional<LeaseId> lease;
   Instant lease_until{};
+  Duration lease_keep{};  // each call of the lease's holder makes it last so much longer
   std::uint32_t reserved_tokens = 0;  // cells promised to the job; at least tokens.size()
   std::uint64_t last_used = 0;
 
