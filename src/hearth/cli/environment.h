@@ -18,6 +18,8 @@ Result<std::filesystem::path> config_directory();
 Result<std::filesystem::path> cluster_directory(const std::filesystem::path& chosen);
 // What the system calls this machine; empty when it does not say.
 std::string host_name();
+// As many open files as the system lets this process have: a connection is one, and a wait two.
+void raise_file_limit();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
 

@@ -2,11 +2,13 @@
 
 #include "hearth/base/log.h"
 #include "hearth/cli/agent_verbs.h"
+#include "hearth/cli/environment.h"
 #include "hearth/cli/interrupt.h"
 #include "hearth/cli/verbs.h"
 
 int main(int argc, char** argv) {
   using namespace hearth::cli;
+  raise_file_limit();
   const InterruptWatcher interrupts;
   hearth::start_log("hearth", hearth::LogLevel::warning);
   const hearth::StopToken stop = interrupts.token();

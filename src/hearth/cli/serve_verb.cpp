@@ -74,13 +74,14 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   log_info(fmt::format("model={} architecture={} engine={} backend={} chat_format={} context_tokens={}",
                        facts.model_name, facts.architecture, facts.engine_version, facts.backend,
                        format->name(), facts.limits.context_tokens));
+  // Before whatever asks it, so that it outlives that.
+  const auto agent = TRY(start_agent(config, *model, /*coordinates=*/true));
   const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format),
                                                     gateway_options(config, facts), stop));
   net::HttpServerOptions server_options = gateway->server_options();
   server_options.connections_max = config.connections_max;
   const auto server = TRY(net::HttpServer::start(std::move(listener), gateway->routes(),
                                                  std::move(server_options)));
-  const auto agent = TRY(start_agent(config, *model, /*coordinates=*/true));
   gateway->set_connection_count([&server] { return server->connection_count(); });
   std::printf("ready http://%s\n", server->address().text().c_str());
   std::fflush(stdout);

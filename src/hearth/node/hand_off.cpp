@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "hearth/base/bounded_queue.h"
 #include "hearth/base/thread.h"
@@ -11,7 +12,8 @@
 namespace hearth::node {
 namespace {
 
-constexpr Duration lease_keep = std::chrono::minutes(10);
+// Between two chunks, which may come from a slow machine; a worker dies with us, and its leases too.
+constexpr Duration lease_keep = std::chrono::hours(1);
 constexpr Duration call_deadline = std::chrono::seconds(120);
 // A prefill that yields no chunk for so long is given up; what it lacks is computed locally.
 constexpr Duration chunk_deadline = std::chrono::minutes(10);
@@ -168,7 +170,11 @@ class HandOff {
       last_read_began = (*source)->chunk_began();
       received_tokens = (*chunk)->header.range.end;
       keep(*chunk);
-      if (!staged.push({*std::move(chunk), last_read_began}, Deadline::after(call_deadline))) break;
+      if (worker_lost_) break;
+      if (!staged.push({*std::move(chunk), last_read_began}, Deadline::after(call_deadline))) {
+        note("the decoding worker takes no chunks; it computes the rest itself");
+        break;
+      }
     }
     report_.prefill = last_read_began - began;
     staged.close();
@@ -189,6 +195,7 @@ class HandOff {
       if (!imported) {
         if (worker_is_gone(imported.error())) {
           outcome = imported;
+          worker_lost_ = true;
         } else {
           usable = false;
           ++report_.refused_chunks;
@@ -219,6 +226,7 @@ class HandOff {
   std::uint32_t held_tokens_ = 0;             // the importer's while it runs
   std::optional<ChainEnd> chain_;
   HandOffReport report_;
+  std::atomic<bool> worker_lost_ = false;     // the importer's word to the reader
   std::vector<std::string> import_notes_;     // the importer's, joined to the report afterwards
 };
 

@@ -10,7 +10,8 @@ namespace hearth::node {
 namespace {
 
 constexpr Duration tokenize_deadline = std::chrono::seconds(30);
-constexpr Duration head_deadline = std::chrono::seconds(60);
+// A worker takes a request in between two steps, which may be long ones.
+constexpr Duration head_deadline = std::chrono::minutes(10);
 constexpr Duration close_deadline = std::chrono::seconds(5);
 constexpr int attempts_max = 3;
 
@@ -146,7 +147,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
 
 bool LocalModel::needs_hand_off(std::span<const Token> prompt) const {
   const auto worker = keeper_->current();
-  if (!worker || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
+  if (!worker || !worker->info.layout() || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
   if (prefiller_ != nullptr) return true;
   const auto target = prompt.first(prompt.size() - 1);
   return !store_->longest_prefix(*worker->info.layout(), target).chunks.empty();

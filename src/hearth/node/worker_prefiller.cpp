@@ -6,7 +6,8 @@
 namespace hearth::node {
 namespace {
 
-constexpr Duration lease_keep = std::chrono::minutes(10);
+// Between two chunks, which may come from a slow machine; a worker dies with us, and its leases too.
+constexpr Duration lease_keep = std::chrono::hours(1);
 constexpr Duration call_deadline = std::chrono::seconds(120);
 constexpr Duration head_deadline = std::chrono::minutes(10);
 

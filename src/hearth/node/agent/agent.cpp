@@ -12,6 +12,8 @@ namespace hearth::node {
 namespace {
 
 constexpr Duration renewal_interval = std::chrono::hours(1);
+constexpr Duration members_interval = std::chrono::seconds(30);
+constexpr Duration members_deadline = std::chrono::seconds(5);
 constexpr Duration renewal_deadline = std::chrono::seconds(30);
 constexpr Duration tell_time_max = std::chrono::seconds(3);
 
@@ -94,9 +96,8 @@ Result<> Agent::open() {
 Agent::~Agent() {
   stop_.request_stop();
   membership_thread_.join();
+  server_.reset();  // its handlers use all the rest
   model_.set_prefiller(nullptr);
-  coordinator_.reset();
-  server_.reset();
 }
 
 net::Router Agent::routes() {
@@ -140,12 +141,26 @@ std::vector<Peer> Agent::find_peers() const {
   return out;
 }
 
+// The authority's machine knows first who joined and who left.
+void Agent::learn_members() {
+  const auto list = membership_->members();
+  if (!list || (*list)->list.authority == machine()) return;
+  const auto changed = fetch_members(*membership_, *http_, (*list)->list.authority,
+                                     Deadline::after(members_deadline), stop_.token());
+  if (!changed) log_debug("the member list was not fetched: " + changed.error().message);
+}
+
 void Agent::keep_membership() {
+  Instant renew_at{};
   while (!stop_.stop_requested()) {
-    const auto renewed = renew_if_due(*membership_, *http_, Deadline::after(renewal_deadline), stop_.token());
-    if (!renewed) log_warning("the certificate was not renewed: " + renewed.error().message);
-    if (renewed && *renewed) (void)tell_members(*membership_, *http_, tell_time_max, stop_.token());
-    (void)stopped_while_waiting(stop_.token(), Deadline::after(renewal_interval));
+    if (std::chrono::steady_clock::now() >= renew_at) {
+      renew_at = std::chrono::steady_clock::now() + renewal_interval;
+      const auto renewed = renew_if_due(*membership_, *http_, Deadline::after(renewal_deadline), stop_.token());
+      if (!renewed) log_warning("the certificate was not renewed: " + renewed.error().message);
+      if (renewed && *renewed) (void)tell_members(*membership_, *http_, tell_time_max, stop_.token());
+    }
+    learn_members();
+    (void)stopped_while_waiting(stop_.token(), Deadline::after(members_interval));
   }
 }
 

@@ -27,7 +27,7 @@ class Agent {
  public:
   // `model` keeps a store and outlives this. invalid_argument when this member has no address.
   static Result<std::unique_ptr<Agent>> start(AgentConfig config, LocalModel& model);
-  // The model answers alone from then on: end the server of its answers first.
+  // The model answers alone from then on; every answer that was begun before has ended.
   ~Agent();
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
@@ -43,6 +43,7 @@ class Agent {
   net::Router routes();
   Result<net::Response> try_peer(const net::Request& request) const;
   std::vector<Peer> find_peers() const;
+  void learn_members();
   void keep_membership();
 
   const AgentConfig config_;

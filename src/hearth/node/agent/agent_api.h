@@ -43,6 +43,9 @@ struct PrefillPiece {
   double seconds = 0;
 };
 inline constexpr std::size_t prefill_pieces_max = 32;
+// What a chunk may take while nobody has measured it: slow machines with large models. A worker that
+// dies is noticed at once all the same.
+inline constexpr Duration piece_unknown = std::chrono::seconds(120);
 
 struct NodeFacts {
   std::string name;

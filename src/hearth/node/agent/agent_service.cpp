@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "hearth/kv/chunk_stream.h"
 #include "hearth/node/worker/worker_api.h"
 
 namespace hearth::node {
 namespace {
-
-// Until the first sign of progress, while nobody has measured it here.
-constexpr Duration first_piece_unknown = std::chrono::seconds(20);
 
 // Header, then payload, straight from the store's memory.
 class StoredChunkBody final : public net::BodySource {
@@ -100,7 +99,7 @@ Duration AgentService::first_piece(std::uint32_t depth_tokens, std::uint32_t chu
     return std::chrono::duration_cast<Duration>(
         std::chrono::duration<double>(token_s * (depth_tokens + chunk_tokens)));
   }
-  return first_piece_unknown;
+  return piece_unknown;
 }
 
 void AgentService::keep_piece(const PrefillPiece& piece) {
@@ -159,7 +158,7 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
     PrefillParts parts{.worker = worker, .store = store_,
                        .caller = PeerClient(http_, {caller, deliver_to}),
                        .incarnation = accepted.incarnation,
-                       .patience = {.chunk_compute = first_piece_unknown},
+                       .patience = {.chunk_compute = std::max(piece_unknown, accepted.first_piece)},
                        .on_piece = [this](const PrefillPiece& piece) { keep_piece(piece); },
                        .on_over = [this, ticket = call.ticket] {
                          const std::lock_guard over(mutex_);

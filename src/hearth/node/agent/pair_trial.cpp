@@ -32,9 +32,11 @@ class Trial {
   }
 
   Result<TrialReport> run(Prefiller& peer) {
+    // The peer first: one that has no time costs nothing here, and both compute at once.
+    const auto source = TRY(peer.open({.target = target(), .layout = layout_, .stored = {}}, stop_));
     TRY(prefill_here());
     const Continuation ours = TRY(go_on({}));
-    const auto lease = TRY(import_theirs(peer));
+    const auto lease = TRY(import_theirs(*source));
     const Continuation theirs = TRY(go_on(lease));
     report_.parity = TRY(cluster::compare_logits(ours.first_logits, theirs.first_logits));
     for (std::size_t i = 0; i < std::min(ours.tokens.size(), theirs.tokens.size()); ++i) {
@@ -64,10 +66,9 @@ class Trial {
 
   // Over our own KV: an import from position 0 empties the sequence first, and the same cells make
   // the same sums.
-  Result<engine::LeaseId> import_theirs(Prefiller& peer) {
-    const auto source = TRY(peer.open({.target = target(), .layout = layout_, .stored = {}}, stop_));
+  Result<engine::LeaseId> import_theirs(ChunkSource& source) {
     const auto opened = TRY(worker_.client.open_lease(target(), lease_keep, soon(), stop_));
-    const auto filled = fill(opened.lease, *source);
+    const auto filled = fill(opened.lease, source);
     if (!filled) {
       (void)worker_.client.close_lease(opened.lease, soon());
       return std::unexpected(filled.error());

@@ -28,14 +28,15 @@ class PeerSource final : public ChunkSource {
 
   // Until the peer has said yes.
   Result<> start() {
-    while (!accepted_) {
-      TRY(step(stop_));
+    while (!accepted_ && waiting_ == nullptr) {
+      waiting_ = TRY(step(stop_));  // a chunk says yes too, where the yes was lost
       if (over_) return verdict();
     }
     return {};
   }
 
   Result<kv::SharedChunk> next(Deadline) override {
+    if (waiting_ != nullptr) return std::exchange(waiting_, nullptr);
     while (!over_) {
       if (auto chunk = TRY(step(stop_))) return chunk;
     }
@@ -86,6 +87,7 @@ class PeerSource final : public ChunkSource {
   const std::span<const Token> target_;
   const StopToken stop_;
   bool accepted_ = false;
+  kv::SharedChunk waiting_;
   std::uint64_t incarnation_ = 0;  // of the peer
   std::optional<cluster::DecodeRunOver> over_;
 };
@@ -97,7 +99,10 @@ Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& ord
   cluster::DecodeRunParameters parameters = parts_.parameters;
   parameters.computed_from = order.from();
   const auto token_count = static_cast<std::uint32_t>(order.target.size());
-  const Duration lease = cluster::lease_for(parameters.patience.chunk_compute, parameters.patience.patience_factor);
+  // The peer may have to compute all that comes before, and says nothing of it.
+  const auto pieces = order.from() / parameters.chunk_tokens + 1;
+  const Duration lease = cluster::lease_for(parameters.patience.chunk_compute * pieces,
+                                            parameters.patience.patience_factor);
   PrefillCall call{.ticket = parts_.inbox.new_ticket(order.layout, token_count, lease),
                    .deliver_to = parts_.deliver_to, .chunk_tokens = parameters.chunk_tokens,
                    

@@ -16,9 +16,10 @@ namespace {
 constexpr Duration look_deadline = std::chrono::seconds(2);
 constexpr Duration save_interval = std::chrono::minutes(5);
 constexpr std::uint64_t rates_file_bytes_max = 4u << 20;
+constexpr Duration trial_pause = std::chrono::seconds(2);  // after the first that failed; doubles
+constexpr std::uint32_t trial_doublings_max = 8;
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
-constexpr Duration piece_unknown = std::chrono::seconds(20);
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -47,6 +48,7 @@ PrefillCoordinator::~PrefillCoordinator() {
     changed_.notify_all();
   }
   thread_.join();
+  trial_thread_.join();
   save_rates();
 }
 
@@ -124,14 +126,35 @@ void PrefillCoordinator::look_at(const Peer& peer) {
     if (!must_try) table_.on_lost(peer.name);
     return settle(peer.name, must_try ? "" : must_try.error().message);
   }
+  start_trial(peer);
+}
+
+void PrefillCoordinator::start_trial(const Peer& peer) {
+  {
+    const std::lock_guard hold(mutex_);
+    if (is_trying_ || now() < notes_[peer.name].try_after) return;
+  }
   if (!is_idle()) {
     const std::lock_guard hold(mutex_);
     return settle(peer.name, "not tried yet: the worker here is busy");
   }
+  {
+    const std::lock_guard hold(mutex_);
+    is_trying_ = true;
+  }
+  trial_thread_ = Thread("pair_trial", [this, peer] { run_trial(peer); });
+}
+
+void PrefillCoordinator::run_trial(const Peer& peer) {
   const auto parity = try_and_learn(peer, stop_.token());
-  const auto after = client.facts(Deadline::after(look_deadline), stop_.token());
+  const auto after = PeerClient(http_, peer).facts(Deadline::after(look_deadline), stop_.token());
   const std::lock_guard hold(mutex_);
-  if (after) learn_pieces(notes_[peer.name], *after);
+  is_trying_ = false;
+  PeerNotes& notes = notes_[peer.name];
+  if (after) learn_pieces(notes, *after);
+  notes.trials_failed = parity ? 0 : notes.trials_failed + 1;
+  const auto doublings = std::min(notes.trials_failed, trial_doublings_max);
+  notes.try_after = now() + trial_pause * (parity ? 0 : 1 << doublings);
   settle(peer.name, parity ? cluster::parity_fault(*parity, options_.parity) : parity.error().message);
 }
 
@@ -141,7 +164,8 @@ bool PrefillCoordinator::is_idle() const {
   if (!worker) return false;
   const auto stats = worker->client.stats(Deadline::after(look_deadline), stop_.token());
   return stats && get_or<std::uint64_t>(*stats, "jobs_running", 1).value_or(1) == 0 &&
-         get_or<std::uint64_t>(*stats, "jobs_pending", 1).value_or(1) == 0;
+         get_or<std::uint64_t>(*stats, "jobs_pending", 1).value_or(1) == 0 &&
+         get_or<std::uint64_t>(*stats, "slots_leased", 1).value_or(1) == 0;
 }
 
 Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& facts,
@@ -163,6 +187,8 @@ Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& f
   if (is_new_life) {
     notes.pieces_seen = 0;
     notes.parity.reset();  // it may be another build now
+    notes.trials_failed = 0;
+    notes.try_after = {};
   }
   learn_pieces(notes, facts);
   return is_new_life || !notes.parity;
@@ -191,11 +217,10 @@ void PrefillCoordinator::learn_pieces(PeerNotes& notes, const NodeFacts& facts) 
 Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, const StopToken& stop) {
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started");
-  PeerPrefiller prefiller = prefiller_for(peer, 0, /*moves_prefix=*/false, /*learns=*/false);
+  PeerPrefiller prefiller = prefiller_for(peer, 0, /*moves_prefix=*/false, /*request=*/{});
   auto report = try_pair(*worker, prefiller, std::random_device{}(), stop);
   const std::lock_guard hold(mutex_);
   PeerNotes& notes = notes_[peer.name];
-  notes.parity.reset();
   if (!report) return std::unexpected(std::move(report.error()));
   const cluster::MachineModel here{options_.machine, worker->info.model_name};
   for (const TrialPiece& piece : report->local_prefill) {
@@ -235,7 +260,8 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
 }
 
 PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t from,
-                                                bool moves_prefix, bool learns) {
+                                                bool moves_prefix,
+                                                std::optional<std::uint64_t> request) {
   PeerPrefillParts parts{.peer = PeerClient(http_, peer), .inbox = inbox_,
                          .deliver_to = options_.deliver_to, .moves_prefix = moves_prefix};
   const auto worker = keeper_.current();
@@ -246,7 +272,7 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
     const std::string& model = worker->info.model_name;
     const std::lock_guard hold(mutex_);
     const auto remote = rates_.prefill({peer.name, model}, now());
-    if (learns) {  // a trial is finished, however slow
+    if (request) {  // a trial is finished, however slow
       parameters.remote = remote;
       parameters.local = rates_.prefill({options_.machine, model}, now());
     }
@@ -262,15 +288,23 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
       parameters.tail_s = parameters.chunk_tokens * parameters.transfer_token_s;
     }
   }
-  if (learns) {
-    parts.on_over = [this, name = peer.name](const cluster::DecodeRunOver& over) { on_over(name, over); };
+  if (request) {
+    parts.on_over = [this, name = peer.name, id = *request](const cluster::DecodeRunOver& over) {
+      on_over(name, id, over);
+    };
   }
   return PeerPrefiller(std::move(parts));
 }
 
-void PrefillCoordinator::on_over(const std::string& peer, const cluster::DecodeRunOver& over) {
+void PrefillCoordinator::on_over(const std::string& peer, std::uint64_t request,
+                                 const cluster::DecodeRunOver& over) {
   using Kind = cluster::DecodeRunOver::Kind;
   const std::lock_guard hold(mutex_);
+  if (const auto found = running_.find(request);
+      found != running_.end() && over.kind != Kind::complete && over.kind != Kind::cancelled) {
+    found->second.as_chosen = false;
+    found->second.outcome = "finished locally: " + over.reason;
+  }
   if (over.peer_lied) table_.on_distrusted(peer, over.reason);
   if (over.kind == Kind::busy) {
     table_.on_busy(peer, over.busy_for > Duration::zero() ? over.busy_for : busy_unknown, now());
@@ -300,7 +334,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
       moves_prefix = chosen->moves_prefix;
     }
     tried.insert(peer->name);
-    auto source = prefiller_for(*peer, order.from(), moves_prefix, /*learns=*/true).open(order, stop);
+    auto source = prefiller_for(*peer, order.from(), moves_prefix, order.request).open(order, stop);
     if (source) return source;
     if (source.error().code == Code::cancelled) return source;
     const std::lock_guard hold(mutex_);

@@ -3,7 +3,8 @@
 // few seconds, tries a pair before it trusts it, learns rates from what is done, asks the peers in
 // the order of their predicted seconds, and remembers what it decided and what came of it.
 //
-// Thread-safe. One thread ("peer_watch") talks to peers while nothing is asked of them.
+// Thread-safe. One thread ("peer_watch") looks at the peers; trials, which are long, run on another
+// ("pair_trial"), one at a time.
 
 #include <condition_variable>
 #include <filesystem>
@@ -61,6 +62,8 @@ class PrefillCoordinator final : public Prefiller {
     std::uint64_t incarnation = 0;    // that was tried
     std::uint64_t pieces_seen = 0;    // of its prefill observations
     bool was_looked_at = false;
+    std::uint32_t trials_failed = 0;  // in a row
+    Instant try_after{};
   };
   struct Running {
     std::uint64_t decision = 0;
@@ -82,9 +85,12 @@ class PrefillCoordinator final : public Prefiller {
   cluster::PrefillSituation situation(const PrefillOrder& order,
                                       const std::set<std::string>& tried) const;
   void learn_pieces(PeerNotes& notes, const NodeFacts& facts);
-  PeerPrefiller prefiller_for(const Peer& peer, std::uint32_t from, bool moves_prefix, bool learns);
+  PeerPrefiller prefiller_for(const Peer& peer, std::uint32_t from, bool moves_prefix,
+                               std::optional<std::uint64_t> request);
   void forget_oldest();
-  void on_over(const std::string& peer, const cluster::DecodeRunOver& over);
+  void start_trial(const Peer& peer);
+  void run_trial(const Peer& peer);
+  void on_over(const std::string& peer, std::uint64_t request, const cluster::DecodeRunOver& over);
 
   const CoordinatorOptions options_;
   AgentService& agent_;
@@ -100,6 +106,8 @@ class PrefillCoordinator final : public Prefiller {
   cluster::RateBook rates_;
   cluster::DecisionLog log_;
   std::map<std::uint64_t, Running> running_;  // by request
+  bool is_trying_ = false;
+  Thread trial_thread_;  // peer_watch's alone
   Thread thread_;
 };
 

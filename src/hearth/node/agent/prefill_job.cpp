@@ -14,6 +14,7 @@ namespace hearth::node {
 namespace {
 
 constexpr Duration chunk_deadline = std::chrono::minutes(10);
+constexpr Duration flush_deadline = std::chrono::seconds(60);
 constexpr Duration message_deadline = std::chrono::seconds(5);
 
 Instant now() { return std::chrono::steady_clock::now(); }
@@ -72,6 +73,7 @@ void PrefillJob::report(Report report) {
 
 void PrefillJob::peer_cancelled() {
   report([](cluster::PrefillRun& run) { run.on_peer_over(); });
+  stop_.request_stop();  // what is being computed, and the chunk on its way
 }
 
 bool PrefillJob::is_over() const {
@@ -93,8 +95,21 @@ Result<> PrefillJob::fetch_stored() {
   if (!call_.fetch_stored) return {};
   for (const kv::ChunkKey& key : parts_.store.missing(call_.stored)) {
     auto chunk = TRY(parts_.caller.get(call_.ticket.layout, key, stop_.token()));
-    TRY(parts_.store.put(std::move(chunk)));
+    const std::uint32_t end = chunk->header.range.end;
+    TRY(keep(std::move(chunk)));
+    report([&](cluster::PrefillRun& run) { run.on_computed(end, now()); });  // and the lease lasts
   }
+  return {};
+}
+
+// Memory that is full of what waits for the disk has room soon.
+Result<> PrefillJob::keep(kv::SharedChunk chunk) {
+  auto put = parts_.store.put(chunk);
+  if (!put && put.error().code == Code::resource_exhausted) {
+    TRY(parts_.store.flush(Deadline::after(flush_deadline)));
+    put = parts_.store.put(std::move(chunk));
+  }
+  if (!put) return std::unexpected(std::move(put.error()));
   return {};
 }
 
@@ -117,7 +132,7 @@ Result<> PrefillJob::try_compute() {
     is_first = false;
     began = now();
     const std::uint64_t bytes = kv::chunk_bytes(chunk->header);
-    TRY(parts_.store.put(std::move(chunk)));
+    TRY(keep(std::move(chunk)));
     report([&](cluster::PrefillRun& run) {
       run.on_computed(end, now());
       run.on_available(index, bytes, now());

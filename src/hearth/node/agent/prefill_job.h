@@ -40,6 +40,7 @@ class PrefillJob {
  private:
   void compute();
   Result<> fetch_stored();
+  Result<> keep(kv::SharedChunk chunk);
   Result<> try_compute();
   void push();
   void query(const kv::QueryMissing& action);
