@@ -133,6 +133,9 @@ const std::vector<Setting>& settings() {
        "\"10.0.0.2:7070\"", Kind::text, 0, 0, {}, to(&C::cluster_listen)},
       {"cluster", "prefills", "--prefills", "prompts that this machine computes for others at once; 0: none (1)", "1",
        Kind::integer, 0, 64, {}, to(&C::prefills_max)},
+      {"cluster", "prefill", "--cluster-prefill", "who computes prompts: auto, whoever is predicted to be done first; alone, this machine; "
+       "remote, the best peer that can, however slow (auto)", "\"auto\"", Kind::text, 0, 0, {"auto", "alone", "remote"},
+       to(&C::cluster_prefill)},
 
       {"log", "level", "--log", "how much is logged (info); never prompts or answers", "\"info\"", Kind::text, 0, 0,
        {"debug", "info", "warning", "error", "off"}, to(&C::log_level)},
