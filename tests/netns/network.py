@@ -20,12 +20,15 @@ class Network:
         run("ip", "link", "add", "switch", "type", "bridge")
         run("ip", "addr", "add", f"{OUTSIDE}/24", "dev", "switch")
         run("ip", "link", "set", "switch", "up")
-        self.hosts = []
+        self.made = 0
 
     def add_host(self, name):
-        host = Host(name, f"{SUBNET}.{10 + len(self.hosts)}")
-        self.hosts.append(host)
-        return host
+        self.made += 1
+        return Host(name, f"{SUBNET}.{10 + self.made}")
+
+    def remove_host(self, host):
+        run("ip", "link", "del", host.port)
+        run("ip", "netns", "del", host.name)
 
 
 class Host:
