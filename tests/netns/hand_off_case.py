@@ -16,14 +16,13 @@ class HandOffCase(unittest.TestCase):
 
     others = ("spark",)
     proxied = True
-    config = ""  # hearth.toml of every machine
     last_seed = 0
 
     @classmethod
     def setUpClass(cls):
         binaries, models = Path(sys.argv[1]), Path(sys.argv[2])
         cls.cluster = Cluster(binaries, models / "kimi-tiny-q8_0.gguf", OPTIONS, cls.others, cls.proxied,
-                              ("--cluster-prefill", "remote"), cls.config)
+                              ("--cluster-prefill", "remote"))
         cls.alone, cls.studio = cls.cluster.alone, cls.cluster.studio
         cls.spark = next(iter(cls.cluster.others.values()))
 

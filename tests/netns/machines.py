@@ -223,11 +223,10 @@ def the_network():
 class Cluster:
     """studio answers; others prefill for it; alone is no member and says what is right."""
 
-    def __init__(self, binaries, model, options, others=("spark",), proxied=False, studio_options=(), config=""):
+    def __init__(self, binaries, model, options, others=("spark",), proxied=False, studio_options=()):
         self.root = tempfile.TemporaryDirectory(prefix="hearth-netns-")
         self.network = the_network()
         self.machines = []
-        self.config = config
         self.settings = (self.root.name, Path(binaries), Path(model), [str(o) for o in options])
         self.alone = self.add("alone", False)
         self.studio = self.add("studio", proxied)
@@ -246,7 +245,6 @@ class Cluster:
 
     def add(self, name, proxied):
         machine = Machine(self.network.add_host(name), *self.settings, proxied=proxied)
-        machine.home.joinpath("hearth.toml").write_text(self.config)
         self.machines.append(machine)
         return machine
 

@@ -80,7 +80,7 @@ class ByteRate:
             self.samples.append((time.monotonic(), self.host.sent_bytes()))
             time.sleep(0.001)
 
-    def seconds_between(self, low=0.02, high=0.98):
+    def seconds_between(self, low=0.05, high=0.95):
         self._stop.set()
         self._thread.join()
         first, last = self.samples[0][1], self.samples[-1][1]

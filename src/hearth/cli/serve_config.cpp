@@ -103,7 +103,7 @@ const std::vector<Setting>& settings() {
        {}, to(&C::store_directory)},
       {"store", "disk_gb", "--store-gb", "most disk the store may take, in GB (20)", "20", Kind::integer, 0, 1'000'000, {},
        to(&C::store_disk_gb)},
-      {"store", "memory_gb", "", "most memory it may take, in GB (1)", "1", Kind::integer, 0, 100'000, {}, to(&C::store_memory_gb)},
+      {"store", "memory_gb", "", "most memory it may take, in GB (1)", "1", Kind::integer, 1, 100'000, {}, to(&C::store_memory_gb)},
 
       {"sampling", "temperature", "--temperature", "instead of the model's recommendation", "1.0", Kind::number, 0, 10,
        {}, to(&S::temperature)},
