@@ -210,17 +210,11 @@ Result<net::Response> AgentService::put(const std::string& peer, net::Request& r
   const double arrival_s = seconds(std::chrono::steady_clock::now() - request.body_began);
   const auto delivery = TRY(delivery_of(peer, request));
   const auto key = TRY(kv::ChunkKey::parse(params["key"]));
-  kv::ChunkAssembler assembler({}, {});
-  ByteSpan bytes = request.body.span();
-  auto chunk = TRY(assembler.add(bytes));
-  if (!chunk || !bytes.empty() || chunk->header.key != key) {
-    return fail(Code::corrupt, fmt::format("the body is not the one chunk {}", key.short_hex()));
-  }
-  if (on_transfer_) on_transfer_(peer, request.body.size(), arrival_s);
   const std::uint64_t body_bytes = request.body.size();
-  request.body = Buffer();
+  auto chunk = TRY(kv::take_chunk(std::move(request.body), {.layout = {}, .key = key}));
+  if (on_transfer_) on_transfer_(peer, body_bytes, arrival_s);
   const auto refusal =
-      delivery->put(std::make_shared<const kv::Chunk>(*std::move(chunk)), request.body_began);
+      delivery->put(std::make_shared<const kv::Chunk>(std::move(chunk)), request.body_began);
   count_taken(body_bytes, refusal.has_value());
   return net::Response::json(
       200, Json::object({{"refusal", refusal ? std::string(kv::refusal_name(*refusal)) : ""}}));
