@@ -69,7 +69,8 @@ class Bench:
 
 
 class ByteRate:
-    """How fast a host sends, from its interface's counter, between two shares of what it sent in all."""
+    """How fast a host sends, from its interface's counter, between two shares of what it sent in all: not the beginning,
+    where the link may have saved something up, and not the last chunk, which is no whole one and may have to be computed."""
 
     def __init__(self, host):
         self.host, self.samples, self._stop = host, [], threading.Event()
@@ -81,7 +82,7 @@ class ByteRate:
             self.samples.append((time.monotonic(), self.host.sent_bytes()))
             time.sleep(0.001)
 
-    def seconds_between(self, low=0.05, high=0.95):
+    def seconds_between(self, low=0.05, high=0.8):
         self._stop.set()
         self._thread.join()
         first, last = self.samples[0][1], self.samples[-1][1]

@@ -82,8 +82,8 @@ Result<> Agent::open() {
     coordinator_ = std::make_unique<PrefillCoordinator>(
         CoordinatorOptions{.machine = machine(), .deliver_to = reached_at.text(),
                            .find_peers = [this] { return find_peers(); },
-                           .rates_file = config_.directory / "rates.json",
-                           .policy = config_.prefill},
+                           .policy = config_.prefill,
+                           .rates_file = config_.directory / "rates.json"},
         *service_, model_.keeper(), *inbox_, *http_);
     model_.set_prefiller(coordinator_.get());
   }

@@ -34,7 +34,7 @@ class PeerSource final : public ChunkSource {
       waiting_ = TRY(step(stop_));  // a chunk says yes too, where the yes was lost
       if (over_) return verdict();
     }
-    pulse_.emplace(parts_.peer, incarnation_, claim_->delivery());
+    if (accepted_) pulse_.emplace(parts_.peer, incarnation_, claim_->delivery());
     return {};
   }
 
