@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD := build/$(PRESET)
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: help setup build test demo bench fuzz soak sim asan tsan clean
+.PHONY: help setup build test demo bench fuzz soak sim netns asan tsan clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,10 @@ soak: build ## the long tests
 SEEDS ?= 10000
 sim: build ## a simulated cluster under faults: SEEDS=10000 of them
 	@HEARTH_SIM_SEEDS=$(SEEDS) $(BUILD)/bin/sim_test --gtest_filter='ClusterSimulation.*'
+
+netns: build ## a cluster in network namespaces (Linux, root): faults and measurements; JSON into build/bench/
+	@scripts/setup.sh --netns
+	@tests/netns/run.sh $(BUILD)
 
 asan tsan: setup ## the whole test suite under a sanitizer
 	@$(MAKE) --no-print-directory test PRESET=$@

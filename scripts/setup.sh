@@ -4,6 +4,7 @@
 #   scripts/setup.sh            what `make build` needs
 #   scripts/setup.sh --fuzz     clang-19 and its run-time libraries (make fuzz)
 #   scripts/setup.sh --sdk      the client libraries of the gateway's tests (npm); skipped without Node
+#   scripts/setup.sh --netns    what the tests in network namespaces need (make netns)
 #   scripts/setup.sh --vulkan   also ggml's Vulkan backend and Mesa's software device (cross-backend test)
 #
 # Idempotent: what is already there is left alone, and a second run touches no network.
@@ -30,6 +31,7 @@ readonly engine_packages=(
   llama.cpp-tools llama.cpp-tools-extra
 )
 readonly vulkan_packages=(libggml0-backend-vulkan)
+readonly netns_packages=(iproute2 iperf3)
 readonly fuzz_packages=(clang-19 libclang-rt-19-dev)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -163,6 +165,7 @@ main() {
   if [ "$(uname -s)" = Darwin ]; then setup_macos; return; fi
   command -v dpkg-query >/dev/null || fail "this set-up knows Debian, Ubuntu and macOS; docs/install.md lists what to install by hand"
   if [ "${1:-}" = --fuzz ]; then install_debian_packages "${fuzz_packages[@]}"; return; fi
+  if [ "${1:-}" = --netns ]; then install_debian_packages "${netns_packages[@]}"; return; fi
   install_debian_packages "${debian_packages[@]}"
   if [ ! -f "$engine_stamp" ]; then
     local version

@@ -118,6 +118,54 @@ TEST(RemotePrefillTurns, AFreshPrefillMachineFetchesThePrefixInsteadOfComputingI
   EXPECT_LE(get<std::uint64_t>(stats, "prompt_tokens_computed").value(), 1500u - 3 * 256);
 }
 
+// What is shared stays where it is in the worker's memory; the rest comes to lie before it when the
+// memory has been used once.
+TEST(RemotePrefillTurns, PromptsThatBeginAlikeArriveInEveryOrderOfTheWorkersMemory) {
+  Pair pair({.context_tokens = 2048});
+  const auto text = text_tokens(pair.decode, 700);
+  for (Token turn = 0; turn < 6; ++turn) {
+    auto prompt = text;
+    prompt[81] = turn;
+    const std::uint32_t before = pair.meddler.chunks;
+    answer(pair.decode, prompt);
+    EXPECT_EQ(pair.meddler.chunks - before, 3u) << turn;
+  }
+}
+
+TEST(RemotePrefillTrouble, ASourceOutlivesThePrefillerThatOpenedIt) {
+  Pair pair({});
+  const auto prompt = text_tokens(pair.decode, 750);
+  int ends = 0;
+  auto prefiller = std::make_unique<PeerPrefiller>(
+      PeerPrefillParts{.peer = PeerClient(pair.decode.http(), pair.prefill.as_peer()),
+                       .inbox = pair.decode.inbox(),
+                       .deliver_to = pair.decode.address().text(),
+                       .parameters = {.chunk_tokens = 256},
+                       .on_over = [&](const cluster::DecodeRunOver&) { ++ends; }});
+  const auto layout = *pair.decode.model().keeper().current()->info.layout();
+  auto source = prefiller->open({.target = prompt, .layout = layout, .stored = {}}, {});
+  ASSERT_TRUE(source) << source.error().message;
+  prefiller.reset();
+  std::uint32_t tokens = 0;
+  while (const auto chunk = (*source)->next(Deadline::never()).value()) tokens = chunk->header.range.end;
+  EXPECT_EQ(tokens, prompt.size());
+  EXPECT_EQ(ends, 1);
+}
+
+TEST(RemotePrefillTrouble, AnAgentThatIsGoneIsNoticedBeforeItsSilenceIs) {
+  Pair pair({});
+  pair.meddler.after_chunk = [&](std::uint32_t chunks) {
+    if (chunks != 1) return;
+    pair.prefill.stop_listening();
+    ::kill(pair.prefill.model().keeper().current()->pid, SIGSTOP);
+  };
+  const Instant began = std::chrono::steady_clock::now();
+  const Answer split = answer(pair.decode, text_tokens(pair.decode, 1500));
+  EXPECT_EQ(split.tokens.size(), answer_tokens);
+  EXPECT_LT(seconds(std::chrono::steady_clock::now() - began), 20);  // its patience is 60 s
+  ::kill(pair.prefill.model().keeper().current()->pid, SIGCONT);
+}
+
 TEST(RemotePrefillTrouble, ABusyPeerIsNotWaitedFor) {
   Machine::Options options;
   options.prefills_max = 0;

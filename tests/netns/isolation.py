@@ -42,4 +42,4 @@ def enter(tools=()):
     os.environ[MARK] = "1"
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     sys.stdout.flush()
-    os.execvp("unshare", [*unshare_command(), sys.executable, *sys.argv])
+    os.execvp("unshare", [*unshare_command(), sys.executable, "-W", "ignore::ResourceWarning", *sys.argv])

@@ -101,7 +101,7 @@ class LinkProxy:
         with self.lock:
             is_first = pair in self._pairs
             self._pairs.discard(pair)
-        if not is_first:
+        if not is_first:  # the other direction has ended too
             for end in pair:
                 end.close()
 

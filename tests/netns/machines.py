@@ -8,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -29,11 +30,6 @@ def wait_for(what, condition, seconds=60, interval=0.05):
             return value
         time.sleep(interval)
     raise AssertionError(f"waited {seconds} s for {what}")
-
-
-class Answer:
-    def __init__(self, text, first_token_s, whole_s, prompt_tokens):
-        self.text, self.first_token_s, self.whole_s, self.prompt_tokens = text, first_token_s, whole_s, prompt_tokens
 
 
 class Machine:
@@ -149,30 +145,79 @@ class Machine:
     def usable_peers(self):
         return sorted(peer["name"] for peer in self.status()["peers"] if peer["usable"])
 
-    def ask(self, text, tokens=8, on_open=None):
+    def ask(self, messages, tokens=16):
         """A streamed chat completion."""
         body = {"model": "x", "max_tokens": tokens, "temperature": 0, "stream": True,
-                "stream_options": {"include_usage": True}, "messages": [{"role": "user", "content": text}]}
+                "stream_options": {"include_usage": True}, "messages": messages}
         request = urllib.request.Request(
             f"http://{self.host.address}:{GATEWAY_PORT}/v1/chat/completions", json.dumps(body).encode(),
             {"Content-Type": "application/json", "Authorization": f"Bearer {API_KEY}"})
         began = time.monotonic()
-        out, first_token_s, prompt_tokens = "", None, None
+        answer = Answer()
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as reply:
             for line in reply:
-                if not line.startswith(b"data: ") or line.startswith(b"data: [DONE]"):
-                    continue
-                event = json.loads(line[6:])
-                if "error" in event:
-                    raise AssertionError(f"{self.name}: {event['error']}")
-                if event.get("usage"):
-                    prompt_tokens = event["usage"]["prompt_tokens"]
-                for choice in event.get("choices", []):
-                    piece = choice["delta"].get("content") or ""
-                    if piece and first_token_s is None:
-                        first_token_s = time.monotonic() - began
-                    out += piece
-        return Answer(out, first_token_s, time.monotonic() - began, prompt_tokens)
+                if line.startswith(b"data: {"):
+                    answer.take(json.loads(line[6:]), time.monotonic() - began)
+        answer.whole_s = time.monotonic() - began
+        return answer
+
+    def start_asking(self, messages, tokens=16):
+        return Asking(self, messages, tokens)
+
+
+class Answer:
+    def __init__(self):
+        self.text, self.error = "", None
+        self.first_token_s = self.whole_s = self.prompt_tokens = None
+
+    def take(self, event, at_s):
+        if "error" in event:
+            self.error = event["error"]
+        if event.get("usage"):
+            self.prompt_tokens = event["usage"]["prompt_tokens"]
+        for choice in event.get("choices", []):
+            piece = choice["delta"].get("content") or ""
+            if piece and self.first_token_s is None:
+                self.first_token_s = at_s
+            self.text += piece
+
+
+class Asking:
+    """A request on a thread of its own, while the test spoils something."""
+
+    def __init__(self, machine, messages, tokens):
+        self._answer = self._error = None
+        self.began = time.monotonic()
+        self._thread = threading.Thread(target=self._run, args=(machine, messages, tokens), name="asking", daemon=True)
+        self._thread.start()
+
+    def _run(self, machine, messages, tokens):
+        try:
+            self._answer = machine.ask(messages, tokens)
+        except Exception as error:  # told to who waits
+            self._error = error
+
+    @property
+    def is_over(self):
+        return not self._thread.is_alive()
+
+    def answer(self):
+        self._thread.join(ANSWER_SECONDS)
+        if self._thread.is_alive():
+            raise AssertionError(f"no answer after {ANSWER_SECONDS} s")
+        if self._error:
+            raise self._error
+        return self._answer
+
+
+_network = None
+
+
+def the_network():
+    """One for the whole program: hosts are made and taken away."""
+    global _network
+    _network = _network or Network()
+    return _network
 
 
 class Cluster:
@@ -180,7 +225,7 @@ class Cluster:
 
     def __init__(self, binaries, model, options, others=("spark",), proxied=False, studio_options=()):
         self.root = tempfile.TemporaryDirectory(prefix="hearth-netns-")
-        self.network = Network()
+        self.network = the_network()
         self.machines = []
         self.settings = (self.root.name, Path(binaries), Path(model), [str(o) for o in options])
         self.alone = self.add("alone", False)
@@ -213,18 +258,27 @@ class Cluster:
     def close(self):
         for machine in self.machines:
             machine.close()
+            self.network.remove_host(machine.host)
         self.root.cleanup()
 
 
-def unique_text(seed, words):
-    """No two seeds have a common prefix."""
+WORDS = ("river stone lamp door winter bread song paper horse field night letter garden wheel clock salt iron cloud "
+         "window chair road bridge coat apple storm candle mirror harbor fence village spring copper").split()
+
+
+def words(seed, count):
     state = seed * 2654435761 % 2**32
-    out = [f"document {seed}:"]
-    for _ in range(words):
+    out = []
+    for _ in range(count):
         state = (state * 1664525 + 1013904223) % 2**32
         out.append(WORDS[state >> 24 & 31] + (str(state >> 16 & 255) if state & 7 == 0 else ""))
     return " ".join(out)
 
 
-WORDS = ("river stone lamp door winter bread song paper horse field night letter garden wheel clock salt iron cloud "
-         "window chair road bridge coat apple storm candle mirror harbor fence village spring copper").split()
+def conversation(seed, word_count=400):
+    """About seven tokens a word; no two seeds have a common prefix. The tests' models repeat the beginning of the last
+    message, whose place differs from seed to seed: an answer is right only if the KV of that place is."""
+    before = word_count * (1 + seed % 5) // 6
+    return [{"role": "user", "content": f"document {seed}: " + words(seed, before)},
+            {"role": "assistant", "content": f"note {seed}: " + words(seed + 1000, 8)},
+            {"role": "user", "content": words(seed + 2000, word_count - before)}]

@@ -1,11 +1,12 @@
 """Network namespaces as hosts on one bridge, with shaped links. Made inside isolation.enter()."""
 
+import re
 import subprocess
 from pathlib import Path
 
 SUBNET = "10.77.0"
 OUTSIDE = f"{SUBNET}.1"  # where the test itself, and its proxies, are
-MTU_BYTES = 1500
+BURST_BYTES = 64 * 1024
 
 
 def run(*command):
@@ -20,12 +21,15 @@ class Network:
         run("ip", "link", "add", "switch", "type", "bridge")
         run("ip", "addr", "add", f"{OUTSIDE}/24", "dev", "switch")
         run("ip", "link", "set", "switch", "up")
-        self.hosts = []
+        self.made = 0
 
     def add_host(self, name):
-        host = Host(name, f"{SUBNET}.{10 + len(self.hosts)}")
-        self.hosts.append(host)
-        return host
+        self.made += 1
+        return Host(name, f"{SUBNET}.{10 + self.made}")
+
+    def remove_host(self, host):
+        run("ip", "link", "del", host.port)
+        run("ip", "netns", "del", host.name)
 
 
 class Host:
@@ -53,8 +57,8 @@ class Host:
         if bits_per_s is None:
             subprocess.run(self.command("tc", "qdisc", "del", *device), capture_output=True)
             return
-        burst_bytes = max(32 * 1024, int(bits_per_s / 8 / 250 * 2))  # two ticks of a slow kernel
-        self.inside("tc", "qdisc", "replace", *device, "tbf", "rate", f"{int(bits_per_s)}bit", "burst", str(burst_bytes),
+        # A real link saves up nothing while it is idle: as little as the largest packets of the kernel allow.
+        self.inside("tc", "qdisc", "replace", *device, "tbf", "rate", f"{int(bits_per_s)}bit", "burst", str(BURST_BYTES),
                     "latency", "50ms")
 
     def plug(self, is_in):
@@ -63,4 +67,5 @@ class Host:
 
     def sent_bytes(self):
         """On the wire, headers and all."""
-        return int(Path(f"/sys/class/net/{self.port}/statistics/rx_bytes").read_text())
+        found = re.search(rf"^\s*{self.port}:\s*(\d+)", Path("/proc/net/dev").read_text(), re.MULTILINE)
+        return int(found.group(1))

@@ -78,11 +78,13 @@ Buffer::~Buffer() { free_memory(); }
 void Buffer::take_from(Buffer& other) noexcept {
   data_ = std::exchange(other.data_, nullptr);
   size_ = std::exchange(other.size_, 0);
+  front_ = std::exchange(other.front_, 0);
   allocated_ = std::exchange(other.allocated_, 0);
   pool_ = std::move(other.pool_);
 }
 
 void Buffer::free_memory() {
+  data_ -= std::exchange(front_, 0);
   if (pool_) {
     const auto pool = std::move(pool_);
     Buffer back;
@@ -98,6 +100,13 @@ void Buffer::free_memory() {
 void Buffer::shrink(std::size_t bytes) {
   CHECK(bytes <= size_);
   size_ = bytes;
+}
+
+void Buffer::drop_front(std::size_t bytes) {
+  CHECK(bytes <= size_);
+  data_ += bytes;
+  size_ -= bytes;
+  front_ += bytes;
 }
 
 std::unexpected<Error> ByteReader::truncated(std::string_view what, std::uint64_t count) const {

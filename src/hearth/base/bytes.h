@@ -48,6 +48,8 @@ class Buffer {
   ByteSpan span() const { return {data_, size_}; }
   // Keeps the first `bytes`; never grows.
   void shrink(std::size_t bytes);
+  // Leaves out the first `bytes`, which stay allocated: what follows a header needs no copy.
+  void drop_front(std::size_t bytes);
 
  private:
   friend class BufferPool;
@@ -55,7 +57,8 @@ class Buffer {
   void free_memory();
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  std::size_t allocated_ = 0;  // at least size_
+  std::size_t front_ = 0;      // dropped before data_
+  std::size_t allocated_ = 0;  // at least front_ + size_
   std::shared_ptr<BufferPool> pool_;  // where the memory goes back to, if anywhere
 };
 

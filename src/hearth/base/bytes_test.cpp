@@ -53,6 +53,19 @@ TEST(Buffer, HoldsAnySize) {
   EXPECT_EQ(Buffer::create(SIZE_MAX / 2).error().code, Code::resource_exhausted);
 }
 
+TEST(Buffer, WithoutItsFrontItHoldsTheRestAndFreesTheWhole) {
+  for (const std::size_t bytes : {std::size_t{16}, std::size_t{8} << 20}) {
+    Buffer buffer = Buffer::create(bytes).value();
+    buffer.data()[bytes - 1] = std::byte{7};
+    buffer.drop_front(10);
+    Buffer moved = std::move(buffer);
+    EXPECT_EQ(moved.size(), bytes - 10);
+    EXPECT_EQ(moved.span().back(), std::byte{7});
+    moved.drop_front(bytes - 10);
+    EXPECT_EQ(moved.size(), 0u);
+  }
+}
+
 TEST(Buffer, MovesOwnership) {
   Buffer first = Buffer::create(8).value();
   Buffer second = std::move(first);

@@ -103,7 +103,7 @@ const std::vector<Setting>& settings() {
        {}, to(&C::store_directory)},
       {"store", "disk_gb", "--store-gb", "most disk the store may take, in GB (20)", "20", Kind::integer, 0, 1'000'000, {},
        to(&C::store_disk_gb)},
-      {"store", "memory_gb", "", "most memory it may take, in GB (1)", "1", Kind::integer, 0, 100'000, {}, to(&C::store_memory_gb)},
+      {"store", "memory_gb", "", "most memory it may take, in GB (1)", "1", Kind::integer, 1, 100'000, {}, to(&C::store_memory_gb)},
 
       {"sampling", "temperature", "--temperature", "instead of the model's recommendation", "1.0", Kind::number, 0, 10,
        {}, to(&S::temperature)},
@@ -133,6 +133,9 @@ const std::vector<Setting>& settings() {
        "\"10.0.0.2:7070\"", Kind::text, 0, 0, {}, to(&C::cluster_listen)},
       {"cluster", "prefills", "--prefills", "prompts that this machine computes for others at once; 0: none (1)", "1",
        Kind::integer, 0, 64, {}, to(&C::prefills_max)},
+      {"cluster", "prefill", "--cluster-prefill", "who computes prompts: auto, whoever is predicted to be done first; alone, this machine; "
+       "remote, the best peer that can, however slow (auto)", "\"auto\"", Kind::text, 0, 0, {"auto", "alone", "remote"},
+       to(&C::cluster_prefill)},
 
       {"log", "level", "--log", "how much is logged (info); never prompts or answers", "\"info\"", Kind::text, 0, 0,
        {"debug", "info", "warning", "error", "off"}, to(&C::log_level)},

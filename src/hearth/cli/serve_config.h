@@ -46,6 +46,7 @@ struct ServeConfig {
   std::filesystem::path cluster_directory;  // empty: in the configuration directory
   std::string cluster_listen;               // empty: the member's own port, on every address
   std::uint32_t prefills_max = 1;
+  std::string cluster_prefill = "auto";     // auto, alone, remote
   // [log]
   std::string log_level = "info";
 };

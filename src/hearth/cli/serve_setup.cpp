@@ -10,6 +10,11 @@ namespace {
 
 constexpr std::uint64_t config_bytes_max = 1u << 20;
 
+cluster::PrefillPolicy prefill_policy(std::string_view name) {
+  if (name == "alone") return cluster::PrefillPolicy::alone;
+  return name == "remote" ? cluster::PrefillPolicy::remote : cluster::PrefillPolicy::automatic;
+}
+
 }  // namespace
 
 void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::string_view> sections) {
@@ -82,7 +87,8 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
                           .listen = config.cluster_listen,
                           .hearth_version = HEARTH_VERSION,
                           .prefills_max = config.prefills_max,
-                          .coordinates = coordinates};
+                          .coordinates = coordinates,
+                          .prefill = prefill_policy(config.cluster_prefill)};
   return node::Agent::start(std::move(agent), model);
 }
 

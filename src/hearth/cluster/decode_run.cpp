@@ -12,6 +12,9 @@ namespace {
 
 using Kind = DecodeRunOver::Kind;
 
+// Silence is a reason to reconsider too, long before it means death.
+constexpr Duration reconsider_interval = std::chrono::milliseconds(100);
+
 Duration to_duration(double s) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
 }
@@ -84,7 +87,10 @@ DecodeRunAction DecodeRun::next(Instant now) {
   }
   if (state_ == State::over) return finish(over_kind_);
   if (auto action = next_import(now)) return *action;
-  const Instant until = takes_chunks() ? deadline_.when() : Instant::max();
+  Instant until = takes_chunks() ? deadline_.when() : Instant::max();
+  if (state_ == State::running && parameters_.remote && parameters_.local) {
+    until = std::min(until, now + reconsider_interval);
+  }
   return WaitForReport{is_importing_ ? std::min(until, import_deadline_) : until};
 }
 

@@ -77,6 +77,7 @@ double Chooser::answer_s(const DecodeSide& side, Unknowns& unknowns) const {
 }
 
 void Chooser::settle(PrefillOption& option, const Unknowns& unknowns) const {
+  option.is_possible = true;
   option.excluded = unknowns.reason();
   if (option.excluded.empty()) option.predicted_s = option.terms.total_s();
 }
@@ -202,9 +203,16 @@ std::string others_text(const Choice& choice) {
   return reasons;
 }
 
-std::string sentence_of(const Choice& choice, std::optional<std::size_t> best_alone) {
+// The choice was not ours.
+std::string ordered_text(const PrefillOption& chosen) {
+  return fmt::format("{}, as configured: {}", chosen.is_alone() ? alone_text(chosen) : chosen.prefill,
+                     chosen.predicted_s ? seconds_text(*chosen.predicted_s) : chosen.excluded);
+}
+
+std::string sentence_of(const Choice& choice, std::optional<std::size_t> best_alone, bool is_ordered) {
   const PrefillOption* chosen = choice.find_chosen();
   if (!chosen) return "no machine can answer" + others_text(choice);
+  if (is_ordered) return ordered_text(*chosen) + others_text(choice);
   if (!chosen->predicted_s) {
     return fmt::format("{}: nothing to compare with, {}", alone_text(*chosen), chosen->excluded);
   }
@@ -252,7 +260,6 @@ Choice choose(const PrefillSituation& situation, const RateBook& rates) {
   out.chosen = usual;
   // Without a prediction for the default there is nothing to compare with; using it makes one.
   if (usual && out.options[*usual].predicted_s) {
-    out.is_calibrated = true;
     out.chosen = best_alone;
     const double alone_s = rank_s(out.options[*best_alone]);
     out.margin_s = choice_margin_s(alone_s, situation.error_share);
@@ -260,7 +267,21 @@ Choice choose(const PrefillSituation& situation, const RateBook& rates) {
       out.chosen = best_remote;
     }
   }
-  out.sentence = sentence_of(out, best_alone);
+  bool is_ordered = false;
+  if (situation.policy == PrefillPolicy::remote) {
+    // The best that is known; otherwise the first that can.
+    const auto can = std::ranges::find_if(
+        out.options, [](const auto& o) { return !o.is_alone() && o.is_possible; });
+    const auto first = can == out.options.end() ? std::optional<std::size_t>() : can - out.options.begin();
+    const auto ordered = best_remote ? best_remote : first;
+    is_ordered = ordered.has_value();
+    if (ordered) out.chosen = ordered;
+  } else if (situation.policy == PrefillPolicy::alone) {
+    is_ordered = usual.has_value();
+    out.chosen = best_alone ? best_alone : usual;
+  }
+  out.is_calibrated = out.chosen && out.options[*out.chosen].predicted_s;
+  out.sentence = sentence_of(out, best_alone, is_ordered);
   return out;
 }
 

@@ -41,6 +41,10 @@ struct PrefillSide {
   double queue_s = 0;
 };
 
+// What the user wants. `alone`: nobody else is ever asked. `remote`: the best peer that can,
+// whatever the prediction, even an unknown one; alone where none can.
+enum class PrefillPolicy : std::uint8_t { automatic, alone, remote };
+
 struct PrefillSituation {
   std::string model;
   std::uint32_t prompt_tokens = 0;  // at least 1
@@ -50,6 +54,7 @@ struct PrefillSituation {
   std::uint32_t answer_tokens = 0;
   std::vector<DecodeSide> decode;  // the first that is not excluded is the default
   std::vector<PrefillSide> prefill;
+  PrefillPolicy policy = PrefillPolicy::automatic;
   double error_share = 0.16;  // of past predictions: PredictionError::share()
   Instant now;
 };
@@ -81,6 +86,7 @@ struct PrefillOption {
   std::optional<double> predicted_s = {};  // nothing: excluded, and why:
   std::string excluded = {};
   double answer_s = 0;  // of the whole answer, where that is compared too
+  bool is_possible = false;   // nothing stands in its way but rates that nobody knows
   bool moves_prefix = false;  // bring the peer what it lacks of the prefix: shorter than computing
 
   std::string name() const;  // "local on studio", "remote on spark-1 for studio"

@@ -31,14 +31,15 @@ PrefillRunAction PrefillRun::next(Instant now) {
     end({}, false);
     return *outcome_;
   }
-  if (done_tokens_ > told_tokens_) {
-    told_tokens_ = done_tokens_;
-    return SendProgress{done_tokens_};
-  }
   const kv::SendAction action = sender_.next(now);
   if (const auto* query = std::get_if<kv::QueryMissing>(&action)) return *query;
   if (const auto* put = std::get_if<kv::PutChunk>(&action)) return *put;
   if (const auto* wait = std::get_if<kv::WaitUntil>(&action)) {
+    // A chunk says more than a message about it: no chunk waits for one.
+    if (done_tokens_ > told_tokens_) {
+      told_tokens_ = done_tokens_;
+      return SendProgress{done_tokens_};
+    }
     return WaitForReport{std::min(wait->when, lease_until_)};
   }
   if (const auto* failed = std::get_if<kv::GiveUp>(&action)) {

@@ -41,9 +41,9 @@ TEST(PrefillRun, SendsChunksAsTheyAreComputedAndThenCloses) {
   for (std::uint32_t i = 0; i < 3; ++i) {
     side.expect<WaitForReport>();
     side.compute(i);
-    EXPECT_EQ(side.expect<SendProgress>().done_tokens, side.chain.ranges()[i].end);
     const auto put = side.expect<kv::PutChunk>();
     EXPECT_EQ(put.index, i);
+    EXPECT_EQ(side.expect<SendProgress>().done_tokens, side.chain.ranges()[i].end);
     side.run.on_stored(put.attempt, side.now);
   }
   const auto closing = side.expect<SendClosing>();
@@ -65,7 +65,6 @@ TEST(PrefillRun, AClosingThatNobodyAnswersEndsAllTheSame) {
 TEST(PrefillRun, SendsOnlyWhatTheDecodeSideLacks) {
   Side side;
   for (std::uint32_t i = 0; i < 3; ++i) side.compute(i);
-  side.expect<SendProgress>();
   side.answer_query(2);
   EXPECT_EQ(side.expect<kv::PutChunk>().index, 2u);
 }
@@ -74,11 +73,11 @@ TEST(PrefillRun, FreesEverythingByItselfWhenTheDecodeSideIsNotHeardOf) {
   Side side;
   side.answer_query();
   side.now += seconds(20);
-  side.compute(0);
+  side.run.on_computed(5, side.now);
   side.expect<SendProgress>();
   side.run.on_acknowledged(side.now);  // renews the lease
   side.now += seconds(29);
-  side.compute(1);
+  side.run.on_computed(9, side.now);
   side.expect<SendProgress>();
   side.now += seconds(2);
   const auto over = side.expect<PrefillRunOver>();
@@ -92,8 +91,8 @@ TEST(PrefillRun, EveryReplyOfTheDecodeSideRenewsTheLease) {
   side.answer_query();
   for (std::uint32_t i = 0; i < 3; ++i) {
     side.compute(i);
-    side.expect<SendProgress>();  // lost: no reply
     const auto put = side.expect<kv::PutChunk>();
+    side.expect<SendProgress>();  // lost: no reply
     side.run.on_put_progress(put.attempt, side.now);
     side.now += milliseconds(1'500);
     side.run.on_put_failed(put.attempt, kv::PutFailure::busy, {Code::resource_exhausted, "full"},
@@ -132,7 +131,6 @@ TEST(PrefillRun, EndsAtOnceWhenOneSideStops) {
   Side cancelled;
   cancelled.answer_query();
   cancelled.compute(0);
-  cancelled.expect<SendProgress>();
   const auto put = cancelled.expect<kv::PutChunk>();
   cancelled.run.on_peer_over();
   EXPECT_FALSE(cancelled.expect<PrefillRunOver>().tell_peer);

@@ -64,6 +64,7 @@ Result<Buffer> LlamaState::raw_export(SequenceId sequence, TokenRange range) {
 Result<Buffer> LlamaState::export_range(SequenceId sequence, TokenRange range) {
   CHECK(layout_.has_value());
   Buffer blob = TRY(raw_export(sequence, range));
+  TRY(model::order_state(*layout_, blob.span()));
   TRY(model::validate_state(*layout_, range, blob.span()));
   TRY(model::canonicalise_state(*layout_, blob.span()));
   return blob;

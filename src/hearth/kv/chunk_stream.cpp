@@ -90,6 +90,15 @@ Result<> ChunkStreamReader::finish() const {
                                 payload_read_, payload_bytes_));
 }
 
+Result<Chunk> take_chunk(Buffer body, const ExpectedChunk& expected) {
+  Chunk chunk;
+  chunk.header = TRY(parse_header(std::as_const(body).span()));
+  body.drop_front(header_bytes(chunk.header));
+  chunk.payload = std::move(body);
+  TRY(verify_chunk(chunk.header, std::as_const(chunk.payload).span(), expected));
+  return chunk;
+}
+
 Result<std::optional<Chunk>> ChunkAssembler::add(ByteSpan& input) {
   for (;;) {
     auto event = TRY(reader_.next(input));

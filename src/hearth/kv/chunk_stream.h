@@ -56,6 +56,9 @@ class ChunkStreamReader {
   std::optional<Error> error_;
 };
 
+// The one verified chunk that `body` is, header and payload and nothing else. Copies no payload.
+Result<Chunk> take_chunk(Buffer body, const ExpectedChunk& expected);
+
 // Collects one verified chunk from a stream: buffer from `Buffer::create`, filled in place.
 // Gives nothing while the input ends before the chunk does.
 class ChunkAssembler {

@@ -1,5 +1,6 @@
 #include "hearth/kv/chunk_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "hearth/kv/test_support.h"
@@ -150,6 +151,31 @@ TEST(ChunkAssembler, RefusesAForeignChunkBeforeItsPayloadComes) {
   ChunkAssembler assembler({.layout = test_layout(), .key = {}}, {});
   ByteSpan input = header;
   EXPECT_EQ(assembler.add(input).error().code, Code::invalid_argument);
+}
+
+Buffer buffer_of(ByteSpan bytes) {
+  Buffer buffer = Buffer::create(bytes.size()).value();
+  std::ranges::copy(bytes, buffer.data());
+  return buffer;
+}
+
+TEST(TakeChunk, TakesExactlyOneWholeChunk) {
+  const Chunk chunk = test_chunk({.layout = test_layout(), .payload_bytes = 1'000});
+  const Bytes bytes = encode_chunk(chunk);
+  const auto taken = take_chunk(buffer_of(bytes), {.layout = {}, .key = chunk.header.key});
+  ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_EQ(taken->header, chunk.header);
+  EXPECT_TRUE(same_bytes(taken->payload, chunk.payload));
+  for (std::size_t size = 0; size < bytes.size(); size += 13) {
+    EXPECT_FALSE(take_chunk(buffer_of(ByteSpan(bytes).first(size)), {})) << size;
+  }
+  Bytes more = bytes;
+  more.push_back(std::byte{0});
+  EXPECT_EQ(take_chunk(buffer_of(more), {}).error().code, Code::corrupt);
+  Bytes damaged = bytes;
+  damaged.back() ^= std::byte{1};
+  EXPECT_EQ(take_chunk(buffer_of(damaged), {}).error().code, Code::corrupt);
+  EXPECT_FALSE(take_chunk(buffer_of(bytes), {.layout = {}, .key = chunk.header.parent}));
 }
 
 }  // namespace

@@ -69,6 +69,12 @@ Result<> validate_state(const StateLayout& layout, TokenRange range, ByteSpan bl
 std::uint64_t state_bytes(const StateLayout& layout, std::uint32_t token_count);
 bool is_sane(const StateLayout& layout);
 
+// Brings each cache's cells into the order of their positions, and their rows with them: the engine
+// writes them as they lie in its memory, where what came later may lie before. Almost always they
+// are in order, and only the positions are read. corrupt when `blob` does not have this layout.
+// Transposed caches are left as they are.
+Result<> order_state(const StateLayout& layout, std::span<std::byte> blob);
+
 // Zeroes the source sequence id (the second word and one word per cell), which libllama ignores
 // on import, so that equal KV has equal bytes. Reads no rows. corrupt when `blob` does not have
 // this layout; it may then be partly changed.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "support/kimi_header.h"
@@ -34,6 +35,54 @@ TEST(StateLayout, EverySampleIsExactlyAsLongAsComputed) {
       const auto valid = validate_state(layout, range, blob);
       EXPECT_TRUE(valid.has_value()) << valid.error().message;
     }
+  }
+}
+
+// As the engine writes a sequence whose first `by` cells lie behind the others in its memory.
+Bytes with_first_cells_last(const StateLayout& layout, Bytes blob, std::uint32_t tokens) {
+  std::size_t at = 8;
+  const auto rotate = [&](std::uint64_t item_bytes, std::uint32_t count) {
+    const auto begin = blob.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto first = static_cast<std::ptrdiff_t>(item_bytes * (count / 2));
+    std::rotate(begin, begin + first, begin + static_cast<std::ptrdiff_t>(item_bytes * count));
+    at += item_bytes * count;
+  };
+  for (const CacheLayout& cache : layout.caches) {
+    const std::uint32_t cells =
+        cache.window_tokens > 0 ? std::min(tokens, cache.window_tokens) : tokens;
+    at += 8;
+    rotate(12 + cache.cell_extension_bytes, cells);
+    at += 16;
+    for (const bool is_v : {false, true}) {
+      for (const StateLayer& layer : cache.layers) {
+        if (is_v && layer.v_row_bytes == 0) continue;
+        at += 12;
+        rotate(is_v ? layer.v_row_bytes : layer.k_row_bytes, cells);
+      }
+    }
+  }
+  return blob;
+}
+
+TEST(StateLayout, CellsThatLieElsewhereInMemoryAreBroughtIntoOrder) {
+  constexpr TokenRange range{100, 107};
+  for (const StateLayout& layout : sample_layouts()) {
+    if (layout.caches.front().v_transposed) continue;
+    const Bytes right = state_blob(layout, range);
+    Bytes blob = with_first_cells_last(layout, right, range.count());
+    EXPECT_FALSE(validate_state(layout, range, blob));
+    ASSERT_TRUE(order_state(layout, blob));
+    EXPECT_EQ(blob, right);
+    ASSERT_TRUE(order_state(layout, blob));
+    EXPECT_EQ(blob, right);
+  }
+}
+
+TEST(StateLayout, OrderingRefusesWhatIsNotThisLayout) {
+  const StateLayout layout = sample_layouts().front();
+  Bytes blob = state_blob(layout, {0, 5});
+  for (std::size_t size = 0; size < blob.size(); size += 7) {
+    EXPECT_FALSE(order_state(layout, std::span(blob).first(size))) << size;
   }
 }
 

@@ -82,6 +82,7 @@ Result<> Agent::open() {
     coordinator_ = std::make_unique<PrefillCoordinator>(
         CoordinatorOptions{.machine = machine(), .deliver_to = reached_at.text(),
                            .find_peers = [this] { return find_peers(); },
+                           .policy = config_.prefill,
                            .rates_file = config_.directory / "rates.json"},
         *service_, model_.keeper(), *inbox_, *http_);
     model_.set_prefiller(coordinator_.get());
@@ -180,6 +181,7 @@ Json Agent::status() const {
                                 {"restarts", model_.keeper().restarts()}})},
        {"peers", coordinator_ ? coordinator_->peers() : Json::array()},
        {"hand_offs_waited_for", inbox_->size()},
+       {"hand_offs", counts_json(service_->counts())},
        {"store", Json::object({{"memory_bytes", store.memory_bytes}, {"disk_bytes", store.disk_bytes},
                                {"disk_chunks", store.disk_chunks}})}});
 }

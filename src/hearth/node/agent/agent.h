@@ -21,6 +21,7 @@ struct AgentConfig {
   std::string hearth_version;
   std::uint32_t prefills_max = 1;
   bool coordinates = false;         // this machine answers requests: others may prefill for it
+  cluster::PrefillPolicy prefill = cluster::PrefillPolicy::automatic;
 };
 
 class Agent {

@@ -109,6 +109,11 @@ void AgentService::keep_piece(const PrefillPiece& piece) {
   if (pieces_.size() > prefill_pieces_max) pieces_.pop_front();
 }
 
+HandOffCounts AgentService::counts() const {
+  const std::lock_guard hold(mutex_);
+  return counts_;
+}
+
 Result<net::Response> AgentService::node(const std::string&, net::Request&, const net::PathParams&) {
   const NodeFacts known = TRY(facts());
   return net::Response::json(200, facts_json(known));
@@ -160,8 +165,9 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
                        .incarnation = accepted.incarnation,
                        .patience = {.chunk_compute = std::max(piece_unknown, accepted.first_piece)},
                        .on_piece = [this](const PrefillPiece& piece) { keep_piece(piece); },
-                       .on_over = [this, ticket = call.ticket] {
+                       .on_over = [this, ticket = call.ticket](const kv::SenderStatistics& sent) {
                          const std::lock_guard over(mutex_);
+                         counts_.add(sent);
                          desk_.on_run_over(ticket.id, ticket.attempt);
                        }};
     const cluster::HandOffId id = call.ticket.id;
@@ -204,18 +210,24 @@ Result<net::Response> AgentService::put(const std::string& peer, net::Request& r
   const double arrival_s = seconds(std::chrono::steady_clock::now() - request.body_began);
   const auto delivery = TRY(delivery_of(peer, request));
   const auto key = TRY(kv::ChunkKey::parse(params["key"]));
-  kv::ChunkAssembler assembler({}, {});
-  ByteSpan bytes = request.body.span();
-  auto chunk = TRY(assembler.add(bytes));
-  if (!chunk || !bytes.empty() || chunk->header.key != key) {
-    return fail(Code::corrupt, fmt::format("the body is not the one chunk {}", key.short_hex()));
-  }
-  if (on_transfer_) on_transfer_(peer, request.body.size(), arrival_s);
-  request.body = Buffer();
+  const std::uint64_t body_bytes = request.body.size();
+  auto chunk = TRY(kv::take_chunk(std::move(request.body), {.layout = {}, .key = key}));
+  if (on_transfer_) on_transfer_(peer, body_bytes, arrival_s);
   const auto refusal =
-      delivery->put(std::make_shared<const kv::Chunk>(*std::move(chunk)), request.body_began);
+      delivery->put(std::make_shared<const kv::Chunk>(std::move(chunk)), request.body_began);
+  count_taken(body_bytes, refusal.has_value());
   return net::Response::json(
       200, Json::object({{"refusal", refusal ? std::string(kv::refusal_name(*refusal)) : ""}}));
+}
+
+void AgentService::count_taken(std::uint64_t bytes, bool is_refused) {
+  const std::lock_guard hold(mutex_);
+  if (is_refused) {
+    ++counts_.refused_chunks;
+  } else {
+    ++counts_.taken_chunks;
+    counts_.taken_bytes += bytes;
+  }
 }
 
 Result<net::Response> AgentService::progress(const std::string& peer, net::Request& request,

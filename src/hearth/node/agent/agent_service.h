@@ -13,6 +13,7 @@
 
 #include "hearth/cluster/prefill_desk.h"
 #include "hearth/net/http_router.h"
+#include "hearth/node/agent/hand_off_counts.h"
 #include "hearth/node/agent/inbox.h"
 #include "hearth/node/agent/prefill_job.h"
 
@@ -36,11 +37,13 @@ class AgentService {
   net::Router routes();
   // unavailable while there is no worker.
   Result<NodeFacts> facts() const;
+  HandOffCounts counts() const;
   // Bodies of chunks that came, for whoever learns how fast links are. Before the server starts.
   using OnTransfer = std::function<void(const std::string& from, std::uint64_t bytes, double seconds)>;
   void set_on_transfer(OnTransfer on_transfer) { on_transfer_ = std::move(on_transfer); }
 
  private:
+  void count_taken(std::uint64_t bytes, bool is_refused);
   void keep_piece(const PrefillPiece& piece);
   // Until the first sign of progress of a prefill, as predicted. With the lock.
   Duration first_piece(std::uint32_t depth_tokens, std::uint32_t chunk_tokens) const;
@@ -80,6 +83,7 @@ class AgentService {
   cluster::PrefillDesk desk_;
   std::uint64_t pieces_done_ = 0;
   std::deque<PrefillPiece> pieces_;
+  HandOffCounts counts_;
   Jobs jobs_;
 };
 

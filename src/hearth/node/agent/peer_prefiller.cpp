@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hearth/node/agent/chain_plan.h"
+#include "hearth/node/agent/peer_pulse.h"
 
 namespace hearth::node {
 namespace {
@@ -20,6 +21,7 @@ class PeerSource final : public ChunkSource {
 
   // Dropped before its end: the peer is told, whether it hears it or not.
   ~PeerSource() override {
+    pulse_.reset();
     if (over_) return;
     StopSource now;
     now.request_stop();
@@ -32,6 +34,7 @@ class PeerSource final : public ChunkSource {
       waiting_ = TRY(step(stop_));  // a chunk says yes too, where the yes was lost
       if (over_) return verdict();
     }
+    if (accepted_) pulse_.emplace(parts_.peer, incarnation_, claim_->delivery());
     return {};
   }
 
@@ -63,6 +66,7 @@ class PeerSource final : public ChunkSource {
                                Deadline::after(cancel_deadline));
     } else if (auto* over = std::get_if<cluster::DecodeRunOver>(&action)) {
       over_ = std::move(*over);
+      pulse_.reset();
       if (parts_.on_over) parts_.on_over(*over_);
     }
     return kv::SharedChunk();
@@ -90,6 +94,7 @@ class PeerSource final : public ChunkSource {
   kv::SharedChunk waiting_;
   std::uint64_t incarnation_ = 0;  // of the peer
   std::optional<cluster::DecodeRunOver> over_;
+  std::optional<PeerPulse> pulse_;  // while the peer works for us
 };
 
 }  // namespace
@@ -105,7 +110,6 @@ Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& ord
                                             parameters.patience.patience_factor);
   PrefillCall call{.ticket = parts_.inbox.new_ticket(order.layout, token_count, lease),
                    .deliver_to = parts_.deliver_to, .chunk_tokens = parameters.chunk_tokens,
-                   
                    .stored = {}, .from = order.from(), .fetch_stored = parts_.moves_prefix};
   kv::AnnouncedChain chain{.layout = order.layout, .keys = {}, .ranges = {}};
   for (const kv::PrefixChunk& piece : order.stored) {

@@ -254,6 +254,7 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
     if (tried.contains(side.name)) side.excluded = "was asked already";
     else if (side.excluded.empty() && (notes == notes_.end() || !notes->second.parity)) side.excluded = "not tried yet";
   }
+  out.policy = options_.policy;
   out.error_share = log_.error_share();
   out.now = now();
   return out;
@@ -274,7 +275,10 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
     const auto remote = rates_.prefill({peer.name, model}, now());
     if (request) {  // a trial is finished, however slow
       parameters.remote = remote;
-      parameters.local = rates_.prefill({options_.machine, model}, now());
+      // To see whether going on here would be faster: not asked where the way is ordered.
+      if (options_.policy != cluster::PrefillPolicy::remote) {
+        parameters.local = rates_.prefill({options_.machine, model}, now());
+      }
     }
     if (remote) {
       if (const auto piece = remote->seconds(parameters.chunk_tokens, from)) {

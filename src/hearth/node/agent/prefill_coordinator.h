@@ -29,7 +29,8 @@ struct CoordinatorOptions {
   std::string deliver_to;  // host:port of our own agent, as peers reach it
   // Every other machine of the cluster, as known now; asked for before each look.
   std::function<std::vector<Peer>()> find_peers;
-  cluster::ParityLimits parity;
+  cluster::ParityLimits parity = {};
+  cluster::PrefillPolicy policy = cluster::PrefillPolicy::automatic;
   Duration look_interval = std::chrono::seconds(2);
   std::filesystem::path rates_file = {};  // what was learned outlives this process; empty: it does not
 };

@@ -161,7 +161,7 @@ void PrefillJob::push() {
         (void)parts_.caller.tell_failed(use_, over->error->message, Deadline::after(message_deadline));
       }
       stop_.request_stop();  // what is still being computed
-      if (parts_.on_over) parts_.on_over();
+      if (parts_.on_over) parts_.on_over(run_.statistics());  // nobody changes it any more
       return;
     }
     hold.lock();

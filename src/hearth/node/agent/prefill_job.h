@@ -23,7 +23,8 @@ struct PrefillParts {
   std::uint64_t incarnation = 0;  // ours
   kv::SyncParameters patience = {};
   std::function<void(const PrefillPiece&)> on_piece = {};  // computed
-  std::function<void()> on_over = {};  // on its thread, at its end; must not destroy the job
+  // On its thread, at its end; must not destroy the job.
+  std::function<void(const kv::SenderStatistics&)> on_over = {};
 };
 
 class PrefillJob {

@@ -2,11 +2,19 @@
 
 #include <utility>
 
+#include "hearth/base/log.h"
+
 namespace hearth::node {
 
 Result<ByteSpan> ChunkBody::next(const StopToken& stop) {
   if (std::exchange(payload_next_, false)) return chunk_.payload.span();
-  auto state = TRY(source_(stop));
+  auto made = source_(stop);
+  if (!made) {
+    // Whoever reads sees a body that was cut, and cannot be told why.
+    if (made.error().code != Code::cancelled) log_warning("an export ended early: " + made.error().message);
+    return std::unexpected(std::move(made.error()));
+  }
+  auto& state = *made;
   if (!state) return ByteSpan{};
   kv::ChunkOrigin origin;
   origin.layout = chain_.layout;

@@ -1,0 +1,192 @@
+"""A cluster in network namespaces under faults: killed processes, broken links, and what is left afterwards. Minutes.
+
+usage: netns_faults_test.py BIN_DIRECTORY MODELS_DIRECTORY [unittest arguments]; exit code 77 where namespaces are not permitted
+HEARTH_NETNS_KILLS: how often a process is killed before survivors are compared with the beginning (20)
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+import unittest
+
+import isolation
+from hand_off_case import HandOffCase
+from machines import conversation, wait_for
+
+KILLS = int(os.environ.get("HEARTH_NETNS_KILLS", "20"))
+MEMORY_GROWTH_MIB_MAX = 24  # the allocator's arenas, of as many threads as were alive at once
+STAGES = (0, 3, 8)  # chunks that have arrived; 0: the peer has begun
+TRANSFER_BYTES = 12_000_000  # of one conversation(), a little less
+
+
+class KilledProcesses(HandOffCase):
+    def kill(self, what):
+        if what == "prefill agent":
+            self.spark.stop(signal.SIGKILL)
+        elif what == "prefill worker":
+            self.spark.kill_worker()
+        else:
+            self.studio.kill_worker()
+
+    def test_the_text_is_right_whichever_process_is_killed_whenever(self):
+        seed = 20_000
+        for what in ("prefill agent", "prefill worker", "decode worker"):
+            for stage in STAGES:
+                seed += 1
+                with self.subTest(killed=what, after_chunks=stage):
+                    self.messages, self.before = conversation(seed), self.studio.counts()
+                    right = self.right_text()
+                    asking = self.ask_until(stage)
+                    self.kill(what)
+                    self.check(asking.answer(), right)
+                    self.bring_back()
+                    self.check_nothing_is_left()
+
+    def test_an_answer_whose_worker_is_killed_is_right_or_ends_with_an_error(self):
+        right = self.alone.ask(self.messages, tokens=400).text
+        asking = self.studio.start_asking(self.messages, tokens=400)
+        wait_for("the first token", lambda: any("actual_s" in d for d in self.studio.decisions()) or asking.is_over, 120, 0.01)
+        self.kill("decode worker")
+        answer = asking.answer()
+        self.assertTrue(answer.error or answer.text == right, answer.text)
+        self.bring_back()
+
+
+class BrokenLinks(HandOffCase):
+    """`studio.link` carries chunks, `spark.link` questions and cancels."""
+
+    def damage(self, kind, byte_count):
+        link = self.studio.link
+        if kind == "cut":
+            link.cut_after(byte_count)
+        elif kind == "half-open":
+            link.stall_after(byte_count)
+        elif kind == "slow":
+            link.slow(bytes_per_s=400_000)
+        elif kind == "delayed":
+            link.slow(delay_s=0.02)
+        elif kind == "refused":
+            link.refuse()
+
+    def test_the_text_is_right_whatever_happens_to_the_link_that_carries_chunks(self):
+        seed = 21_000
+        for kind in ("cut", "half-open", "slow", "delayed", "refused"):
+            for share in (0.1, 0.5, 0.8) if kind in ("cut", "half-open") else (0.1,):
+                seed += 1
+                with self.subTest(link=kind, at=share):
+                    self.messages, self.before = conversation(seed), self.studio.counts()
+                    right = self.right_text()
+                    self.damage(kind, int(TRANSFER_BYTES * share))
+                    self.check(self.studio.ask(self.messages), right)
+                    self.bring_back()
+                    self.check_nothing_is_left()
+
+    def test_the_text_is_right_whatever_happens_to_the_link_that_carries_questions(self):
+        seed = 22_000
+        for kind in ("stall", "refuse"):
+            for stage in (0, 3):
+                seed += 1
+                with self.subTest(link=kind, after_chunks=stage):
+                    self.messages, self.before = conversation(seed), self.studio.counts()
+                    right = self.right_text()
+                    asking = self.ask_until(stage)
+                    getattr(self.spark.link, kind)()
+                    self.check(asking.answer(), right)
+                    self.bring_back()
+                    self.check_nothing_is_left()
+
+    def test_a_cut_at_four_fifths_resends_one_chunk_at_most(self):
+        right = self.right_text()
+        self.studio.link.cut_after(TRANSFER_BYTES * 8 // 10)
+        self.check(self.studio.ask(self.messages), right)
+        self.check_nothing_is_left()
+        self.assertLessEqual(self.spark.counts()["resent_chunks"] - self.sent_before["resent_chunks"], 1)
+        self.assertEqual(self.studio.decisions()[-1]["outcome"], "as chosen")
+
+    def test_a_machine_whose_cable_is_pulled_costs_time_only(self):
+        right = self.right_text()
+        asking = self.ask_until(3)
+        self.spark.host.plug(False)
+        self.check(asking.answer(), right)
+        self.bring_back()
+        self.check_nothing_is_left()
+
+
+class ThreeMachines(HandOffCase):
+    others = ("spark-1", "spark-2")
+
+    def test_a_busy_machine_is_passed_over(self):
+        other = conversation(23_000)
+        right, other_right = self.right_text(), self.alone.ask(other).text
+        first = self.studio.start_asking(self.messages)
+        wait_for("the first prefill", lambda: any(not self.is_idle(m) for m in self.cluster.others.values()), 60, 0.01)
+        second = self.studio.start_asking(other)
+        self.check(first.answer(), right)
+        self.check(second.answer(), other_right)
+        self.assertTrue(all(m.counts()["sent_chunks"] > 0 for m in self.cluster.others.values()))
+        self.check_nothing_is_left()
+
+    def test_when_one_is_killed_the_other_is_asked(self):
+        one, other = self.cluster.others.values()
+        one.stop(signal.SIGKILL)
+        wait_for("the loss to be seen", lambda: self.studio.usable_peers() == [other.name], 30)
+        before = other.counts()["sent_chunks"]
+        self.check(self.studio.ask(self.messages), self.right_text())
+        self.assertGreater(other.counts()["sent_chunks"], before)
+        self.bring_back()
+
+
+class ManyKills(HandOffCase):
+    warm_up = 4
+
+    def test_survivors_are_as_they_were(self):
+        chance = random.Random(7)
+        at_first = None
+        for index in range(self.warm_up + KILLS):
+            if index == self.warm_up:
+                at_first = self.settled()
+            self.messages, self.before = conversation(24_000 + index, word_count=150), self.studio.counts()
+            right = self.right_text()
+            asking = self.ask_until(chance.choice((0, 1, 2)))
+            victim = chance.choice(("agent", "agent", "worker", "worker", "decode worker"))
+            if victim == "agent":
+                self.spark.stop(signal.SIGKILL)
+            elif victim == "worker":
+                self.spark.kill_worker()
+            else:
+                self.studio.kill_worker()
+            answer = asking.answer()
+            if victim == "decode worker" and answer.error:  # it dies so often that its start has to wait
+                self.assertEqual(answer.error["code"], "service_unavailable")
+                wait_for("the worker", lambda: self.studio.status()["worker"]["running"], 60)
+                answer = self.studio.ask(self.messages)
+            self.check(answer, right)
+            self.bring_back()
+        at_last = self.settled()
+        print(f"{KILLS} kills: {at_first} before, {at_last} after", flush=True)
+        self.assertLessEqual(at_last["files"], at_first["files"])
+        self.assertLessEqual(at_last["threads"], at_first["threads"])
+        self.assertLess(at_last["memory_mib"], at_first["memory_mib"] + MEMORY_GROWTH_MIB_MAX)
+
+    def settled(self):
+        """The least of a few seconds: connections and threads come and go with each question."""
+        self.check_nothing_is_left()
+        least = self.resources()
+        for _ in range(30):
+            time.sleep(0.1)
+            now = self.resources()
+            least = {key: min(least[key], now[key]) for key in now}
+        return least
+
+    def resources(self):
+        """Without the store's memory tier, which grows by design."""
+        now = self.studio.resources()
+        now["memory_mib"] -= self.studio.status()["store"]["memory_bytes"] / 2**20
+        return now
+
+
+if __name__ == "__main__":
+    isolation.enter()
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)
