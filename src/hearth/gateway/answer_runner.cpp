@@ -101,6 +101,7 @@ class Run {
   }
 
   void end(AnswerEnd::Reason reason) {
+    stream_.reset();  // the next request of a client that hears of the end finds everything free
     Metrics& metrics = parts_.metrics;
     AnswerEnd out{.reason = reason, .stop_string = pipeline_.stop_string(), .usage = {}};
     out.usage.prompt_tokens = static_cast<std::uint32_t>(plan_.prompt.tokens.size());
