@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,6 +47,10 @@ struct ServeConfig {
   std::filesystem::path cluster_directory;  // empty: in the configuration directory
   std::string cluster_listen;               // empty: the member's own port, on every address
   std::uint32_t prefills_max = 1;
+  bool lend = false;
+  std::uint32_t lend_port = 0;
+  std::vector<std::string> pool;                  // machines whose memory this one's worker uses
+  std::map<std::string, double> pool_shares, pool_bandwidths;  // by machine
   // [log]
   std::string log_level = "info";
 };

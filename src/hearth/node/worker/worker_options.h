@@ -5,9 +5,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "hearth/base/result.h"
+
 namespace hearth::node {
+
+// Layers that lie behind an RPC endpoint on loopback: "127.0.0.1:50052=12".
+struct RemoteLayers {
+  std::string endpoint;
+  std::uint32_t layers = 0;
+
+  std::string text() const;
+  static Result<RemoteLayers> parse(std::string_view text);
+};
 
 struct WorkerOptions {
   std::filesystem::path model_path;
@@ -21,6 +33,7 @@ struct WorkerOptions {
   std::string device = "auto";
   std::string name = "worker";
   bool verbose = false;
+  std::vector<RemoteLayers> remote{};  // in the order of the layers; the others are this machine's
 
   // "serve --model … --socket …"
   std::vector<std::string> arguments() const;
