@@ -39,6 +39,7 @@ class Agent {
   const std::string& machine() const { return membership_->machine(); }
   const net::Address& address() const { return server_->address(); }
   PrefillCoordinator* coordinator() { return coordinator_.get(); }  // nullptr: does not coordinate
+  const Lender* lender() const { return lender_.get(); }  // nullptr: does not lend
   Json status() const;
 
  private:

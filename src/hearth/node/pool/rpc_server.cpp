@@ -7,6 +7,7 @@
 #include "hearth/net/http_error.h"
 #include "hearth/net/ndjson.h"
 #include "hearth/node/worker/worker_events.h"
+#include "hearth/node/worker/worker_options.h"
 
 namespace hearth::node {
 namespace {
@@ -109,7 +110,8 @@ void RpcServer::keep() {
 Result<> RpcServer::run_once(cluster::Supervisor& supervisor) {
   std::vector<std::string> arguments = {"rpc", "--device", options_.device, "--threads",
                                         std::to_string(options_.threads)};
-  ChildProcess child = TRY(ChildProcess::start(options_.worker_executable, std::move(arguments)));
+  ChildProcess child = TRY(ChildProcess::start(options_.worker_executable, std::move(arguments),
+                                                {engine_short_spin}));
   show(TRY(read_ready(child)));
   supervisor.on_running();
   // It prints no more: the end of its output is its own.

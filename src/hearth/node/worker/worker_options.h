@@ -12,6 +12,12 @@
 
 namespace hearth::node {
 
+// For the environment of every process that computes. libgomp's threads spin for milliseconds before
+// they sleep. Whoever else needs a core then waits, and when that is one of its own, all wait for
+// each other: on busy cores decoding got ten to six hundred times slower. About 10 microseconds lose
+// nothing on quiet ones (docs/benchmarks.md).
+inline constexpr const char* engine_short_spin = "GOMP_SPINCOUNT=2000";
+
 // Layers that lie behind an RPC endpoint on loopback: "127.0.0.1:50052=12".
 struct RemoteLayers {
   std::string endpoint;
