@@ -6,6 +6,7 @@
 #include "hearth/node/worker/worker_api.h"
 
 namespace hearth::node {
+
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const std::filesystem::path& executable,
                                                             const WorkerOptions& options,
                                                             const Progress& progress,
