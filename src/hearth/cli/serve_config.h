@@ -67,7 +67,8 @@ Result<> apply_flag(ServeConfig& config, std::string_view flag, std::span<const 
 // `name` is the file's, for messages. All that is wrong is told at once, a line each.
 Result<> read_serve_config(std::string_view toml, std::string_view name, ServeConfig& config);
 
-// What settings must be together: an open address needs a key, a model must be named.
+// What settings must be together: an open address needs a key, a model must be named where one is
+// served, a pool needs a cluster, its numbers each machine.
 Result<> check_serve_config(const ServeConfig& config);
 
 }  // namespace hearth::cli
