@@ -19,8 +19,8 @@ struct Answer {
   engine::PromptDone prompt;
 };
 
-inline Answer answer(Machine& machine, std::vector<Token> prompt) {
-  auto stream = machine.model().generate(
+inline Answer answer(node::LocalModel& model, std::vector<Token> prompt) {
+  auto stream = model.generate(
       {.prompt = std::move(prompt), .tokens_max = answer_tokens, .sampling = {.temperature = 0}}, {});
   EXPECT_TRUE(stream) << stream.error().message;
   Answer out;
@@ -44,12 +44,19 @@ inline Answer answer(Machine& machine, std::vector<Token> prompt) {
   return out;
 }
 
-inline std::vector<Token> text_tokens(Machine& machine, std::size_t count) {
+inline Answer answer(Machine& machine, std::vector<Token> prompt) {
+  return answer(machine.model(), std::move(prompt));
+}
+
+inline std::vector<Token> text_tokens(node::LocalModel& model, std::size_t count) {
   const auto planted = engine::plant_facts(/*seed=*/7, /*fact_count=*/4, 9000).value();
-  auto tokens = machine.model().tokenize(planted.text, /*special=*/false, {}).value();
+  auto tokens = model.tokenize(planted.text, /*special=*/false, {}).value();
   EXPECT_GE(tokens.size(), count);
   tokens.resize(count);
   return tokens;
+}
+inline std::vector<Token> text_tokens(Machine& machine, std::size_t count) {
+  return text_tokens(machine.model(), count);
 }
 
 }  // namespace hearth::testing

@@ -1,4 +1,4 @@
-"""Two machines of a cluster, as people make one: the real programs over mutual TLS on loopback.
+"""Machines of a cluster, as people make one: the real programs over mutual TLS on loopback.
 
 usage: cluster_test.py BIN_DIRECTORY MODELS_DIRECTORY
 """
@@ -53,10 +53,10 @@ class Machine:
     def ask(self, *arguments):
         return json.loads(self.hearth(*arguments, "--json"))
 
-    def start(self, *arguments):
+    def start(self, *arguments, model=("--model", MODEL)):
         self.log = open(self.home / "log", "ab")
         self.process = subprocess.Popen(
-            [BIN / "hearth", *arguments, "--model", MODEL, "--cluster-listen", self.address, "--context", "8192",
+            [BIN / "hearth", *arguments, *model, "--cluster-listen", self.address, "--context", "8192",
              "--chunk-tokens", "256", "--threads", "1"],
             env=self.environment(), stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.process.stdout.readline()
@@ -185,6 +185,52 @@ class TwoMachines(unittest.TestCase):
         refused = subprocess.run([BIN / "hearth", "status", "--on", "studio"], env=self.spark.environment(),
                                  capture_output=True, text=True, timeout=60)
         self.assertNotEqual(refused.returncode, 0)
+
+
+class PooledMemory(unittest.TestCase):
+    """A machine without a model lends its memory to the worker of another."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.root = tempfile.TemporaryDirectory(prefix="hearth-pool-")
+        cls.studio = Machine(cls.root.name, "studio")
+        cls.spark = Machine(cls.root.name, "spark")
+        cls.studio.hearth("cluster", "init", "--name", "studio", "--address", cls.studio.address)
+        cls.studio.start("serve", "--port", "0", "--cluster")
+        code = re.search(r"hearth-1/[^\s']+", cls.studio.hearth("cluster", "invite", "--for", "spark")).group()
+        cls.spark.hearth("node", "join", code, "--address", cls.spark.address)
+        cls.studio.stop()
+        cls.spark.start("node", "--lend", model=())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.studio.stop()
+        cls.spark.stop()
+        cls.root.cleanup()
+
+    def answer(self, url):
+        return TwoMachines.answer(type("Served", (), {"url": url})(), " ".join(f"fact {i}" for i in range(40)), 24)
+
+    def test_1_the_answer_over_two_machines_is_that_of_one(self):
+        alone = self.answer(self.studio.start("serve", "--port", "0"))
+        self.studio.stop()
+        pooled = self.studio.start("serve", "--port", "0", "--cluster", "--pool", "spark", "--pool-shares", "studio=1,spark=1")
+        self.assertEqual(self.answer(pooled), alone)
+        self.assertIn("layers of the pool: studio 2, spark 2", (self.studio.home / "log").read_text())
+        self.assertEqual(self.spark.ask("status")["lends"]["used_by"], "studio")
+        self.assertIn("spark lends its memory: to studio", self.spark.hearth("status"))
+        wait_for("why it does not prefill", lambda: self.studio.ask("status")["peers"][0].get("why_not"))
+
+    def test_2_a_pool_that_cannot_be_is_refused_by_what_is_wrong(self):
+        self.studio.stop()
+        for pool, told in ((["nobody"], "nobody cannot lend memory"), (["studio"], "no other machine"),
+                           (["spark", "--pool-shares", "studio=1"], "pool_shares: none for spark")):
+            refused = subprocess.run(
+                [BIN / "hearth", "serve", "--port", "0", "--model", MODEL, "--cluster", "--cluster-listen",
+                 self.studio.address, "--pool", *pool],
+                env=self.studio.environment(), capture_output=True, text=True, timeout=120)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn(told, refused.stderr)
 
 
 if __name__ == "__main__":

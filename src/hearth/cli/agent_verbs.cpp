@@ -52,6 +52,11 @@ std::string number_of(const Json& object, std::string_view member, const char* u
 
 void print_status(const Json& status) {
   const Json& machine = *status.find("machine");
+  if (const Json* lends = status.find("lends")) {
+    const std::string user = text_of(*lends, "used_by");
+    fmt::print("{} lends its memory: {}\n", text_of(machine, "name"), user.empty() ? "nobody uses it now" : "to " + user);
+  }
+  if (status.find("worker") == nullptr) return;
   const Json& worker = *status.find("worker");
   fmt::print("{} at {}: {}, {}, worker {} ({} restarts)\n", text_of(machine, "name"), text_of(machine, "address"),
              text_of(machine, "model"), text_of(machine, "backend"),

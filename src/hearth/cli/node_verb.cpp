@@ -64,12 +64,14 @@ Result<> run_agent(const ServeFlags& flags, const StopToken& stop) {
   ServeConfig config = TRY(resolve_serve_flags(flags));
   config.cluster = true;
   start_log("node", log_level_of(config));
-  Progress progress;
-  const auto model = TRY(node::LocalModel::start(
-      TRY(local_model_options(config, flags.verbose)),
-      [&](double fraction) { progress.update("loading", fraction); }, stop));
-  progress.clear();
-  const auto agent = TRY(start_agent(config, *model, /*coordinates=*/false));
+  std::unique_ptr<node::LocalModel> model;
+  if (!config.model.empty()) {
+    Progress progress;
+    model = TRY(node::LocalModel::start(
+        TRY(local_model_options(config, flags.verbose)),
+        [&](double fraction) { progress.update("loading", fraction); }, stop));
+  }
+  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/false, stop));
   fmt::print("ready {} at {}\n", agent->machine(), agent->address().text());
   std::fflush(stdout);
   wait_until_stopped(stop);
@@ -95,6 +97,8 @@ Verb node_verb(StopToken stop) {
               [agent_flags](Flags& f) {
                 static constexpr std::array<std::string_view, 4> sections = {"worker", "store", "cluster", "log"};
                 f.text("--model,-m", agent_flags->model, "GGUF file, or any shard of one: the one that is served");
+                f.toggle("--lend", agent_flags->lend,
+                         "lend this machine's memory to workers of others; needs no model (docs/pool.md)");
                 declare_serve_flags(f, *agent_flags, sections);
               },
           .run = [agent_flags, stop] { return exit_code(run_agent(*agent_flags, stop)); },

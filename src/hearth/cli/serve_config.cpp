@@ -11,12 +11,11 @@
 #include "hearth/base/toml.h"
 #include "hearth/chat/format.h"
 #include "hearth/kv/chunk.h"
-#include "hearth/net/address.h"
 
 namespace hearth::cli {
 namespace {
 
-enum class Kind : std::uint8_t { text, integer, number, toggle, list };
+enum class Kind : std::uint8_t { text, integer, number, toggle, list, named_numbers };
 
 struct Setting {
   std::string section, key;
@@ -52,6 +51,40 @@ auto to(std::vector<std::string> ServeConfig::* field) {
 }
 auto to(std::optional<double> gateway::SamplingChoice::* field) {
   return [field](ServeConfig& c, const Json& v) { c.sampling.*field = v.as_double(); };
+}
+
+// "a,b" is two names: on the command line that is shorter than the flag twice.
+std::vector<std::string> split_names(const Json& list) {
+  std::vector<std::string> out;
+  for (const Json& item : list.as_array()) {
+    std::string_view text = item.as_string();
+    while (!text.empty()) {
+      const std::size_t comma = std::min(text.find(','), text.size());
+      if (comma > 0) out.emplace_back(text.substr(0, comma));
+      text.remove_prefix(std::min(comma + 1, text.size()));
+    }
+  }
+  return out;
+}
+
+// "studio=819"
+std::optional<std::pair<std::string, double>> named_number(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == text.npos || equals == 0) return std::nullopt;
+  double number = 0;
+  const std::string_view digits = text.substr(equals + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || !(number >= 0 && number < 1e9)) return std::nullopt;
+  return std::pair(std::string(text.substr(0, equals)), number);
+}
+
+auto to(std::map<std::string, double> ServeConfig::* field) {
+  return [field](ServeConfig& c, const Json& v) {
+    (c.*field).clear();
+    for (const std::string& text : split_names(v)) {
+      if (const auto pair = named_number(text)) (c.*field).insert(*pair);
+    }
+  };
 }
 
 bool contains(const std::vector<std::string>& texts, std::string_view text) {
@@ -136,6 +169,18 @@ const std::vector<Setting>& settings() {
       {"cluster", "prefill", "--cluster-prefill", "who computes prompts: auto, whoever is predicted to be done first; alone, this machine; "
        "remote, the best peer that can, however slow (auto)", "\"auto\"", Kind::text, 0, 0, {"auto", "alone", "remote"},
        to(&C::cluster_prefill)},
+      {"cluster", "lend", "", "lend this machine's memory: workers of others may put layers on it", "true", Kind::toggle, 0, 0,
+       {}, to(&C::lend)},
+      {"cluster", "lend_port", "--lend-port", "where the tunnels of others come in (0: any free port)", "7071",
+       Kind::integer, 0, 65535, {}, to(&C::lend_port)},
+      {"cluster", "pool", "--pool", "machines that lend their memory to this one's worker", "[\"spark-1\", \"spark-2\"]",
+       Kind::list, 0, 0, {},
+       [](ServeConfig& c, const Json& v) { c.pool = split_names(v); }},
+      {"cluster", "pool_shares", "--pool-shares", "layers in proportion to these, this machine too (free memory decides)",
+       "[\"studio=3\", \"spark-1=1\"]", Kind::named_numbers, 0, 0, {}, to(&C::pool_shares)},
+      {"cluster", "pool_bandwidths", "--pool-bandwidths",
+       "GB/s of each machine's memory, this one's too: the fastest is filled first", "[\"studio=819\", \"spark-1=273\"]",
+       Kind::named_numbers, 0, 0, {}, to(&C::pool_bandwidths)},
 
       {"log", "level", "--log", "how much is logged (info); never prompts or answers", "\"info\"", Kind::text, 0, 0,
        {"debug", "info", "warning", "error", "off"}, to(&C::log_level)},
@@ -151,9 +196,16 @@ std::string expected(const Setting& setting) {
     case Kind::number: return fmt::format("a number from {} to {}", setting.lowest, setting.highest);
     case Kind::toggle: return "true or false";
     case Kind::list: return "a list of texts";
+    case Kind::named_numbers: return "a list of NAME=NUMBER";
   }
   return "";
 }
+
+bool is_list_of_texts(const Json& value) {
+  return value.is_array() && std::ranges::all_of(value.as_array(), [](const Json& v) { return v.is_string(); });
+}
+
+bool is_list(Kind kind) { return kind == Kind::list || kind == Kind::named_numbers; }
 
 bool fits(const Setting& setting, const Json& value) {
   const auto in_range = [&] { return value.as_double() >= setting.lowest && value.as_double() <= setting.highest; };
@@ -164,7 +216,10 @@ bool fits(const Setting& setting, const Json& value) {
     case Kind::number: return value.is_number() && in_range();
     case Kind::toggle: return value.is_bool();
     case Kind::list:
-      return value.is_array() && std::ranges::all_of(value.as_array(), [](const Json& v) { return v.is_string(); });
+      return is_list_of_texts(value);
+    case Kind::named_numbers:
+      return is_list_of_texts(value) &&
+             std::ranges::all_of(split_names(value), [](const std::string& text) { return named_number(text).has_value(); });
   }
   return false;
 }
@@ -212,7 +267,7 @@ void read_section(const Json& table, const std::string& section, std::string_vie
 
 // A flag's text in the setting's own kind; null when it is not of that kind.
 Json flag_value(const Setting& setting, std::span<const std::string> values) {
-  if (setting.kind == Kind::list) return Json::array({values.begin(), values.end()});
+  if (is_list(setting.kind)) return Json::array({values.begin(), values.end()});
   const std::string& text = values.back();
   if (setting.kind == Kind::text) return text;
   double number = 0;
@@ -229,7 +284,7 @@ Json flag_value(const Setting& setting, std::span<const std::string> values) {
 std::vector<ServeFlag> serve_flags() {
   std::vector<ServeFlag> out;
   for (const Setting& setting : settings()) {
-    if (!setting.flag.empty()) out.push_back({setting.section, setting.flag, setting.help, setting.kind == Kind::list});
+    if (!setting.flag.empty()) out.push_back({setting.section, setting.flag, setting.help, is_list(setting.kind)});
   }
   return out;
 }
@@ -264,24 +319,6 @@ Result<> read_serve_config(std::string_view toml, std::string_view name, ServeCo
   }
   if (problems.empty()) return {};
   return fail(Code::invalid_argument, fmt::format("{}", fmt::join(problems, "\n")));
-}
-
-Result<> check_serve_config(const ServeConfig& config) {
-  if (config.model.empty()) {
-    return fail(Code::invalid_argument, "no model: give --model FILE, or model = \"FILE\" in [serve] of hearth.toml");
-  }
-  for (const std::string& key : config.api_keys) {
-    if (key.size() < 8) {
-      return fail(Code::invalid_argument,
-                  "api_keys: a key has fewer than 8 characters; make one with: openssl rand -hex 24");
-    }
-  }
-  if (!net::Address::tcp(config.host, 0).is_local() && config.api_keys.empty()) {
-    return fail(Code::invalid_argument,
-                fmt::format("host: {} can be reached from other machines, and no API key is set; set HEARTH_API_KEY "
-                            "or api_keys in [serve] of hearth.toml, or use --host 127.0.0.1", config.host));
-  }
-  return {};
 }
 
 }  // namespace hearth::cli

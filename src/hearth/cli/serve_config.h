@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,6 +48,10 @@ struct ServeConfig {
   std::string cluster_listen;               // empty: the member's own port, on every address
   std::uint32_t prefills_max = 1;
   std::string cluster_prefill = "auto";     // auto, alone, remote
+  bool lend = false;
+  std::uint32_t lend_port = 0;
+  std::vector<std::string> pool;                  // machines whose memory this one's worker uses
+  std::map<std::string, double> pool_shares, pool_bandwidths;  // by machine
   // [log]
   std::string log_level = "info";
 };
@@ -63,7 +68,8 @@ Result<> apply_flag(ServeConfig& config, std::string_view flag, std::span<const 
 // `name` is the file's, for messages. All that is wrong is told at once, a line each.
 Result<> read_serve_config(std::string_view toml, std::string_view name, ServeConfig& config);
 
-// What settings must be together: an open address needs a key, a model must be named.
+// What settings must be together: an open address needs a key, a model must be named where one is
+// served, a pool needs a cluster, its numbers each machine.
 Result<> check_serve_config(const ServeConfig& config);
 
 }  // namespace hearth::cli

@@ -33,9 +33,15 @@ temperature = 1
 client = false
 [limits]
 heartbeat_s = 5
+[cluster]
+enabled = true
+pool = ["spark-1", "spark-2"]
+pool_shares = ["studio=3", "spark-1=1", "spark-2=0.5"]
 [log]
 level = "warning"
 )");
+  EXPECT_EQ(config.pool, (std::vector<std::string>{"spark-1", "spark-2"}));
+  EXPECT_EQ(config.pool_shares, (std::map<std::string, double>{{"studio", 3}, {"spark-1", 1}, {"spark-2", 0.5}}));
   EXPECT_EQ(config.model, "/models/kimi.gguf");
   EXPECT_EQ(config.host, "192.168.1.5");
   EXPECT_EQ(config.port, 9000U);
@@ -70,6 +76,8 @@ TEST(ServeConfig, BadFilesAreToldWithLineValueAndExample) {
       {"[serve]\nallowed_hosts = \"a\"", {"hearth.toml:2:", "a list of texts", "[\"studio.local\"]"}},
       {"[serve]\napi_keys = 12345", {"hearth.toml:2:", "this value"}},
       {"[sampling]\ntop_p = 2", {"hearth.toml:2:", "0 to 1"}},
+      {"[cluster]\npool_shares = [\"studio\"]", {"hearth.toml:2:", "a list of NAME=NUMBER", "\"studio=3\""}},
+      {"[cluster]\npool_shares = [\"a=-1\"]", {"hearth.toml:2:", "a list of NAME=NUMBER"}},
       {"[log]\nlevel = \"loud\"", {"hearth.toml:2:", "debug, info, warning, error, off"}},
       {"[serve\n", {"hearth.toml:1:"}},
       {"[serve]\nport = 1\nport = 2", {"hearth.toml:3:"}},
@@ -123,6 +131,31 @@ TEST(ServeConfig, NumbersBeyondAllIntegersAreRefused) {
     const std::vector<std::string> value = {text};
     EXPECT_FALSE(apply_flag(config, "--port,-p", value)) << text;
   }
+}
+
+TEST(ServeConfig, PoolsAreNamedWithCommasOrTheFlagAgain) {
+  ServeConfig config;
+  const std::vector<std::string> pool = {"spark-1,spark-2", "laptop"};
+  const std::vector<std::string> shares = {"studio=2,spark-1=1"};
+  ASSERT_TRUE(apply_flag(config, "--pool", pool));
+  ASSERT_TRUE(apply_flag(config, "--pool-shares", shares));
+  EXPECT_EQ(config.pool, (std::vector<std::string>{"spark-1", "spark-2", "laptop"}));
+  EXPECT_EQ(config.pool_shares, (std::map<std::string, double>{{"studio", 2}, {"spark-1", 1}}));
+}
+
+TEST(ServeConfig, APoolNeedsAClusterAndNumbersForAllOfIt) {
+  ServeConfig config;
+  config.model = "m.gguf";
+  config.pool = {"spark-1"};
+  EXPECT_FALSE(check_serve_config(config));
+  config.cluster = true;
+  EXPECT_TRUE(check_serve_config(config));
+  config.pool_bandwidths = {{"studio", 819}};
+  const auto missing = check_serve_config(config);
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message.find("pool_bandwidths: none for spark-1"), std::string::npos);
+  config.pool.clear();
+  EXPECT_FALSE(check_serve_config(config));
 }
 
 TEST(ServeConfig, EveryFlagHasHelp) {

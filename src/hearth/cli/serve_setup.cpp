@@ -4,6 +4,7 @@
 #include <semaphore>
 
 #include "hearth/cli/environment.h"
+#include "hearth/node/pool/memory_pool.h"
 
 namespace hearth::cli {
 namespace {
@@ -47,6 +48,7 @@ Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags) {
   if (!flags.model.empty()) out.model = flags.model;
   if (flags.no_store) out.store = false;
   if (flags.cluster) out.cluster = true;
+  if (flags.lend) out.lend = true;
   if (const std::string key = api_key_variable(); !key.empty()) out.api_keys.push_back(key);
   TRY(check_serve_config(out));
   return out;
@@ -64,6 +66,16 @@ Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, b
                        .threads = config.threads,
                        .device = config.device,
                        .verbose = verbose};
+  if (!config.pool.empty()) {
+    node::PoolOptions pool{.worker_executable = out.keeper.worker_executable, .lenders = config.pool,
+                           .shares = config.pool_shares, .bandwidths = config.pool_bandwidths};
+    const auto directory = TRY(cluster_directory(config.cluster_directory));
+    auto membership = TRY(node::ClusterMembership::open(directory));
+    out.keeper.arrange = [memory = std::make_shared<node::MemoryPool>(std::move(pool), std::move(membership))](
+                             node::WorkerOptions worker, std::uint32_t life, const StopToken& stop) {
+      return memory->arrange(std::move(worker), life, stop);
+    };
+  }
   if (config.store) {
     out.store_directory =
         config.store_directory.empty() ? TRY(cache_directory()) / "chunks" : config.store_directory;
@@ -80,8 +92,8 @@ LogLevel log_level_of(const ServeConfig& config) {
   return config.log_level == "error" ? LogLevel::error : LogLevel::off;
 }
 
-Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel& model,
-                                                 bool coordinates) {
+Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
+                                                 bool coordinates, const StopToken& stop) {
   if (!config.cluster) return nullptr;
   node::AgentConfig agent{.directory = TRY(cluster_directory(config.cluster_directory)),
                           .listen = config.cluster_listen,
@@ -89,7 +101,12 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
                           .prefills_max = config.prefills_max,
                           .coordinates = coordinates,
                           .prefill = prefill_policy(config.cluster_prefill)};
-  return node::Agent::start(std::move(agent), model);
+  if (config.lend) {
+    agent.lends = node::LenderOptions{.server = {.worker_executable = TRY(find_worker_executable()),
+                                                 .device = config.device, .threads = config.threads},
+                                      .tunnel_port = static_cast<std::uint16_t>(config.lend_port)};
+  }
+  return node::Agent::start(std::move(agent), model, stop);
 }
 
 void wait_until_stopped(const StopToken& stop) {

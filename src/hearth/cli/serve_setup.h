@@ -19,6 +19,7 @@ struct ServeFlags {
   std::string model;  // where the section of its flag is left out
   bool no_store = false;
   bool cluster = false;
+  bool lend = false;
   bool verbose = false;
 };
 // The flags of the named sections; all of them when none is named.
@@ -28,9 +29,9 @@ Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags);
 
 Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, bool verbose);
 LogLevel log_level_of(const ServeConfig& config);
-// nullptr when this machine takes no part in a cluster.
-Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel& model,
-                                                 bool coordinates);
+// nullptr when this machine takes no part in a cluster. `model` may be nullptr where it only lends.
+Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
+                                                 bool coordinates, const StopToken& stop);
 void wait_until_stopped(const StopToken& stop);
 
 }  // namespace hearth::cli

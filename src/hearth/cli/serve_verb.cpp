@@ -60,6 +60,7 @@ Result<std::unique_ptr<chat::Format>> choose(const ServeConfig& config, node::Lo
 
 Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   const ServeConfig config = TRY(resolve_serve_flags(flags));
+  if (config.model.empty()) return fail(Code::invalid_argument, "no model: give --model FILE; a machine that only lends runs hearth node --lend");
   start_log("serve", log_level_of(config));
   // Taken before the model is loaded: a port in use is told at once.
   auto listener = TRY(net::Listener::listen(
@@ -75,7 +76,7 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
                        facts.model_name, facts.architecture, facts.engine_version, facts.backend,
                        format->name(), facts.limits.context_tokens));
   // Before whatever asks it, so that it outlives that.
-  const auto agent = TRY(start_agent(config, *model, /*coordinates=*/true));
+  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/true, stop));
   const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format),
                                                     gateway_options(config, facts), stop));
   net::HttpServerOptions server_options = gateway->server_options();

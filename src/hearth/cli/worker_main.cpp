@@ -13,10 +13,15 @@
 #include "hearth/cli/command_line.h"
 #include "hearth/cli/interrupt.h"
 #include "hearth/engine/engine_thread.h"
+#include "hearth/engine/llama_devices.h"
 #include "hearth/engine/llama_engine.h"
+#include "hearth/engine/llama_rpc.h"
 #include "hearth/engine/synth/synth.h"
 #include "hearth/net/http_server.h"
 #include "hearth/net/ndjson.h"
+#include "hearth/node/pool/listening_port.h"
+#include "hearth/node/pool/pool_api.h"
+#include "hearth/node/pool/rpc_probe.h"
 #include "hearth/node/worker/worker_options.h"
 #include "hearth/node/worker/worker_service.h"
 
@@ -62,6 +67,36 @@ void wait_for_end(const StopToken& stop) {
   }
 }
 
+std::vector<node::WorkerDevice> worker_devices(const std::vector<engine::DeviceInfo>& devices) {
+  std::vector<node::WorkerDevice> out;
+  for (const engine::DeviceInfo& device : devices) {
+    out.push_back({device.name, device.description, device.kind, device.memory_bytes, device.free_bytes,
+                   device.layers});
+  }
+  return out;
+}
+
+node::PoolEngine pool_engine() {
+  engine::load_backends();
+  return {.version = engine::engine_version(), .build = engine::engine_build(),
+          .rpc_protocol = engine::rpc_protocol(), .devices = worker_devices(engine::list_devices())};
+}
+
+// A dead endpoint would end the process where libllama connects; here it is an error.
+Result<std::vector<engine::RemoteLayers>> probe_remote(const node::WorkerOptions& options,
+                                                       const StopToken& stop) {
+  std::vector<engine::RemoteLayers> out;
+  if (options.remote.empty()) return out;
+  // Tensor-parallel servers would talk to each other, past every tunnel.
+  ::setenv("GGML_RPC_NO_COMM", "1", /*overwrite=*/1);
+  engine::load_backends();
+  for (const node::RemoteLayers& remote : options.remote) {
+    TRY(node::probe_rpc(TRY(net::parse_address(remote.endpoint)), engine::rpc_protocol(), stop));
+    out.push_back({.endpoint = remote.endpoint, .layers = remote.layers});
+  }
+  return out;
+}
+
 node::WorkerInfo describe(const engine::LlamaEngine& loaded, std::uint32_t chunk_tokens) {
   const engine::EngineInfo& info = loaded.info();
   node::WorkerInfo out;
@@ -76,6 +111,7 @@ node::WorkerInfo describe(const engine::LlamaEngine& loaded, std::uint32_t chunk
   out.model_bytes = info.model_bytes;
   out.kv_bytes = info.kv_bytes;
   out.buffers = info.buffers;
+  out.devices = worker_devices(info.devices);
   out.limits = loaded.limits();
   out.chunk_tokens = chunk_tokens;
   out.identity = info.identity;
@@ -107,7 +143,8 @@ int serve(const node::WorkerOptions& options) {
                                     .ubatch_tokens = options.ubatch_tokens,
                                     .kv_type = TRY(model::parse_kv_type(options.kv_type)),
                                     .threads = options.threads,
-                                    .device = options.device};
+                                    .device = options.device,
+                                    .remote = TRY(probe_remote(options, orphaned.token()))};
     auto loaded = TRY(engine::load_llama_engine(
         load,
         [](double fraction) {
@@ -128,6 +165,33 @@ int serve(const node::WorkerOptions& options) {
   const Result<> result = run();
   orphaned.request_stop();
   return result ? exit_done : fail_start(result.error());
+}
+
+int show_devices() {
+  start_log("devices", LogLevel::warning);
+  (void)event_stream();
+  tell(node::engine_json(pool_engine()));
+  return exit_done;
+}
+
+// Serves until standard input ends. The engine's server never returns, so this thread is its own.
+int serve_rpc(std::uint32_t port, const std::string& device, std::uint32_t threads, bool verbose) {
+  const InterruptWatcher interrupts;
+  start_log("rpc", verbose ? LogLevel::debug : LogLevel::warning);
+  (void)event_stream();
+  if (!verbose) ::setenv("GGML_NO_BACKTRACE", "1", /*overwrite=*/0);
+  ::setenv("GGML_RPC_NO_COMM", "1", /*overwrite=*/1);
+  Json ready = node::engine_json(pool_engine());
+  Thread parent_watch("parent_watch", [&] {
+    if (const auto listening = node::own_listening_port(interrupts.token())) {
+      ready.set("event", "ready");
+      ready.set("port", *listening);
+      tell(ready);
+      wait_for_end(interrupts.token());
+      std::_Exit(exit_done);
+    }
+  });
+  return fail_start(engine::serve_rpc(static_cast<std::uint16_t>(port), device, threads).error());
 }
 
 int synthesize(const std::string& architecture, const std::string& size, const std::string& type,
@@ -159,6 +223,8 @@ int worker_main(int argc, char** argv) {
   std::string architecture = "kimi", size = "tiny", type = "q8_0", weights = "retrieval";
   std::uint64_t seed = 1;
   std::filesystem::path output;
+  std::uint32_t port = 0;
+  std::vector<std::string> remote;
   const std::vector<Verb> verbs = {
       {.name = "serve",
        .summary = "load a model and serve it on a unix socket until standard input ends",
@@ -176,10 +242,35 @@ int worker_main(int argc, char** argv) {
              flags.text("--kv-type", options.kv_type, "number format of the KV cache");
              flags.count("--threads", options.threads, "0: one per core");
              flags.text("--device", options.device, "auto, cpu, or a device's name");
+             flags.list("--remote", remote, "HOST:PORT=LAYERS: that many layers lie behind an RPC server; "
+                                            "may be given again");
              flags.text("--name", options.name, "name in logs and chunks");
              flags.toggle("--verbose", options.verbose, "the engine's own log too");
            },
-       .run = [&] { return serve(options); }},
+       .run =
+           [&] {
+             for (const std::string& text : remote) {
+               auto layers = node::RemoteLayers::parse(text);
+               if (!layers) return report(layers.error());
+               options.remote.push_back(*std::move(layers));
+             }
+             return serve(options);
+           }},
+      {.name = "devices",
+       .summary = "what the engine finds to compute with here, as JSON",
+       .declare = [](Flags&) {},
+       .run = [&] { return show_devices(); }},
+      {.name = "rpc",
+       .summary = "compute layers of another machine's worker, on loopback, until standard input ends",
+       .example = "hearth-worker rpc --port 50052",
+       .declare =
+           [&](Flags& flags) {
+             flags.count("--port", port, "port on 127.0.0.1; 0: any free one, told in the event \"ready\"");
+             flags.text("--device", options.device, "auto, cpu, or a device's name");
+             flags.count("--threads", options.threads, "0: one per core");
+             flags.toggle("--verbose", options.verbose, "the engine's own log too");
+           },
+       .run = [&] { return serve_rpc(port, options.device, options.threads, options.verbose); }},
       {.name = "synth",
        .summary = "make a synthetic model (hearth model synth calls this)",
        .declare =

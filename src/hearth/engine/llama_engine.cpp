@@ -56,7 +56,7 @@ class LlamaEngineImplementation final : public LlamaEngine {
     CHECK(sequence.value >= 0 && sequence.value < static_cast<std::int32_t>(limits_.sequences));
   }
 
-  std::vector<ggml_backend_device*> devices_;
+  DevicePlacement placement_;
   StopToken decode_stop_;
   ModelHandle model_;
   ContextHandle context_;
@@ -81,10 +81,10 @@ Result<> LlamaEngineImplementation::make_context(const LlamaEngineOptions& optio
 
 Result<> LlamaEngineImplementation::describe(const LlamaEngineOptions& options,
                                              const model::ModelFiles& files) {
-  info_.version = llama_version();
-  info_.build = HEARTH_ENGINE_BUILD;
-  info_.devices = list_devices();
-  info_.backend = devices_.size() > 1 ? ggml_backend_dev_name(devices_.front()) : "CPU";
+  info_.version = engine_version();
+  info_.build = engine_build();
+  info_.devices = placement_.described;
+  info_.backend = placement_.devices.size() > 1 ? ggml_backend_dev_name(placement_.devices.front()) : "CPU";
   const char* chat_template = llama_model_chat_template(model_.get(), nullptr);
   if (chat_template != nullptr) info_.chat_template = chat_template;
   info_.bos_token = llama_vocab_bos(vocab_);
@@ -129,9 +129,9 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngineImplementation::load(
   engine->info_.shape = TRY(model::read_shape(files));
   LlamaEngineOptions first_shard = options;
   first_shard.model_path = files.shards.front().path;
-  engine->devices_ = TRY(choose_devices(options.device));
+  engine->placement_ = TRY(place_on_devices(options, engine->info_.shape.layers));
   engine->model_ =
-      TRY(load_model(first_shard, engine->devices_, engine->info_.shape, progress, stop));
+      TRY(load_model(first_shard, engine->placement_, engine->info_.shape, progress, stop));
   engine->vocab_ = llama_model_get_vocab(engine->model_.get());
   TRY(engine->make_context(options));
   TRY(engine->describe(options, files));

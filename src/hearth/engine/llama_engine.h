@@ -19,6 +19,14 @@
 
 namespace hearth::engine {
 
+// Layers that another machine computes, through ggml's RPC server there. An endpoint that does not
+// answer ends the process: probe it first (node/pool/rpc_probe.h). Nothing protects this traffic;
+// endpoints are loopback ends of tunnels.
+struct RemoteLayers {
+  std::string endpoint;  // "127.0.0.1:50052"
+  std::uint32_t layers = 0;
+};
+
 struct LlamaEngineOptions {
   std::filesystem::path model_path;  // the file, or any shard
   std::uint32_t context_tokens = 8192;
@@ -29,11 +37,13 @@ struct LlamaEngineOptions {
   std::uint32_t threads = 0;          // 0: one per core
   std::string device = "auto";        // "auto", "cpu", or a device name that `devices` lists
   bool memory_map = true;
+  std::vector<RemoteLayers> remote{};  // in the order of the layers; this machine has the others
 };
 
 struct DeviceInfo {
   std::string name, description, kind;
-  std::uint64_t memory_bytes = 0;
+  std::uint64_t memory_bytes = 0, free_bytes = 0;  // free: as the engine reports it
+  std::uint32_t layers = 0;                        // of the loaded model
 };
 
 struct EngineInfo {
@@ -64,6 +74,10 @@ class LlamaEngine : public Engine {
 Result<std::unique_ptr<LlamaEngine>> load_llama_engine(const LlamaEngineOptions& options,
                                                        const LoadProgress& progress,
                                                        const StopToken& stop);
+
+// Of the library that is linked: "0.7.0", and its build number.
+std::string engine_version();
+std::string engine_build();
 
 // Loads ggml's backends into this process, once, before anything else asks the engine.
 // Sends the engine's own log lines to ours.

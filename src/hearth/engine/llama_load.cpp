@@ -4,9 +4,9 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
-#include "hearth/engine/llama_devices.h"
 #include "hearth/engine/llama_process.h"
 
 namespace hearth::engine {
@@ -19,8 +19,7 @@ ggml_type ggml_type_of(model::KvType type) { return static_cast<ggml_type>(type)
 void ModelDeleter::operator()(llama_model* model) const { llama_model_free(model); }
 void ContextDeleter::operator()(llama_context* context) const { llama_free(context); }
 
-Result<ModelHandle> load_model(const LlamaEngineOptions& options,
-                               std::span<ggml_backend_device*> devices,
+Result<ModelHandle> load_model(const LlamaEngineOptions& options, DevicePlacement& placement,
                                const model::ModelShape& shape, const LoadProgress& progress,
                                const StopToken& stop) {
   struct Watch {
@@ -28,8 +27,13 @@ Result<ModelHandle> load_model(const LlamaEngineOptions& options,
     const StopToken& stop;
   } watch{progress, stop};
   llama_model_params params = llama_model_default_params();
-  params.devices = devices.data();
-  params.n_gpu_layers = devices.size() > 1 ? -1 : 0;
+  params.devices = placement.devices.data();
+  params.n_gpu_layers = placement.gpu_layers;
+  placement.split.resize(placement.split.empty() ? 0 : llama_max_devices());
+  params.tensor_split = placement.split.empty() ? nullptr : placement.split.data();
+  const std::array<llama_model_tensor_buft_override, 2> output_on_cpu = {
+      {{"^output", ggml_backend_cpu_buffer_type()}, {nullptr, nullptr}}};
+  if (placement.output_on_cpu) params.tensor_buft_overrides = output_on_cpu.data();
   // libllama 0.7 puts the three-dimensional matrices of MLA into AMX buffers, for which it then
   // finds no backend, and ends the process.
   params.use_extra_bufts = !(shape.mla.has_value() && cpu_has_buffers("AMX"));
@@ -67,6 +71,8 @@ Result<ContextHandle> make_context(llama_model& model, const LlamaEngineOptions&
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
   params.swa_full = false;
   params.no_perf = true;
+  // Weights of the CPU stay there: sending them to another machine for a long batch never pays.
+  params.op_offload = options.remote.empty();
   params.abort_callback_data = &decode_stop;
   params.abort_callback = [](void* data) {
     const bool stop = static_cast<const StopToken*>(data)->stop_requested();

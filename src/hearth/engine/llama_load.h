@@ -2,13 +2,12 @@
 // A model and a context of libllama, made with the settings that Hearth relies on.
 
 #include <memory>
-#include <span>
 
 #include "hearth/base/stop.h"
+#include "hearth/engine/llama_devices.h"
 #include "hearth/engine/llama_engine.h"
 #include "hearth/model/shape.h"
 
-struct ggml_backend_device;
 struct llama_context;
 struct llama_model;
 
@@ -23,10 +22,8 @@ struct ContextDeleter {
 using ModelHandle = std::unique_ptr<llama_model, ModelDeleter>;
 using ContextHandle = std::unique_ptr<llama_context, ContextDeleter>;
 
-// options.model_path is the first shard. `devices` as choose_devices gives them; they outlive the
-// model.
-Result<ModelHandle> load_model(const LlamaEngineOptions& options,
-                               std::span<ggml_backend_device*> devices,
+// options.model_path is the first shard. `placement` outlives the model.
+Result<ModelHandle> load_model(const LlamaEngineOptions& options, DevicePlacement& placement,
                                const model::ModelShape& shape, const LoadProgress& progress,
                                const StopToken& stop);
 

@@ -42,6 +42,9 @@ std::string last_complaint() {
   return last_complaint_text.empty() ? "the engine gave no reason" : last_complaint_text;
 }
 
+std::string engine_version() { return llama_version(); }
+std::string engine_build() { return HEARTH_ENGINE_BUILD; }
+
 void expect_complaints(bool expected) { complaints_expected = expected; }
 
 void forget_buffers() {

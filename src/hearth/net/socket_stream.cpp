@@ -160,6 +160,31 @@ std::unique_ptr<Stream> make_socket_stream(FileDescriptor socket, std::string pe
   return std::make_unique<SocketStream>(std::move(socket), std::move(peer));
 }
 
+void detect_dead_peer(const Stream& stream, Duration silence_max) {
+  const int fd = stream.watch_fd();
+  if (fd < 0) return;
+  const auto set = [&](int level, int option, int value) {
+    ::setsockopt(fd, level, option, &value, sizeof(value));
+  };
+  // A third of the time until the first question, the rest for answers to three of them.
+  const int silence_s = std::max(3, static_cast<int>(seconds(silence_max)));
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+#ifdef TCP_KEEPIDLE
+  set(IPPROTO_TCP, TCP_KEEPIDLE, silence_s / 3);
+#elif defined(TCP_KEEPALIVE)
+  set(IPPROTO_TCP, TCP_KEEPALIVE, silence_s / 3);
+#endif
+#ifdef TCP_KEEPINTVL
+  set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, silence_s * 2 / 9));
+  set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+#endif
+#ifdef TCP_USER_TIMEOUT  // for what was sent and is not acknowledged
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, silence_s * 1000);
+#elif defined(TCP_RXT_CONNDROPTIME)
+  set(IPPROTO_TCP, TCP_RXT_CONNDROPTIME, silence_s);
+#endif
+}
+
 Result<std::unique_ptr<Stream>> connect_stream(const Address& address, Deadline deadline,
                                                const StopToken& stop) {
   if (address.tls) return fail(Code::unsupported, address.text() + ": a plain stream has no TLS");

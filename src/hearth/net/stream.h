@@ -59,6 +59,10 @@ std::unique_ptr<Stream> make_socket_stream(FileDescriptor socket, std::string pe
 Result<std::unique_ptr<Stream>> connect_stream(const Address& address, Deadline deadline,
                                                const StopToken& stop);
 
+// A connection whose peer has vanished without a word (asleep, unplugged) fails within about
+// `silence_max`, though nothing is read or written meanwhile. TCP only; nothing on other streams.
+void detect_dead_peer(const Stream& stream, Duration silence_max);
+
 // Two ends joined in memory; each direction holds at most `capacity_bytes`.
 std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>> make_memory_streams(
     std::size_t capacity_bytes = 64 * 1024);

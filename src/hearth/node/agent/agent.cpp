@@ -36,34 +36,23 @@ Result<std::string> machine_of(const net::Request& request) {
   return request.peer_identity->certificate.common_name;
 }
 
-Result<net::Address> agent_address(const Member& member) {
-  if (member.address.empty()) {
-    return fail(Code::invalid_argument,
-                fmt::format("the cluster does not know where {} can be reached; name it with --address "
-                            "HOST:PORT of hearth cluster init or hearth node join", member.name));
-  }
-  net::Address address = TRY(net::parse_address(member.address));
-  address.tls = true;
-  return address;
-}
-
 }  // namespace
 
-Agent::Agent(AgentConfig config, LocalModel& model, std::shared_ptr<ClusterMembership> membership)
+Agent::Agent(AgentConfig config, LocalModel* model, std::shared_ptr<ClusterMembership> membership)
     : config_(std::move(config)), model_(model), membership_(std::move(membership)),
       http_(make_cluster_client(*membership_)) {}
 
-Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config, LocalModel& model) {
-  if (model.store() == nullptr) {
+Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config, LocalModel* model, const StopToken& stop) {
+  if (model != nullptr && model->store() == nullptr) {
     return fail(Code::invalid_argument, "a machine of a cluster needs a chunk store; leave out --no-store");
   }
   auto membership = TRY(ClusterMembership::open(config.directory));
   std::unique_ptr<Agent> agent(new Agent(std::move(config), model, std::move(membership)));
-  TRY(agent->open());
+  TRY(agent->open(stop));
   return agent;
 }
 
-Result<> Agent::open() {
+Result<> Agent::open(const StopToken& stop) {
   const auto list = TRY(membership_->members());
   const Member* own = list->list.find(machine());
   if (own == nullptr) return fail(Code::permission, machine() + " has been removed from the cluster");
@@ -73,19 +62,10 @@ Result<> Agent::open() {
   auto listener = TRY(net::Listener::listen(listen));
 
   const std::uint64_t incarnation = TRY(next_incarnation(config_.directory));
-  inbox_ = std::make_unique<Inbox>(machine(), incarnation, *model_.store());
-  service_ = std::make_unique<AgentService>(
-      AgentOptions{.name = machine(), .hearth_version = config_.hearth_version,
-                   .prefills_max = config_.prefills_max},
-      model_.keeper(), *model_.store(), *inbox_, *http_, machine_of);
-  if (config_.coordinates) {
-    coordinator_ = std::make_unique<PrefillCoordinator>(
-        CoordinatorOptions{.machine = machine(), .deliver_to = reached_at.text(),
-                           .find_peers = [this] { return find_peers(); },
-                           .policy = config_.prefill,
-                           .rates_file = config_.directory / "rates.json"},
-        *service_, model_.keeper(), *inbox_, *http_);
-    model_.set_prefiller(coordinator_.get());
+  if (model_ != nullptr) serve_model(reached_at, incarnation);
+  if (config_.lends) {
+    const net::Address tunnel = net::Address::tcp(listener.address().host, config_.lends->tunnel_port);
+    lender_ = TRY(Lender::start(*config_.lends, tunnel, make_cluster_server_tls(membership_), stop));
   }
   net::HttpServerOptions server_options;
   server_options.tls = make_cluster_server_tls(membership_);
@@ -94,15 +74,32 @@ Result<> Agent::open() {
   return {};
 }
 
+void Agent::serve_model(const net::Address& reached_at, std::uint64_t incarnation) {
+  inbox_ = std::make_unique<Inbox>(machine(), incarnation, *model_->store());
+  service_ = std::make_unique<AgentService>(
+      AgentOptions{.name = machine(), .hearth_version = config_.hearth_version,
+                   .prefills_max = config_.prefills_max},
+      model_->keeper(), *model_->store(), *inbox_, *http_, machine_of);
+  if (config_.coordinates) {
+    coordinator_ = std::make_unique<PrefillCoordinator>(
+        CoordinatorOptions{.machine = machine(), .deliver_to = reached_at.text(),
+                           .find_peers = [this] { return find_peers(); },
+                           .policy = config_.prefill,
+                           .rates_file = config_.directory / "rates.json"},
+        *service_, model_->keeper(), *inbox_, *http_);
+    model_->set_prefiller(coordinator_.get());
+  }
+}
+
 Agent::~Agent() {
   stop_.request_stop();
   membership_thread_.join();
   server_.reset();  // its handlers use all the rest
-  model_.set_prefiller(nullptr);
+  if (model_ != nullptr) model_->set_prefiller(nullptr);
 }
 
 net::Router Agent::routes() {
-  net::Router router = service_->routes();
+  net::Router router = service_ ? service_->routes() : net::Router();
   add_membership_routes(router, membership_);
   const auto json_route = [&](std::string_view path, std::function<Json()> answer) {
     router.add("GET", path,
@@ -112,6 +109,14 @@ net::Router Agent::routes() {
                  return net::Response::json(200, answer());
                });
   };
+  router.add("GET", pool_path, [this](net::Request& request, const net::PathParams&) -> Result<net::Response> {
+    TRY(machine_of(request));
+    if (!lender_) {
+      return fail(Code::unsupported, machine() + " does not lend its memory; start it with hearth node --lend");
+    }
+    const LenderFacts facts = TRY(lender_->facts());
+    return net::Response::json(200, lender_json(facts));
+  });
   json_route("/v1/status", [this] { return status(); });
   json_route("/v1/decisions", [this] {
     return coordinator_ ? coordinator_->decisions() : Json::object({{"decisions", Json::array()}});
@@ -168,22 +173,30 @@ void Agent::keep_membership() {
 Json Agent::status() const {
   Json machine_json = Json::object({{"name", machine()}, {"address", address().text()},
                                     {"coordinates", coordinator_ != nullptr}});
+  Json out = Json::object();
+  if (lender_) {
+    out.set("lends", Json::object({{"tunnel_port", lender_->tunnel_port()}, {"used_by", lender_->used_by()},
+                                   {"rpc_restarts", lender_->restarts()}}));
+  }
+  if (model_ == nullptr) {
+    out.set("machine", std::move(machine_json));
+    return out;
+  }
   if (const auto facts = service_->facts()) {
     machine_json.set("model", facts->model_name);
     machine_json.set("backend", facts->backend);
     machine_json.set("engine", facts->engine_version);
     machine_json.set("prefills_running", facts->prefills_running);
   }
-  const kv::StoreStatistics store = model_.store()->statistics();
-  return Json::object(
-      {{"machine", std::move(machine_json)},
-       {"worker", Json::object({{"running", model_.is_ready()},
-                                {"restarts", model_.keeper().restarts()}})},
-       {"peers", coordinator_ ? coordinator_->peers() : Json::array()},
-       {"hand_offs_waited_for", inbox_->size()},
-       {"hand_offs", counts_json(service_->counts())},
-       {"store", Json::object({{"memory_bytes", store.memory_bytes}, {"disk_bytes", store.disk_bytes},
-                               {"disk_chunks", store.disk_chunks}})}});
+  const kv::StoreStatistics store = model_->store()->statistics();
+  out.set("machine", std::move(machine_json));
+  out.set("worker", Json::object({{"running", model_->is_ready()}, {"restarts", model_->keeper().restarts()}}));
+  out.set("peers", coordinator_ ? coordinator_->peers() : Json::array());
+  out.set("hand_offs_waited_for", inbox_->size());
+  out.set("hand_offs", counts_json(service_->counts()));
+  out.set("store", Json::object({{"memory_bytes", store.memory_bytes}, {"disk_bytes", store.disk_bytes},
+                                 {"disk_chunks", store.disk_chunks}}));
+  return out;
 }
 
 }  // namespace hearth::node

@@ -7,11 +7,13 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "hearth/net/http_server.h"
 #include "hearth/node/agent/prefill_coordinator.h"
 #include "hearth/node/local_model.h"
 #include "hearth/node/membership/membership.h"
+#include "hearth/node/pool/lender.h"
 
 namespace hearth::node {
 
@@ -22,12 +24,14 @@ struct AgentConfig {
   std::uint32_t prefills_max = 1;
   bool coordinates = false;         // this machine answers requests: others may prefill for it
   cluster::PrefillPolicy prefill = cluster::PrefillPolicy::automatic;
+  std::optional<LenderOptions> lends{};  // its memory, to workers of others
 };
 
 class Agent {
  public:
-  // `model` keeps a store and outlives this. invalid_argument when this member has no address.
-  static Result<std::unique_ptr<Agent>> start(AgentConfig config, LocalModel& model);
+  // `model` keeps a store and outlives this; nullptr on a machine that only lends its memory.
+  // invalid_argument when this member has no address.
+  static Result<std::unique_ptr<Agent>> start(AgentConfig config, LocalModel* model, const StopToken& stop);
   // The model answers alone from then on; every answer that was begun before has ended.
   ~Agent();
   Agent(const Agent&) = delete;
@@ -36,11 +40,13 @@ class Agent {
   const std::string& machine() const { return membership_->machine(); }
   const net::Address& address() const { return server_->address(); }
   PrefillCoordinator* coordinator() { return coordinator_.get(); }  // nullptr: does not coordinate
+  const Lender* lender() const { return lender_.get(); }  // nullptr: does not lend
   Json status() const;
 
  private:
-  Agent(AgentConfig config, LocalModel& model, std::shared_ptr<ClusterMembership> membership);
-  Result<> open();
+  Agent(AgentConfig config, LocalModel* model, std::shared_ptr<ClusterMembership> membership);
+  Result<> open(const StopToken& stop);
+  void serve_model(const net::Address& reached_at, std::uint64_t incarnation);
   net::Router routes();
   Result<net::Response> try_peer(const net::Request& request) const;
   std::vector<Peer> find_peers() const;
@@ -48,12 +54,13 @@ class Agent {
   void keep_membership();
 
   const AgentConfig config_;
-  LocalModel& model_;
+  LocalModel* const model_;
   const std::shared_ptr<ClusterMembership> membership_;
   std::unique_ptr<net::HttpClient> http_;
-  std::unique_ptr<Inbox> inbox_;
+  std::unique_ptr<Inbox> inbox_;  // this and the next two: not without a model
   std::unique_ptr<AgentService> service_;
   std::unique_ptr<PrefillCoordinator> coordinator_;
+  std::unique_ptr<Lender> lender_;
   std::unique_ptr<net::HttpServer> server_;
   StopSource stop_;
   Thread membership_thread_;

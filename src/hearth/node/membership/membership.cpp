@@ -132,6 +132,17 @@ Result<Issued> ClusterMembership::renew(const net::PeerIdentity& peer,
   return renew_machine(directory_, peer.certificate, request, now_());
 }
 
+Result<net::Address> agent_address(const Member& member) {
+  if (member.address.empty()) {
+    return fail(Code::invalid_argument,
+                fmt::format("the cluster does not know where {} can be reached; name it with --address "
+                            "HOST:PORT of hearth cluster init or hearth node join", member.name));
+  }
+  net::Address address = TRY(net::parse_address(member.address));
+  address.tls = true;
+  return address;
+}
+
 net::TlsServerOptions make_cluster_server_tls(std::shared_ptr<ClusterMembership> membership) {
   net::TlsServerOptions out;
   out.credentials = membership->credentials();

@@ -86,6 +86,9 @@ class ClusterMembership {
   std::mutex changing_;  // one change of ours at a time; FolderLock is for other processes
 };
 
+// Where a member's agent listens, with TLS. invalid_argument: the list does not say.
+Result<net::Address> agent_address(const Member& member);
+
 // For HttpServerOptions::tls of whatever serves the cluster's machines.
 net::TlsServerOptions make_cluster_server_tls(std::shared_ptr<ClusterMembership> membership);
 // A client that shows this machine's certificate. Its requests name their machine.

@@ -1,10 +1,46 @@
 #include "hearth/node/worker/worker_info.h"
 
+#include <fmt/format.h>
+
 namespace hearth::node {
 
 std::optional<model::LayoutDigest> WorkerInfo::layout() const {
   if (!identity) return {};
   return model::layout_digest(*identity);
+}
+
+Json device_json(const WorkerDevice& device) {
+  return Json::object({{"name", device.name}, {"description", device.description}, {"kind", device.kind},
+                       {"memory_bytes", device.memory_bytes}, {"free_bytes", device.free_bytes},
+                       {"layers", device.layers}});
+}
+
+Result<WorkerDevice> device_from_json(const Json& json) {
+  WorkerDevice out;
+  out.name = TRY(get<std::string>(json, "name"));
+  out.description = TRY(get<std::string>(json, "description"));
+  out.kind = TRY(get<std::string>(json, "kind"));
+  out.memory_bytes = TRY(get<std::uint64_t>(json, "memory_bytes"));
+  out.free_bytes = TRY(get<std::uint64_t>(json, "free_bytes"));
+  out.layers = TRY(get_or<std::uint32_t>(json, "layers", 0));
+  return out;
+}
+
+Json devices_json(const std::vector<WorkerDevice>& devices) {
+  Json out = Json::array();
+  for (const WorkerDevice& device : devices) out.push(device_json(device));
+  return out;
+}
+
+Result<std::vector<WorkerDevice>> devices_from_json(const Json& object) {
+  std::vector<WorkerDevice> out;
+  const Json* list = object.find("devices");
+  if (list == nullptr) return out;
+  if (!list->is_array() || list->as_array().size() > devices_max) {
+    return fail(Code::invalid_argument, fmt::format("devices: expected a list of at most {}", devices_max));
+  }
+  for (const Json& item : list->as_array()) out.push_back(TRY(device_from_json(item)));
+  return out;
 }
 
 Json info_json(const WorkerInfo& info) {
@@ -20,6 +56,7 @@ Json info_json(const WorkerInfo& info) {
                                 {"ubatch_tokens", info.limits.ubatch_tokens},
                                 {"sequences", info.limits.sequences},
                                 {"vocabulary", info.limits.vocabulary}})},
+       {"devices", devices_json(info.devices)},
        {"chunk_tokens", info.chunk_tokens},
        {"kv_bytes", info.kv_bytes},
        {"buffers", Json::object({{"weights_bytes", info.buffers.weights_bytes},
@@ -61,6 +98,7 @@ Result<WorkerInfo> info_from_json(const Json& json) {
   out.limits.ubatch_tokens = TRY(get<std::uint32_t>(limits, "ubatch_tokens"));
   out.limits.sequences = TRY(get<std::uint32_t>(limits, "sequences"));
   out.limits.vocabulary = TRY(get<std::uint32_t>(limits, "vocabulary"));
+  out.devices = TRY(devices_from_json(json));
   out.chunk_tokens = TRY(get<std::uint32_t>(json, "chunk_tokens"));
   out.kv_bytes = TRY(get<std::uint64_t>(json, "kv_bytes"));
   const Json& buffers = part("buffers");

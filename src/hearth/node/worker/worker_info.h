@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hearth/base/json.h"
 #include "hearth/base/result.h"
@@ -14,6 +15,19 @@
 
 namespace hearth::node {
 
+// What a worker computes with. `layers` of the model lie on it.
+struct WorkerDevice {
+  std::string name, description, kind;
+  std::uint64_t memory_bytes = 0, free_bytes = 0;
+  std::uint32_t layers = 0;
+};
+Json device_json(const WorkerDevice& device);
+Result<WorkerDevice> device_from_json(const Json& json);
+inline constexpr std::size_t devices_max = 64;
+Json devices_json(const std::vector<WorkerDevice>& devices);
+// The member "devices"; none when it is missing.
+Result<std::vector<WorkerDevice>> devices_from_json(const Json& object);
+
 struct WorkerInfo {
   std::string engine_version, engine_build, backend;
   std::string architecture, model_name;
@@ -21,6 +35,7 @@ struct WorkerInfo {
   std::uint32_t layers = 0;
   std::uint64_t model_bytes = 0, kv_bytes = 0;
   engine::BufferSizes buffers;  // what the engine allocated; zeros where it does not tell
+  std::vector<WorkerDevice> devices;
   engine::EngineLimits limits;
   std::uint32_t chunk_tokens = 0;
   std::optional<model::LayoutIdentity> identity;  // absent: no KV transfer, see kv_refusal

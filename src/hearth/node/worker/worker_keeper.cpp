@@ -123,6 +123,7 @@ void WorkerKeeper::keep() {
 
 Result<std::unique_ptr<WorkerProcess>> WorkerKeeper::start_process(std::uint32_t life) {
   WorkerOptions worker = options_.worker;
+  if (options_.arrange) worker = TRY(options_.arrange(std::move(worker), life, stop_.token()));
   worker.socket_path = directory_.path() / fmt::format("{}-{}.sock", worker.name, life);
   return WorkerProcess::start(options_.worker_executable, worker, progress_,
                               Deadline::after(options_.start_deadline), stop_.token());

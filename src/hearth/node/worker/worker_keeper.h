@@ -26,6 +26,9 @@ namespace hearth::node {
 struct KeeperOptions {
   std::filesystem::path worker_executable;
   WorkerOptions worker;  // the socket is chosen here
+  // Asked before each start for what that life is started with; an Error is a start that failed.
+  // Empty: `worker` every time. On the keeper's thread.
+  std::function<Result<WorkerOptions>(WorkerOptions worker, std::uint32_t life, const StopToken& stop)> arrange{};
   Duration start_deadline = std::chrono::hours(2);  // a terabyte from a slow disk
 };
 

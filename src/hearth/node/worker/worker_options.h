@@ -5,9 +5,27 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "hearth/base/result.h"
+
 namespace hearth::node {
+
+// For the environment of every process that computes. libgomp's threads spin for milliseconds before
+// they sleep. Whoever else needs a core then waits, and when that is one of its own, all wait for
+// each other: on busy cores decoding got ten to six hundred times slower. About 10 microseconds lose
+// nothing on quiet ones (docs/benchmarks.md).
+inline constexpr const char* engine_short_spin = "GOMP_SPINCOUNT=2000";
+
+// Layers that lie behind an RPC endpoint on loopback: "127.0.0.1:50052=12".
+struct RemoteLayers {
+  std::string endpoint;
+  std::uint32_t layers = 0;
+
+  std::string text() const;
+  static Result<RemoteLayers> parse(std::string_view text);
+};
 
 struct WorkerOptions {
   std::filesystem::path model_path;
@@ -21,6 +39,7 @@ struct WorkerOptions {
   std::string device = "auto";
   std::string name = "worker";
   bool verbose = false;
+  std::vector<RemoteLayers> remote{};  // in the order of the layers; the others are this machine's
 
   // "serve --model … --socket …"
   std::vector<std::string> arguments() const;

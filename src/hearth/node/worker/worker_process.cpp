@@ -6,21 +6,13 @@
 #include "hearth/node/worker/worker_api.h"
 
 namespace hearth::node {
-namespace {
-
-// libgomp's threads spin for milliseconds before they sleep. Whoever else needs a core then waits,
-// and when that is one of its own, all wait for each other: on busy cores decoding got ten to six
-// hundred times slower. About 10 microseconds lose nothing on quiet ones (docs/benchmarks.md).
-constexpr const char* short_spin = "GOMP_SPINCOUNT=2000";
-
-}  // namespace
 
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const std::filesystem::path& executable,
                                                             const WorkerOptions& options,
                                                             const Progress& progress,
                                                             Deadline deadline,
                                                             const StopToken& stop) {
-  ChildProcess child = TRY(ChildProcess::start(executable, options.arguments(), {short_spin}));
+  ChildProcess child = TRY(ChildProcess::start(executable, options.arguments(), {engine_short_spin}));
   std::unique_ptr<WorkerProcess> worker(new WorkerProcess(std::move(child), options));
   TRY(worker->wait_until_ready(progress, deadline, stop));
   return worker;

@@ -1,0 +1,172 @@
+// A model over the memory of three machines: real agents over mutual TLS, real RPC servers, real
+// workers. What dies is started again; what stays away is left out; answers stay right.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "hearth/node/agent/agent.h"
+#include "hearth/node/membership/test_cluster.h"
+#include "hearth/node/pool/memory_pool.h"
+#include "tests/cluster/answers.h"
+
+namespace hearth::node {
+namespace {
+
+using testing::answer;
+using testing::text_tokens;
+
+std::string free_address() {
+  const auto listener = take(net::Listener::listen(net::Address::tcp("127.0.0.1", 0)));
+  return listener.address().text();
+}
+
+class Pool : public ::testing::Test {
+ protected:
+  // A member without a model that lends its memory.
+  void add_lender(const std::string& name) {
+    const std::string address = free_address();
+    const auto folder = cluster_.home.path() / name;
+    ASSERT_TRUE(join_cluster(cluster_.invite(name), {folder, name, "host", address}, soon(), {}));
+    start_lender(name, address);
+  }
+  void start_lender(const std::string& name, const std::string& address) {
+    LenderOptions lends{.server = {.worker_executable = HEARTH_WORKER_EXECUTABLE, .device = "auto", .threads = 1}};
+    AgentConfig config{.directory = cluster_.home.path() / name, .listen = address, .hearth_version = "test",
+                       .lends = lends};
+    auto agent = Agent::start(std::move(config), /*model=*/nullptr, {});
+    ASSERT_TRUE(agent) << agent.error().message;
+    lenders_[name] = *std::move(agent);
+  }
+
+  LocalModelOptions model_options() {
+    LocalModelOptions out;
+    out.keeper.worker_executable = HEARTH_WORKER_EXECUTABLE;
+    out.keeper.worker = testing::local_run_options("kimi").worker;
+    out.keeper.worker.context_tokens = 4096;
+    return out;
+  }
+  Result<std::unique_ptr<LocalModel>> start_pooled(std::vector<std::string> lenders,
+                                                   std::map<std::string, double> shares) {
+    PoolOptions options{.worker_executable = HEARTH_WORKER_EXECUTABLE, .lenders = std::move(lenders),
+                        .shares = std::move(shares)};
+    options.wait_for_lender = std::chrono::seconds(2);
+    LocalModelOptions model = model_options();
+    model.keeper.arrange = [pool = std::make_shared<MemoryPool>(options, cluster_.membership)](
+                               WorkerOptions worker, std::uint32_t life, const StopToken& stop) {
+      return pool->arrange(std::move(worker), life, stop);
+    };
+    return LocalModel::start(model, {}, {});
+  }
+  static std::vector<std::uint32_t> layers_of(LocalModel& model) {
+    const auto worker = take(model.keeper().wait_for_worker(Deadline::after(std::chrono::seconds(60)), {}));
+    std::vector<std::uint32_t> out;
+    for (const WorkerDevice& device : worker->info.devices) out.push_back(device.layers);
+    return out;
+  }
+  // What a worker alone writes.
+  std::vector<Token> expected(const std::vector<Token>& prompt) {
+    const auto alone = take(LocalModel::start(model_options(), {}, {}));
+    return answer(*alone, prompt).tokens;
+  }
+  static Json lends(const Agent& agent) { return *agent.status().find("lends"); }
+
+  TestCluster cluster_;
+  std::map<std::string, std::unique_ptr<Agent>> lenders_;
+};
+
+using Counts = std::vector<std::uint32_t>;
+
+TEST_F(Pool, LayersLieOnThreeMachinesAndTheAnswerIsTheSame) {
+  add_lender("spark-1");
+  add_lender("spark-2");
+  auto model = start_pooled({"spark-1", "spark-2"}, {{"studio", 2}, {"spark-1", 1}, {"spark-2", 1}});
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(layers_of(**model), (Counts{2, 1, 1}));
+  EXPECT_EQ(*lends(*lenders_["spark-1"]).find("used_by"), Json("studio"));
+  const auto prompt = text_tokens(**model, 900);
+  EXPECT_EQ(answer(**model, prompt).tokens, expected(prompt));
+}
+
+TEST_F(Pool, WithoutSharesFreeMemoryDecides) {
+  add_lender("spark-1");
+  auto model = start_pooled({"spark-1"}, {});
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(layers_of(**model), (Counts{2, 2}));  // one machine's memory, counted twice
+}
+
+TEST_F(Pool, AMachineThatIsNotThereIsNamed) {
+  add_lender("spark-1");
+  lenders_.clear();
+  const auto model = start_pooled({"spark-1"}, {});
+  ASSERT_FALSE(model);
+  EXPECT_NE(model.error().message.find("spark-1 cannot lend memory"), std::string::npos) << model.error().message;
+  const auto stranger = start_pooled({"spark-9"}, {});
+  ASSERT_FALSE(stranger);
+  EXPECT_NE(stranger.error().message.find("spark-9 cannot lend memory"), std::string::npos);
+}
+
+TEST_F(Pool, AKilledServerIsStartedAgainAndTheAnswerIsRight) {
+  add_lender("spark-1");
+  auto model = start_pooled({"spark-1"}, {{"studio", 1}, {"spark-1", 1}});
+  ASSERT_TRUE(model) << model.error().message;
+  const auto prompt = text_tokens(**model, 500);
+  const auto before = answer(**model, prompt).tokens;
+  const auto worker = (*model)->keeper().current();
+  ASSERT_TRUE(worker);
+  ::kill(lenders_["spark-1"]->lender()->server().running()->pid, SIGKILL);
+  // Used at once: libllama ends the worker, its keeper starts the next one over the next server.
+  auto stream = (*model)->generate({.prompt = prompt, .tokens_max = 4, .sampling = {.temperature = 0}}, {});
+  while (stream) {
+    const auto event = (*stream)->next(Deadline::after(std::chrono::seconds(60)));
+    if (!event || std::holds_alternative<Error>(*event) || std::holds_alternative<engine::Finished>(*event)) break;
+  }
+  stream = fail(Code::cancelled, "over");
+  const Deadline deadline = Deadline::after(std::chrono::seconds(60));
+  while ((*model)->keeper().restarts() == 0 && !deadline.passed()) {
+    (void)stopped_while_waiting({}, Deadline::after(std::chrono::milliseconds(20)));
+  }
+  EXPECT_EQ(layers_of(**model), (Counts{2, 2}));
+  EXPECT_EQ(answer(**model, prompt).tokens, before);
+  EXPECT_EQ(before, expected(prompt));
+  EXPECT_EQ(lenders_["spark-1"]->lender()->restarts(), 1u);
+}
+
+TEST_F(Pool, AMachineThatStaysAwayIsLeftOut) {
+  add_lender("spark-1");
+  add_lender("spark-2");
+  auto model = start_pooled({"spark-1", "spark-2"}, {{"studio", 2}, {"spark-1", 1}, {"spark-2", 1}});
+  ASSERT_TRUE(model) << model.error().message;
+  const auto prompt = text_tokens(**model, 500);
+  const auto before = answer(**model, prompt).tokens;
+  lenders_.erase("spark-1");
+  const Deadline deadline = Deadline::after(std::chrono::seconds(60));
+  // A lost peer shows when it is next needed.
+  while ((*model)->keeper().restarts() == 0 && !deadline.passed()) {
+    auto stream = (*model)->generate({.prompt = prompt, .tokens_max = 1, .sampling = {.temperature = 0}}, {});
+    while (stream) {
+      const auto event = (*stream)->next(Deadline::after(std::chrono::seconds(60)));
+      if (!event || std::holds_alternative<Error>(*event) || std::holds_alternative<engine::Finished>(*event)) break;
+    }
+  }
+  EXPECT_EQ(layers_of(**model), (Counts{3, 1}));
+  EXPECT_EQ(answer(**model, prompt).tokens, before);
+}
+
+TEST_F(Pool, MemoryIsLentToOneMachineAtATime) {
+  add_lender("spark-1");
+  const auto facts = lenders_["spark-1"]->lender()->facts().value();
+  EXPECT_EQ(facts.used_by, "");
+  {
+    auto model = start_pooled({"spark-1"}, {});
+    ASSERT_TRUE(model) << model.error().message;
+    EXPECT_EQ(lenders_["spark-1"]->lender()->used_by(), "studio");
+  }
+  const Deadline deadline = Deadline::after(std::chrono::seconds(20));
+  while (!lenders_["spark-1"]->lender()->used_by().empty() && !deadline.passed()) {
+    (void)stopped_while_waiting({}, Deadline::after(std::chrono::milliseconds(10)));
+  }
+  EXPECT_EQ(lenders_["spark-1"]->lender()->used_by(), "") << "given back when the worker has ended";
+}
+
+}  // namespace
+}  // namespace hearth::node
