@@ -11,6 +11,7 @@ Verb catalog_verb();
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
+Verb experiment_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
