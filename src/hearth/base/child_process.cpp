@@ -26,8 +26,13 @@ struct Pipe {
 
 Result<Pipe> make_pipe(const std::filesystem::path& executable) {
   int fds[2];
+#ifdef __linux__
+  // At once: a child that another thread starts meanwhile would keep the pipe open.
+  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno("make a pipe for", executable, errno);
+#else
   if (::pipe(fds) != 0) return fail_errno("make a pipe for", executable, errno);
   for (const int fd : fds) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
   return Pipe{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
 }
 
@@ -70,8 +75,8 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
   }
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes,
-                             static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK));
+  const int group = options.apart ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP;
+  ::posix_spawnattr_setflags(&attributes, static_cast<short>(group | POSIX_SPAWN_SETSIGMASK));
   ::posix_spawnattr_setpgroup(&attributes, 0);
   sigset_t nothing_blocked;
   sigemptyset(&nothing_blocked);
@@ -106,6 +111,18 @@ ChildProcess::ChildProcess(ChildProcess&& other) noexcept
       output_(std::move(other.output_)),
       wait_status_(other.wait_status_),
       buffer_(std::move(other.buffer_)) {}
+
+Result<> ChildProcess::write_input(ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(input_.get(), bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      return fail(Code::unavailable, fmt::format("a child process does not take its input: {}", std::strerror(errno)));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return {};
+}
 
 Result<ByteSpan> ChildProcess::read_output(Deadline deadline, const StopToken& stop) {
   const StopDescriptor stopped(stop);

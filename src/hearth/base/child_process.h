@@ -1,7 +1,7 @@
 #pragma once
 // A child process with two pipes: its standard input, which we hold open (its end tells the child
-// that we are gone), and its standard output, which we read. Standard error is shared unless it has a
-// file.
+// that we are gone) and may write to, and its standard output, which we read. Standard error is
+// shared unless it has a file.
 //
 // Started in a process group of its own and with no blocked signals, so that Ctrl-C reaches the
 // parent, who decides. Owned by one thread. The destructor asks, waits a little, kills.
@@ -26,6 +26,8 @@ struct ChildOptions {
   // signal first, and what is left of them when the child ends is killed. 0: the child alone.
   int stop_signal = 0;
   Duration stop_time_max = std::chrono::seconds(3);  // between asking and killing
+  // In a session of its own: it outlives the terminal, and us once it is released.
+  bool apart = false;
 };
 
 class ChildProcess {
@@ -38,6 +40,11 @@ class ChildProcess {
   ~ChildProcess() { stop(); }
 
   int pid() const { return pid_; }
+  // Waits until it has taken all of `bytes`; unavailable when it is gone or has closed its input.
+  Result<> write_input(ByteSpan bytes);
+  void close_input() { input_.close(); }  // its standard input ends
+  // Lets it live on by itself; this object is as if moved from.
+  void release() { pid_ = 0; }
   // Waits for output; an empty span means that the child closed it. Valid until the next call.
   Result<ByteSpan> read_output(Deadline deadline, const StopToken& stop);
   // Looks, does not wait.
