@@ -98,10 +98,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   ChatRequest request = TRY(call.dialect.parse(body, /*counting=*/false));
   call.stream = request.stream;
   auto job = find_or_start(call, body, request);
-  if (job) {
-    if (std::string route = (*job)->job().route(); !route.empty()) call.route = std::move(route);
-    return respond(call, request, *std::move(job));
-  }
+  if (job) return respond(call, request, *std::move(job));
   if (!call.stream || !call.dialect.tells_in_stream(job.error())) {
     return std::unexpected(job.error());
   }
@@ -225,12 +222,19 @@ void Answering::count_joined(Call& call) {
   ++parts_.metrics.requests_attached;
 }
 
-ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest& request,
+// Known for certain once the answer has begun: it may have gone on elsewhere.
+void Answering::take_route(Call& call, const AnswerJob& job) {
+  if (std::string route = job.route(); !route.empty()) call.route = std::move(route);
+}
+
+ApiResult<net::Response> Answering::respond(Call& call, const ChatRequest& request,
                                             std::unique_ptr<Attachment> job) {
   const ResponseTimes times{parts_.options.heartbeat, parts_.options.start_wait,
                             parts_.options.whole_answer_wait};
   if (call.stream) return stream(call, request, std::move(job), times);
-  const WholeAnswer answer = TRY(wait_for_answer(*job, times, call.request.stop));
+  auto waited = wait_for_answer(*job, times, call.request.stop);
+  take_route(call, job->job());
+  const WholeAnswer answer = TRY(std::move(waited));
   net::Response response =
       net::Response::json(200, call.dialect.whole(job->job().info(), request, answer));
   job->set_delivered(AnswerJob::Delivery::whole);
@@ -239,14 +243,16 @@ ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest&
   return replies_.finish(std::move(response), call.request, call.id);
 }
 
-ApiResult<net::Response> Answering::stream(const Call& call, const ChatRequest& request,
+ApiResult<net::Response> Answering::stream(Call& call, const ChatRequest& request,
                                            std::unique_ptr<Attachment> job,
                                            const ResponseTimes& times) {
-  auto writer = call.dialect.make_writer(job->job().info(), request);
+  const AnswerJob& running = job->job();  // the body keeps it
+  auto writer = call.dialect.make_writer(running.info(), request);
   auto body = TRY(stream_answer(std::move(job), std::move(writer), times, call.request.stop,
                                 [logged = call.logged()](const ResponseReport& report) {
                                   log_answer(logged, report);
                                 }));
+  take_route(call, running);
   parts_.metrics.count_request(call.dialect.name(), 200);
   return event_stream(call, std::move(body));
 }
