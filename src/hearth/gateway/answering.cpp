@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hearth/base/log.h"
+#include "hearth/chat/call_ledger.h"
 #include "hearth/gateway/fields.h"
 #include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/upstream_answer.h"
@@ -33,6 +34,23 @@ std::string_view shown_field(std::string_view field) {
     if (at != std::string_view::npos) field = field.substr(0, at + schema.size());
   }
   return field.empty() ? "-" : field;
+}
+
+// Calls that go round in circles are told of in the answer itself, where the user sees it, and the model
+// from the next turn on: as thinking where the client takes it, else as text.
+JobTable::Work with_warning(const std::string& id, const ChatRequest& request, JobTable::Work work) {
+  const bool text_only = request.response_format.kind == chat::ResponseFormat::Kind::text && !request.raw_prompt;
+  if (!text_only || !is_in_tool_loop(request)) return work;
+  const auto loop = chat::find_loop(chat::call_ledger(request.conversation));
+  const std::string warning = loop ? chat::loop_warning(*loop) : std::string();
+  if (warning.empty()) return work;
+  log_info(fmt::format("request={} loop_calls={} times={}", id, loop->names.size(), loop->times));
+  const bool thinks = request.thinking.value_or(false);
+  const AnswerEvent event{.kind = thinks ? AnswerEvent::Kind::thinking : AnswerEvent::Kind::text, .text = warning};
+  return [event, work = std::move(work)](AnswerJob& job, const StopToken& stop) {
+    job.add({event});
+    work(job, stop);
+  };
 }
 
 // What outlives the request, for the line in the log.
@@ -153,6 +171,7 @@ ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRe
     work = work_there(call, request, way, way.decision.escalate_to);
   }
   if (!work) return std::unexpected(std::move(work.error()));
+  work = with_warning(call.id, request, *std::move(work));
   AnswerInfo info = new_info(/*handle=*/new_id());
   if (!here) info.model = model_of(way.decision.target, request);
   auto started = TRY(jobs_.start(repetition, std::move(info), prompt_tokens, *std::move(work)));
