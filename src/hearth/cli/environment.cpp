@@ -14,17 +14,6 @@ namespace hearth::cli {
 namespace fs = std::filesystem;
 namespace {
 
-fs::path own_executable() {
-#ifdef __APPLE__
-  char path[4096];
-  std::uint32_t size = sizeof(path);
-  return _NSGetExecutablePath(path, &size) == 0 ? fs::path(path) : fs::path();
-#else
-  std::error_code ignored;
-  return fs::read_symlink("/proc/self/exe", ignored);
-#endif
-}
-
 const char* variable(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : nullptr;
@@ -32,8 +21,21 @@ const char* variable(const char* name) {
 
 }  // namespace
 
+Result<fs::path> own_executable() {
+#ifdef __APPLE__
+  char path[4096];
+  std::uint32_t size = sizeof(path);
+  if (_NSGetExecutablePath(path, &size) == 0) return fs::path(path);
+#else
+  std::error_code error;
+  const fs::path path = fs::read_symlink("/proc/self/exe", error);
+  if (!error) return path;
+#endif
+  return fail(Code::unavailable, "the system does not say where this program's file is");
+}
+
 Result<fs::path> find_worker_executable() {
-  const fs::path path = own_executable().parent_path() / "hearth-worker";
+  const fs::path path = TRY(own_executable()).parent_path() / "hearth-worker";
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
     return fail(Code::not_found, "hearth-worker is not beside hearth (looked for " + path.string() +
@@ -61,6 +63,14 @@ Result<fs::path> config_directory() {
 Result<fs::path> cluster_directory(const fs::path& chosen) {
   if (!chosen.empty()) return chosen;
   return TRY(config_directory()) / "cluster";
+}
+
+Result<fs::path> vault_directory(const fs::path& chosen) {
+  if (!chosen.empty()) return chosen;
+  if (const char* home = variable("HEARTH_HOME")) return fs::path(home) / "vault";
+  if (const char* data = variable("XDG_DATA_HOME")) return fs::path(data) / "hearth" / "vault";
+  if (const char* home = variable("HOME")) return fs::path(home) / ".local" / "share" / "hearth" / "vault";
+  return fail(Code::invalid_argument, "no directory for the vault: give --vault DIR");
 }
 
 std::string host_name() {

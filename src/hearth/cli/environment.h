@@ -16,6 +16,10 @@ Result<std::filesystem::path> cache_directory();
 Result<std::filesystem::path> config_directory();
 // `chosen`, or cluster/ in the configuration directory when it is empty.
 Result<std::filesystem::path> cluster_directory(const std::filesystem::path& chosen);
+// `chosen`, or vault/ in the data directory: HEARTH_HOME, else ~/.local/share/hearth (or XDG_DATA_HOME/hearth).
+Result<std::filesystem::path> vault_directory(const std::filesystem::path& chosen);
+// This program's own file.
+Result<std::filesystem::path> own_executable();
 // What the system calls this machine; empty when it does not say.
 std::string host_name();
 // As many open files as the system lets this process have: a connection is one, and a wait two.

@@ -1,5 +1,6 @@
 // Sealed files and key files from outside. The key is fixed, so that seeds can hold sound records.
 #include "hearth/base/check.h"
+#include "hearth/vault/keeper_protocol.h"
 #include "hearth/vault/key_file.h"
 #include "hearth/vault/sealed_file.h"
 
@@ -17,5 +18,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   (void)vault::parse_vault_key_file(bytes);
   (void)vault::open_collection_key_file({}, key, bytes);
+  if (size >= vault::ask_head_bytes) (void)vault::parse_ask_head(bytes.first<vault::ask_head_bytes>());
   return 0;
 }

@@ -118,6 +118,17 @@ std::string Vault::file_name(std::string_view collection) const {
   return to_hex(keyed_name(naming_key_, "collection", as_byte_span(collection)));
 }
 
+fs::path Vault::key_path(std::string_view collection) const {
+  return directory_ / "keys" / (file_name(collection) + std::string(key_suffix));
+}
+
+Result<CollectionKey> Vault::read_key(const fs::path& path) const {
+  const Bytes bytes = TRY(read_file(path, collection_key_file_bytes_max));
+  CollectionKey opened = TRY(open_collection_key_file(id_, wrapping_key_, bytes));
+  if (key_path(opened.name) != path) return fail(Code::corrupt, "the key lies under another collection's name");
+  return opened;
+}
+
 Result<> Vault::read_keys() {
   const fs::path folder = directory_ / "keys";
   TRY(make_private_folder(folder));
@@ -126,17 +137,9 @@ Result<> Vault::read_keys() {
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
       if (it->path().extension() != key_suffix) continue;
       if (keys.by_name.size() >= collections_max) return too_many();
-      const auto bytes = read_file(it->path(), collection_key_file_bytes_max);
-      auto opened = bytes ? open_collection_key_file(id_, wrapping_key_, *bytes)
-                          : Result<CollectionKey>(std::unexpected(bytes.error()));
-      if (opened && file_name(opened->name) + std::string(key_suffix) != it->path().filename().string()) {
-        opened = fail(Code::corrupt, "the key lies under another collection's name");
-      }
-      if (!opened) {
-        keys.damaged.push_back(it->path().filename().string() + ": " + opened.error().message);
-        continue;
-      }
-      keys.by_name.emplace(std::move(opened->name), std::make_shared<const Secret>(std::move(opened->key)));
+      auto opened = read_key(it->path());
+      if (opened) keys.by_name.emplace(std::move(opened->name), std::weak_ptr<const Secret>());
+      else keys.damaged.push_back(it->path().filename().string() + ": " + opened.error().message);
     }
     if (error) return fail_errno("list", folder, error.value());
     return {};
@@ -145,19 +148,28 @@ Result<> Vault::read_keys() {
 
 Result<SharedSecret> Vault::key(std::string_view collection) {
   return keys_.with([&](Keys& keys) -> Result<SharedSecret> {
-    if (const auto found = keys.by_name.find(collection); found != keys.by_name.end()) return found->second;
-    if (keys.by_name.size() >= collections_max) return too_many();
-    const fs::path path = directory_ / "keys" / (file_name(collection) + std::string(key_suffix));
-    std::error_code ignored;
-    if (fs::exists(path, ignored)) {
-      return fail(Code::corrupt, fmt::format("the key of collection {} is damaged ({}); restore it from a backup, or "
-                                             "forget the collection", collection, path.filename().string()));
+    const auto found = keys.by_name.find(collection);
+    if (found != keys.by_name.end()) {
+      if (auto held = found->second.lock()) return held;
     }
-    Secret made = TRY(Secret::random(key_bytes));
-    const Bytes file = TRY(make_collection_key_file(id_, wrapping_key_, collection, made));
-    TRY(write_private(path, file));
-    auto shared = std::make_shared<const Secret>(std::move(made));
-    keys.by_name.emplace(collection, shared);
+    const fs::path path = key_path(collection);
+    std::error_code ignored;
+    Secret key;
+    if (fs::exists(path, ignored)) {
+      auto opened = read_key(path);
+      if (!opened) {
+        return fail(Code::corrupt, fmt::format("the key of collection {} is damaged ({}); restore it from a backup, or "
+                                               "forget the collection", collection, path.filename().string()));
+      }
+      key = std::move(opened->key);
+    } else {
+      if (keys.by_name.size() >= collections_max) return too_many();
+      key = TRY(Secret::random(key_bytes));
+      const Bytes file = TRY(make_collection_key_file(id_, wrapping_key_, collection, key));
+      TRY(write_private(path, file));
+    }
+    auto shared = std::make_shared<const Secret>(std::move(key));
+    keys.by_name.insert_or_assign(std::string(collection), shared);
     return shared;
   });
 }

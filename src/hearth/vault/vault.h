@@ -62,9 +62,12 @@ class Vault final : public KeySource {
   Vault(std::filesystem::path directory, VaultId id) : directory_(std::move(directory)), id_(id) {}
   Result<> read_keys();
   std::string file_name(std::string_view collection) const;
+  std::filesystem::path key_path(std::string_view collection) const;
+  Result<CollectionKey> read_key(const std::filesystem::path& path) const;
 
   struct Keys {
-    std::map<std::string, SharedSecret, std::less<>> by_name;
+    // Weak: a locked page of memory a key is too much for all that were ever made.
+    std::map<std::string, std::weak_ptr<const Secret>, std::less<>> by_name;
     std::vector<std::string> damaged;
   };
   std::filesystem::path directory_;

@@ -154,11 +154,11 @@ Result<WipeReport> wipe_vault(const fs::path& directory) {
 // A collection's files go too, but it is the key that counts: it goes first.
 Result<> Vault::forget(std::string_view collection) {
   return keys_.with([&](Keys& keys) -> Result<> {
-    const fs::path key_path = directory_ / "keys" / (file_name(collection) + ".key");
+    const fs::path path = key_path(collection);
     std::error_code error;
-    if (!fs::exists(key_path, error)) return fail(Code::not_found, fmt::format("the vault has no collection {}", collection));
-    overwrite(key_path);
-    TRY(real_file_system()->remove(key_path));
+    if (!fs::exists(path, error)) return fail(Code::not_found, fmt::format("the vault has no collection {}", collection));
+    overwrite(path);
+    TRY(real_file_system()->remove(path));
     if (const auto found = keys.by_name.find(collection); found != keys.by_name.end()) keys.by_name.erase(found);
     const fs::path data = directory_ / "data" / file_name(collection);
     fs::remove_all(data, error);
