@@ -19,6 +19,13 @@ const char* variable(const char* name) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
+Result<fs::path> data_directory() {
+  if (const char* home = variable("HEARTH_HOME")) return fs::path(home);
+  if (const char* data = variable("XDG_DATA_HOME")) return fs::path(data) / "hearth";
+  if (const char* home = variable("HOME")) return fs::path(home) / ".local" / "share" / "hearth";
+  return fail(Code::invalid_argument, "no directory for your data: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
+}
+
 }  // namespace
 
 Result<fs::path> own_executable() {
@@ -67,10 +74,23 @@ Result<fs::path> cluster_directory(const fs::path& chosen) {
 
 Result<fs::path> vault_directory(const fs::path& chosen) {
   if (!chosen.empty()) return chosen;
-  if (const char* home = variable("HEARTH_HOME")) return fs::path(home) / "vault";
-  if (const char* data = variable("XDG_DATA_HOME")) return fs::path(data) / "hearth" / "vault";
-  if (const char* home = variable("HOME")) return fs::path(home) / ".local" / "share" / "hearth" / "vault";
-  return fail(Code::invalid_argument, "no directory for the vault: give --vault DIR");
+  const fs::path data = TRY(data_directory());
+  return data / "vault";
+}
+
+Result<fs::path> seal_directory() {
+  const fs::path data = TRY(data_directory());
+  return data / "seal";
+}
+
+std::string home_directory() {
+  const char* home = variable("HOME");
+  return home != nullptr ? home : "";
+}
+
+std::string user_name() {
+  const char* name = variable("USER");
+  return name != nullptr ? name : std::to_string(::getuid());
 }
 
 std::string host_name() {

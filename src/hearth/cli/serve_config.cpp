@@ -185,6 +185,17 @@ const std::vector<Setting>& settings() {
        "GB/s of each machine's memory, this one's too: the fastest is filled first", "[\"studio=819\", \"spark-1=273\"]",
        Kind::named_numbers, 0, 0, {}, to(&C::pool_bandwidths)},
 
+      {"seal", "default", "--label", "how far work may travel that nothing else labels: open, house, sealed (open)", "\"house\"",
+       Kind::text, 0, 0, {"open", "house", "sealed"}, to(&C::default_label)},
+      {"seal", "key_labels", "", "API keys whose work has a label", "[\"a-long-random-text=sealed\"]", Kind::list, 0, 0, {},
+       to(&C::key_labels)},
+      {"seal", "folders", "", "folders whose files, named in a request, give it a label", "[\"/home/me/diary=sealed\"]",
+       Kind::list, 0, 0, {}, to(&C::folders)},
+      {"seal", "patterns", "", "texts that seal a request, by name; # is a digit, ? any character", "[\"case=Case ####/##\"]",
+       Kind::list, 0, 0, {}, to(&C::patterns)},
+      {"seal", "vault", "--vault", "the vault's folder (vault in the data directory)", "\"/var/lib/hearth/vault\"", Kind::text,
+       0, 0, {}, to(&C::vault_directory)},
+
       {"log", "level", "--log", "how much is logged (info); never prompts or answers", "\"info\"", Kind::text, 0, 0,
        {"debug", "info", "warning", "error", "off"}, to(&C::log_level)},
   };

@@ -9,6 +9,7 @@
 #include "hearth/gateway/answer_job.h"
 #include "hearth/gateway/metrics.h"
 #include "hearth/gateway/prompt_builder.h"
+#include "hearth/seal/labeller.h"
 
 namespace hearth::gateway {
 
@@ -19,6 +20,7 @@ struct AnswerPlan {
   std::string call_id_prefix;
   std::uint64_t random_seed = 0;
   Instant began{};  // when the request arrived
+  seal::Clearance clearance;  // how far it, and all that comes of it, may travel
 };
 
 struct RunnerParts {
@@ -27,6 +29,7 @@ struct RunnerParts {
   const chat::Format& format;
   Metrics& metrics;
   Duration grace;  // of an answer nobody reads
+  seal::Labeller* labeller = nullptr;
 };
 
 void run_answer(const RunnerParts& parts, AnswerPlan plan, AnswerJob& job, const StopToken& stop);

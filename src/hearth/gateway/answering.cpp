@@ -14,6 +14,8 @@ namespace {
 
 // A client that wants two samples of one prompt says so.
 constexpr std::string_view no_join_header = "x-hearth-no-join";
+// On every answer, so that a person sees which it is.
+constexpr std::string_view label_header = "X-Hearth-Label";
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -38,13 +40,14 @@ struct LoggedCall {
   std::string id, dialect;
   Instant began;
   bool stream, joined;
+  seal::Label label;
 };
 
 void log_answer(const LoggedCall& call, const ResponseReport& report) {
   log_info(fmt::format(
-      "request={} api={} stream={} joined={} outcome={} prompt_tokens={} cached_tokens={} "
+      "request={} api={} label={} stream={} joined={} outcome={} prompt_tokens={} cached_tokens={} "
       "answer_tokens={} seconds={:.3f}",
-      call.id, call.dialect, call.stream, call.joined, report.outcome, report.usage.prompt_tokens,
+      call.id, call.dialect, seal::label_name(call.label), call.stream, call.joined, report.outcome, report.usage.prompt_tokens,
       report.usage.cached_tokens, report.usage.answer_tokens, seconds(now() - call.began)));
 }
 
@@ -57,8 +60,11 @@ struct Answering::Call {
   Instant began = now();
   bool stream = false;
   bool joined = false;
+  seal::Clearance clearance;
 
-  LoggedCall logged() const { return {id, std::string(dialect.name()), began, stream, joined}; }
+  LoggedCall logged() const {
+    return {id, std::string(dialect.name()), began, stream, joined, clearance.decision.label};
+  }
   // The message of an error may quote a field's value; the field's name is enough here.
   void log_refusal(const ApiError& error) const {
     log_info(fmt::format("request={} api={} refused={} status={} field={}", id, dialect.name(),
@@ -87,12 +93,21 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   const Json body = TRY(parse_body(call.request));
   ChatRequest request = TRY(call.dialect.parse(body, /*counting=*/false));
   call.stream = request.stream;
+  call.clearance = TRY(label(call, request));
   auto job = find_or_start(call, body, request);
   if (job) return respond(call, request, *std::move(job));
   if (!call.stream || !call.dialect.tells_in_stream(job.error())) {
     return std::unexpected(job.error());
   }
   return tell_in_stream(call, request, job.error());
+}
+
+ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest& request) const {
+  if (parts_.options.labeller == nullptr) return seal::Clearance{};
+  std::optional<std::string> header;
+  if (const std::string* value = call.request.headers.find(label_header)) header = *value;
+  return parts_.options.labeller->label({parts_.access.client_name(call.request), std::move(header), request},
+                                        session_of(call.request) + request.session_key);
 }
 
 ApiResult<std::unique_ptr<Attachment>> Answering::find_or_start(Call& call, const Json& body,
@@ -112,11 +127,13 @@ ApiResult<std::unique_ptr<Attachment>> Answering::find_or_start(Call& call, cons
   AnswerPlan plan = TRY(plan_answer(plan_parts, request, system_random(), call.request.stop));
   plan.call_id_prefix = call.dialect.call_id_prefix();
   plan.began = call.began;
+  plan.clearance = call.clearance;
+  plan.generate.is_sealed = call.clearance.decision.label != seal::Label::open;
   count_prompt(plan.prompt);
   const auto prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
   const auto work = [this, plan = std::move(plan)](AnswerJob& job, const StopToken& stop) {
     const RunnerParts runner{parts_.service, parts_.prompts, parts_.format, parts_.metrics,
-                             jobs_.grace()};
+                             jobs_.grace(), parts_.options.labeller};
     run_answer(runner, plan, job, stop);
   };
   auto started = TRY(jobs_.start(repetition, new_info(/*handle=*/new_id()), prompt_tokens, work));
@@ -137,6 +154,7 @@ ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest&
   const WholeAnswer answer = TRY(wait_for_answer(*job, times, call.request.stop));
   net::Response response =
       net::Response::json(200, call.dialect.whole(job->job().info(), request, answer));
+  response.headers.set(label_header, std::string(seal::label_name(call.clearance.decision.label)));
   job->set_delivered(AnswerJob::Delivery::whole);
   parts_.metrics.count_request(call.dialect.name(), 200);
   log_answer(call.logged(), {answer.end.usage, std::string(reason_name(answer.end.reason))});
@@ -173,6 +191,7 @@ net::Response Answering::event_stream(const Call& call, net::Body body) const {
   response.headers.set("Content-Type", std::string(net::sse_content_type));
   response.headers.set("Cache-Control", "no-cache");
   response.headers.set("X-Accel-Buffering", "no");
+  response.headers.set(label_header, std::string(seal::label_name(call.clearance.decision.label)));
   return replies_.finish(std::move(response), call.request, call.id);
 }
 
