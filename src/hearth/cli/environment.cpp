@@ -113,4 +113,9 @@ std::string api_key_variable() {
   return key != nullptr ? key : "";
 }
 
+std::string variable_value(const std::string& name) {
+  const char* value = variable(name.c_str());
+  return value == nullptr ? "" : value;
+}
+
 }  // namespace hearth::cli

@@ -33,4 +33,7 @@ void raise_file_limit();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
 
+// Any variable, for keys of other services; empty when it is not set.
+std::string variable_value(const std::string& name);
+
 }  // namespace hearth::cli

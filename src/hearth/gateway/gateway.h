@@ -16,6 +16,7 @@
 #include "hearth/gateway/job_table.h"
 #include "hearth/gateway/metrics.h"
 #include "hearth/gateway/prompt_builder.h"
+#include "hearth/gateway/routing.h"
 #include "hearth/net/http_router.h"
 #include "hearth/net/http_server.h"
 #include "hearth/seal/labeller.h"
@@ -36,6 +37,7 @@ struct GatewayOptions {
   std::uint64_t body_bytes_max = 64u << 20;
   // Gives each request its label; without it everything is open. Outlives the gateway.
   seal::Labeller* labeller = nullptr;
+  const Routing* routing = nullptr;     // outlives the gateway; nullptr: the model answers all
   std::uint32_t answer_reserve_tokens = 1024;  // a prompt must leave so much room, or an eighth
 };
 
