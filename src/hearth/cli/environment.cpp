@@ -10,6 +10,8 @@
 #include <mach-o/dyld.h>
 #endif
 
+extern char** environ;
+
 namespace hearth::cli {
 namespace fs = std::filesystem;
 namespace {
@@ -86,6 +88,12 @@ Result<fs::path> seal_directory() {
 std::string home_directory() {
   const char* home = variable("HOME");
   return home != nullptr ? home : "";
+}
+
+std::vector<std::string> all_variables() {
+  std::vector<std::string> out;
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each) out.emplace_back(*each);
+  return out;
 }
 
 std::string user_name() {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "hearth/base/result.h"
 
@@ -24,6 +25,8 @@ Result<std::filesystem::path> seal_directory();
 std::string home_directory();
 // The user's name, for records.
 std::string user_name();
+// Every variable, as "NAME=value": for a child that is started without some of them.
+std::vector<std::string> all_variables();
 // This program's own file.
 Result<std::filesystem::path> own_executable();
 // What the system calls this machine; empty when it does not say.

@@ -17,6 +17,7 @@ Verb node_verb(StopToken stop);
 Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
 Verb run_verb(StopToken stop);
+Verb seal_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
 Verb vault_verb(StopToken stop);
 

@@ -33,7 +33,7 @@ struct RunnerParts {
   const chat::Format& format;
   Metrics& metrics;
   Duration grace;  // of an answer nobody reads
-  seal::Labeller* labeller = nullptr;
+  seal::LabelGiver* labeller = nullptr;
 };
 
 void run_answer(const RunnerParts& parts, AnswerPlan plan, AnswerJob& job, const StopToken& stop);

@@ -36,7 +36,7 @@ struct GatewayOptions {
   Duration whole_answer_wait = std::chrono::seconds(240);
   std::uint64_t body_bytes_max = 64u << 20;
   // Gives each request its label; without it everything is open. Outlives the gateway.
-  seal::Labeller* labeller = nullptr;
+  seal::LabelGiver* labeller = nullptr;
   const Routing* routing = nullptr;     // outlives the gateway; nullptr: the model answers all
   std::uint32_t answer_reserve_tokens = 1024;  // a prompt must leave so much room, or an eighth
 };

@@ -77,6 +77,19 @@ Result<std::unique_ptr<Labeller>> Labeller::open(LabelRules rules, const std::fi
   return out;
 }
 
+Result<std::unique_ptr<Labeller>> Labeller::look(const std::filesystem::path& directory) {
+  auto key = read_text_file(directory / "labels.key", 64);
+  auto out = std::unique_ptr<Labeller>(new Labeller({}, key ? *key : "key"));
+  if (!key && key.error().code == Code::not_found) return out;
+  if (!key) return std::unexpected(key.error());
+  TRY(out->book_.with([&](Book& book) -> Result<> {
+    const auto report = TRY(verify_chained_log(directory / "labels.jsonl", *key, [&](const Json& record) { replay(book, record); }));
+    if (!report.is_sound()) return fail(Code::corrupt, fmt::format("labels.jsonl:{}: {}", report.first_bad_line, report.what));
+    return {};
+  }));
+  return out;
+}
+
 void Labeller::replay(Book& book, const Json& record) {
   const auto what = get<std::string>(record, "what");
   const auto conversation = get_or<std::string>(record, "conversation", "");

@@ -14,17 +14,29 @@
 
 namespace hearth::seal {
 
-class Labeller {
+// Who gives a request its label. Thread-safe.
+class LabelGiver {
+ public:
+  virtual ~LabelGiver() = default;
+  // `session`: what the client calls its conversation; may be empty. permission when the client asks
+  // in the header for less than its key or its conversation has: it is refused, not ignored.
+  virtual chat::ApiResult<Clearance> label(const LabelInputs& inputs, std::string_view session) = 0;
+  // The answer to a request that was labelled so, before its client hears the end of it.
+  virtual void learn_answer(const Clearance& clearance, const std::vector<chat::Message>& conversation,
+                            const chat::Message& answer) = 0;
+};
+
+class Labeller final : public LabelGiver {
  public:
   // `directory` is private to this user; the log and its key are made there. An empty one: nothing is
   // remembered beyond this process (tests). corrupt when the log was tampered with.
   static Result<std::unique_ptr<Labeller>> open(LabelRules rules, const std::filesystem::path& directory);
+  // What another process remembers, to look at: nothing is written down.
+  static Result<std::unique_ptr<Labeller>> look(const std::filesystem::path& directory);
 
-  // `session`: what the client calls its conversation; may be empty. permission when the client asks
-  // in the header for less than its key or its conversation has: it is refused, not ignored.
-  chat::ApiResult<Clearance> label(const LabelInputs& inputs, std::string_view session);
-  // The answer to a request that was labelled so, before its client hears the end of it.
-  void learn_answer(const Clearance& clearance, const std::vector<chat::Message>& conversation, const chat::Message& answer);
+  chat::ApiResult<Clearance> label(const LabelInputs& inputs, std::string_view session) override;
+  void learn_answer(const Clearance& clearance, const std::vector<chat::Message>& conversation,
+                    const chat::Message& answer) override;
   // What is known now; for whoever checks once more before something leaves.
   LabelDecision known(const std::string& conversation) const;
   Result<> lower(const Lowering& act, std::int64_t at_s);
