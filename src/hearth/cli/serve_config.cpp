@@ -93,7 +93,7 @@ void add_named_keys(ServeConfig& config, const Json& list) {
   for (const Json& item : list.as_array()) {
     const std::string& text = item.as_string();
     const std::size_t equals = text.find('=');
-    if (equals == text.npos) continue;  // checked: check_serve_config
+    if (equals == text.npos) continue;
     config.api_keys.push_back(text.substr(equals + 1));
     config.key_names[text.substr(equals + 1)] = text.substr(0, equals);
   }
