@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
+#include "hearth/base/log.h"
 #include "hearth/cli/environment.h"
 #include "hearth/gateway/access.h"
+#include "hearth/seal_check/whole_house.h"
 #include "hearth/vault/secret.h"
 
 namespace hearth::cli {
@@ -36,6 +39,36 @@ Result<seal::LabelRules> label_rules(const ServeConfig& config, std::string home
   return out;
 }
 
+// The last look before something leaves.
+class ServeSeal::Gate final : public seal::RemoteGate {
+ public:
+  explicit Gate(const seal::Labeller& labels) : labels_(labels) {}
+  Result<> check(const seal::Clearance& clearance) const override {
+    if (!is_proven) return fail(Code::permission, "nothing leaves: the seal check has not passed (hearth seal check says where it leaks)");
+    if (labels_.known(clearance.conversation).label == seal::Label::open) return {};
+    return fail(Code::permission, "the label of this conversation has risen: it stays in the house");
+  }
+  std::atomic<bool> is_proven = false;
+
+ private:
+  const seal::Labeller& labels_;
+};
+
+ServeSeal::ServeSeal() = default;
+
+const seal::RemoteGate& ServeSeal::gate() const { return *gate_; }
+
+Result<> ServeSeal::prove(const ServeConfig& config, const StopToken& stop) {
+  const bool has_way_out = std::ranges::any_of(config.upstreams, [](const auto& spec) { return spec.reach == seal::Reach::remote; });
+  if (!has_way_out) return {};
+  const auto house = TRY(seal_check::WholeHouse::build({}));
+  const auto report = TRY(seal_check::run_check(*house, stop));
+  gate_->is_proven = report.is_sealed();
+  log_info(fmt::format("seal check: paths={} leaked={} sealed={}", report.paths.size(), report.leaks(), report.is_sealed()));
+  if (!report.is_sealed()) log_error("the seal check failed: services outside get nothing; hearth seal check says where it leaks");
+  return {};
+}
+
 Result<std::unique_ptr<ServeSeal>> ServeSeal::open(const ServeConfig& config) {
   // Prompts are in this process: no core dump, no look from beside.
   TRY(vault::harden_process());
@@ -44,6 +77,7 @@ Result<std::unique_ptr<ServeSeal>> ServeSeal::open(const ServeConfig& config) {
   auto rules = TRY(label_rules(config, home_directory()));
   const auto directory = TRY(seal_directory());
   out->labeller_ = TRY(seal::Labeller::open(std::move(rules), directory));
+  out->gate_ = std::make_unique<Gate>(*out->labeller_);
   return out;
 }
 

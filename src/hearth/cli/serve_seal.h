@@ -6,6 +6,7 @@
 #include "hearth/cli/serve_config.h"
 #include "hearth/node/local_model.h"
 #include "hearth/node/sealed_store.h"
+#include "hearth/seal/clearance.h"
 #include "hearth/seal/labeller.h"
 
 namespace hearth::cli {
@@ -19,6 +20,10 @@ class ServeSeal {
   ~ServeSeal();
 
   seal::Labeller& labeller() { return *labeller_; }
+  // Where services outside are configured: runs the seal check. While it has not passed, the gate is closed.
+  Result<> prove(const ServeConfig& config, const StopToken& stop);
+  // Open for conversations that are open now.
+  const seal::RemoteGate& gate() const;
   // Before the model is started: where the KV of sealed prompts goes while the vault is open. Without
   // a chunk store of its own the model keeps none of them either.
   void add_to(node::LocalModelOptions& options);
@@ -26,9 +31,11 @@ class ServeSeal {
   void watch(node::LocalModel* model);
 
  private:
-  ServeSeal() = default;
+  class Gate;
+  ServeSeal();
   std::filesystem::path vault_directory_;
   std::unique_ptr<seal::Labeller> labeller_;
+  std::unique_ptr<Gate> gate_;
   Guarded<node::LocalModel*> model_{nullptr};
   std::unique_ptr<node::SealedStore> store_;
 };

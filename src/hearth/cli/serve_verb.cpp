@@ -84,6 +84,7 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   const auto model = TRY(node::LocalModel::start(
       std::move(model_options),
       [&](double fraction) { progress.update("loading", fraction); }, stop));
+  TRY(seal->prove(config, stop));
   seal->watch(model.get());
   const Cleanup unwatch([&] { seal->watch(nullptr); });
   const auto gathered = TRY(start_gathered(
@@ -99,7 +100,7 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   const auto routing = TRY(RoutingSetup::open(config, [&config, &model] {
     return store::VerdictBasis{.model_digest = config.model_digest, .engine_build = model->facts().engine_version,
                                .topology = config.topology, .suite_version = config.suite_version};
-  }));
+  }, seal->gate()));
   gateway::GatewayOptions options = gateway_options(config, facts);
   options.labeller = &seal->labeller();
   options.routing = &routing->routing();
