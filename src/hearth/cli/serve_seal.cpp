@@ -7,6 +7,7 @@
 
 #include "hearth/base/log.h"
 #include "hearth/cli/environment.h"
+#include "hearth/cli/serve_setup.h"
 #include "hearth/gateway/access.h"
 #include "hearth/seal_check/whole_house.h"
 #include "hearth/vault/secret.h"
@@ -61,8 +62,10 @@ const seal::RemoteGate& ServeSeal::gate() const { return *gate_; }
 Result<> ServeSeal::prove(const ServeConfig& config, const StopToken& stop) {
   const bool has_way_out = std::ranges::any_of(config.upstreams, [](const auto& spec) { return spec.reach == seal::Reach::remote; });
   if (!has_way_out) return {};
+  start_log("serve", LogLevel::off);  // what the check asks is nobody's request
   const auto house = TRY(seal_check::WholeHouse::build({}));
   const auto report = TRY(seal_check::run_check(*house, stop));
+  start_log("serve", log_level_of(config));
   gate_->is_proven = report.is_sealed();
   log_info(fmt::format("seal check: paths={} leaked={} sealed={}", report.paths.size(), report.leaks(), report.is_sealed()));
   if (!report.is_sealed()) log_error("the seal check failed: services outside get nothing; hearth seal check says where it leaks");

@@ -78,13 +78,13 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   auto listener = TRY(net::Listener::listen(
       net::Address::tcp(config.host, static_cast<std::uint16_t>(config.port))));
   const auto seal = TRY(ServeSeal::open(config));
+  TRY(seal->prove(config, stop));
   node::LocalModelOptions model_options = TRY(local_model_options(config, flags.verbose));
   seal->add_to(model_options);
   Progress progress;
   const auto model = TRY(node::LocalModel::start(
       std::move(model_options),
       [&](double fraction) { progress.update("loading", fraction); }, stop));
-  TRY(seal->prove(config, stop));
   seal->watch(model.get());
   const Cleanup unwatch([&] { seal->watch(nullptr); });
   const auto gathered = TRY(start_gathered(
