@@ -14,17 +14,12 @@ namespace {
 
 constexpr std::uint64_t key_bytes_max = 16 * 1024;
 
-// The label alone decides.
-class NoFurtherGate final : public seal::RemoteGate {
- public:
-  Result<> check(const seal::Clearance&) const override { return {}; }
-};
-
 class Parts final : public RoutingSetup {
  public:
   const gateway::Routing& routing() const override { return *routing_; }
 
-  Result<> open_all(const ServeConfig& config, std::function<store::VerdictBasis()> basis) {
+  Result<> open_all(const ServeConfig& config, std::function<store::VerdictBasis()> basis,
+                    const seal::RemoteGate& gate) {
     const auto log_file = TRY(in_config_directory({}, "routes.db"));
     const auto key = TRY(seal::load_or_make_key(TRY(in_config_directory({}, "conversations.key"))));
     const auto socket = TRY(in_config_directory(config.egress_socket, "egress.sock"));
@@ -35,7 +30,7 @@ class Parts final : public RoutingSetup {
                                        .verdicts = [verdicts, basis = std::move(basis)](const std::string& verdict_class, const std::string& arm) {
                                          return route::ask_file(verdicts, verdict_class, arm, basis());
                                        }}));
-    routing_.emplace(gateway::Routing{*router_, *fleet_, *labeller_, gate_, key});
+    routing_.emplace(gateway::Routing{*router_, *fleet_, *labeller_, gate, key});
     return {};
   }
 
@@ -44,7 +39,6 @@ class Parts final : public RoutingSetup {
   std::unique_ptr<upstream::Fleet> fleet_;
   std::unique_ptr<route::Router> router_;
   const std::unique_ptr<gateway::Labeller> labeller_ = gateway::make_header_labeller();
-  const NoFurtherGate gate_;
   std::optional<gateway::Routing> routing_;
 };
 
@@ -85,9 +79,10 @@ std::string verdicts_file_of(const ServeConfig& config, const std::filesystem::p
 }
 
 Result<std::unique_ptr<RoutingSetup>> RoutingSetup::open(const ServeConfig& config,
-                                                         std::function<store::VerdictBasis()> basis) {
+                                                         std::function<store::VerdictBasis()> basis,
+                                                         const seal::RemoteGate& gate) {
   auto out = std::make_unique<Parts>();
-  TRY(out->open_all(config, std::move(basis)));
+  TRY(out->open_all(config, std::move(basis), gate));
   return out;
 }
 

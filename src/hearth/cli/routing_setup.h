@@ -20,9 +20,10 @@ std::string verdicts_file_of(const ServeConfig& config, const std::filesystem::p
 
 class RoutingSetup {
  public:
-  // `basis` is asked for each verdict.
+  // `basis` is asked for each verdict. `gate`, asked before anything leaves, outlives this.
   static Result<std::unique_ptr<RoutingSetup>> open(const ServeConfig& config,
-                                                    std::function<store::VerdictBasis()> basis);
+                                                    std::function<store::VerdictBasis()> basis,
+                                                    const seal::RemoteGate& gate);
   virtual ~RoutingSetup() = default;
   virtual const gateway::Routing& routing() const = 0;
 };

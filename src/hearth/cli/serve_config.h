@@ -55,6 +55,10 @@ struct ServeConfig {
   std::vector<std::string> pool;                  // machines whose memory this one's worker uses
   std::string pool_mode = "unified";
   std::map<std::string, double> pool_shares, pool_bandwidths;  // by machine
+  // [seal]
+  std::string default_label = "open";
+  std::vector<std::string> key_labels, folders, patterns;  // KEY=LABEL, /FOLDER=LABEL, NAME=TEXT
+  std::filesystem::path vault_directory;                   // empty: in the data directory
   std::map<std::string, std::string> key_names;   // of API keys, by key
   // [[upstream]], [routes], [egress]
   std::vector<upstream::EndpointSpec> upstreams;

@@ -19,6 +19,8 @@ Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
 Verb route_verb();
 Verb run_verb(StopToken stop);
+Verb seal_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
+Verb vault_verb(StopToken stop);
 
 }  // namespace hearth::cli

@@ -42,6 +42,8 @@ std::vector<std::string_view> presented_keys(const net::Request& request) {
   return out;
 }
 
+std::string client_name_of_key(std::string_view key) { return key_digest(key).short_hex(); }
+
 Access::Access(const AccessRules& rules) : rules_(rules) {
   for (const std::string& key : rules_.api_keys) key_digests_.push_back(key_digest(key));
 }

@@ -43,6 +43,9 @@ class Access {
   std::vector<Digest256> key_digests_;
 };
 
+// What client_name() says of whoever presents this key.
+std::string client_name_of_key(std::string_view key);
+
 // "Authorization: Bearer KEY", then "x-api-key: KEY". Clients send one or both, and one of the two
 // may be left over from another service.
 std::vector<std::string_view> presented_keys(const net::Request& request);

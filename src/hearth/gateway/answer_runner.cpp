@@ -57,6 +57,7 @@ class Run {
   }
 
   void failed(const Error& error) {
+    learn();
     if (stop_.stop_requested()) {
       ++parts_.metrics.answers_failed;
       job_.failed(api_error({Code::unavailable, "the server is shutting down"}));
@@ -108,7 +109,14 @@ class Run {
     end(pipeline_.reason());
   }
 
+  // What of a labelled answer its client may send back, under whatever key.
+  void learn() {
+    if (parts_.labeller == nullptr || !has_token_ || plan_.request.raw_prompt) return;
+    parts_.labeller->learn_answer(plan_.clearance, plan_.request.conversation.messages, pipeline_.turn());
+  }
+
   void end(AnswerEnd::Reason reason) {
+    learn();
     stream_.reset();  // the next request of a client that hears of the end finds everything free
     Metrics& metrics = parts_.metrics;
     AnswerEnd out{.reason = reason, .stop_string = pipeline_.stop_string(), .usage = {}};

@@ -17,6 +17,8 @@ namespace {
 
 // A client that wants two samples of one prompt says so.
 constexpr std::string_view no_join_header = "x-hearth-no-join";
+// On every answer, so that a person sees which it is.
+constexpr std::string_view label_header = "X-Hearth-Label";
 constexpr std::string_view route_header_name = "X-Hearth-Route";
 
 Instant now() { return std::chrono::steady_clock::now(); }
@@ -59,13 +61,14 @@ struct LoggedCall {
   std::string id, dialect;
   Instant began;
   bool stream, joined;
+  seal::Label label;
 };
 
 void log_answer(const LoggedCall& call, const ResponseReport& report) {
   log_info(fmt::format(
-      "request={} api={} stream={} joined={} outcome={} prompt_tokens={} cached_tokens={} "
+      "request={} api={} label={} stream={} joined={} outcome={} prompt_tokens={} cached_tokens={} "
       "answer_tokens={} seconds={:.3f}",
-      call.id, call.dialect, call.stream, call.joined, report.outcome, report.usage.prompt_tokens,
+      call.id, call.dialect, seal::label_name(call.label), call.stream, call.joined, report.outcome, report.usage.prompt_tokens,
       report.usage.cached_tokens, report.usage.answer_tokens, seconds(now() - call.began)));
 }
 
@@ -78,9 +81,12 @@ struct Answering::Call {
   Instant began = now();
   bool stream = false;
   bool joined = false;
+  seal::Clearance clearance;
   std::string route{};  // for X-Hearth-Route
 
-  LoggedCall logged() const { return {id, std::string(dialect.name()), began, stream, joined}; }
+  LoggedCall logged() const {
+    return {id, std::string(dialect.name()), began, stream, joined, clearance.decision.label};
+  }
   // The message of an error may quote a field's value; the field's name is enough here.
   void log_refusal(const ApiError& error) const {
     log_info(fmt::format("request={} api={} refused={} status={} field={}", id, dialect.name(),
@@ -93,7 +99,6 @@ struct Answering::Call {
 struct Answering::Way {
   route::Decision decision{.route_class = std::string(route::other_class), .target = std::string(route::local_target)};
   store::RouteRecord record;
-  seal::Clearance clearance;
 };
 
 net::Response Answering::answer(const Dialect& dialect, const net::Request& request) {
@@ -101,6 +106,7 @@ net::Response Answering::answer(const Dialect& dialect, const net::Request& requ
   auto response = try_answer(call);
   if (!response) response = refuse(call, response.error());
   if (!call.route.empty()) response->headers.set(route_header_name, call.route);
+  response->headers.set(label_header, std::string(seal::label_name(call.clearance.decision.label)));
   return *std::move(response);
 }
 
@@ -125,6 +131,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   if (!parsed) return pass_with_images(call, body, parsed.error());
   const ChatRequest& request = *parsed;
   call.stream = request.stream;
+  call.clearance = TRY(label(call, request));
   const auto repetition = repetition_of(call, body, request);
   std::unique_ptr<Attachment> running = repetition ? jobs_.find(*repetition) : nullptr;
   if (running) count_joined(call);
@@ -138,6 +145,14 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   return tell_in_stream(call, request, job.error());
 }
 
+ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest& request) const {
+  if (parts_.options.labeller == nullptr) return seal::Clearance{};
+  std::optional<std::string> header;
+  if (const std::string* value = call.request.headers.find(label_header)) header = *value;
+  return parts_.options.labeller->label({parts_.access.client_name(call.request), std::move(header), request},
+                                        session_of(call.request) + request.session_key);
+}
+
 std::optional<Repetition> Answering::repetition_of(const Call& call, const Json& body, const ChatRequest& request) const {
   if (call.request.headers.contains(no_join_header)) return std::nullopt;
   const std::string session = session_of_request(call.request, request);
@@ -149,9 +164,10 @@ ApiResult<Answering::Way> Answering::choose_way(Call& call, const ChatRequest& r
   Way out;
   if (parts_.options.routing != nullptr) {
     const Routing& routing = *parts_.options.routing;
-    Asked asked = TRY(ask_of(routing, parts_.access, call.request, request, call.id));
+    const seal::Clearance* labelled = parts_.options.labeller != nullptr ? &call.clearance : nullptr;
+    Asked asked = TRY(ask_of(routing, parts_.access, call.request, request, call.id, labelled));
     std::tie(out.decision, out.record) = routing.router.decide(asked.ask);
-    out.clearance = std::move(asked.clearance);
+    call.clearance = std::move(asked.clearance);
   }
   call.route = route::route_header(out.decision);
   if (!out.decision.target.empty()) return out;
@@ -166,7 +182,7 @@ bool Answering::passes_through(const Call& call, const Way& way) const {
 ApiResult<net::Response> Answering::pass(Call& call, const Json& body, Way way) {
   const std::string target = way.decision.target;
   auto response = pass_through(*parts_.options.routing, parts_.metrics, call.request, body,
-                               {.clearance = std::move(way.clearance), .target = target, .began = call.began, .record = std::move(way.record)});
+                               {.clearance = call.clearance, .target = target, .began = call.began, .record = std::move(way.record)});
   if (!response) return response;
   parts_.metrics.count_request(call.dialect.name(), response->status);
   log_info(fmt::format("request={} api={} passed_to={} status={}", call.id, call.dialect.name(), target, response->status));
@@ -178,6 +194,7 @@ ApiResult<net::Response> Answering::pass_with_images(Call& call, const Json& bod
   if (parts_.options.routing == nullptr || call.dialect.name() != "anthropic") return std::unexpected(why_not);
   const auto parsed = call.dialect.parse(without_images(body), /*counting=*/false);
   if (!parsed) return std::unexpected(why_not);
+  call.clearance = TRY(label(call, *parsed));
   Way way = TRY(choose_way(call, *parsed));
   if (!passes_through(call, way)) return std::unexpected(why_not);
   return pass(call, body, std::move(way));
@@ -209,6 +226,8 @@ ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& re
   AnswerPlan plan = TRY(plan_answer(plan_parts, request, system_random(), call.request.stop));
   plan.call_id_prefix = call.dialect.call_id_prefix();
   plan.began = call.began;
+  plan.clearance = call.clearance;
+  plan.generate.is_sealed = call.clearance.decision.label != seal::Label::open;
   count_prompt(plan.prompt);
   prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
   JobTable::Work elsewhere;
@@ -216,7 +235,7 @@ ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& re
   return [this, plan = std::move(plan), record = way.record, elsewhere, route = call.route](AnswerJob& job, const StopToken& stop) {
     job.set_route(route);
     const RunnerParts runner{parts_.service, parts_.prompts, parts_.format, parts_.metrics,
-                             jobs_.grace()};
+                             jobs_.grace(), parts_.options.labeller};
     AnswerPlan own = plan;
     bool moved = false;
     if (elsewhere) {
@@ -241,7 +260,7 @@ ApiResult<JobTable::Work> Answering::work_there(const Call& call, const ChatRequ
   const upstream::EndpointSpec* spec = routing.fleet.spec(target);
   const bool keeps_header = spec != nullptr && spec->kind == upstream::Kind::anthropic;
   ChatRequest prepared = TRY(prepare_for_upstream(request, keeps_header));
-  UpstreamPlan plan{.work = seal::sort(seal::Labelled<ChatRequest>{std::move(prepared), way.clearance}),
+  UpstreamPlan plan{.work = seal::sort(seal::Labelled<ChatRequest>{std::move(prepared), call.clearance}),
                     .target = target,
                     .escalate_to = target == way.decision.escalate_to ? std::string() : way.decision.escalate_to,
                     .call_id_prefix = std::string(call.dialect.call_id_prefix()),

@@ -89,13 +89,19 @@ std::string conversation_of(std::string_view key, const std::string& client, con
 }
 
 ApiResult<Asked> ask_of(const Routing& routing, const Access& access, const net::Request& http,
-                        const ChatRequest& request, const std::string& id) {
+                        const ChatRequest& request, const std::string& id,
+                        const seal::Clearance* labelled) {
   const std::string client = access.client_name(http);
   const std::string session = session_of_request(http, request);
   Asked out;
   out.ask = {.question = {.signals = signals_of(http, request, access.key_name(http)), .in_tool_loop = is_in_tool_loop(request)},
              .conversation = conversation_of(routing.conversation_key, client, session, request),
              .request = id, .at_s = unix_time_s()};
+  if (labelled != nullptr) {
+    out.ask.question.label = labelled->decision.label;
+    out.clearance = *labelled;
+    return out;
+  }
   seal::LabelDecision decision =
       TRY(routing.labeller.label({http, request, out.ask.question.signals, out.ask.conversation, client}));
   out.ask.question.label = decision.label;

@@ -46,12 +46,14 @@ std::string session_of_request(const net::Request& http, const ChatRequest& requ
 std::string conversation_of(std::string_view key, const std::string& client, const std::string& session,
                             const ChatRequest& request);
 
-// All that is asked about a request; its label is remembered. `id`: its own.
+// All that is asked about a request; its label is remembered. `id`: its own. `labelled`: what gave it a
+// label already; nullptr: routing.labeller does.
 struct Asked {
   route::RouteAsk ask;
   seal::Clearance clearance;
 };
 ApiResult<Asked> ask_of(const Routing& routing, const Access& access, const net::Request& http,
-                        const ChatRequest& request, const std::string& id);
+                        const ChatRequest& request, const std::string& id,
+                        const seal::Clearance* labelled = nullptr);
 
 }  // namespace hearth::gateway
