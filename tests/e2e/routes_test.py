@@ -329,14 +329,16 @@ class Routes(unittest.TestCase):
     def test_sealed_work_goes_nowhere_else(self):
         before = len(Cloud.seen)
         for label in ("sealed", "house"):
-            status, headers, body = self.post("/v1/messages", self.chat(f"secret {label}"), "key-cloudy", **{"X-Hearth-Label": label})
+            status, headers, body = self.post("/v1/messages", self.chat(f"secret {label}"), "key-cloudy",
+                                              **{"X-Hearth-Label": label, "X-Session-Id": f"s-{label}"})
             self.assertEqual(status, 200, body)
             self.assertIn("target=local", headers["X-Hearth-Route"])
         # The dead one is no machine of the cluster: what is sealed stays with the model here, never escalates.
         status, headers, body = self.post("/v1/messages", self.chat("secret try"), "key-trying", **{"X-Hearth-Label": "sealed"})
         self.assertIn("target=local", headers["X-Hearth-Route"])
         self.assertEqual(len(Cloud.seen), before)
-        status, _, body = self.post("/v1/messages", self.chat("secret sealed"), "key-cloudy", **{"X-Hearth-Label": "open"})
+        status, _, body = self.post("/v1/messages", self.chat("secret sealed"), "key-cloudy",
+                                    **{"X-Hearth-Label": "open", "X-Session-Id": "s-sealed"})
         self.assertEqual(status, 403, body)
         self.assertEqual(len(Cloud.seen), before)
 

@@ -139,6 +139,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   if (!running && way && passes_through(call, *way)) return pass(call, body, *std::move(way));
   auto job = running ? std::move(running) : way ? start(call, request, repetition, *way) : std::unexpected(way.error());
   if (job) return respond(call, request, *std::move(job));
+  if (way) record_refusal(*way, job.error());
   if (!call.stream || !call.dialect.tells_in_stream(job.error())) {
     return std::unexpected(job.error());
   }
@@ -158,6 +159,14 @@ std::optional<Repetition> Answering::repetition_of(const Call& call, const Json&
   const std::string session = session_of_request(call.request, request);
   return Repetition{.key = repeat_key(call.dialect.name(), parts_.access.client_name(call.request), session, body),
                     .has_session = !session.empty(), .stream = call.stream};
+}
+
+// It was decided, and then could not even begin.
+void Answering::record_refusal(const Way& way, const ApiError& error) const {
+  if (parts_.options.routing == nullptr || way.record.request.empty()) return;
+  store::RouteRecord record = way.record;
+  record.outcome = kind_name(error.kind);
+  parts_.options.routing->router.finish(record);
 }
 
 ApiResult<Answering::Way> Answering::choose_way(Call& call, const ChatRequest& request) const {

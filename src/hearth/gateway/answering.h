@@ -37,6 +37,7 @@ class Answering {
   std::optional<Repetition> repetition_of(const Call& call, const Json& body, const ChatRequest& request) const;
   ApiResult<std::unique_ptr<Attachment>> start(Call& call, const ChatRequest& request,
                                                const std::optional<Repetition>& repetition, const Way& way);
+  void record_refusal(const Way& way, const ApiError& error) const;
   bool passes_through(const Call& call, const Way& way) const;
   ApiResult<net::Response> pass(Call& call, const Json& body, Way way);
   ApiResult<net::Response> pass_with_images(Call& call, const Json& body, const ApiError& why_not);

@@ -58,6 +58,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view rest(reinterpret_cast<const char*>(data + 2), size - 2);
   CHECK(read(kind, rest, rest.size() + 1) == read(kind, rest, data[1] % 16 + 1u));
 
+  for (const bool streamed : {true, false}) {
+    PassMeter meter({.name = "there", .kind = Kind::anthropic}, streamed);
+    meter.push(as_byte_span(rest));
+    meter.answered();
+  }
   if (const auto reasons = read_reasons(rest)) {
     seal::LabelDecision decision;
     decision.reasons = *reasons;
@@ -72,6 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (raw) CHECK(parse_json(with_raw_member("{\"other\":1}", "k", *raw))->find("k")->kind_name() == value.kind_name());
     }
     read_prefill_reply(rest);
+    CHECK(parse_json(pass_body({.name = "there", .model = "m"}, *json)));
     const EndpointSpec spec{.name = "there", .kind = kind};
     failure_of_reply(spec, 400 + data[1], {}, rest);
   }
