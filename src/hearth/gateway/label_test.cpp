@@ -20,7 +20,7 @@ class Labels : public testing::Test {
   net::ClientReply ask(std::string_view key, std::string text, net::Headers headers = {}, bool stream = false) {
     headers.set("x-api-key", std::string(key));
     const Json user = Json::object({{"role", "user"}, {"content", std::move(text)}});
-    return gateway_->post("/v1/messages", Json::object({{"model", "m"}, {"max_tokens", 8}, {"stream", stream}, {"messages", Json::array({user})}}),
+    return gateway_->post("/v1/messages", Json::object({{"model", "m"}, {"max_tokens", 200}, {"stream", stream}, {"messages", Json::array({user})}}),
                           std::move(headers));
   }
   std::unique_ptr<seal::Labeller> labeller_;
@@ -31,7 +31,7 @@ TEST_F(Labels, EveryAnswerSaysWhichItHas) {
   for (const bool stream : {false, true}) {
     EXPECT_EQ(ask(open_key, "hello", {}, stream).headers.get("x-hearth-label"), "open");
     EXPECT_EQ(ask(sealed_key, "hello", {}, stream).headers.get("x-hearth-label"), "sealed");
-    EXPECT_EQ(ask(open_key, "hello", {{"X-Hearth-Label", "house"}}, stream).headers.get("x-hearth-label"), "house");
+    EXPECT_EQ(ask(open_key, "good day", {{"X-Hearth-Label", "house"}}, stream).headers.get("x-hearth-label"), "house");
   }
 }
 
@@ -42,6 +42,13 @@ TEST_F(Labels, TheModelHearsWhoseKvMustNotBePlain) {
   EXPECT_TRUE(gateway_->model->last_request().is_sealed);
   (void)ask(sealed_key, "three");
   EXPECT_TRUE(gateway_->model->last_request().is_sealed);
+}
+
+TEST_F(Labels, AConversationWithoutASessionIsKnownByItsFirstWords) {
+  (void)ask(open_key, "once more", {{"x-hearth-label", "sealed"}});
+  EXPECT_EQ(ask(open_key, "once more").headers.get("x-hearth-label"), "sealed");
+  EXPECT_EQ(ask(open_key, "once more", {{"x-hearth-label", "open"}}).status, 403);
+  EXPECT_EQ(ask(open_key, "and now").headers.get("x-hearth-label"), "open");
 }
 
 TEST_F(Labels, AHeaderThatAsksForLessIsRefusedNotIgnored) {
@@ -56,7 +63,7 @@ TEST_F(Labels, AnAnswerIsKnownWhenItComesBackUnderAnotherKey) {
   const auto message = [](std::string_view role, std::string_view text) { return Json::object({{"role", role}, {"content", text}}); };
   const Json messages = Json::array({message("user", "hi"), message("assistant", "an answer that is long enough to be known again"),
                                      message("user", "go on")});
-  const auto reply = gateway_->post("/v1/messages", Json::object({{"model", "m"}, {"max_tokens", 8}, {"messages", messages}}),
+  const auto reply = gateway_->post("/v1/messages", Json::object({{"model", "m"}, {"max_tokens", 200}, {"messages", messages}}),
                                     {{"x-api-key", std::string(open_key)}});
   EXPECT_EQ(reply.headers.get("x-hearth-label"), "sealed");
 }
