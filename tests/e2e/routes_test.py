@@ -235,20 +235,34 @@ class Routes(unittest.TestCase):
         self.assertEqual(self.last()["answered_by"], "local")
         self.assertEqual(len(Cloud.seen), before)
 
-    def test_anthropic_client_and_cloud_with_tools_streamed(self):
-        status, headers, body = self.post("/v1/messages", self.chat("look", tools=TOOLS, stream=True), "key-cloudy")
+    def test_anthropic_client_and_cloud_as_it_came(self):
+        image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}}
+        foreign = {"type": "thinking", "thinking": "ours", "signature": "abcdefghijklmnopqrstuvwx"}
+        signed = {"type": "thinking", "thinking": "theirs", "signature": "s" * 300}
+        request = self.chat("look", tools=TOOLS, stream=True, metadata={"user_id": "device-1"}, thinking={"type": "adaptive"})
+        request["messages"] = [{"role": "user", "content": [image, {"type": "text", "text": "look"}]},
+                               {"role": "assistant", "content": [foreign, signed, {"type": "text", "text": "a"}]},
+                               {"role": "assistant", "content": [foreign]},
+                               {"role": "user", "content": [{"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]}]
+        status, headers, body = self.post("/v1/messages?beta=true", request, "key-cloudy", **{"anthropic-beta": "some-beta"})
         self.assertEqual(status, 200, body)
         self.assertIn("target=sonnet; class=cloudwork; by=key; policy=cloud", headers["X-Hearth-Route"])
-        self.assertIn('"name":"look"', body)
-        self.assertNotIn("toolu_same", body)  # ids are our own: theirs may repeat
+        self.assertIn("toolu_same", body)
         self.assertIn("message_stop", body)
         path, sent_headers, sent = Cloud.seen[-1]
+        self.assertEqual(sent_headers["anthropic-beta"], "some-beta")
+        self.assertNotIn("metadata", sent)
+        self.assertEqual(sent["thinking"], {"type": "adaptive"})
+        self.assertEqual(sent["messages"][0]["content"][0], image)
+        self.assertEqual(sent["messages"][1]["content"][0], signed)
+        self.assertEqual([message["role"] for message in sent["messages"]], ["user", "assistant", "user"])
+        self.assertEqual(sent["messages"][2]["content"][0]["cache_control"], {"type": "ephemeral"})
         self.assertEqual(path, "/v1/messages")
         self.assertEqual(sent_headers["x-api-key"], CLOUD_KEY)
         self.assertFalse([name for name in sent_headers if name.lower().startswith("x-hearth")])
         self.assertEqual(sent["model"], "claude-test")
         record = self.last()
-        self.assertEqual((record["outcome"], record["model"], record["usage"]["prompt_tokens"]), ("calls", "claude-test", 50))
+        self.assertEqual((record["outcome"], record["model"], record["usage"]["prompt_tokens"]), ("tool_use", "claude-test", 50))
         self.assertAlmostEqual(record["cost_usd"], (40 * 3 + 10 * 0.3 + 9 * 15) / 1e6)
 
     def test_openai_client_and_anthropic_cloud(self):
@@ -258,6 +272,7 @@ class Routes(unittest.TestCase):
         message = json.loads(body)["choices"][0]["message"]
         call = message["tool_calls"][0]
         self.assertEqual(json.loads(call["function"]["arguments"]), {"where": "up"})
+        self.assertNotIn("toolu_same", call["id"])  # ids are our own: theirs may repeat
         follow = self.chat("look", tools=tools)
         follow["messages"] += [message, {"role": "tool", "tool_call_id": call["id"], "content": "nothing"}]
         status, headers, body = self.post("/v1/chat/completions", follow, "key-cloudy")
@@ -284,13 +299,25 @@ class Routes(unittest.TestCase):
 
     def test_overloaded_cloud_is_asked_again(self):
         Cloud.overloaded = 1
-        status, _, body = self.post("/v1/messages", self.chat("again"), "key-cloudy")
+        status, _, body = self.post("/v1/chat/completions", self.chat("again"), "key-cloudy")
         self.assertEqual(status, 200, body)
         Cloud.overloaded = 3
-        status, headers, body = self.post("/v1/messages", self.chat("and again"), "key-cloudy")
+        status, headers, body = self.post("/v1/chat/completions", self.chat("and again"), "key-cloudy")
         Cloud.overloaded = 0
-        self.assertEqual(status, 529, body)
-        self.assertEqual(json.loads(body)["error"]["type"], "overloaded_error")
+        self.assertEqual(status, 503, body)
+        self.assertEqual(json.loads(body)["error"]["type"], "service_unavailable_error")
+
+    def test_what_the_cloud_says_of_load_reaches_its_own_clients_as_it_is(self):
+        Cloud.overloaded = 1
+        status, headers, _ = self.post("/v1/messages", self.chat("load"), "key-cloudy")
+        Cloud.overloaded = 0
+        self.assertEqual((status, headers["retry-after-ms"]), (529, "10"))
+
+    def test_images_stay_refused_where_the_model_cannot_see(self):
+        image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}}
+        request = self.chat("x")
+        request["messages"][0]["content"] = [image]
+        self.assertEqual(self.post("/v1/messages", request, "key-home")[0], 400)
 
     def test_what_fails_in_the_house_escalates_before_it_begins(self):
         status, headers, body = self.post("/v1/messages", self.chat("try this"), "key-trying")
@@ -302,14 +329,16 @@ class Routes(unittest.TestCase):
     def test_sealed_work_goes_nowhere_else(self):
         before = len(Cloud.seen)
         for label in ("sealed", "house"):
-            status, headers, body = self.post("/v1/messages", self.chat(f"secret {label}"), "key-cloudy", **{"X-Hearth-Label": label})
+            status, headers, body = self.post("/v1/messages", self.chat(f"secret {label}"), "key-cloudy",
+                                              **{"X-Hearth-Label": label, "X-Session-Id": f"s-{label}"})
             self.assertEqual(status, 200, body)
             self.assertIn("target=local", headers["X-Hearth-Route"])
         # The dead one is no machine of the cluster: what is sealed stays with the model here, never escalates.
         status, headers, body = self.post("/v1/messages", self.chat("secret try"), "key-trying", **{"X-Hearth-Label": "sealed"})
         self.assertIn("target=local", headers["X-Hearth-Route"])
         self.assertEqual(len(Cloud.seen), before)
-        status, _, body = self.post("/v1/messages", self.chat("secret sealed"), "key-cloudy", **{"X-Hearth-Label": "open"})
+        status, _, body = self.post("/v1/messages", self.chat("secret sealed"), "key-cloudy",
+                                    **{"X-Hearth-Label": "open", "X-Session-Id": "s-sealed"})
         self.assertEqual(status, 403, body)
         self.assertEqual(len(Cloud.seen), before)
 

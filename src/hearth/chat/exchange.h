@@ -30,8 +30,8 @@ struct ApiError {
     rate_limit,
     overloaded,      // the queue is full, the worker is not ready
     timed_out,
-    bad_upstream,  // another service broke its contract or refuses our key; not the client's doing
     internal,
+    bad_upstream,  // another service broke its contract or refuses our key; not the client's doing
   };
   Kind kind = Kind::internal;
   std::string message;  // what, where, what was expected; never prompt text

@@ -7,6 +7,7 @@
 #include "hearth/base/log.h"
 #include "hearth/chat/call_ledger.h"
 #include "hearth/gateway/fields.h"
+#include "hearth/gateway/pass_through.h"
 #include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/upstream_answer.h"
 #include "hearth/net/sse.h"
@@ -94,6 +95,12 @@ struct Answering::Call {
   }
 };
 
+// Where this request goes. Without routing: to the model here.
+struct Answering::Way {
+  route::Decision decision{.route_class = std::string(route::other_class), .target = std::string(route::local_target)};
+  store::RouteRecord record;
+};
+
 net::Response Answering::answer(const Dialect& dialect, const net::Request& request) {
   Call call{.dialect = dialect, .request = request};
   auto response = try_answer(call);
@@ -120,11 +127,19 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
     return std::unexpected(*refused);
   }
   const Json body = TRY(parse_body(call.request));
-  ChatRequest request = TRY(call.dialect.parse(body, /*counting=*/false));
+  auto parsed = call.dialect.parse(body, /*counting=*/false);
+  if (!parsed) return pass_with_images(call, body, parsed.error());
+  const ChatRequest& request = *parsed;
   call.stream = request.stream;
   call.clearance = TRY(label(call, request));
-  auto job = find_or_start(call, body, request);
+  const auto repetition = repetition_of(call, body, request);
+  std::unique_ptr<Attachment> running = repetition ? jobs_.find(*repetition) : nullptr;
+  if (running) count_joined(call);
+  ApiResult<Way> way = running ? Way{} : choose_way(call, request);
+  if (!running && way && passes_through(call, *way)) return pass(call, body, *std::move(way));
+  auto job = running ? std::move(running) : way ? start(call, request, repetition, *way) : std::unexpected(way.error());
   if (job) return respond(call, request, *std::move(job));
+  if (way) record_refusal(*way, job.error());
   if (!call.stream || !call.dialect.tells_in_stream(job.error())) {
     return std::unexpected(job.error());
   }
@@ -142,27 +157,20 @@ ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest&
   return parts_.options.labeller->label({client, std::move(header), request}, session);
 }
 
-ApiResult<std::unique_ptr<Attachment>> Answering::find_or_start(Call& call, const Json& body,
-                                                                const ChatRequest& request) {
-  const std::string session = session_of(call.request) + request.session_key;
-  std::optional<Repetition> repetition;
-  if (!call.request.headers.contains(no_join_header)) {
-    repetition = {.key = repeat_key(call.dialect.name(), parts_.access.client_name(call.request),
-                                    session, body),
-                  .has_session = !session.empty(), .stream = call.stream};
-    if (auto running = jobs_.find(*repetition)) {
-      count_joined(call);
-      return running;
-    }
-  }
-  return start(call, request, repetition);
+std::optional<Repetition> Answering::repetition_of(const Call& call, const Json& body, const ChatRequest& request) const {
+  if (call.request.headers.contains(no_join_header)) return std::nullopt;
+  const std::string session = session_of_request(call.request, request);
+  return Repetition{.key = repeat_key(call.dialect.name(), parts_.access.client_name(call.request), session, body),
+                    .has_session = !session.empty(), .stream = call.stream};
 }
 
-// Where this request goes. Without routing: to the model here.
-struct Answering::Way {
-  route::Decision decision{.route_class = std::string(route::other_class), .target = std::string(route::local_target)};
-  store::RouteRecord record;
-};
+// It was decided, and then could not even begin.
+void Answering::record_refusal(const Way& way, const ApiError& error) const {
+  if (parts_.options.routing == nullptr || way.record.request.empty()) return;
+  store::RouteRecord record = way.record;
+  record.outcome = kind_name(error.kind);
+  parts_.options.routing->router.finish(record);
+}
 
 ApiResult<Answering::Way> Answering::choose_way(Call& call, const ChatRequest& request) const {
   Way out;
@@ -178,9 +186,35 @@ ApiResult<Answering::Way> Answering::choose_way(Call& call, const ChatRequest& r
   return std::unexpected(ApiError{.kind = ApiError::Kind::permission, .message = out.decision.because.back()});
 }
 
+bool Answering::passes_through(const Call& call, const Way& way) const {
+  const Routing* routing = parts_.options.routing;
+  return routing != nullptr && gateway::passes_through(*routing, call.dialect.name(), way.decision.target);
+}
+
+ApiResult<net::Response> Answering::pass(Call& call, const Json& body, Way way) {
+  const std::string target = way.decision.target;
+  auto response = pass_through(*parts_.options.routing, parts_.metrics, call.request, body,
+                               {.clearance = call.clearance, .target = target, .began = call.began, .record = std::move(way.record)});
+  if (!response) return response;
+  parts_.metrics.count_request(call.dialect.name(), response->status);
+  log_info(fmt::format("request={} api={} passed_to={} status={}", call.id, call.dialect.name(), target, response->status));
+  return replies_.finish(*std::move(response), call.request, call.id);
+}
+
+// What the model here cannot read may be read where the request goes.
+ApiResult<net::Response> Answering::pass_with_images(Call& call, const Json& body, const ApiError& why_not) {
+  if (parts_.options.routing == nullptr || call.dialect.name() != "anthropic") return std::unexpected(why_not);
+  const auto parsed = call.dialect.parse(without_images(body), /*counting=*/false);
+  if (!parsed) return std::unexpected(why_not);
+  call.clearance = TRY(label(call, *parsed));
+  Way way = TRY(choose_way(call, *parsed));
+  if (!passes_through(call, way)) return std::unexpected(why_not);
+  return pass(call, body, std::move(way));
+}
+
 ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRequest& request,
-                                                        const std::optional<Repetition>& repetition) {
-  const Way way = TRY(choose_way(call, request));
+                                                        const std::optional<Repetition>& repetition,
+                                                        const Way& way) {
   const bool here = way.decision.target == route::local_target;
   std::uint32_t prompt_tokens = 0;
   auto work = here ? work_here(call, request, way, prompt_tokens)

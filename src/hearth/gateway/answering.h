@@ -34,10 +34,13 @@ class Answering {
   ApiResult<net::Response> try_answer(Call& call);
   ApiResult<seal::Clearance> label(const Call& call, const ChatRequest& request) const;
   struct Way;
-  ApiResult<std::unique_ptr<Attachment>> find_or_start(Call& call, const Json& body,
-                                                       const ChatRequest& request);
+  std::optional<Repetition> repetition_of(const Call& call, const Json& body, const ChatRequest& request) const;
   ApiResult<std::unique_ptr<Attachment>> start(Call& call, const ChatRequest& request,
-                                               const std::optional<Repetition>& repetition);
+                                               const std::optional<Repetition>& repetition, const Way& way);
+  void record_refusal(const Way& way, const ApiError& error) const;
+  bool passes_through(const Call& call, const Way& way) const;
+  ApiResult<net::Response> pass(Call& call, const Json& body, Way way);
+  ApiResult<net::Response> pass_with_images(Call& call, const Json& body, const ApiError& why_not);
   ApiResult<Way> choose_way(Call& call, const ChatRequest& request) const;
   ApiResult<JobTable::Work> work_here(Call& call, const ChatRequest& request, const Way& way,
                                       std::uint32_t& prompt_tokens);

@@ -7,6 +7,7 @@
 #include "hearth/base/check.h"
 #include "hearth/upstream/codec.h"
 #include "hearth/upstream/raw_member.h"
+#include "hearth/upstream/remote.h"
 #include "hearth/upstream/vllm_pair.h"
 
 namespace {
@@ -57,6 +58,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view rest(reinterpret_cast<const char*>(data + 2), size - 2);
   CHECK(read(kind, rest, rest.size() + 1) == read(kind, rest, data[1] % 16 + 1u));
 
+  for (const bool streamed : {true, false}) {
+    PassMeter meter({.name = "there", .kind = Kind::anthropic}, streamed);
+    meter.push(as_byte_span(rest));
+    meter.answered();
+  }
+  if (const auto reasons = read_reasons(rest)) {
+    seal::LabelDecision decision;
+    decision.reasons = *reasons;
+    const auto again = read_reasons(dump_json(reasons_json(decision)));
+    CHECK(again && *again == *reasons);
+  }
   if (const auto json = parse_json(rest); json && json->is_object()) {
     for (const auto& [key, value] : json->as_object()) {
       const auto raw = raw_member(rest, key);
@@ -65,6 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (raw) CHECK(parse_json(with_raw_member("{\"other\":1}", "k", *raw))->find("k")->kind_name() == value.kind_name());
     }
     read_prefill_reply(rest);
+    CHECK(parse_json(pass_body({.name = "there", .model = "m"}, *json)));
     const EndpointSpec spec{.name = "there", .kind = kind};
     failure_of_reply(spec, 400 + data[1], {}, rest);
   }

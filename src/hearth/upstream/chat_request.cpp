@@ -172,7 +172,7 @@ Attempt<> check_window(const EndpointSpec& spec, std::size_t bytes) {
 std::string model_to_ask(const EndpointSpec& spec, const chat::ChatRequest& request) {
   const ChatTraits& traits = chat_traits(spec.kind);
   if (!traits.fixed_model.empty()) return std::string(traits.fixed_model);
-  return spec.model.empty() ? request.model : spec.model;
+  return asks_as_requests_say(spec) ? request.model : spec.model;
 }
 
 Attempt<WireCall> write_chat_call(const EndpointSpec& spec, const chat::ChatRequest& request) {

@@ -60,6 +60,17 @@ class EgressEndpoint final : public RemoteEndpoint {
     return open_exchange(std::move(plan), std::random_device()(), head_deadline, stop);
   }
 
+  chat::ApiResult<PassedReply> pass(const seal::ClearedForRemote<PassedRequest>& request, Deadline head_deadline,
+                                    const StopToken& stop) override {
+    const PassedRequest& asked = request.request();
+    const auto call = std::make_shared<const WireCall>(
+        WireCall{.target = target_below(spec_.url, asked.target), .headers = asked.headers, .body = asked.body});
+    EgressTransport transport(spec_, egress_, http_, request.clearance());
+    auto stream = transport.open(*call, head_deadline, stop);
+    if (!stream) return std::unexpected(failure_of_transport(spec_, stream.error()).error);
+    return PassedReply{call, *std::move(stream)};
+  }
+
  private:
   const EndpointSpec spec_;
   const net::Address egress_;

@@ -9,6 +9,7 @@
 
 #include "hearth/seal/audit.h"
 #include "hearth/upstream/endpoint.h"
+#include "hearth/upstream/pass.h"
 
 namespace hearth::upstream {
 
@@ -19,6 +20,9 @@ class RemoteEndpoint {
   virtual chat::ApiResult<std::unique_ptr<AnswerStream>> ask(
       const seal::ClearedForRemote<chat::ChatRequest>& request, Deadline head_deadline,
       const StopToken& stop) = 0;
+  // As it came, and the reply as it comes, whatever its status. Nothing is tried again.
+  virtual chat::ApiResult<PassedReply> pass(const seal::ClearedForRemote<PassedRequest>& request,
+                                            Deadline head_deadline, const StopToken& stop) = 0;
 };
 
 // `http` outlives it. `egress` is the socket of the egress process.

@@ -84,7 +84,7 @@ Result<> check_spec(const EndpointSpec& spec) {
     return refuse(spec, "model", "is needed: exo answers for the exact id of a running instance only");
   }
   if (spec.kind == Kind::anthropic && spec.model.empty()) {
-    return refuse(spec, "model", "is needed, like \"claude-sonnet-4-5\"");
+    return refuse(spec, "model", "is needed, like \"claude-sonnet-4-5\", or \"*\" for the one that requests name");
   }
   if (spec.tries_max < 1 || spec.tries_max > 10) return refuse(spec, "tries", "expected 1 to 10");
   for (const double price : {spec.prices.prompt, spec.prices.cached, spec.prices.cache_write, spec.prices.answer}) {

@@ -30,7 +30,7 @@ struct EndpointSpec {
   Kind kind = Kind::openai;
   std::string url;          // with or without /v1; vllm_pair: of the server that writes answers
   std::string prefill_url;  // vllm_pair only: of the server that reads prompts
-  std::string model;        // its own id for the model; empty: as requests say
+  std::string model;        // its own id for the model; empty or "*": as requests say
   std::string key_variable; // environment variable with the key, or
   std::string key_file;     // a file with it; both empty: no key is shown
   seal::Reach reach = seal::Reach::remote;
@@ -43,6 +43,7 @@ struct EndpointSpec {
   Duration connect_time_max = std::chrono::seconds(3);
   Duration silence_max = std::chrono::minutes(15);  // no byte for so long: timed_out
 };
+inline bool asks_as_requests_say(const EndpointSpec& spec) { return spec.model.empty() || spec.model == "*"; }
 // What must hold of it; invalid_argument names the field and what was expected.
 Result<> check_spec(const EndpointSpec& spec);
 
