@@ -24,6 +24,7 @@ BIN, MODEL = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve() / "llama-t
 SEALED_KEY, OPEN_KEY, PORT = "key-of-sealed-work", "key-of-open-work", 8484
 CONFIG = f"""
 [serve]
+model = "{MODEL}"
 api_keys = ["{SEALED_KEY}", "{OPEN_KEY}"]
 [seal]
 key_labels = ["{SEALED_KEY}=sealed"]
@@ -42,14 +43,15 @@ cloud = "away"
 policy = "escalate"
 cloud = "away"
 """
-# One line a packet: the interface, and the first bytes. AF_PACKET without an interface hears all of them.
+# One line for each packet that goes out: the interface, and the first bytes. AF_PACKET without an interface hears all of
+# them; what comes in are the greetings of the neighbours.
 CAPTURE = """
 import socket, sys
 ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 print("ready", flush=True)
 while True:
-    data, (interface, *_rest) = ear.recvfrom(65535)
-    if interface != "lo":
+    data, (interface, _protocol, kind, *_rest) = ear.recvfrom(65535)
+    if interface != "lo" and kind == socket.PACKET_OUTGOING:
         print(interface, data[:64].hex(), flush=True)
 """
 
@@ -99,7 +101,7 @@ class House:
         process.stdout.close()
 
     def serve(self):
-        self.start("serve", "--model", str(MODEL), "--port", str(PORT), "--context", "4096", "--chunk-tokens", "64", "--threads", "1")
+        self.start("serve", "--port", str(PORT), "--context", "4096", "--chunk-tokens", "64", "--threads", "1")
 
     def ask(self, text, key=SEALED_KEY, path="/v1/messages", **headers):
         """In the house: the status and the label. 0: no answer at all."""

@@ -1,5 +1,6 @@
 // hearth vault init|unlock|lock|status|passphrase|backup|restore|wipe: docs/vault.md.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -47,6 +48,12 @@ Result<> init(const VaultFlags& flags, const StopToken& stop) {
   return {};
 }
 
+// Whoever reads what hearth vault unlock says would wait for our end otherwise.
+void leave_streams() {
+  const FileDescriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) (void)::dup2(nothing.get(), stream);
+}
+
 // The process that hearth vault unlock leaves behind: the passphrase comes on standard input.
 Result<> keep(const VaultFlags& flags, const StopToken& stop) {
   start_log("vault", LogLevel::off);
@@ -59,6 +66,7 @@ Result<> keep(const VaultFlags& flags, const StopToken& stop) {
   vault::Keeper keeper(std::move(opened), std::move(listener), std::chrono::minutes(flags.idle_minutes));
   std::puts("ready");
   std::fflush(stdout);
+  leave_streams();
   TRY(keeper.run(stop));
   return {};
 }

@@ -150,8 +150,11 @@ ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest&
   if (parts_.options.labeller == nullptr) return seal::Clearance{};
   std::optional<std::string> header;
   if (const std::string* value = call.request.headers.find(label_header)) header = *value;
-  return parts_.options.labeller->label({parts_.access.client_name(call.request), std::move(header), request},
-                                        session_of(call.request) + request.session_key);
+  const std::string client = parts_.access.client_name(call.request);
+  std::string session = session_of_request(call.request, request);
+  // As the router knows a conversation whose client names none: by its first words.
+  if (session.empty()) session = conversation_of({}, client, {}, request);
+  return parts_.options.labeller->label({client, std::move(header), request}, session);
 }
 
 std::optional<Repetition> Answering::repetition_of(const Call& call, const Json& body, const ChatRequest& request) const {
