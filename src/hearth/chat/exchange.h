@@ -31,6 +31,7 @@ struct ApiError {
     overloaded,      // the queue is full, the worker is not ready
     timed_out,
     internal,
+    bad_upstream,  // another service broke its contract or refuses our key; not the client's doing
   };
   Kind kind = Kind::internal;
   std::string message;  // what, where, what was expected; never prompt text

@@ -10,6 +10,8 @@
 #include <mach-o/dyld.h>
 #endif
 
+extern char** environ;
+
 namespace hearth::cli {
 namespace fs = std::filesystem;
 namespace {
@@ -17,6 +19,13 @@ namespace {
 const char* variable(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+Result<fs::path> data_directory() {
+  if (const char* home = variable("HEARTH_HOME")) return fs::path(home);
+  if (const char* data = variable("XDG_DATA_HOME")) return fs::path(data) / "hearth";
+  if (const char* home = variable("HOME")) return fs::path(home) / ".local" / "share" / "hearth";
+  return fail(Code::invalid_argument, "no directory for your data: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
 }
 
 }  // namespace
@@ -33,7 +42,7 @@ fs::path own_executable() {
 }
 
 Result<fs::path> find_worker_executable() {
-  const fs::path path = own_executable().parent_path() / "hearth-worker";
+  const fs::path path = TRY(own_executable()).parent_path() / "hearth-worker";
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
     return fail(Code::not_found, "hearth-worker is not beside hearth (looked for " + path.string() +
@@ -63,6 +72,33 @@ Result<fs::path> cluster_directory(const fs::path& chosen) {
   return TRY(config_directory()) / "cluster";
 }
 
+Result<fs::path> vault_directory(const fs::path& chosen) {
+  if (!chosen.empty()) return chosen;
+  const fs::path data = TRY(data_directory());
+  return data / "vault";
+}
+
+Result<fs::path> seal_directory() {
+  const fs::path data = TRY(data_directory());
+  return data / "seal";
+}
+
+std::string home_directory() {
+  const char* home = variable("HOME");
+  return home != nullptr ? home : "";
+}
+
+std::vector<std::string> all_variables() {
+  std::vector<std::string> out;
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each) out.emplace_back(*each);
+  return out;
+}
+
+std::string user_name() {
+  const char* name = variable("USER");
+  return name != nullptr ? name : std::to_string(::getuid());
+}
+
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "";
@@ -81,6 +117,11 @@ void raise_file_limit() {
 std::string api_key_variable() {
   const char* key = variable("HEARTH_API_KEY");
   return key != nullptr ? key : "";
+}
+
+std::string variable_value(const std::string& name) {
+  const char* value = variable(name.c_str());
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace hearth::cli

@@ -5,6 +5,7 @@
 // Best effort: what the worker no longer holds, or what the store refuses, is computed again one day.
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -18,27 +19,31 @@ namespace hearth::node {
 
 class KvSaver {
  public:
-  // Both outlive this.
-  KvSaver(const WorkerKeeper& keeper, kv::ChunkStore& store);
+  // `keeper` outlives this.
+  explicit KvSaver(const WorkerKeeper& keeper);
   // Saves no more of what waits.
   ~KvSaver();
 
-  // The worker holds the KV of a beginning of `tokens`. Never waits; dropped when too much waits.
-  void add(std::vector<Token> tokens);
+  // The worker holds the KV of a beginning of `tokens`. Never waits; dropped when too much waits, or
+  // when the store is gone by then (a vault that was locked).
+  void add(std::vector<Token> tokens, std::weak_ptr<kv::ChunkStore> store);
   // Saves what waits now, at most until the deadline.
   void drain(Deadline deadline);
 
  private:
   static constexpr std::size_t waiting_max = 16;
 
+  struct Waiting {
+    std::vector<Token> tokens;
+    std::weak_ptr<kv::ChunkStore> store;
+  };
   void run();
   void finished_one();
-  Result<> save(const std::vector<Token>& tokens);
+  Result<> save(const Waiting& wanted);
 
   const WorkerKeeper& keeper_;
-  kv::ChunkStore& store_;
   StopSource stop_;
-  BoundedQueue<std::vector<Token>> waiting_{waiting_max};
+  BoundedQueue<Waiting> waiting_{waiting_max};
   std::mutex mutex_;  // what follows
   std::condition_variable idle_;
   std::size_t unfinished_ = 0;

@@ -1,0 +1,140 @@
+#include "hearth/gateway/pass_through.h"
+
+#include <array>
+
+#include "hearth/gateway/answer_response.h"
+#include "hearth/net/sse.h"
+#include "hearth/upstream/pass.h"
+
+namespace hearth::gateway {
+namespace {
+
+constexpr Duration head_time_max = std::chrono::minutes(15);
+constexpr std::array<std::string_view, 4> headers_back = {"content-type", "retry-after", "retry-after-ms", "x-should-retry"};
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+// The reply as it comes; when it has ended, its counts are recorded.
+class PassedBody final : public net::BodySource {
+ public:
+  PassedBody(const Routing& routing, Metrics& metrics, const upstream::EndpointSpec& spec, upstream::PassedReply reply,
+             bool streamed, PassPlan plan)
+      : routing_(routing), metrics_(metrics), spec_(spec), reply_(std::move(reply)), meter_(spec, streamed), plan_(std::move(plan)) {}
+
+  ~PassedBody() override {
+    store::RouteRecord& record = plan_.record;
+    record.seconds = seconds(now() - plan_.began);
+    if (record.outcome.empty()) record.outcome = "left";
+    if (const auto answered = meter_.answered()) {
+      const Usage& usage = answered->end.usage;
+      record.outcome = answered->reason.empty() ? "end_turn" : answered->reason;
+      record.model = answered->model;
+      record.prompt_tokens = usage.prompt_tokens;
+      record.cached_tokens = usage.cached_tokens;
+      record.answer_tokens = usage.answer_tokens;
+      record.cost_usd = upstream::cost_usd(spec_.prices, usage, answered->cache_write_tokens);
+      for (const std::string& finding : answered->findings) record.findings += finding + "\n";
+      metrics_.prompt_tokens += usage.prompt_tokens;
+      metrics_.cached_tokens += usage.cached_tokens;
+      metrics_.answer_tokens += usage.answer_tokens;
+      ++metrics_.answers_finished;
+    } else {
+      ++metrics_.answers_failed;
+    }
+    metrics_.duration.observe(now() - plan_.began);
+    routing_.router.finish(record);
+  }
+
+  Result<ByteSpan> next(const StopToken&) override {  // the stream has the same token
+    auto piece = reply_.stream->read(Deadline::never());
+    if (!piece) {
+      plan_.record.outcome = "broken";
+      return piece;
+    }
+    if (!std::exchange(begun_, true)) metrics_.ttft.observe(now() - plan_.began);
+    meter_.push(*piece);
+    if (piece->empty()) plan_.record.outcome = "over";
+    return piece;
+  }
+
+ private:
+  const Routing& routing_;
+  Metrics& metrics_;
+  const upstream::EndpointSpec& spec_;
+  upstream::PassedReply reply_;
+  upstream::PassMeter meter_;
+  PassPlan plan_;
+  bool begun_ = false;
+};
+
+// What it says of our key is not for the client.
+bool is_about_our_key(int status) { return status == 401 || status == 402 || status == 403; }
+
+void replace_images(Json& value) {
+  if (value.is_array()) {
+    for (Json& item : value.as_array()) replace_images(item);
+  } else if (value.is_object()) {
+    const Json* type = value.find("type");
+    if (type != nullptr && type->is_string() && type->as_string() == "image") {
+      value = Json::object({{"type", "text"}, {"text", "[image]"}});
+      return;
+    }
+    for (auto& [key, member] : value.as_object()) {
+      if (key == "content" || key == "messages") replace_images(member);
+    }
+  }
+}
+
+}  // namespace
+
+bool passes_through(const Routing& routing, std::string_view dialect, const std::string& target) {
+  const upstream::RemoteEndpoint* remote = routing.fleet.remote(target);
+  return dialect == "anthropic" && remote != nullptr && remote->spec().kind == upstream::Kind::anthropic;
+}
+
+Json without_images(const Json& body) {
+  Json out = body;
+  replace_images(out);
+  return out;
+}
+
+ApiResult<net::Response> pass_through(const Routing& routing, Metrics& metrics, const net::Request& http,
+                                      const Json& body, PassPlan plan) {
+  upstream::RemoteEndpoint& remote = *routing.fleet.remote(plan.target);
+  const upstream::EndpointSpec& spec = remote.spec();
+  seal::Labelled<upstream::PassedRequest> labelled{
+      {.target = "/v1/messages", .body = upstream::pass_body(spec, body), .headers = upstream::pass_headers(http.headers)}, plan.clearance};
+  auto sorted = seal::sort(std::move(labelled));
+  auto* open = std::get_if<seal::Open<upstream::PassedRequest>>(&sorted);
+  const auto forbidden = [&](std::string why) {
+    return std::unexpected(ApiError{.kind = ApiError::Kind::permission, .message = std::move(why)});
+  };
+  if (open == nullptr) return forbidden("the label of this work does not let it go to " + plan.target);
+  const auto cleared = seal::clear_for_remote(std::move(*open), routing.gate);
+  if (!cleared) return forbidden(cleared.error().message);
+  plan.record.answered_by = plan.target;
+  auto reply = remote.pass(*cleared, Deadline::after(head_time_max), http.stop);
+  if (!reply || is_about_our_key(reply->stream->status())) {
+    const ApiError error = reply ? ApiError{.kind = ApiError::Kind::bad_upstream,
+                                            .message = plan.target + " refuses the key that Hearth has for it: look at the key and its account"}
+                                 : reply.error();
+    plan.record.outcome = kind_name(error.kind);
+    plan.record.seconds = seconds(now() - plan.began);
+    routing.router.finish(plan.record);
+    return std::unexpected(error);
+  }
+  net::Response out;
+  out.status = reply->stream->status();
+  for (const std::string_view name : headers_back) {
+    if (const std::string* value = reply->stream->headers().find(name)) out.headers.set(name, *value);
+  }
+  const bool streamed = out.headers.get("content-type").starts_with(net::sse_content_type);
+  if (streamed) {
+    out.headers.set("Cache-Control", "no-cache");
+    out.headers.set("X-Accel-Buffering", "no");
+  }
+  out.body = std::make_unique<PassedBody>(routing, metrics, spec, *std::move(reply), streamed, std::move(plan));
+  return out;
+}
+
+}  // namespace hearth::gateway
