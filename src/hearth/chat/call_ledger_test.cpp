@@ -57,7 +57,7 @@ TEST(CallLedger, LoopsAreFoundAndNothingElseIs) {
   for (const LoopCase& one : cases) {
     const auto loop = find_loop(call_ledger(conversation_of(one.steps)));
     EXPECT_EQ(loop ? loop->times : 0, one.times) << one.name;
-    if (loop) EXPECT_EQ(loop->names.size(), one.round) << one.name;
+    EXPECT_EQ(loop ? loop->names.size() : one.round, one.round) << one.name;
   }
 }
 
