@@ -72,9 +72,9 @@ Result<std::uint64_t> fetch_by_ranges(net::HttpClient& http, const RemoteFacts& 
   {
     std::vector<Thread> connections;
     for (std::uint32_t i = 0; i < std::max(1U, options.connections); ++i) {
-      connections.emplace_back("pull", [&shared] {
+      connections.push_back(Thread("pull", [&shared] {
         if (auto done = fetch_pieces(shared); !done) shared.fail_with(std::move(done).error());
-      });
+      }));
     }
   }
   const Result<> saved = part->save();

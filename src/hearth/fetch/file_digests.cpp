@@ -157,7 +157,7 @@ std::vector<FileDigest> digest_files(const std::vector<std::filesystem::path>& f
                  .total_bytes = total_bytes};
   std::vector<Thread> threads;
   for (std::uint32_t i = 0; i < std::max(1U, readers) && i < files.size(); ++i) {
-    threads.emplace_back("digest", [&shared] { read_files(shared); });
+    threads.push_back(Thread("digest", [&shared] { read_files(shared); }));
   }
   threads.clear();  // joins
   return out;
