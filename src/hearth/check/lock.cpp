@@ -118,6 +118,20 @@ Result<Versions> read_versions(const Place& root) {
   return out;
 }
 
+// All of it as keys and values.
+Versions flat(const Lock& lock) {
+  Versions out = lock.versions;
+  for (const LockedModel& model : lock.models) {
+    out["template of " + model.path] = model.template_sha256;
+    for (const LockedShard& shard : model.shards) {
+      out["file " + shard.file] = fmt::format("{} bytes, SHA-256 {}", shard.bytes, shard.sha256 ? shard.sha256->hex() : "unknown");
+    }
+  }
+  for (const LockedLink& link : lock.links) out["link " + link.interface] = fmt::format("{} Mbit/s, MTU {}", link.mbit_s, link.mtu_bytes);
+  for (const LockedEndpoint& endpoint : lock.endpoints) out["service " + endpoint.url] = endpoint.kind;
+  return out;
+}
+
 std::string file_name_of(std::string_view path) { return std::filesystem::path(path).filename().string(); }
 
 }  // namespace
@@ -175,6 +189,15 @@ std::string version_diff(const Versions& pinned, const Versions& now) {
     if (old != pinned.end() && old->second == value) continue;
     if (old != pinned.end()) out += fmt::format("- {} = {}\n", key, old->second);
     out += fmt::format("+ {} = {}\n", key, value);
+  }
+  return out;
+}
+
+std::string lock_diff(const Lock& pinned, const Lock& now) {
+  const Versions old = flat(pinned), fresh = flat(now);
+  std::string out = version_diff(old, fresh);
+  for (const auto& [key, value] : old) {
+    if (!fresh.contains(key)) out += fmt::format("- {} = {}\n", key, value);
   }
   return out;
 }

@@ -64,6 +64,8 @@ Result<Lock> parse_lock(std::string_view text, std::string_view name);
 
 // Each difference is a line "- key = old" and a line "+ key = new"; empty when there is none.
 std::string version_diff(const Versions& pinned, const Versions& now);
+// The same of everything that is pinned.
+std::string lock_diff(const Lock& pinned, const Lock& now);
 // What `now` lacks was not looked at, and is no difference.
 Findings version_findings(const Versions& pinned, const Versions& now);
 

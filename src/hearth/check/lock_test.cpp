@@ -50,6 +50,13 @@ TEST(Lock, FaultsNameFileLineAndTheRightForm) {
 TEST(Lock, DifferencesAreADiff) {
   EXPECT_EQ(version_diff({{"a", "1"}, {"b", "1"}, {"gone", "1"}}, {{"a", "1"}, {"b", "2"}, {"c", "3"}}), "- b = 1\n+ b = 2\n+ c = 3\n");
   EXPECT_EQ(version_diff({{"a", "1"}}, {{"a", "1"}}), "");
+  Lock other = example();
+  EXPECT_EQ(lock_diff(example(), other), "");
+  other.links.clear();
+  other.models[0].shards[1].bytes = 14;
+  EXPECT_EQ(lock_diff(example(), other),
+            "- file k-00002-of-00002.gguf = 13 bytes, SHA-256 unknown\n+ file k-00002-of-00002.gguf = 14 bytes, SHA-256 unknown\n"
+            "- link enp1s0 = 10000 Mbit/s, MTU 9000\n");
 }
 
 }  // namespace

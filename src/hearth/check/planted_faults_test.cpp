@@ -62,8 +62,8 @@ struct Host {
   bool down = false;
 };
 
-struct SetUp {
-  SetUp() {
+struct Desk {
+  Desk() {
     for (int i : {1, 2}) write(model(i), shard_bytes({.number = number(i), .number_said = number(i)}));
     write(root() / "proc/meminfo", "MemTotal: 16000000 kB\nMemAvailable: 15000000 kB\nSwapTotal: 1000000 kB\nSwapFree: 1000000 kB\n");
     write(root() / "sys/class/net/enp1s0/operstate", "up\n");
@@ -135,58 +135,58 @@ void flip_byte(const fs::path& file) {
 struct Planted {
   const char* name;
   const char* id;
-  std::function<void(SetUp&)> plant;
+  std::function<void(Desk&)> plant;
 };
 const Planted planted[] = {
-    {"missing_shard", "model.shard_missing", [](SetUp& s) { fs::remove(s.model(2)); }},
-    {"flipped_byte", "model.wrong_digest", [](SetUp& s) { flip_byte(s.model(2)); }},
-    {"wrong_size", "model.wrong_size", [](SetUp& s) { s.lock.models[0].shards[1].bytes += 32; }},
-    {"truncated_download", "model.damaged", [](SetUp& s) { fs::resize_file(s.model(2), fs::file_size(s.model(2)) / 2); }},
-    {"padded_download", "model.damaged", [](SetUp& s) { fs::resize_file(s.model(2), fs::file_size(s.model(2)) + 100'000); }},
-    {"unfinished_download", "model.unfinished_download", [](SetUp& s) { write(fs::path(s.model(1)) += ".part", "x"); }},
-    {"shards_of_two_models", "model.split", [](SetUp& s) { write(s.model(2), shard_bytes({.number = 1, .number_said = 0})); }},
+    {"missing_shard", "model.shard_missing", [](Desk& s) { fs::remove(s.model(2)); }},
+    {"flipped_byte", "model.wrong_digest", [](Desk& s) { flip_byte(s.model(2)); }},
+    {"wrong_size", "model.wrong_size", [](Desk& s) { s.lock.models[0].shards[1].bytes += 32; }},
+    {"truncated_download", "model.damaged", [](Desk& s) { fs::resize_file(s.model(2), fs::file_size(s.model(2)) / 2); }},
+    {"padded_download", "model.damaged", [](Desk& s) { fs::resize_file(s.model(2), fs::file_size(s.model(2)) + 100'000); }},
+    {"unfinished_download", "model.unfinished_download", [](Desk& s) { write(fs::path(s.model(1)) += ".part", "x"); }},
+    {"shards_of_two_models", "model.split", [](Desk& s) { write(s.model(2), shard_bytes({.number = 1, .number_said = 0})); }},
     {"renamed_quant", "model.quant_name",
-     [](SetUp& s) {
+     [](Desk& s) {
        for (int i : {1, 2}) fs::rename(s.model(i), s.model(i).parent_path() / shard_name(i, "Q4_K_M"));
        s.first = s.first.parent_path() / shard_name(1, "Q4_K_M");
      }},
-    {"changed_template", "template.changed", [](SetUp& s) { write(s.model(1), shard_bytes({.chat = "<|im_start|> other"})); }},
-    {"bad_template", "template.unknown", [](SetUp& s) { write(s.model(1), shard_bytes({.chat = "{{ messages }}"})); }},
-    {"no_template", "template.missing", [](SetUp& s) { write(s.model(1), shard_bytes({.chat = ""})); }},
-    {"version_skew", "version.skew", [](SetUp& s) { s.versions["engine"] = "0.7.1"; }},
-    {"host_without_ranges", "url.no_ranges", [](SetUp& s) { s.host.ranges = false; }},
-    {"host_has_another_size", "url.wrong_size", [](SetUp& s) { s.host.more_bytes = 1; }},
-    {"host_has_another_digest", "url.wrong_digest", [](SetUp& s) { s.host.digest = "\"" + std::string(64, 'c') + "\""; }},
-    {"host_is_gone", "url.unreachable", [](SetUp& s) { s.host.down = true; }},
-    {"full_disk", "disk.full", [](SetUp& s) { s.free_bytes = 1'000'000; }},
-    {"few_open_files", "limits.open_files", [](SetUp& s) { s.open_files = 256; }},
+    {"changed_template", "template.changed", [](Desk& s) { write(s.model(1), shard_bytes({.chat = "<|im_start|> other"})); }},
+    {"bad_template", "template.unknown", [](Desk& s) { write(s.model(1), shard_bytes({.chat = "{{ messages }}"})); }},
+    {"no_template", "template.missing", [](Desk& s) { write(s.model(1), shard_bytes({.chat = ""})); }},
+    {"version_skew", "version.skew", [](Desk& s) { s.versions["engine"] = "0.7.1"; }},
+    {"host_without_ranges", "url.no_ranges", [](Desk& s) { s.host.ranges = false; }},
+    {"host_has_another_size", "url.wrong_size", [](Desk& s) { s.host.more_bytes = 1; }},
+    {"host_has_another_digest", "url.wrong_digest", [](Desk& s) { s.host.digest = "\"" + std::string(64, 'c') + "\""; }},
+    {"host_is_gone", "url.unreachable", [](Desk& s) { s.host.down = true; }},
+    {"full_disk", "disk.full", [](Desk& s) { s.free_bytes = 1'000'000; }},
+    {"few_open_files", "limits.open_files", [](Desk& s) { s.open_files = 256; }},
     {"swapping", "memory.swap",
-     [](SetUp& s) { write(s.root() / "proc/meminfo", "MemTotal: 16000000 kB\nSwapTotal: 1000000 kB\nSwapFree: 0 kB\n"); }},
-    {"memory_too_small", "memory.too_small", [](SetUp& s) { write(s.root() / "proc/meminfo", "MemTotal: 100 kB\n"); }},
-    {"memory_in_use", "memory.in_use", [](SetUp& s) { write(s.root() / "proc/meminfo", "MemTotal: 16000000 kB\nMemAvailable: 10 kB\n"); }},
-    {"wired_limit", "memory.wired_limit", [](SetUp& s) { s.wired = 1000; }},
-    {"clock", "clock.not_synchronised", [](SetUp& s) { s.synchronised = false; }},
-    {"low_power", "power.saver", [](SetUp& s) { write(s.root() / "sys/firmware/acpi/platform_profile", "low-power\n"); }},
-    {"on_battery", "power.battery", [](SetUp& s) { write(s.root() / "sys/class/power_supply/AC/online", "0\n"); }},
-    {"slow_link", "link.slow", [](SetUp& s) { write(s.root() / "sys/class/net/enp1s0/speed", "1000\n"); }},
-    {"link_down", "link.down", [](SetUp& s) { write(s.root() / "sys/class/net/enp1s0/operstate", "down\n"); }},
-    {"small_mtu", "link.mtu", [](SetUp& s) { write(s.root() / "sys/class/net/enp1s0/mtu", "1500\n"); }},
-    {"unreachable_peer", "peer.unreachable", [](SetUp& s) { s.peers[0].fault = "no route to host"; }},
-    {"peer_version", "peer.version", [](SetUp& s) { s.peers[0].hearth_version = "0.0.9"; }},
-    {"peer_other_model", "peer.cannot_pair", [](SetUp& s) { s.peers[0].cannot_pair = "kv_type differs"; }},
-    {"far_peer", "peer.slow", [](SetUp& s) { s.peers[0].round_trip_ms = 80; }},
+     [](Desk& s) { write(s.root() / "proc/meminfo", "MemTotal: 16000000 kB\nSwapTotal: 1000000 kB\nSwapFree: 0 kB\n"); }},
+    {"memory_too_small", "memory.too_small", [](Desk& s) { write(s.root() / "proc/meminfo", "MemTotal: 100 kB\n"); }},
+    {"memory_in_use", "memory.in_use", [](Desk& s) { write(s.root() / "proc/meminfo", "MemTotal: 16000000 kB\nMemAvailable: 10 kB\n"); }},
+    {"wired_limit", "memory.wired_limit", [](Desk& s) { s.wired = 1000; }},
+    {"clock", "clock.not_synchronised", [](Desk& s) { s.synchronised = false; }},
+    {"low_power", "power.saver", [](Desk& s) { write(s.root() / "sys/firmware/acpi/platform_profile", "low-power\n"); }},
+    {"on_battery", "power.battery", [](Desk& s) { write(s.root() / "sys/class/power_supply/AC/online", "0\n"); }},
+    {"slow_link", "link.slow", [](Desk& s) { write(s.root() / "sys/class/net/enp1s0/speed", "1000\n"); }},
+    {"link_down", "link.down", [](Desk& s) { write(s.root() / "sys/class/net/enp1s0/operstate", "down\n"); }},
+    {"small_mtu", "link.mtu", [](Desk& s) { write(s.root() / "sys/class/net/enp1s0/mtu", "1500\n"); }},
+    {"unreachable_peer", "peer.unreachable", [](Desk& s) { s.peers[0].fault = "no route to host"; }},
+    {"peer_version", "peer.version", [](Desk& s) { s.peers[0].hearth_version = "0.0.9"; }},
+    {"peer_other_model", "peer.cannot_pair", [](Desk& s) { s.peers[0].cannot_pair = "kv_type differs"; }},
+    {"far_peer", "peer.slow", [](Desk& s) { s.peers[0].round_trip_ms = 80; }},
 };
 
 std::string text_of(const Findings& findings) { return findings_text(findings); }
 
 TEST(Check, AHealthySetUpHasNoFinding) {
-  SetUp set_up;
+  Desk set_up;
   const Findings found = findings_of(set_up.facts(), &set_up.lock);
   EXPECT_TRUE(found.empty()) << text_of(found);
 }
 
 TEST(Check, WithoutALockItSaysSoAndNothingBlocks) {
-  SetUp set_up;
+  Desk set_up;
   const Findings found = findings_of(set_up.facts(), nullptr);
   ASSERT_EQ(found.size(), 1U) << text_of(found);
   EXPECT_EQ(found.front().id, "lock.missing");
@@ -195,7 +195,7 @@ TEST(Check, WithoutALockItSaysSoAndNothingBlocks) {
 
 class PlantedFault : public ::testing::TestWithParam<Planted> {};
 TEST_P(PlantedFault, IsFound) {
-  SetUp set_up;
+  Desk set_up;
   GetParam().plant(set_up);
   const Findings found = findings_of(set_up.facts(), &set_up.lock);
   const auto one = std::ranges::find(found, GetParam().id, &Finding::id);
@@ -203,7 +203,7 @@ TEST_P(PlantedFault, IsFound) {
   EXPECT_FALSE(one->fact.empty());
   EXPECT_FALSE(one->mend.empty());
 }
-INSTANTIATE_TEST_SUITE_P(All, PlantedFault, ::testing::ValuesIn(planted), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, PlantedFault, ::testing::ValuesIn(planted), [](const auto& one) { return std::string(one.param.name); });
 
 TEST(Check, QuantisationOfAName) {
   const std::pair<const char*, const char*> names[] = {

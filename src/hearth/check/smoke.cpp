@@ -83,6 +83,7 @@ std::string stop_string_of(const std::string& text) {
   return {};
 }
 
+// Those of exo and mlx refuse it. llama-server honours it for templates that it knows, and not for others.
 bool can_require_calls(upstream::Kind kind) { return kind != upstream::Kind::exo && kind != upstream::Kind::mlx; }
 
 bool is_right_call(const chat::AnswerEvent& call) {
@@ -135,7 +136,8 @@ void call_findings(const SmokeFacts& facts, Findings& out) {
   if (answer.fault.empty() && std::ranges::any_of(answer.calls, is_right_call)) return;
   std::string what = answer.fault.empty() ? "it calls nothing" : answer.fault;
   if (!answer.calls.empty()) what = fmt::format("it calls {}({})", answer.calls.front().name, answer.calls.front().text);
-  out.push_back({"smoke.tool_call", facts.calls_can_be_required ? Severity::blocks : Severity::warning,
+  const bool may_only_not_want_to = answer.fault.empty() && answer.calls.empty() && !facts.must_call;
+  out.push_back({"smoke.tool_call", may_only_not_want_to ? Severity::warning : Severity::blocks,
                  fmt::format("{}: asked to call {}, {}", facts.name, tool_name, what),
                  "agents cannot work with it: look at its chat template and tool parser"});
 }
@@ -145,7 +147,7 @@ void call_findings(const SmokeFacts& facts, Findings& out) {
 SmokeFacts smoke(upstream::Endpoint& endpoint, const SmokeOptions& options, const StopToken& stop) {
   const upstream::EndpointSpec& spec = endpoint.spec();
   SmokeFacts out{.name = spec.name, .kind = std::string(upstream::kind_name(spec.kind)), .url = spec.url};
-  out.calls_can_be_required = can_require_calls(spec.kind);
+  out.must_call = spec.kind == upstream::Kind::hearth;
   out.state = endpoint.look(Deadline::after(options.time_max), stop);
   if (!out.state.alive) return out;
   const chat::ChatRequest plain = plain_question(options);
@@ -160,7 +162,7 @@ SmokeFacts smoke(upstream::Endpoint& endpoint, const SmokeOptions& options, cons
   }
   if (options.tools) {
     chat::ChatRequest call = call_question();
-    if (!out.calls_can_be_required) call.tool_choice.kind = chat::ToolChoice::Kind::automatic;
+    if (!can_require_calls(spec.kind)) call.tool_choice.kind = chat::ToolChoice::Kind::automatic;
     out.called = ask(endpoint, call, options.time_max, stop);
   }
   return out;

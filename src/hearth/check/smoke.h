@@ -39,7 +39,7 @@ struct SmokeFacts {
   SmokeAnswer plain, stopped, called;
   std::optional<std::string> expected;  // the known answer
   std::string stop_string;              // cut out of the plain answer
-  bool calls_can_be_required = true;    // the service enforces tool_choice
+  bool must_call = false;               // it promises to where a call is required
 };
 
 SmokeFacts smoke(upstream::Endpoint& endpoint, const SmokeOptions& options, const StopToken& stop);

@@ -258,7 +258,7 @@ TEST_P(PullFault, IsRefusedAndLeavesNoModel) {
   EXPECT_NE(error.message.find(GetParam().says), std::string::npos) << error.message;
   EXPECT_FALSE(fs::exists(fixture.file()));
 }
-INSTANTIATE_TEST_SUITE_P(All, PullFault, ::testing::ValuesIn(faults), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, PullFault, ::testing::ValuesIn(faults), [](const auto& one) { return std::string(one.param.name); });
 
 TEST(Pull, NothingIsFetchedForADiskThatIsTooSmall) {
   Site site = kimi_site();  // 584 GB
