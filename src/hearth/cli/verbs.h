@@ -7,6 +7,7 @@
 
 namespace hearth::cli {
 
+Verb bench_verb(StopToken stop);
 Verb catalog_verb();
 Verb check_verb(StopToken stop);
 Verb cluster_verb(StopToken stop);
