@@ -7,10 +7,8 @@ std::vector<Step> schedule(std::size_t targets, std::size_t cases, std::uint32_t
   for (std::uint32_t round = 0; round < warm_ups + repeats; ++round) {
     for (std::size_t c = 0; c < cases; ++c) {
       for (std::size_t i = 0; i < targets; ++i) {
-        const std::size_t in_turn = (i + round) % targets;
-        const std::size_t target = round % 2 == 0 ? in_turn : targets - 1 - in_turn;
         const bool is_warm_up = round < warm_ups;
-        out.push_back({target, c, is_warm_up ? round : round - warm_ups, is_warm_up});
+        out.push_back({(i + round) % targets, c, is_warm_up ? round : round - warm_ups, is_warm_up});
       }
     }
   }

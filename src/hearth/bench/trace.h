@@ -39,7 +39,7 @@ struct AgentOptions {
   std::uint32_t sessions = 4;     // at the same time
   double scale = 1;               // of all lengths: 0.01 fits a small model
   double pause_s = 20;            // of the tools between turns, mean
-  std::uint32_t context_tokens = 200'000;  // a session that would grow beyond it ends; times `scale`
+  std::uint32_t context_tokens = 128'000;  // a session that would grow beyond it ends; times `scale`
   std::uint64_t seed = 1;
 };
 std::vector<TraceRow> agent_sessions(const AgentOptions& options, std::uint32_t block_tokens);

@@ -62,6 +62,7 @@ class WorkerTarget final : public bench::Target {
     options.sampling.temperature = 0;
     const auto answer = run_->answer(*tokens, options, stop);
     if (!answer) return failed(std::move(out), answer.error());
+    text_ms_.resize(std::min(text_ms_.size(), answer->tokens.size()));  // what was held back comes without a token
     out.total_ms = text_ms_.empty() ? milliseconds(SteadyClock().now() - sent_) : text_ms_.back();
     fill(out, *answer);
     return out;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -27,7 +28,7 @@ struct BenchFlags {
   std::uint64_t seed = 1;
   std::filesystem::path trace, database, html, csv;
   std::uint32_t agent_turns = 0, sessions = 4, in_flight = 16, block_tokens = bench::block_tokens_default;
-  double scale = 1, speed = 1;
+  double scale = 1, speed = 1, time_max_s = 3'600;
   std::string name = "bench", predict, model;
   WorkerSettings worker;
   std::vector<std::string> which;  // of compare and show
@@ -74,9 +75,14 @@ Result<std::vector<bench::Case>> cases_of(const BenchFlags& flags) {
   return out;
 }
 
+Duration time_max(const BenchFlags& flags) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::clamp(flags.time_max_s, 0.001, 1e7)));
+}
+
 Result<std::optional<bench::ReplayPlan>> replay_of(const BenchFlags& flags) {
   if (flags.trace.empty() && flags.agent_turns == 0) return std::nullopt;
-  bench::ReplayPlan out{.block_tokens = flags.block_tokens, .speed = flags.speed, .in_flight_max = flags.in_flight, .seed = flags.seed};
+  bench::ReplayPlan out{.block_tokens = flags.block_tokens, .speed = flags.speed, .in_flight_max = flags.in_flight, .seed = flags.seed,
+                        .request_time_max = time_max(flags)};
   if (!flags.trace.empty()) {
     out.name = flags.trace.stem().string();
     out.rows = TRY(bench::parse_trace(TRY(read_text_file(flags.trace, trace_bytes_max)), flags.trace.string()));
@@ -126,7 +132,7 @@ Result<Measured> measure(const BenchFlags& flags, Progress& progress, const Stop
                               .energy_j = energy_counter(),
                               .still_the_same = TRY(watch_models(opened.models))};
   const Result<> done = replay ? bench::replay(targets, *replay, hooks, stop)
-                               : bench::run_cases(targets, {.cases = cases, .warm_ups = flags.warm_ups, .repeats = flags.repeats, .seed = flags.seed}, hooks, stop);
+                               : bench::run_cases(targets, {.cases = cases, .warm_ups = flags.warm_ups, .repeats = flags.repeats, .seed = flags.seed, .request_time_max = time_max(flags)}, hooks, stop);
   progress.clear();
   TRY(rows.end(run, state_of(done)));
   return Measured{TRY(load_run(rows, std::to_string(run))), done};
@@ -233,6 +239,7 @@ void declare_run(BenchFlags& own, Flags& f) {
   f.count("--block-tokens", own.block_tokens, "tokens of a block of a trace");
   f.number("--speed", own.speed, "of a replay; 0: without waiting");
   f.count("--in-flight", own.in_flight, "requests of a replay under way at once, at most");
+  f.number("--time-max", own.time_max_s, "seconds of one request, then it has failed");
   f.text("--predict", own.predict, "cluster of the catalogue or file: show the plan's prediction beside each measurement");
   f.text("--model", own.model, "with --predict: GGUF file, or a model of the catalogue");
   f.list("--quant", own.quants, "with --predict and a model of the catalogue");

@@ -30,12 +30,15 @@ Result<upstream::EndpointSpec> parse_service(std::string_view text) {
                fmt::format("'{}': expected KIND=URL with hearth, llama-server, exo, mlx, openai or anthropic as its kind, "
                            "such as llama-server=http://127.0.0.1:8080", text));
   }
-  const net::Url url = TRY(net::parse_url(text.substr(equals + 1)));
+  const std::string_view place = text.substr(equals + 1);
+  const std::size_t hash = place.find('#');
+  const net::Url url = TRY(net::parse_url(place.substr(0, hash)));
   upstream::EndpointSpec out;
   out.kind = *kind;
   out.url = url.text();
   while (out.url.ends_with('/')) out.url.pop_back();
   out.name = name.empty() ? name_of(kind_text, url.address) : std::string(name);
+  if (hash != std::string_view::npos) out.model = place.substr(hash + 1);
   out.reach = seal::Reach::house;
   TRY(upstream::check_spec(out));
   return out;
