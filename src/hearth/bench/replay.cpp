@@ -53,6 +53,7 @@ class Replay {
         if (next_ == plan_.rows.size() || stop_.stop_requested()) return;
         number = next_++;
       }
+      if (plan_.done.has(target_.info().name, {.workload = plan_.name}, static_cast<std::uint32_t>(number))) continue;
       const TraceRow& row = plan_.rows[number];
       Instant due = SteadyClock().now();
       if (plan_.speed > 0) {

@@ -37,8 +37,9 @@ class CaseRun {
       : targets_(targets), plan_(plan), hooks_(hooks), stop_(stop), began_(SteadyClock().now()) {}
 
   Result<> run() {
+    const auto steps = steps_left();
+    if (steps.empty()) return {};
     for (Target* target : targets_) scale_.push_back(TRY(bytes_per_token(*target, plan_.seed, plan_.request_time_max, stop_)));
-    const auto steps = schedule(targets_.size(), plan_.cases.size(), plan_.warm_ups, plan_.repeats);
     for (std::size_t i = 0; i < steps.size(); ++i) {
       if (stop_.stop_requested()) return fail(Code::cancelled, "interrupted");
       const Step& step = steps[i];
@@ -53,6 +54,15 @@ class CaseRun {
   }
 
  private:
+  std::vector<Step> steps_left() const {
+    auto out = schedule(targets_.size(), plan_.cases.size(), plan_.warm_ups, plan_.repeats);
+    std::erase_if(out, [&](const Step& step) {
+      return !step.is_warm_up && plan_.done.has(targets_[step.target]->info().name, plan_.cases[step.case_index], step.repeat);
+    });
+    if (std::ranges::all_of(out, &Step::is_warm_up)) out.clear();
+    return out;
+  }
+
   Result<> run_step(const Step& step) {
     const Case& of = plan_.cases[step.case_index];
     std::vector<Sample> samples(of.streams);

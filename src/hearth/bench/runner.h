@@ -6,6 +6,8 @@
 // unavailable when no target answers even the first question.
 
 #include <functional>
+#include <map>
+#include <tuple>
 
 #include "hearth/bench/schedule.h"
 #include "hearth/bench/target.h"
@@ -15,11 +17,26 @@ namespace hearth::bench {
 
 inline constexpr std::uint32_t streams_max = 256;
 
+// Requests that were measured before, by what they were: of a run that goes on they are not repeated.
+class Done {
+ public:
+  void add(const Sample& sample) { ++counts_[{sample.target, sample.of.workload == "fixed" ? sample.of : Case{.workload = sample.of.workload}, sample.repeat}]; }
+  bool has(const std::string& target, const Case& of, std::uint32_t repeat) const {
+    const auto found = counts_.find({target, of, repeat});
+    return found != counts_.end() && found->second >= of.streams;
+  }
+  bool empty() const { return counts_.empty(); }
+
+ private:
+  std::map<std::tuple<std::string, Case, std::uint32_t>, std::uint32_t> counts_;
+};
+
 struct RunPlan {
   std::vector<Case> cases;
   std::uint32_t warm_ups = 1, repeats = 5;
   std::uint64_t seed = 1;
   Duration request_time_max = std::chrono::minutes(60);
+  Done done;
 };
 
 struct ReplayPlan {
@@ -30,6 +47,7 @@ struct ReplayPlan {
   std::uint32_t in_flight_max = 16;  // beyond it requests are late, and say so
   std::uint64_t seed = 1;            // another one: other text, so nothing is cached from before
   Duration request_time_max = std::chrono::minutes(60);
+  Done done;
 };
 
 struct RunHooks {

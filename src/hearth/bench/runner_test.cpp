@@ -80,6 +80,25 @@ TEST(RunCases, MeasuresEachCaseOfEachTargetSoOften) {
   }
 }
 
+TEST(RunCases, WhatWasMeasuredBeforeIsNotRepeated) {
+  RunPlan plan{.cases = {{.prompt_tokens = 10, .answer_tokens = 1}, {.prompt_tokens = 10, .answer_tokens = 1, .streams = 2}}, .warm_ups = 1, .repeats = 3};
+  ScriptedTarget before("a");
+  Collected first;
+  std::size_t left = 4;
+  RunHooks hooks = first.hooks();
+  hooks.still_the_same = [&]() -> Result<> { return --left > 0 ? Result<>() : fail(Code::corrupt, "cut"); };
+  ASSERT_FALSE(run_cases({&before}, plan, hooks, {}));
+  for (const Sample& sample : first.samples) plan.done.add(sample);
+  ScriptedTarget after("a");
+  Collected rest;
+  ASSERT_TRUE(run_cases({&after}, plan, rest.hooks(), {}));
+  EXPECT_EQ(first.samples.size() + rest.samples.size(), 3U * (1 + 2));
+  for (const Sample& sample : rest.samples) plan.done.add(sample);
+  ScriptedTarget third("a");
+  ASSERT_TRUE(run_cases({&third}, plan, {}, {}));
+  EXPECT_EQ(third.calls, 0U);
+}
+
 TEST(RunCases, AFailureIsASampleAndTheRunGoesOn) {
   ScriptedTarget a("a");
   a.fails_at = 5;

@@ -32,7 +32,7 @@ struct BenchFlags {
   std::string name = "bench", predict, model;
   WorkerSettings worker;
   std::vector<std::string> which;  // of compare and show
-  bool json = false;
+  bool resume = false, json = false;
 };
 
 Result<store::BenchRows> open_database(const BenchFlags& flags) {
@@ -94,10 +94,18 @@ Result<std::optional<bench::ReplayPlan>> replay_of(const BenchFlags& flags) {
   return out;
 }
 
+Json list_of(const std::vector<std::string>& texts) {
+  Json out = Json::array();
+  for (const std::string& text : texts) out.push(text);
+  return out;
+}
+
 Json plan_json(const BenchFlags& flags, const std::vector<bench::Case>& cases, const Json& predicted) {
   Json list = Json::array();
   for (const bench::Case& one : cases) list.push(bench::case_text(one));
-  return Json::object({{"cases", std::move(list)}, {"repeats", flags.repeats}, {"warm_ups", flags.warm_ups}, {"seed", flags.seed}, {"predicted", predicted}});
+  return Json::object({{"cases", std::move(list)}, {"targets", list_of(flags.targets)}, {"trace", flags.trace.string()},
+                       {"agents", flags.agent_turns}, {"scale", flags.scale}, {"repeats", flags.repeats}, {"warm_ups", flags.warm_ups}, {"seed", flags.seed},
+                       {"predicted", predicted}});
 }
 
 std::string state_of(const Result<>& done) {
@@ -106,13 +114,34 @@ std::string state_of(const Result<>& done) {
   return (done.error().code == Code::corrupt ? "void: " : "failed: ") + done.error().message;
 }
 
+struct Begun {
+  std::int64_t run = 0;
+  bench::Done done;  // of it, before
+};
+
+Result<Begun> begin_run(store::BenchRows& rows, const store::BenchRun& fresh, bool resume) {
+  Begun out;
+  if (resume) {
+    if (const auto known = TRY(rows.go_on(fresh.name, fresh.plan))) {
+      out.run = *known;
+      TRY(rows.samples(*known, [&](const std::string& text) -> Result<> {
+        out.done.add(TRY(bench::parse_sample(text)));
+        return {};
+      }));
+      return out;
+    }
+  }
+  out.run = TRY(rows.begin(fresh));
+  return out;
+}
+
 struct Measured {
   BenchResult result;
   Result<> done;
 };
 
 Result<Measured> measure(const BenchFlags& flags, Progress& progress, const StopToken& stop) {
-  const auto replay = TRY(replay_of(flags));
+  auto replay = TRY(replay_of(flags));
   const auto cases = replay ? std::vector<bench::Case>() : TRY(cases_of(flags));
   Json predicted;
   if (!flags.predict.empty()) predicted = predictions_json(TRY(predict_cases(flags.predict, flags.model, flags.quants, cases, stop)));
@@ -125,14 +154,16 @@ Result<Measured> measure(const BenchFlags& flags, Progress& progress, const Stop
     infos.push_back(target->info());
   }
   const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  const std::int64_t run = TRY(rows.begin({.name = flags.name, .started_s = now_s, .environment = dump_json(bench_environment(infos, opened.models)),
-                                           .plan = dump_json(plan_json(flags, cases, predicted))}));
+  const store::BenchRun fresh{.name = flags.name, .started_s = now_s, .environment = dump_json(bench_environment(infos, opened.models)),
+                              .plan = dump_json(plan_json(flags, cases, predicted))};
+  auto [run, done_before] = TRY(begin_run(rows, fresh, flags.resume));
+  if (replay) replay->done = done_before;
   const bench::RunHooks hooks{.sink = [&](const bench::Sample& sample) { return rows.add(run, sample.target, dump_json(bench::sample_json(sample))); },
                               .progress = [&](std::string_view what, double share) { progress.update(what, share); },
                               .energy_j = energy_counter(),
                               .still_the_same = TRY(watch_models(opened.models))};
   const Result<> done = replay ? bench::replay(targets, *replay, hooks, stop)
-                               : bench::run_cases(targets, {.cases = cases, .warm_ups = flags.warm_ups, .repeats = flags.repeats, .seed = flags.seed, .request_time_max = time_max(flags)}, hooks, stop);
+                               : bench::run_cases(targets, {.cases = cases, .warm_ups = flags.warm_ups, .repeats = flags.repeats, .seed = flags.seed, .request_time_max = time_max(flags), .done = done_before}, hooks, stop);
   progress.clear();
   TRY(rows.end(run, state_of(done)));
   return Measured{TRY(load_run(rows, std::to_string(run))), done};
@@ -244,6 +275,7 @@ void declare_run(BenchFlags& own, Flags& f) {
   f.text("--model", own.model, "with --predict: GGUF file, or a model of the catalogue");
   f.list("--quant", own.quants, "with --predict and a model of the catalogue");
   f.text("--name", own.name, "what the run is called");
+  f.toggle("--resume", own.resume, "go on with the latest run of that name and these settings: what it measured is not measured again");
   f.count("--context", own.worker.context_tokens, "of workers started here");
   f.count("--sequences", own.worker.sequences, "of workers started here");
   f.count("--chunk-tokens", own.worker.chunk_tokens, "of workers started here");

@@ -33,6 +33,16 @@ Result<std::int64_t> BenchRows::begin(const BenchRun& run) {
   return database_.last_row_id();
 }
 
+Result<std::optional<std::int64_t>> BenchRows::go_on(std::string_view name, std::string_view plan) {
+  auto select = TRY(database_.prepare("SELECT id FROM runs WHERE name = ? AND plan = ? AND state NOT LIKE 'void%' ORDER BY id DESC LIMIT 1"));
+  TRY(select.query(name, plan));
+  if (!TRY(select.next())) return std::nullopt;
+  const std::int64_t run = select.integer(0);
+  select.reset();
+  TRY(end(run, "running"));
+  return run;
+}
+
 Result<> BenchRows::add(std::int64_t run, std::string_view target, std::string_view sample) {
   auto insert = TRY(database_.prepare("INSERT INTO samples(run, target, sample) VALUES(?, ?, ?)"));
   return insert.run(run, target, sample);

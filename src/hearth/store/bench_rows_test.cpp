@@ -29,6 +29,8 @@ TEST(BenchRows, KeepsRunsAndTheirSamplesInOrder) {
   EXPECT_EQ(rows.find("1")->state, "done");
   EXPECT_EQ(rows.find("last")->name, "b");
   EXPECT_EQ(rows.find("b")->state, "running");  // whoever began it died
+  EXPECT_EQ(rows.go_on("a", "{}").value(), 1);
+  EXPECT_FALSE(rows.go_on("a", "{other}").value());
   EXPECT_EQ(rows.runs()->size(), 2U);
   EXPECT_EQ(rows.find("c").error().code, Code::not_found);
   EXPECT_EQ(rows.find("77").error().code, Code::not_found);
