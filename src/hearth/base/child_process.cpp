@@ -51,8 +51,7 @@ std::vector<char*> environment_with(std::vector<std::string>& defaults) {
 }
 
 Result<int> spawn(const std::filesystem::path& executable, std::vector<std::string>& arguments,
-                  std::vector<std::string>& defaults, int input_fd, int output_fd,
-                  const std::filesystem::path& error_log) {
+                  std::vector<std::string>& defaults, int input_fd, int output_fd) {
   std::string program = executable.string();
   std::vector<char*> argv = {program.data()};
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -63,10 +62,6 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, input_fd, STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
-  if (!error_log.empty()) {
-    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, error_log.c_str(),
-                                       O_WRONLY | O_CREAT | O_APPEND, 0644);
-  }
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setflags(&attributes,
@@ -89,12 +84,11 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
 
 Result<ChildProcess> ChildProcess::start(const std::filesystem::path& executable,
                                          std::vector<std::string> arguments,
-                                         std::vector<std::string> defaults,
-                                         const std::filesystem::path& error_log) {
+                                         std::vector<std::string> defaults) {
   Pipe input = TRY(make_pipe(executable));
   Pipe output = TRY(make_pipe(executable));
   const int pid =
-      TRY(spawn(executable, arguments, defaults, input.read_end.get(), output.write_end.get(), error_log));
+      TRY(spawn(executable, arguments, defaults, input.read_end.get(), output.write_end.get()));
   // Our copies of the child's ends close here, or the end of its output would never be seen.
   return ChildProcess(pid, std::move(input.write_end), std::move(output.read_end));
 }

@@ -1,7 +1,6 @@
 #pragma once
 // A child process with two pipes: its standard input, which we hold open (its end tells the child
-// that we are gone), and its standard output, which we read. Standard error is shared, or goes to a
-// file.
+// that we are gone), and its standard output, which we read. Standard error is shared.
 //
 // Started in a process group of its own and with no blocked signals, so that Ctrl-C reaches the
 // parent, who decides. Owned by one thread. The destructor asks, waits a little, kills.
@@ -21,11 +20,9 @@ namespace hearth {
 class ChildProcess {
  public:
   // It inherits our environment, and "NAME=value" of `defaults` for names that are not set there.
-  // What it says on standard error is added to `error_log`, when there is one.
   static Result<ChildProcess> start(const std::filesystem::path& executable,
                                     std::vector<std::string> arguments,
-                                    std::vector<std::string> defaults = {},
-                                    const std::filesystem::path& error_log = {});
+                                    std::vector<std::string> defaults = {});
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess() { stop(); }
