@@ -14,6 +14,13 @@ namespace hearth::cli {
 namespace fs = std::filesystem;
 namespace {
 
+const char* variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+}  // namespace
+
 fs::path own_executable() {
 #ifdef __APPLE__
   char path[4096];
@@ -24,13 +31,6 @@ fs::path own_executable() {
   return fs::read_symlink("/proc/self/exe", ignored);
 #endif
 }
-
-const char* variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
-
-}  // namespace
 
 Result<fs::path> find_worker_executable() {
   const fs::path path = own_executable().parent_path() / "hearth-worker";

@@ -8,6 +8,8 @@
 
 namespace hearth::cli {
 
+// This executable, for starting another of it.
+std::filesystem::path own_executable();
 // hearth-worker beside this executable.
 Result<std::filesystem::path> find_worker_executable();
 // HEARTH_HOME, else ~/.cache/hearth (or XDG_CACHE_HOME/hearth): chunk store, generated models.

@@ -13,6 +13,7 @@ Verb check_verb(StopToken stop);
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
+Verb experiment_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb model_pull_verb(StopToken stop);  // child of model
 Verb model_verb(StopToken stop);
@@ -21,5 +22,7 @@ Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
+Verb status_verb(StopToken stop);
+Verb up_verb(StopToken stop);
 
 }  // namespace hearth::cli
