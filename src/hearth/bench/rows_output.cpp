@@ -64,7 +64,7 @@ Json row_json(const Row& row) {
                            {"streams_tok_s", row.streams_tok_s}, {"samples", row.samples}, {"intervals", intervals_json(row)},
                            {"told", Json::object({{"prompt_tokens", median_of(row.prompt_tokens)}, {"cached_tokens", median_of(row.cached_tokens)},
                                                   {"prefill_tok_s", median_of(row.server_prefill_tok_s)}, {"decode_tok_s", median_of(row.server_decode_tok_s)}})},
-                           {"predicted", predicted_json(row)}, {"failures", reasons_json(row.failures, "reason")},
+                           {"predicted", predicted_json(row)}, {"failures", sum_of(row.failures)}, {"failure_reasons", reasons_json(row.failures, "reason")},
                            {"findings", reasons_json(row.findings, "finding")}, {"prefill_along", std::move(along)}});
   if (row.hand_off_bytes.samples > 0) {
     out.set("hand_off", Json::object({{"bytes", median_of(row.hand_off_bytes)}, {"hidden_share", median_of(row.hand_off_hidden_share)},

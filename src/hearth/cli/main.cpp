@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
   using namespace hearth::cli;
   raise_file_limit();
-  const InterruptWatcher interrupts;
+  const InterruptWatcher interrupts(ends_with_input_variable());
   hearth::start_log("hearth", hearth::LogLevel::warning);
   const hearth::StopToken stop = interrupts.token();
   return run_command_line(

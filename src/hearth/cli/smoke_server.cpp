@@ -51,7 +51,8 @@ Result<std::unique_ptr<SmokeServer>> SmokeServer::start(Progress& progress, cons
   const auto worker = TRY(find_worker_executable());
   ChildProcess child = TRY(ChildProcess::start(worker.parent_path() / "hearth",
                                                {"serve", "--model", model.string(), "--port", "0", "--no-store", "--context",
-                                                "4096", "--sequences", "1", "--log", "error"}));
+                                                "4096", "--sequences", "1", "--log", "error"},
+                                               {.defaults = {ends_with_input}}));
   const std::string output = TRY(read_output(child, "\n", stop));
   if (!output.starts_with(ready_word)) {
     return fail(Code::unavailable, "hearth serve did not start over its smallest model: it was " + child.how_it_ended());
