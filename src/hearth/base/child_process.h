@@ -18,6 +18,10 @@
 
 namespace hearth {
 
+// For `defaults` of a child that is hearth: it ends when its input does, as workers do, even when we are
+// killed.
+inline constexpr const char* ends_with_input = "HEARTH_ENDS_WITH_INPUT=1";
+
 struct ChildOptions {
   std::vector<std::string> defaults{};      // "NAME=value" for names that our environment lacks
   std::filesystem::path error_log{};        // standard error goes there, at its end

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "hearth/base/sha256.h"
+
 namespace hearth {
 namespace {
 
@@ -13,6 +15,12 @@ TEST(Blake2b, KnownAnswer) {
 TEST(Blake2b, SizedUpdatesDoNotRunTogether) {
   EXPECT_NE(Blake2b().update_sized("ab").update_sized("c").finish(),
             Blake2b().update_sized("a").update_sized("bc").finish());
+}
+
+// FIPS 180-4's example.
+TEST(Sha256, KnownAnswer) {
+  EXPECT_EQ(sha256(as_byte_span("abc")).hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256().update(as_byte_span("a")).update(as_byte_span("bc")).finish(), sha256(as_byte_span("abc")));
 }
 
 TEST(Digest256, ParsesItsOwnText) {

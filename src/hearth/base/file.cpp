@@ -59,7 +59,7 @@ class RealFileSystem final : public FileSystem {
       ::unlink(temporary.c_str());
       return fail_errno("rename to", path, error_number);
     }
-    if (durability == Durability::survives_power_loss) return sync_directory(path.parent_path());
+    if (durability == Durability::survives_power_loss) return sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
     return {};
   }
 

@@ -22,6 +22,14 @@ TEST(FileSystem, WritesAllPartsUnderTheFinalNameOnly) {
   }
 }
 
+TEST(FileSystem, SyncsTheWorkingDirectoryOfABareName) {
+  const TemporaryDirectory directory = TemporaryDirectory::create("hearth-file").value();
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(directory.path());
+  EXPECT_TRUE(real_file_system()->write_atomically("bare", {}, Durability::survives_power_loss));
+  std::filesystem::current_path(before);
+}
+
 TEST(FileSystem, LeavesNothingBehindWhenTheTargetCannotBeReplaced) {
   const auto directory = TemporaryDirectory::create("hearth-file-test").value();
   const auto path = directory.path() / "a";

@@ -114,6 +114,8 @@ void raise_file_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);  // what it was is enough for most
 }
 
+bool ends_with_input_variable() { return variable("HEARTH_ENDS_WITH_INPUT") != nullptr; }
+
 std::string api_key_variable() {
   const char* key = variable("HEARTH_API_KEY");
   return key != nullptr ? key : "";

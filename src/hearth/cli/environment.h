@@ -33,6 +33,8 @@ std::vector<std::string> all_variables();
 std::string host_name();
 // As many open files as the system lets this process have: a connection is one, and a wait two.
 void raise_file_limit();
+// HEARTH_ENDS_WITH_INPUT: whoever started us wants us gone when it is (base/child_process.h).
+bool ends_with_input_variable();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
 

@@ -1,5 +1,6 @@
 #include "hearth/cli/interrupt.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -20,7 +21,20 @@ sigset_t watched_signals() {
 
 }  // namespace
 
-InterruptWatcher::InterruptWatcher() {
+void wait_for_end_of_input(const StopToken& stop) {
+  const StopDescriptor stopped(stop);
+  while (!stop.stop_requested()) {
+    pollfd waits[2] = {{STDIN_FILENO, POLLIN, 0}, {stopped.fd(), POLLIN, 0}};
+    if (::poll(waits, 2, -1) < 0) continue;
+    char ignored[256];
+    if ((waits[0].revents & (POLLIN | POLLHUP)) != 0 &&
+        ::read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0) {
+      return;
+    }
+  }
+}
+
+InterruptWatcher::InterruptWatcher(bool with_input) {
   ::signal(SIGPIPE, SIG_IGN);
   const sigset_t set = watched_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
@@ -33,9 +47,16 @@ InterruptWatcher::InterruptWatcher() {
       source_.request_stop();
     }
   });
+  if (!with_input) return;
+  input_thread_ = Thread("input_watch", [this] {
+    wait_for_end_of_input(leave_.token());
+    if (!leave_.stop_requested()) source_.request_stop();
+  });
 }
 
 InterruptWatcher::~InterruptWatcher() {
+  leave_.request_stop();
+  input_thread_.join();
   ::kill(::getpid(), leave_signal);
   thread_.join();
 }

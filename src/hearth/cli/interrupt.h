@@ -7,15 +7,21 @@
 
 namespace hearth::cli {
 
+// Waits until standard input ends, or for `stop`.
+void wait_for_end_of_input(const StopToken& stop);
+
 class InterruptWatcher {
  public:
-  InterruptWatcher();
+  // `with_input`: the end of standard input is the first Ctrl-C, for programs that end with whoever
+  // started them.
+  explicit InterruptWatcher(bool with_input = false);
   ~InterruptWatcher();
   StopToken token() const { return source_.token(); }
 
  private:
   StopSource source_;
-  Thread thread_;
+  StopSource leave_;
+  Thread thread_, input_thread_;
 };
 
 }  // namespace hearth::cli

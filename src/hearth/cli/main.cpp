@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
   using namespace hearth::cli;
   raise_file_limit();
-  const InterruptWatcher interrupts;
+  const InterruptWatcher interrupts(ends_with_input_variable());
   hearth::start_log("hearth", hearth::LogLevel::warning);
   const hearth::StopToken stop = interrupts.token();
   return run_command_line(
@@ -18,5 +18,5 @@ int main(int argc, char** argv) {
       {serve_verb(stop), run_verb(stop), demo_verb(stop), plan_verb(stop), catalog_verb(),
        eval_verb(stop), experiment_verb(stop), model_verb(stop), kv_verb(stop),
        cluster_verb(stop), node_verb(stop), up_verb(stop), status_verb(stop), route_verb(),
-       egress_verb(stop), vault_verb(stop), seal_verb(stop)});
+       egress_verb(stop), vault_verb(stop), seal_verb(stop), check_verb(stop), bench_verb(stop)});
 }

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "hearth/cli/progress.h"
-#include "hearth/node/remote_model.h"
+#include "hearth/fetch/remote_model.h"
 
 namespace hearth::cli {
 
@@ -11,12 +11,12 @@ Result<model::ModelFiles> open_model(const std::string& file_or_url, const StopT
   if (!net::is_url(file_or_url)) return model::load_model_files(file_or_url);
   const auto http = net::make_curl_client();
   Progress progress;
-  node::RemoteModelOptions options;
+  fetch::RemoteModelOptions options;
   options.progress = [&](std::uint32_t number, std::uint32_t count) {
     progress.update(fmt::format("reading header {} of {}", number, count),
                     static_cast<double>(number - 1) / count);
   };
-  auto files = node::load_remote_model(*http, file_or_url, options, stop);
+  auto files = fetch::load_remote_model(*http, file_or_url, options, stop);
   progress.clear();
   return files;
 }

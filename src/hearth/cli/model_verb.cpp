@@ -1,4 +1,4 @@
-// hearth model show|synth
+// hearth model show|synth; pull is in model_pull_verb.cpp
 
 #include <fmt/format.h>
 
@@ -90,8 +90,8 @@ Verb model_verb(StopToken stop) {
           },
       .run = [synth_flags, stop] { return synth(*synth_flags, stop); }};
   return {.name = "model",
-          .summary = "look at a model file, or make one",
-          .children = {std::move(show_child), std::move(synth_child)}};
+          .summary = "look at a model file, download one, or make one",
+          .children = {std::move(show_child), model_pull_verb(stop), std::move(synth_child)}};
 }
 
 }  // namespace hearth::cli

@@ -7,13 +7,16 @@
 
 namespace hearth::cli {
 
+Verb bench_verb(StopToken stop);
 Verb catalog_verb();
+Verb check_verb(StopToken stop);
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
 Verb egress_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
 Verb experiment_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
+Verb model_pull_verb(StopToken stop);  // child of model
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
 Verb plan_verb(StopToken stop);

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -53,19 +52,6 @@ int fail_start(const Error& error) {
   return exit_code_of(error);
 }
 
-// Returns when standard input ends (whoever started us is gone) or the token fires.
-void wait_for_end(const StopToken& stop) {
-  const StopDescriptor stopped(stop);
-  while (!stop.stop_requested()) {
-    pollfd waits[2] = {{STDIN_FILENO, POLLIN, 0}, {stopped.fd(), POLLIN, 0}};
-    if (::poll(waits, 2, -1) < 0) continue;
-    char ignored[256];
-    if ((waits[0].revents & (POLLIN | POLLHUP)) != 0 &&
-        ::read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0) {
-      return;
-    }
-  }
-}
 
 std::vector<node::WorkerDevice> worker_devices(const std::vector<engine::DeviceInfo>& devices) {
   std::vector<node::WorkerDevice> out;
@@ -132,7 +118,7 @@ int serve(const node::WorkerOptions& options) {
   StopSource orphaned;
   const StopCallback on_interrupt(interrupts.token(), [&] { orphaned.request_stop(); });
   Thread parent_watch("parent_watch", [&] {
-    wait_for_end(orphaned.token());
+    wait_for_end_of_input(orphaned.token());
     orphaned.request_stop();
   });
   const auto run = [&]() -> Result<> {
@@ -158,7 +144,7 @@ int serve(const node::WorkerOptions& options) {
         TRY(net::Listener::listen(net::Address::unix_socket(options.socket_path.string())));
     const auto server = TRY(net::HttpServer::start(std::move(listener), service.routes()));
     tell(Json::object({{"event", "ready"}}));
-    wait_for_end(orphaned.token());
+    wait_for_end_of_input(orphaned.token());
     server->stop();
     return {};
   };
@@ -187,7 +173,7 @@ int serve_rpc(std::uint32_t port, const std::string& device, std::uint32_t threa
       ready.set("event", "ready");
       ready.set("port", *listening);
       tell(ready);
-      wait_for_end(interrupts.token());
+      wait_for_end_of_input(interrupts.token());
       std::_Exit(exit_done);
     }
   });

@@ -50,7 +50,7 @@ Result<StepOutcome> run_step_process(const Step& step, const std::filesystem::pa
   const Instant began = std::chrono::steady_clock::now();
   const Deadline deadline = Deadline::after(std::chrono::seconds(step.time_max_s));
   ChildProcess child = TRY(ChildProcess::start(line.program, std::move(line.arguments),
-                                                {.error_log = errors, .working_directory = working_directory,
+                                                {.defaults = {ends_with_input}, .error_log = errors, .working_directory = working_directory,
                                                  .stop_signal = SIGTERM, .stop_time_max = leave_time_max}));
   StepOutcome out;
   std::uint64_t bytes = 0;

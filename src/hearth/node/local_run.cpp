@@ -180,6 +180,8 @@ Result<> LocalRun::read_generation(Generation& generation, std::uint32_t already
         callbacks_.progress("prefill", double(progress->tokens_done) / progress->tokens_total);
       }
     } else if (const auto* prompt = std::get_if<engine::PromptDone>(&event)) {
+      // Without a hand-off nobody else has looked what the worker holds.
+      if (store_ == nullptr && prefill_client_ == nullptr) answer.memory_tokens = prompt->reused_tokens;
       // Not held, not from the store: computed, here or by the prefill worker. The last token too.
       answer.computed_tokens = answer.prompt_tokens - answer.memory_tokens - answer.disk_tokens;
       if (prompt->computed_tokens > 0 && seconds(prompt->prefill) > 0) {

@@ -1,6 +1,6 @@
 #pragma once
 // Lines over contexts as SVG, both axes logarithmic: contexts span two decades and so do seconds.
-// Internal to output/.
+// Used by the pages of plans and of measurements, whose styles give the colours (classes s0, s1, …).
 
 #include <string>
 #include <string_view>

@@ -17,18 +17,18 @@
 #include <memory>
 #include <string>
 
-#include "hearth/base/clock.h"
-#include "hearth/base/stop.h"
+#include "hearth/fetch/web_get.h"
 #include "hearth/model/byte_source.h"
 #include "hearth/net/content_range.h"
 #include "hearth/net/http_client.h"
 #include "hearth/net/url.h"
 
-namespace hearth::node {
+namespace hearth::fetch {
 
 struct RemoteFileOptions {
   Duration head_time_max = std::chrono::seconds(20);  // of each reply, redirects too
   Duration body_time_max = std::chrono::seconds(60);  // of each part
+  Duration stall_time_max{};                          // without a byte; zero: body_time_max alone
   std::uint32_t redirects_max = 5;
   std::uint32_t attempts_max = 4;  // in a row that bring no byte
   std::uint32_t cuts_max = 64;     // over the life of this object
@@ -44,6 +44,9 @@ class RemoteFile final : public model::ByteSource {
   std::uint64_t size_bytes() const override { return size_bytes_; }
   Result<> read_at(std::uint64_t offset, std::span<std::byte> out) override;
   std::uint64_t fetched_bytes() const { return fetched_bytes_; }
+  // The ETag; empty when the server gives none.
+  const std::string& version() const { return version_; }
+  const HostClaims& claims() const { return claims_; }
 
  private:
   struct Part {
@@ -59,7 +62,6 @@ class RemoteFile final : public model::ByteSource {
   Result<std::unique_ptr<net::ResponseStream>> follow(net::Url from, const Part& part);
   Result<net::ContentRange::Span> check_reply(const net::ResponseStream& reply, const Part& part);
   Result<> check_version(const net::ResponseStream& reply, std::uint64_t total_bytes);
-  std::unexpected<Error> refusal(const net::ResponseStream& reply) const;
 
   net::HttpClient& http_;
   const net::Url url_;
@@ -68,9 +70,10 @@ class RemoteFile final : public model::ByteSource {
   net::Url resolved_;  // where redirects led
   Bytes beginning_;    // what opening brought
   std::string version_;  // the ETag, when there is one
+  HostClaims claims_;
   std::uint64_t size_bytes_ = 0;
   std::uint64_t fetched_bytes_ = 0;
   std::uint32_t cuts_ = 0;
 };
 
-}  // namespace hearth::node
+}  // namespace hearth::fetch

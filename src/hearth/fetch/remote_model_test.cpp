@@ -1,14 +1,14 @@
 // Headers over HTTP from a real server on loopback that misbehaves in every way a web server can.
-#include "hearth/node/remote_model.h"
+#include "hearth/fetch/remote_model.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "hearth/net/http_client_twins.h"
+#include "hearth/fetch/test_model_site.h"
 #include "hearth/net/test_tls.h"
-#include "hearth/node/test_model_site.h"
 
-namespace hearth::node {
+namespace hearth::fetch {
 namespace {
 
 struct Fixture {
@@ -355,4 +355,4 @@ TEST(RemoteModel, CancellingEndsAPause) {
 }
 
 }  // namespace
-}  // namespace hearth::node
+}  // namespace hearth::fetch

@@ -1,22 +1,18 @@
-#include "hearth/node/remote_file.h"
+#include "hearth/fetch/remote_file.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "hearth/net/http_error.h"
+#include "hearth/fetch/web_get.h"
 
-namespace hearth::node {
+namespace hearth::fetch {
 namespace {
 
 // Enough for most headers of later shards, and less than one round trip's worth of waiting.
 constexpr std::size_t beginning_bytes = 64U << 10;
 constexpr std::uint32_t pause_doublings_max = 4;
-
-bool is_redirect(int status) {
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
 
 // Where a redirect led may have been valid for minutes only.
 bool may_have_expired(int status) {
@@ -115,59 +111,27 @@ Result<std::unique_ptr<net::ResponseStream>> RemoteFile::ask(const Part& part) {
 Result<std::unique_ptr<net::ResponseStream>> RemoteFile::follow(net::Url from, const Part& part) {
   const std::uint64_t begin = part.first + part.filled;
   const std::uint64_t last = part.first + part.out.size() - 1;
-  for (std::uint32_t hops = 0; hops <= options_.redirects_max; ++hops) {
-    net::ClientRequest request;
-    request.address = from.address;
-    request.target = from.target;
-    request.headers = {{"Range", fmt::format("bytes={}-{}", begin, last)},
-                       {"Accept-Encoding", "identity"}};
-    auto reply = TRY(http_.open_stream(request, Deadline::after(options_.head_time_max), stop_));
-    if (!is_redirect(reply->status())) {
-      resolved_ = std::move(from);
-      return reply;
-    }
-    net::Url next = TRY(net::resolve_location(from, reply->headers().get("Location")));
-    if (from.address.tls && !next.address.tls) {
-      return fail(Code::permission, fmt::format("redirects from https to {}; refused, because then "
-                                               "anybody on the way could change the file",
-                                               next.shown()));
-    }
-    from = std::move(next);
-  }
-  return fail(Code::unsupported, fmt::format("more than {} redirects in a row; give the address "
-                                            "they end at", options_.redirects_max));
-}
-
-std::unexpected<Error> RemoteFile::refusal(const net::ResponseStream& reply) const {
-  Error error = net::error_of_reply(reply.status(), {}, "the server says");
-  if (reply.status() == 404 || reply.status() == 410) {
-    error.code = Code::not_found;
-    error.message += "; there is no such file on the server";
-  } else if (error.code == Code::permission) {
-    error.message += "; the server wants a login: download the file there and give its path";
-  } else if (reply.status() == 416) {
-    error = Error{Code::corrupt,
-                  fmt::format("the server says that the file has no such bytes ({})",
-                              reply.headers().get("Content-Range", "no size given"))};
-  } else if (reply.status() == 429 || reply.status() >= 500) {
-    error.code = Code::unavailable;  // may pass
-  }
-  return std::unexpected(std::move(error));
+  auto got = TRY(get_following(http_, std::move(from), {{"Range", fmt::format("bytes={}-{}", begin, last)}},
+                               {.head_time_max = options_.head_time_max,
+                                .stall_time_max = options_.stall_time_max,
+                                .redirects_max = options_.redirects_max},
+                               stop_));
+  resolved_ = std::move(got.url);
+  if (!claims_.sha256) claims_.sha256 = got.claims.sha256;
+  if (!claims_.size_bytes) claims_.size_bytes = got.claims.size_bytes;
+  return std::move(got.reply);
 }
 
 Result<net::ContentRange::Span> RemoteFile::check_reply(const net::ResponseStream& reply,
                                                         const Part& part) {
   const int status = reply.status();
   if (status >= 200 && status < 300 && status != 206) {
-    const bool page = reply.headers().get("Content-Type").starts_with("text/html");
-    return fail(Code::unsupported,
-               page ? "this is a web page, not a file; give the address of the download (on "
-                      "huggingface.co: /resolve/ instead of /blob/)"
-                    : "the server answers a request for the first bytes with the whole file; a "
-                      "header can only be read from a server with range requests. Download the "
-                      "file, or its first shard, and give its path");
+    if (is_web_page(reply)) return web_page_refusal();
+    return fail(Code::unsupported, "the server answers a request for the first bytes with the whole file; a "
+                                   "header can only be read from a server with range requests. Download the "
+                                   "file, or its first shard, and give its path");
   }
-  if (status != 206) return refusal(reply);
+  if (status != 206) return refusal_of(reply);
   const std::string_view encoding = reply.headers().get("Content-Encoding", "identity");
   if (!net::equals_ignoring_case(encoding, "identity")) {
     return fail(Code::unsupported, fmt::format("the server sends the file encoded as {}",
@@ -206,4 +170,4 @@ Result<> RemoteFile::check_version(const net::ResponseStream& reply, std::uint64
   return {};
 }
 
-}  // namespace hearth::node
+}  // namespace hearth::fetch

@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "hearth/model/shards.h"
-#include "hearth/node/remote_file.h"
+#include "hearth/fetch/remote_file.h"
 
-namespace hearth::node {
+namespace hearth::fetch {
 
 // Over all shards of a model: the largest known headers have 30 MB.
 inline constexpr std::uint64_t remote_header_bytes_max = 1ULL << 30;
@@ -27,4 +27,4 @@ Result<model::ModelFiles> load_remote_model(net::HttpClient& http, std::string_v
                                             const RemoteModelOptions& options,
                                             const StopToken& stop);
 
-}  // namespace hearth::node
+}  // namespace hearth::fetch

@@ -14,7 +14,7 @@
 #include "hearth/net/http_router.h"
 #include "support/kimi_header.h"
 
-namespace hearth::node {
+namespace hearth::fetch {
 
 using net::Response;
 using testing::GgufWriter;
@@ -111,4 +111,4 @@ inline Response redirect(std::string location, int status = 302) {
   return out;
 }
 
-}  // namespace hearth::node
+}  // namespace hearth::fetch

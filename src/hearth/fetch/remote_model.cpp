@@ -1,8 +1,8 @@
-#include "hearth/node/remote_model.h"
+#include "hearth/fetch/remote_model.h"
 
 #include <fmt/format.h>
 
-namespace hearth::node {
+namespace hearth::fetch {
 namespace {
 
 // Ends the reading of a header that goes on for ever.
@@ -51,4 +51,4 @@ Result<model::ModelFiles> load_remote_model(net::HttpClient& http, std::string_v
   return model::merge_shards(std::move(shards));
 }
 
-}  // namespace hearth::node
+}  // namespace hearth::fetch

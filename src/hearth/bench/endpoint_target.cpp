@@ -1,0 +1,108 @@
+#include "hearth/bench/endpoint_target.h"
+
+#include <fmt/format.h>
+
+namespace hearth::bench {
+namespace {
+
+using upstream::Kind;
+
+constexpr Duration look_time_max = std::chrono::seconds(30);
+
+bool takes_raw_prompts(Kind kind) { return kind == Kind::hearth || kind == Kind::llama_server; }
+
+chat::ChatRequest request_of(const Ask& ask, Kind kind) {
+  chat::ChatRequest out;
+  if (takes_raw_prompts(kind)) out.raw_prompt = ask.text;
+  else out.conversation.messages = {{.role = chat::Role::user, .text = ask.text}};
+  out.tokens_max = ask.answer_tokens;
+  if (kind != Kind::anthropic) out.sampling.temperature = 0;
+  out.stream = true;
+  return out;
+}
+
+// What arrived, turned into a sample piece by piece.
+class Reading {
+ public:
+  explicit Reading(Instant sent) : sent_(sent) {}
+
+  void take(const upstream::Arrival& arrival) {
+    const double at_ms = milliseconds(arrival.at - sent_);
+    if (const auto* progress = std::get_if<upstream::PromptProgress>(&arrival.what)) {
+      if (sample.progress.empty()) sample.progress.push_back({progress->cached_tokens, 0});
+      sample.progress.push_back({progress->tokens_done, at_ms});
+    } else if (const auto* piece = std::get_if<upstream::Piece>(&arrival.what)) {
+      if (pieces == 0) sample.ttft_ms = at_ms;
+      else sample.gaps_ms.push_back(at_ms - sample.total_ms);
+      ++pieces;
+      sample.total_ms = at_ms;
+      if (!piece->event.text.empty()) ++text_pieces;
+    } else {
+      end(std::get<upstream::Answered>(arrival.what), at_ms);
+    }
+  }
+
+  Sample sample;
+  std::optional<double> server_prompt_ms;
+  std::size_t pieces = 0, text_pieces = 0;
+
+ private:
+  void end(const upstream::Answered& last, double at_ms) {
+    if (pieces == 0) sample.ttft_ms = sample.total_ms = at_ms;
+    if (last.usage_known) {
+      sample.prompt_tokens = last.end.usage.prompt_tokens;
+      sample.cached_tokens = last.end.usage.cached_tokens;
+      sample.answer_tokens = last.end.usage.answer_tokens;
+    }
+    sample.server_prefill_tok_s = last.server.prompt_tok_s;
+    sample.server_decode_tok_s = last.server.answer_tok_s;
+    server_prompt_ms = last.server.prompt_ms;
+    sample.findings = last.findings;
+  }
+  const Instant sent_;
+};
+
+class EndpointTarget final : public Target {
+ public:
+  EndpointTarget(std::unique_ptr<upstream::Endpoint> endpoint, TargetInfo info)
+      : endpoint_(std::move(endpoint)), info_(std::move(info)) {}
+  const TargetInfo& info() const override { return info_; }
+
+  Sample ask(const Ask& ask, Deadline deadline, const StopToken& stop) override {
+    Reading reading(SteadyClock().now());
+    const auto failed = [&](std::string why) {
+      reading.sample.failure = why.empty() ? "it gave no reason" : std::move(why);
+      return std::move(reading.sample);
+    };
+    auto stream = endpoint_->ask(request_of(ask, endpoint_->spec().kind), deadline, stop);
+    if (!stream) return failed(stream.error().message);
+    for (bool ended = false; !ended;) {
+      const auto arrival = (*stream)->next(deadline);
+      if (!arrival) return failed(arrival.error().message);
+      if (!*arrival) return failed("no end of the answer in time");
+      ended = std::holds_alternative<upstream::Answered>((*arrival)->what);
+      reading.take(**arrival);
+    }
+    find_lies(reading.sample, {.answer_tokens_max = ask.answer_tokens, .pieces = reading.text_pieces,
+                               .prompt_bytes = ask.text.size(), .server_prompt_ms = reading.server_prompt_ms});
+    return std::move(reading.sample);
+  }
+
+ private:
+  const std::unique_ptr<upstream::Endpoint> endpoint_;
+  const TargetInfo info_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Target>> make_endpoint_target(std::unique_ptr<upstream::Endpoint> endpoint, const StopToken& stop) {
+  const upstream::EndpointSpec& spec = endpoint->spec();
+  const auto state = endpoint->look(Deadline::after(look_time_max), stop);
+  if (!state.alive) {
+    return fail(Code::unavailable, fmt::format("{}: nothing of kind {} answers at {}", spec.name, upstream::kind_name(spec.kind), spec.url));
+  }
+  TargetInfo info{.name = spec.name, .kind = std::string(upstream::kind_name(spec.kind)), .model = state.model, .build = state.build};
+  return std::make_unique<EndpointTarget>(std::move(endpoint), std::move(info));
+}
+
+}  // namespace hearth::bench

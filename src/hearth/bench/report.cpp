@@ -1,0 +1,143 @@
+#include "hearth/bench/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "hearth/plan/output/plot.h"
+
+namespace hearth::bench {
+namespace {
+
+using plan::escaped;
+using plan::Series;
+
+constexpr const char* style = R"(<style>
+:root{color-scheme:light dark;--ink:#1d1f23;--paper:#fff;--grid:#d9dce1;--s0:#3366cc;--s1:#cc5522;--s2:#2a8a4a;--s3:#8844aa}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--paper:#16181c;--grid:#3a3e45;--s0:#7aa2ff;--s1:#ff9a66;--s2:#66cc88;--s3:#c79aff}}
+body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:72rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.2rem .7rem;border-bottom:1px solid var(--grid);text-align:right}
+td:first-child,th:first-child,td:nth-child(2),th:nth-child(2){text-align:left}small{opacity:.75}.wide{overflow-x:auto}
+svg{max-width:36rem;width:100%}svg text{fill:var(--ink);font-size:11px}.grid{stroke:var(--grid)}polyline{fill:none;stroke-width:2}
+.s0{stroke:var(--s0)}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}circle.s0,rect.s0{fill:var(--s0)}
+circle.s1,rect.s1{fill:var(--s1)}circle.s2,rect.s2{fill:var(--s2)}circle.s3,rect.s3{fill:var(--s3)}pre{white-space:pre-wrap}
+ul.legend{list-style:none;padding:0;display:flex;gap:1rem}ul.legend span{display:inline-block;width:.8rem;height:.8rem;margin-right:.4rem}
+span.s0{background:var(--s0)}span.s1{background:var(--s1)}span.s2{background:var(--s2)}span.s3{background:var(--s3)}
+</style>)";
+
+std::string value(const Spread& spread, const char* format) {
+  if (spread.samples == 0) return "–";
+  const auto text = [&](double number) { return fmt::format(fmt::runtime(format), number); };
+  std::string out = text(spread.median);
+  if (spread.samples > 1) out += fmt::format(" <small>{}…{}</small>", text(spread.low), text(spread.high));
+  return out;
+}
+
+std::string error_text(const std::optional<double>& predicted, const Spread& measured) {
+  const auto error = error_of(predicted, measured);
+  return error ? fmt::format("{:.0f} <small>({:+.0f} %)</small>", *predicted, 100 * *error) : "–";
+}
+
+std::string table(const std::vector<Row>& rows) {
+  std::string out = "<div class=\"wide\"><table><tr><th>target<th>case<th>samples<th>failed<th>first token, ms<th>prefill, tok/s<th>decode, tok/s"
+                    "<th>gap p50 / p99, ms<th>predicted first token, ms<th>predicted decode, tok/s</tr>\n";
+  for (const Row& row : rows) {
+    std::size_t failed = 0;
+    for (const auto& [reason, count] : row.failures) failed += count;
+    const Predicted predicted = row.predicted.value_or(Predicted{});
+    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.1f} / {:.1f}<td>{}<td>{}</tr>\n", escaped(row.target), escaped(case_text(row.of)),
+                       row.samples, failed, value(row.ttft_ms, "{:.0f}"), value(row.prefill_tok_s, "{:.0f}"), value(row.decode_tok_s, "{:.1f}"),
+                       row.gaps_ms.p50, row.gaps_ms.p99, error_text(predicted.ttft_ms, row.ttft_ms), error_text(predicted.decode_tok_s, row.decode_tok_s));
+  }
+  return out + "</table></div>\n";
+}
+
+// One line a target: `rate` against the context at which it was measured.
+std::vector<Series> series_of(const std::vector<Row>& rows, Spread Row::* rate) {
+  std::vector<Series> out;
+  for (const Row& row : rows) {
+    if (row.of.streams != 1 || row.of.workload != "fixed" || (row.*rate).samples == 0 || (row.*rate).median <= 0) continue;
+    auto series = std::ranges::find(out, row.target, &Series::name);
+    if (series == out.end()) {
+      out.push_back({row.target, {}});
+      series = out.end() - 1;
+    }
+    series->points.emplace_back(std::max(1U, row.of.depth + row.of.prompt_tokens), (row.*rate).median);
+  }
+  for (Series& one : out) std::ranges::sort(one.points);
+  return out;
+}
+
+std::vector<Series> series_along(const std::vector<Row>& rows) {
+  std::vector<Series> out;
+  for (const Row& row : rows) {
+    if (row.of.streams != 1 || row.along.size() < 2) continue;
+    auto series = std::ranges::find(out, row.target, &Series::name);
+    if (series == out.end()) {
+      out.push_back({row.target, {}});
+      series = out.end() - 1;
+    }
+    // Of several prompts the longest shows most.
+    if (!series->points.empty() && series->points.back().first > row.along.back().depth) continue;
+    series->points.clear();
+    for (const DepthRate& rate : row.along) series->points.emplace_back(std::max(1.0, rate.depth), rate.tok_s);
+  }
+  return out;
+}
+
+// Bars from left to right: waiting, each piece that was read, and what came after.
+std::string waterfall_svg(const Row& row) {
+  const Waterfall& fall = *row.waterfall;
+  constexpr double width = 700, height = 64, top = 12, bar = 24;
+  const double scale = fall.ttft_ms > 0 ? width / fall.ttft_ms : 0;
+  std::string out = fmt::format("<figure><figcaption>{}, {}: {:.0f} ms to the first token</figcaption><svg style=\"max-width:48rem\" viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\">",
+                                escaped(row.target), escaped(case_text(row.of)), fall.ttft_ms, width, height);
+  const auto rect = [&](double from_ms, double to_ms, int color, const std::string& title) {
+    out += fmt::format("<rect class=\"s{}\" x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=\"{:.0f}\" stroke=\"var(--paper)\"><title>{}</title></rect>", color,
+                       from_ms * scale, top, std::max(0.5, (to_ms - from_ms) * scale), bar, title);
+  };
+  if (fall.queue_ms > 0) rect(0, fall.queue_ms, 3, fmt::format("waiting, {:.0f} ms", fall.queue_ms));
+  for (std::size_t i = 1; i < fall.read.size(); ++i) {
+    rect(fall.read[i - 1].at_ms, fall.read[i].at_ms, 0, fmt::format("tokens {} to {}, {:.0f} ms", fall.read[i - 1].tokens, fall.read[i].tokens, fall.read[i].at_ms - fall.read[i - 1].at_ms));
+  }
+  if (fall.read.size() < 2) rect(0, fall.ttft_ms, 0, "reading; the target tells no progress");
+  if (fall.tail_ms > 0) rect(fall.ttft_ms - fall.tail_ms, fall.ttft_ms, 1, fmt::format("transfer, import and the first token, {:.0f} ms", fall.tail_ms));
+  return out + fmt::format("<text x=\"0\" y=\"{:.0f}\">0 ms</text><text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"end\">{:.0f} ms</text></svg></figure>\n", height - 10, width, height - 10, fall.ttft_ms);
+}
+
+std::string reasons(const std::vector<Row>& rows) {
+  std::string out;
+  for (const Row& row : rows) {
+    for (const auto& [reason, count] : row.failures) out += fmt::format("<li>{}, {}: failed {} times: {}</li>\n", escaped(row.target), escaped(case_text(row.of)), count, escaped(reason));
+    for (const auto& [finding, count] : row.findings) out += fmt::format("<li>{}, {}: {} times: {}</li>\n", escaped(row.target), escaped(case_text(row.of)), count, escaped(finding));
+  }
+  return out.empty() ? "" : "<h2>What went wrong, and what is odd</h2><ul>\n" + out + "</ul>\n";
+}
+
+}  // namespace
+
+std::string report_html(const RunFacts& run, const std::vector<Row>& rows) {
+  std::string out = fmt::format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{}</title>{}\n"
+                                "<h1>{}</h1><p>{}, begun {}. Medians; beside them the interval that holds the true one (95 % from six samples on).</p>\n",
+                                escaped(run.name), style, escaped(run.name), escaped(run.state), escaped(run.started));
+  out += table(rows);
+  for (const auto& [title, rate] : {std::pair("Prefill against context", &Row::prefill_tok_s), std::pair("Decode against context", &Row::decode_tok_s)}) {
+    const auto series = series_of(rows, rate);
+    const std::string plot = plan::plot_svg(title, "tok/s", series);
+    if (!plot.empty()) out += plot + plan::plot_legend(series);
+  }
+  const auto along = series_along(rows);
+  const std::string plot = plan::plot_svg("Prefill along one prompt", "tok/s", along);
+  if (!plot.empty()) out += plot + plan::plot_legend(along);
+  std::vector<std::string> shown;
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {  // the longest case of each target
+    if (!row->waterfall || std::ranges::find(shown, row->target) != shown.end()) continue;
+    if (shown.empty()) out += "<h2>One request, to its first token</h2>\n";
+    shown.push_back(row->target);
+    out += waterfall_svg(*row);
+  }
+  out += reasons(rows);
+  return out + "<h2>Environment</h2><pre>" + escaped(dump_json(run.environment, 2)) + "</pre></html>\n";
+}
+
+}  // namespace hearth::bench

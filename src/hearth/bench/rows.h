@@ -1,0 +1,84 @@
+#pragma once
+// A table of a run: one row for each target and case, made of its samples. Pure.
+
+#include <map>
+#include <memory>
+
+#include "hearth/bench/sample.h"
+#include "hearth/bench/statistics.h"
+
+namespace hearth::bench {
+
+// Of the plan, before anything was measured.
+struct Predicted {
+  std::optional<double> ttft_ms, prefill_tok_s, decode_tok_s;
+};
+
+struct GapQuantiles {
+  double p50 = 0, p90 = 0, p99 = 0, most = 0;
+};
+
+// One request, from its sending to its first token, as far as the target told.
+struct Waterfall {
+  double queue_ms = 0;  // before the first sign of reading
+  std::vector<ProgressPoint> read;
+  double tail_ms = 0;  // between the end of reading and the first token
+  double ttft_ms = 0;
+};
+
+struct Row {
+  std::string target;
+  Case of;
+  Spread prompt_tokens, cached_tokens;  // as the server counts
+  Spread ttft_ms, total_ms, prefill_tok_s, decode_tok_s, tpot_ms;
+  Spread server_prefill_tok_s, server_decode_tok_s;  // what the server says itself
+  Spread hand_off_bytes, hand_off_hidden_share, hand_off_tail_ms, energy_j, late_ms;
+  double streams_tok_s = 0;  // all streams together, answers; 0 for one
+  GapQuantiles gaps_ms;
+  double ttft_p90_ms = 0, ttft_p99_ms = 0;
+  std::uint64_t memory_bytes = 0;  // most that was seen; 0: not told
+  std::size_t samples = 0;
+  std::map<std::string, std::size_t> failures;  // by reason
+  std::map<std::string, std::size_t> findings;
+  std::vector<DepthRate> along;  // prefill along the context, of all samples
+  std::optional<Waterfall> waterfall;
+  std::optional<Predicted> predicted;
+};
+
+// Takes samples one by one and keeps of each a few numbers.
+class RowMaker {
+ public:
+  RowMaker();
+  ~RowMaker();
+  RowMaker(RowMaker&&) noexcept;
+  void add(const Sample& sample);
+  // In the order in which targets and cases were first seen; of a replay there is one row a workload.
+  std::vector<Row> rows() const;
+
+ private:
+  struct Cell;
+  std::vector<std::unique_ptr<Cell>> cells_;
+};
+
+// Measured over predicted - 1; nothing where one of them is missing.
+std::optional<double> error_of(const std::optional<double>& predicted, const Spread& measured);
+
+// target, prompt_tokens, depth, answer_tokens, streams, workload, ttft_ms, prefill_tok_s, decode_tok_s,
+// tpot_ms (medians, null when unknown), intervals {…}, samples, failures, findings, predicted {…}, …
+Json row_json(const Row& row);
+std::string rows_csv(const std::vector<Row>& rows);
+
+// What became of each row of `before` in `after`. Rows meet by case, and by target where both runs have
+// more than one.
+struct Change {
+  std::string target;
+  Case of;
+  std::string metric;  // "ttft_ms"
+  Spread before, after;
+  double ratio = 0, low = 0, high = 0;  // after / before, and what the two intervals allow
+  std::string verdict;                  // "better", "worse", "within the noise"
+};
+std::vector<Change> compare(const std::vector<Row>& before, const std::vector<Row>& after);
+Json changes_json(const std::vector<Change>& changes);
+
+}  // namespace hearth::bench

@@ -1,0 +1,93 @@
+#include "hearth/bench/rows.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "hearth/bench/report.h"
+
+namespace hearth::bench {
+namespace {
+
+Sample sample(std::string target, double ttft_ms, std::uint32_t prompt_tokens = 1000, std::uint32_t repeat = 0) {
+  Sample s{.target = std::move(target), .of = {.prompt_tokens = prompt_tokens, .answer_tokens = 11}, .repeat = repeat};
+  s.ttft_ms = ttft_ms;
+  s.total_ms = ttft_ms + 100;
+  s.prompt_tokens = prompt_tokens;
+  s.answer_tokens = 11;
+  s.gaps_ms = std::vector<double>(10, 10.0);
+  s.progress = {{0, 0}, {prompt_tokens / 2, ttft_ms * 0.4}, {prompt_tokens, ttft_ms * 0.9}};
+  return s;
+}
+
+std::vector<Row> rows_of(const std::vector<Sample>& samples) {
+  RowMaker maker;
+  for (const Sample& s : samples) maker.add(s);
+  return maker.rows();
+}
+
+TEST(Rows, OneForEachTargetAndCaseWithFailuresBesideLatencies) {
+  Sample failed = sample("a", 1);
+  failed.failure = "503";
+  const auto rows = rows_of({sample("a", 100), sample("b", 200), sample("a", 120), failed, sample("a", 300, 4000)});
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0].samples, 2U);
+  EXPECT_DOUBLE_EQ(rows[0].ttft_ms.median, 110);
+  EXPECT_EQ(rows[0].failures.at("503"), 1U);
+  EXPECT_DOUBLE_EQ(rows[0].decode_tok_s.median, 100);
+  EXPECT_NEAR(rows[0].gaps_ms.p99, 10, 0.1);
+  EXPECT_EQ(rows[2].of.prompt_tokens, 4000U);
+}
+
+TEST(Rows, ForProgramsAndForATable) {
+  auto rows = rows_of({sample("a \"b\"", 100)});
+  rows[0].predicted = Predicted{.ttft_ms = 110, .prefill_tok_s = {}, .decode_tok_s = {}};
+  const Json json = row_json(rows[0]);
+  EXPECT_DOUBLE_EQ(json.find("ttft_ms")->as_double(), 100);
+  EXPECT_NEAR(json.find("predicted")->find("ttft_ms_error")->as_double(), 0.1, 1e-9);
+  EXPECT_EQ(json.find("failures")->as_integer(), 0);
+  const std::string csv = rows_csv(rows);
+  EXPECT_NE(csv.find("\"a \"\"b\"\"\",\"fixed\",1000"), std::string::npos) << csv;
+  EXPECT_EQ(std::ranges::count(csv, '\n'), 2);
+}
+
+TEST(Rows, AWaterfallCoversTheTimeToTheFirstToken) {
+  const Waterfall fall = *rows_of({sample("a", 100)})[0].waterfall;
+  EXPECT_DOUBLE_EQ(fall.ttft_ms, 100);
+  EXPECT_DOUBLE_EQ(fall.tail_ms, 10);
+  EXPECT_GE(fall.queue_ms, 0);
+  EXPECT_LE(fall.queue_ms, fall.read[1].at_ms);
+}
+
+TEST(Compare, SaysBetterWorseOrWithinTheNoise) {
+  std::vector<Sample> before, faster, same;
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    before.push_back(sample("old", 100 + i, 1000, i));
+    faster.push_back(sample("new", 50 + i, 1000, i));
+    same.push_back(sample("new", 101 + i, 1000, i));
+  }
+  const auto verdict = [&](const std::vector<Sample>& after) {
+    for (const Change& change : compare(rows_of(before), rows_of(after))) {
+      if (change.metric == "ttft_ms") return change.verdict;
+    }
+    return std::string("no partner");
+  };
+  EXPECT_EQ(verdict(faster), "better");
+  EXPECT_EQ(verdict(same), "within the noise");
+  EXPECT_EQ(compare(rows_of(faster), rows_of(before))[0].verdict, "worse");
+  EXPECT_TRUE(compare(rows_of(before), rows_of({sample("new", 1, 2000)})).empty());
+}
+
+TEST(Report, IsOnePageWithoutAnythingFromOutside) {
+  auto rows = rows_of({sample("<a>", 100), sample("<a>", 400, 4000), sample("b", 120)});
+  rows[0].findings["usage <lies>"] = 2;
+  const std::string page = report_html({.name = "try", .state = "done", .started = "today", .environment = Json::object({{"cpu", "x"}})}, rows);
+  EXPECT_NE(page.find("<svg"), std::string::npos);
+  EXPECT_NE(page.find("&lt;a&gt;"), std::string::npos);
+  EXPECT_EQ(page.find("<a>"), std::string::npos);
+  EXPECT_EQ(page.find("http"), std::string::npos);
+  EXPECT_NE(page.find("usage &lt;lies&gt;"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hearth::bench

@@ -1,0 +1,54 @@
+#include "hearth/cli/check_peers.h"
+
+#include "hearth/node/agent/peer_client.h"
+#include "hearth/node/membership/membership.h"
+
+namespace hearth::cli {
+namespace {
+
+constexpr Duration ask_time_max = std::chrono::seconds(5);
+
+Result<node::NodeFacts> ask(net::HttpClient& http, const node::Member& member, const StopToken& stop) {
+  if (member.address.empty()) return fail(Code::not_found, "the members' list has no address of it");
+  return node::PeerClient(http, {member.name, TRY(node::agent_address(member))}).facts(Deadline::after(ask_time_max), stop);
+}
+
+check::PeerFacts facts_of(net::HttpClient& http, const node::Member& member, const Result<node::NodeFacts>& own,
+                          const StopToken& stop) {
+  check::PeerFacts out{.name = member.name, .address = member.address};
+  const Instant begin = SteadyClock().now();
+  const auto theirs = ask(http, member, stop);
+  if (!theirs) {
+    out.fault = theirs.error().message;
+    return out;
+  }
+  // The first exchange shakes hands as well: the second is what later ones will take.
+  const Instant again = SteadyClock().now();
+  out.round_trip_ms = milliseconds(ask(http, member, stop) ? SteadyClock().now() - again : again - begin);
+  out.hearth_version = theirs->hearth_version;
+  out.engine_version = theirs->engine_version;
+  out.backend = theirs->backend;
+  // A machine that only lends its memory holds no model, and is not asked to prefill.
+  if (own && !theirs->model_name.empty()) out.cannot_pair = node::pairing_refusal(*own, *theirs).value_or("");
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<check::PeerFacts>> gather_peers(const std::filesystem::path& directory, const StopToken& stop) {
+  std::vector<check::PeerFacts> out;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(directory, ignored)) return out;
+  const auto membership = TRY(node::ClusterMembership::open(directory));
+  const auto list = TRY(membership->members());
+  const auto http = node::make_cluster_client(*membership);
+  const node::Member* self = list->list.find(membership->machine());
+  const Result<node::NodeFacts> own =
+      self != nullptr ? ask(*http, *self, stop) : Result<node::NodeFacts>(fail(Code::not_found, "no member"));
+  for (const node::Member& member : list->list.members) {
+    if (member.name != membership->machine()) out.push_back(facts_of(*http, member, own, stop));
+  }
+  return out;
+}
+
+}  // namespace hearth::cli

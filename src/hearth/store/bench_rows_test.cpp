@@ -1,0 +1,40 @@
+#include "hearth/store/bench_rows.h"
+
+#include <gtest/gtest.h>
+
+#include "hearth/base/file.h"
+
+namespace hearth::store {
+namespace {
+
+TEST(BenchRows, KeepsRunsAndTheirSamplesInOrder) {
+  const TemporaryDirectory folder = TemporaryDirectory::create("hearth-bench-rows").value();
+  const auto file = folder.path() / "bench.db";
+  {
+    BenchRows rows = BenchRows::open(file).value();
+    const std::int64_t first = rows.begin({.name = "a", .started_s = 5, .environment = "{}", .plan = "{}"}).value();
+    const std::int64_t second = rows.begin({.name = "b", .started_s = 6, .environment = "{}", .plan = "{}"}).value();
+    ASSERT_TRUE(rows.add(first, "x", "one"));
+    ASSERT_TRUE(rows.add(second, "x", "other"));
+    ASSERT_TRUE(rows.add(first, "y", "two"));
+    ASSERT_TRUE(rows.end(first, "done"));
+  }
+  BenchRows rows = BenchRows::open(file).value();
+  std::vector<std::string> seen;
+  ASSERT_TRUE(rows.samples(rows.find("a")->id, [&](const std::string& sample) -> Result<> {
+    seen.push_back(sample);
+    return {};
+  }));
+  EXPECT_EQ(seen, (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(rows.find("1")->state, "done");
+  EXPECT_EQ(rows.find("last")->name, "b");
+  EXPECT_EQ(rows.find("b")->state, "running");  // whoever began it died
+  EXPECT_EQ(rows.go_on("a", "{}").value(), 1);
+  EXPECT_FALSE(rows.go_on("a", "{other}").value());
+  EXPECT_EQ(rows.runs()->size(), 2U);
+  EXPECT_EQ(rows.find("c").error().code, Code::not_found);
+  EXPECT_EQ(rows.find("77").error().code, Code::not_found);
+}
+
+}  // namespace
+}  // namespace hearth::store
