@@ -24,9 +24,8 @@ constexpr std::string_view common_rules =
 constexpr std::string_view score_rules =
     "You grade one text against criteria. For each criterion decide whether the text meets it, on the text alone: length, "
     "headings and lists count for nothing by themselves. Give the words of the text that decided it as \"quote\", copied exactly and "
-    "at most 200 characters long; where the absence of something decides, leave the quote empty. A criterion with a scale "
-    "takes whole points from 0 to its maximum instead of true or false.\n"
-    "Answer: {\"criteria\": [{\"id\": \"...\", \"met\": true or false or points, \"quote\": \"...\"}]}, every criterion once.\n";
+    "at most 200 characters long; where the absence of something decides, leave the quote empty.\n"
+    "Answer: {\"criteria\": [{\"id\": \"...\", \"met\": true or false, \"quote\": \"...\"}]}, every criterion once.\n";
 
 constexpr std::string_view pair_rules =
     "You compare two texts that answer the same request, by the criteria given. Say by how much the first is better, in tenths "
@@ -66,13 +65,12 @@ void fence(std::string& out, std::string_view nonce, std::string_view name, std:
   out += fmt::format("[[begin {0} {1}]]\n{2}\n[[end {0} {1}]]\n\n", nonce, name, defused(text));
 }
 
-Json criteria_schema(const std::vector<JudgedCriterion>& criteria) {
+Json criteria_schema(const std::vector<RubricSpec::Criterion>& criteria) {
   Json ids = Json::array();
-  for (const JudgedCriterion& one : criteria) ids.push(one.id);
-  const Json met = Json::object({{"anyOf", Json::array({Json::object({{"type", "boolean"}}), Json::object({{"type", "integer"}})})}});
+  for (const RubricSpec::Criterion& one : criteria) ids.push(one.id);
   const Json entry = Json::object({{"type", "object"},
                                    {"properties", Json::object({{"id", Json::object({{"type", "string"}, {"enum", std::move(ids)}})},
-                                                                {"met", met},
+                                                                {"met", Json::object({{"type", "boolean"}})},
                                                                 {"quote", Json::object({{"type", "string"}})}})},
                                    {"required", Json::array({"id", "met", "quote"})},
                                    {"additionalProperties", false}});
@@ -95,10 +93,10 @@ Json schema_of(const JudgeTask& task) {
   return {};
 }
 
-std::string criteria_text(const std::vector<JudgedCriterion>& criteria) {
+std::string criteria_text(const std::vector<RubricSpec::Criterion>& criteria) {
   std::string out;
-  for (const JudgedCriterion& one : criteria) {
-    out += fmt::format("{}: {}{}\n", one.id, one.text, one.scale > 0 ? fmt::format(" (0 to {} points)", one.scale) : "");
+  for (const RubricSpec::Criterion& one : criteria) {
+    out += fmt::format("{}: {}\n", one.id, one.text);
   }
   return out;
 }
@@ -153,20 +151,12 @@ bool occurs(std::string_view quote, std::string_view comparable_text) {
   return wanted.empty() || comparable_text.contains(wanted);
 }
 
-std::expected<double, JudgeMiss> read_met(const JudgedCriterion& criterion, const Json& entry) {
+std::expected<bool, JudgeMiss> read_met(const RubricSpec::Criterion& criterion, const Json& entry) {
   const Json* met = entry.find("met");
   if (!met) return miss(JudgeFault::wrong_shape, criterion.id + ": \"met\" is missing");
-  if (criterion.scale == 0) {
-    if (met->is_bool()) return met->as_bool() ? 1.0 : 0.0;
-    if (met->is_number()) return miss(JudgeFault::out_of_range, criterion.id + ": expected true or false, got a number");
-    return miss(JudgeFault::wrong_shape, criterion.id + ": expected true or false");
-  }
-  if (!met->is_number()) return miss(JudgeFault::wrong_shape, criterion.id + ": expected points");
-  const double points = met->as_double();
-  if (!(points >= 0 && points <= criterion.scale)) {
-    return miss(JudgeFault::out_of_range, fmt::format("{}: {} points, expected 0 to {}", criterion.id, points, criterion.scale));
-  }
-  return points / criterion.scale;
+  if (met->is_bool()) return met->as_bool();
+  if (met->is_number()) return miss(JudgeFault::out_of_range, criterion.id + ": expected true or false, got a number");
+  return miss(JudgeFault::wrong_shape, criterion.id + ": expected true or false");
 }
 
 std::expected<JudgeAnswer, JudgeMiss> read_scores(const JudgeTask& task, const Json& json) {
@@ -174,7 +164,7 @@ std::expected<JudgeAnswer, JudgeMiss> read_scores(const JudgeTask& task, const J
   if (!list || !list->is_array()) return miss(JudgeFault::wrong_shape, "\"criteria\": expected a list");
   const std::string text = comparable(cut(task.texts[0]));
   JudgeAnswer out;
-  for (const JudgedCriterion& criterion : task.criteria) {
+  for (const RubricSpec::Criterion& criterion : task.criteria) {
     const Json* entry = nullptr;
     for (const Json& one : list->as_array()) {
       const Json* id = one.find("id");
@@ -187,11 +177,13 @@ std::expected<JudgeAnswer, JudgeMiss> read_scores(const JudgeTask& task, const J
     if (!met) return std::unexpected(met.error());
     const Json* quote = entry->find("quote");
     CriterionVerdict verdict{.id = criterion.id, .met = *met, .quote = quote && quote->is_string() ? quote->as_string() : ""};
-    verdict.quote_found = occurs(verdict.quote, text);
+    if (!occurs(verdict.quote, text)) ++out.quotes_missing;
     out.criteria.push_back(std::move(verdict));
   }
   if (list->as_array().size() != task.criteria.size()) return miss(JudgeFault::wrong_shape, "a criterion that nobody asked for was graded");
-  out.value = rubric_score(task.criteria, out.criteria);
+  const auto grade = grade_rubric({task.criteria}, out.criteria);
+  if (!grade) return miss(JudgeFault::wrong_shape, grade.error().message);
+  out.value = grade->score;
   return out;
 }
 
@@ -200,7 +192,7 @@ std::expected<JudgeAnswer, JudgeMiss> read_number(const Json& json, std::string_
   if (!value || !value->is_number()) return miss(JudgeFault::wrong_shape, fmt::format("\"{}\": expected a number", name));
   const double found = value->as_double();
   if (!(found >= low && found <= high)) return miss(JudgeFault::out_of_range, fmt::format("\"{}\" is {}, expected {} to {}", name, found, low, high));
-  return JudgeAnswer{.value = found / high, .criteria = {}};
+  return JudgeAnswer{.value = found / high};
 }
 
 }  // namespace
@@ -228,15 +220,14 @@ std::string_view judge_fault_name(JudgeFault fault) {
     case JudgeFault::broken_json: return "broken_json";
     case JudgeFault::wrong_shape: return "wrong_shape";
     case JudgeFault::out_of_range: return "out_of_range";
-    case JudgeFault::quote_not_found: return "quote_not_found";
   }
   return "";
 }
 
 Json judge_task_json(const JudgeTask& task) {
   Json criteria = Json::array(), texts = Json::array();
-  for (const JudgedCriterion& one : task.criteria) {
-    criteria.push(Json::object({{"id", one.id}, {"text", one.text}, {"weight", one.weight}, {"scale", one.scale}}));
+  for (const RubricSpec::Criterion& one : task.criteria) {
+    criteria.push(Json::object({{"id", one.id}, {"text", one.text}, {"weight", one.weight}}));
   }
   for (const std::string& text : task.texts) texts.push(text);
   return Json::object({{"question", question_name(task.question)}, {"prompt", task.prompt}, {"criteria", std::move(criteria)}, {"texts", std::move(texts)}});
@@ -253,11 +244,10 @@ Result<JudgeTask> read_judge_task(const Json& json) {
   const Json* texts = json.find("texts");
   if (!criteria || !criteria->is_array() || !texts || !texts->is_array()) return fail(Code::corrupt, "criteria, texts: expected lists");
   for (const Json& one : criteria->as_array()) {
-    JudgedCriterion criterion;
+    RubricSpec::Criterion criterion;
     criterion.id = TRY(get<std::string>(one, "id"));
     criterion.text = TRY(get<std::string>(one, "text"));
     criterion.weight = TRY(get<double>(one, "weight"));
-    criterion.scale = TRY(get<std::uint32_t>(one, "scale"));
     out.criteria.push_back(std::move(criterion));
   }
   for (const Json& one : texts->as_array()) {
@@ -293,10 +283,6 @@ Digest256 judge_task_digest(const JudgeTask& task) {
   return Blake2b().update_sized(judge_protocol_digest().hex()).update_sized(dump_json(judge_task_json(task))).finish();
 }
 
-bool JudgeAnswer::quotes_found() const {
-  return std::ranges::all_of(criteria, [](const CriterionVerdict& one) { return one.quote_found; });
-}
-
 std::expected<JudgeAnswer, JudgeMiss> read_judge_answer(const JudgeTask& task, std::string_view reply) {
   const auto json = read_object(reply);
   if (!json) return std::unexpected(json.error());
@@ -306,15 +292,6 @@ std::expected<JudgeAnswer, JudgeMiss> read_judge_answer(const JudgeTask& task, s
     case Question::guess: return read_number(*json, "second_writer", 0, guess_max);
   }
   return miss(JudgeFault::wrong_shape, "");
-}
-
-double rubric_score(const std::vector<JudgedCriterion>& criteria, const std::vector<CriterionVerdict>& verdicts) {
-  double met = 0, full = 0;
-  for (std::size_t i = 0; i < criteria.size() && i < verdicts.size(); ++i) {
-    met += criteria[i].weight * verdicts[i].met;
-    full += std::max(criteria[i].weight, 0.0);
-  }
-  return full > 0 ? std::clamp(met / full, 0.0, 1.0) : 0;
 }
 
 }  // namespace hearth::eval

@@ -16,6 +16,7 @@
 
 #include "hearth/base/digest.h"
 #include "hearth/base/json.h"
+#include "hearth/eval/grading/grader.h"
 
 namespace hearth::eval {
 
@@ -27,19 +28,11 @@ enum class Question : std::uint8_t {
 std::string_view question_name(Question question);
 std::optional<Question> question_of_name(std::string_view name);
 
-struct JudgedCriterion {
-  std::string id;
-  std::string text;
-  double weight = 1;         // negative: what is met counts against the text
-  std::uint32_t scale = 0;   // 0: yes or no; else points from 0 to this
-  bool operator==(const JudgedCriterion&) const = default;
-};
-
 // Texts are stripped of identity already.
 struct JudgeTask {
   Question question = Question::score;
   std::string prompt;                     // what the writers were asked
-  std::vector<JudgedCriterion> criteria;  // pair: for orientation; guess: none
+  std::vector<RubricSpec::Criterion> criteria;  // pair: for orientation; guess: none
   std::vector<std::string> texts;         // 1, 2 or 3
 };
 Json judge_task_json(const JudgeTask& task);
@@ -58,21 +51,13 @@ Digest256 judge_protocol_digest();
 // Of all that is asked, without the nonce: what grades are cached by.
 Digest256 judge_task_digest(const JudgeTask& task);
 
-enum class JudgeFault : std::uint8_t { prose, refused, broken_json, wrong_shape, out_of_range, quote_not_found };
+enum class JudgeFault : std::uint8_t { prose, refused, broken_json, wrong_shape, out_of_range };
 std::string_view judge_fault_name(JudgeFault fault);
-
-struct CriterionVerdict {
-  std::string id;
-  double met = 0;     // share: 0 or 1, or points over the scale
-  std::string quote;
-  bool quote_found = true;  // or none was given
-};
 
 struct JudgeAnswer {
   double value = 0;
   std::vector<CriterionVerdict> criteria;  // in the order of the task's
-
-  bool quotes_found() const;
+  std::uint32_t quotes_missing = 0;        // quotes that are not in the text
 };
 
 struct JudgeMiss {
@@ -80,10 +65,7 @@ struct JudgeMiss {
   std::string detail;
 };
 
-// A quote that is not in the text is no miss here: the answer says so, and the caller asks again.
+// A quote that is not in the text is no miss: it is counted, and the caller asks again.
 std::expected<JudgeAnswer, JudgeMiss> read_judge_answer(const JudgeTask& task, std::string_view reply);
-
-// Weighted share of what is met: sum of met weights over the sum of positive ones, 0 to 1.
-double rubric_score(const std::vector<JudgedCriterion>& criteria, const std::vector<CriterionVerdict>& verdicts);
 
 }  // namespace hearth::eval
