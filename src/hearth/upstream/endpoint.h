@@ -4,11 +4,12 @@
 // one reads prompts and the other writes answers. The neutral request of chat/exchange.h goes in, its
 // events come out, with the time of each and with what the service tells of itself. Always streamed.
 //
-// An Endpoint is a service in the house. One outside of it (`remote`) is another type, RemoteEndpoint
-// in upstream/remote.h: it takes cleared requests only, and only the egress process connects to it.
+// An Endpoint is a service in the house. One outside of it (Reach::remote) is another type,
+// RemoteEndpoint in upstream/remote.h: it takes cleared requests only, and only the egress process
+// connects to it.
 //
-// An Endpoint is thread-safe; a stream is one thread's. Errors are ApiErrors in our own words; of what
-// a service says only its error's type and status are repeated. A field that a service would accept and
+// An Endpoint is thread-safe; a stream is one thread's. Errors are ApiErrors in our own words; what a
+// service says of a bad request is quoted, cut short, for the client that made it. A field that a service would accept and
 // ignore is refused as invalid_request. No text of a prompt, an answer or a key reaches the log.
 
 #include <memory>
@@ -21,39 +22,10 @@
 #include "hearth/base/stop.h"
 #include "hearth/chat/exchange.h"
 #include "hearth/net/http_client.h"
+#include "hearth/seal/clearance.h"
+#include "hearth/upstream/spec.h"
 
 namespace hearth::upstream {
-
-enum class Kind : std::uint8_t { hearth, anthropic, openai, llama_server, exo, mlx, vllm_pair };
-std::string_view kind_name(Kind kind);  // as in configuration: "llama-server", "vllm-pair"
-std::optional<Kind> kind_of_name(std::string_view name);
-
-// US dollars per million tokens; zero costs nothing or is not known.
-struct Prices {
-  double prompt = 0, cached = 0, cache_write = 0, answer = 0;
-  bool operator==(const Prices&) const = default;
-};
-double cost_usd(const Prices& prices, const chat::Usage& usage, std::uint32_t cache_write_tokens = 0);
-
-// A value from configuration. It says where the key is, and never holds it.
-struct EndpointSpec {
-  std::string name;         // how it is called here: "sonnet"
-  Kind kind = Kind::openai;
-  std::string url;          // with or without /v1; vllm_pair: of the server that writes answers
-  std::string prefill_url;  // vllm_pair only: of the server that reads prompts
-  std::string model;        // its own id for the model; empty: as requests say
-  std::string key_variable; // environment variable with the key, or
-  std::string key_file;     // a file with it; both empty: no key is shown
-  bool remote = true;       // false: it is in the house
-  Prices prices;
-  std::uint32_t context_tokens = 0;   // a prompt that it counts as longer is refused; 0: it says so itself
-  std::uint32_t answer_tokens_max = 0;  // where a request sets no limit and the service needs one; 0: 8192
-  int tries_max = 3;        // nothing is repeated once any of an answer was given out
-  Duration connect_time_max = std::chrono::seconds(3);
-  Duration silence_max = std::chrono::minutes(15);  // no byte for so long: timed_out
-};
-// What must hold of it; invalid_argument names the field and what was expected.
-Result<> check_spec(const EndpointSpec& spec);
 
 struct PromptProgress {
   std::uint32_t tokens_done = 0, tokens_total = 0, cached_tokens = 0;
@@ -120,10 +92,20 @@ class Endpoint {
  public:
   virtual ~Endpoint() = default;
   virtual const EndpointSpec& spec() const = 0;
-  // Returns when the service has taken the request. `stop` stays in force for the stream.
+  // Returns when the service has taken the request. `stop` stays in force for the stream. For work of
+  // our own; what belongs to somebody goes by the next two.
   virtual chat::ApiResult<std::unique_ptr<AnswerStream>> ask(const chat::ChatRequest& request,
                                                              Deadline head_deadline,
                                                              const StopToken& stop) = 0;
+  chat::ApiResult<std::unique_ptr<AnswerStream>> ask(
+      const seal::ClearedForHouse<chat::ChatRequest>& request, Deadline head_deadline,
+      const StopToken& stop) {
+    return ask(request.request(), head_deadline, stop);
+  }
+  // permission unless it is a machine of the cluster.
+  chat::ApiResult<std::unique_ptr<AnswerStream>> ask(
+      const seal::ClearedForCluster<chat::ChatRequest>& request, Deadline head_deadline,
+      const StopToken& stop);
   virtual EndpointState look(Deadline deadline, const StopToken& stop) = 0;
 };
 
