@@ -19,6 +19,13 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
 }
 
+std::optional<seal::Reach> reach_named(std::string_view name) {
+  for (const seal::Reach one : {seal::Reach::cluster, seal::Reach::house, seal::Reach::remote}) {
+    if (seal::reach_name(one) == name) return one;
+  }
+  return {};
+}
+
 upstream::EndpointSpec read_endpoint(TomlTable& t, std::string name) {
   upstream::EndpointSpec out;
   out.name = std::move(name);
@@ -33,7 +40,12 @@ upstream::EndpointSpec read_endpoint(TomlTable& t, std::string name) {
   out.model = t.text("model");
   out.key_variable = t.text("key_variable");
   out.key_file = t.text("key_file");
-  out.remote = t.toggle("remote").value_or(true);
+  const std::string reach = t.text("reach", "remote");
+  if (const auto found = reach_named(reach)) {
+    out.reach = *found;
+  } else {
+    t.problem("reach", "expected cluster, house or remote: how far the service is away, whatever its address says");
+  }
   out.prices.prompt = t.number("prompt_price", 0, price_max).value_or(0);
   out.prices.cached = t.number("cached_price", 0, price_max).value_or(out.prices.prompt);
   out.prices.cache_write = t.number("cache_write_price", 0, price_max).value_or(out.prices.prompt);

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hearth/base/digest.h"
 #include "hearth/eval/comparison.h"
 #include "hearth/upstream/endpoint.h"
 

@@ -20,10 +20,10 @@ std::vector<ArmCosts> arm_costs(const ArmsFile& file, const StudyRecords& record
     const auto found = std::ranges::find(out, one.arm, &ArmCosts::arm);
     if (found == out.end()) continue;
     ++found->generations;
-    found->empty += one.fault == "empty" ? 1 : 0;
-    found->loops += one.fault == "loop" ? 1 : 0;
-    found->cut += one.fault == "cut" ? 1 : 0;
-    found->retried += one.tries > 1 ? 1 : 0;
+    found->empty += one.fault == "empty" ? 1u : 0u;
+    found->loops += one.fault == "loop" ? 1u : 0u;
+    found->cut += one.fault == "cut" ? 1u : 0u;
+    found->retried += one.tries > 1 ? 1u : 0u;
     found->answer_tokens += one.answer_tokens;
     found->hours += one.total_s / seconds_per_hour;
     found->usd += one.cost_usd;

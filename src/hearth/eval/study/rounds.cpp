@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t sealed_bytes_max = 256u << 20;
 
-RoundInput round_input(const Suite& suite, const ArmsFile& file, std::uint32_t generations, const StudyRecords& records, const Scores& scores) {
+RoundInput round_input(const ArmsFile& file, std::uint32_t generations, const StudyRecords& records, const Scores& scores) {
   RoundInput out;
   for (const Arm& arm : file.arms) {
     out.arms.push_back(arm.name);
@@ -52,7 +52,7 @@ Result<std::optional<std::uint32_t>> begin_round(const std::filesystem::path& fo
   const StudyRecords records = TRY(read_records(store));
   CHECK(!round_under_way(records));
   const Scores scores = TRY(Scores::make(suite, file, records));
-  const std::vector<PlannedTask> planned = plan_round(round_input(suite, file, generations, records, scores));
+  const std::vector<PlannedTask> planned = plan_round(round_input(file, generations, records, scores));
   if (planned.empty()) return std::optional<std::uint32_t>();
   std::vector<std::string> subjects;
   std::map<std::string, const PlannedTask*> by_subject;

@@ -21,6 +21,8 @@ double mean(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
+bool is_outside(const upstream::EndpointSpec& endpoint) { return endpoint.reach == seal::Reach::remote; }
+
 bool asks_as_now(const store::TaskRecord& record, const Suite& suite, const std::string& item_id) {
   const Item* item = suite.find(item_id);
   const auto* rubric = item ? std::get_if<RubricSpec>(&item->grader) : nullptr;
@@ -48,12 +50,12 @@ Result<StudyRecords> read_records(const store::StudyStore& store) {
 }
 
 std::string exclusion(const Item& item, const Arm& arm, const ArmsFile& file) {
-  if (arm.endpoint.remote && item.egress != Egress::open) {
+  if (is_outside(arm.endpoint) && item.egress != Egress::open) {
     return fmt::format("its egress is {}, and arm {} is outside the house", egress_name(item.egress), arm.name);
   }
   if (!needs_judge(item.grader)) return "";
   if (!file.judge) return "its rubric needs a judge, and the arms file names none";
-  if (!file.judge->is_person && file.judge->endpoint.remote && item.egress == Egress::deny) return "its egress is deny, and the judge is outside the house";
+  if (!file.judge->is_person && is_outside(file.judge->endpoint) && item.egress == Egress::deny) return "its egress is deny, and the judge is outside the house";
   return "";
 }
 
