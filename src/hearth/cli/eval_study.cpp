@@ -81,7 +81,7 @@ Result<> StudyMachine::prepare() {
 }
 
 Result<std::unique_ptr<eval::Service>> StudyMachine::connect(const upstream::EndpointSpec& spec) {
-  std::string key = TRY(endpoint_key(spec.key_variable, spec.key_file));
+  std::string key = TRY(service_key(spec.key_variable, spec.key_file));
   auto endpoint = TRY(upstream::make_endpoint(spec, std::move(key), *http_));
   return std::make_unique<OwnedService>(std::move(endpoint));
 }
