@@ -90,6 +90,11 @@ Result<StudyStore> StudyStore::open_read_only(const std::filesystem::path& file)
   return StudyStore(std::make_unique<State>(State{std::move(database)}));
 }
 
+Result<StudyStore> StudyStore::open_in_memory() {
+  Database database = TRY(Database::open_in_memory(schema));
+  return StudyStore(std::make_unique<State>(State{std::move(database)}));
+}
+
 Result<> StudyStore::add_generation(const GenerationRecord& r) {
   Statement insert = TRY(state_->database.prepare("INSERT INTO generations(" + std::string(generation_columns) +
                                                   ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));

@@ -91,6 +91,7 @@ class StudyStore {
  public:
   static Result<StudyStore> open(const std::filesystem::path& file);
   static Result<StudyStore> open_read_only(const std::filesystem::path& file);
+  static Result<StudyStore> open_in_memory();  // for tests
   StudyStore(StudyStore&&) noexcept;
   StudyStore& operator=(StudyStore&&) noexcept;
   ~StudyStore();

@@ -28,7 +28,7 @@ TEST(BlindMap, OneChangedByteBreaksTheCommitment) {
     std::string changed = text;
     changed[i] = changed[i] == 'x' ? 'y' : 'x';
     const auto back = parse_blind_map(changed);
-    if (back) EXPECT_NE(commitment(*back), commitment(map)) << i;
+    if (back) { EXPECT_NE(commitment(*back), commitment(map)) << i; }
   }
 }
 

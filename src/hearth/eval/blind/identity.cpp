@@ -53,6 +53,12 @@ std::string lower(std::string_view text) {
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
+// A version may follow straight away: "Qwen3".
+bool begins_and_ends(std::string_view text, std::size_t at, std::size_t length) {
+  const std::size_t end = at + length;
+  return (at == 0 || !is_word(text[at - 1])) && (end == text.size() || !is_word(text[end]) || std::isdigit(static_cast<unsigned char>(text[end])) != 0);
+}
+
 bool stands_alone(std::string_view text, std::size_t at, std::size_t length) {
   const std::size_t end = at + length;
   return (at == 0 || !is_word(text[at - 1])) && (end == text.size() || !is_word(text[end]));
@@ -144,7 +150,7 @@ void remove_self_naming(Stripped& out, std::span<const std::string> secrets) {
     for (const std::string& name : all) {
       for (std::size_t at = begin; !name.empty() && (at = low.find(name, at)) < end;) {
         const std::string_view sentence = std::string_view(low).substr(begin, end - begin);
-        if (!stands_alone(low, at, name.size()) || !speaks_of_itself(sentence, name, at - begin)) {
+        if (!begins_and_ends(low, at, name.size()) || !speaks_of_itself(sentence, name, at - begin)) {
           at += name.size();
           continue;
         }

@@ -41,7 +41,7 @@ TEST(Identity, SaysWhatItTookOut) {
 }
 
 TEST(Identity, TwiceIsAsOnce) {
-  for (const std::string text : {"As Kimi, I say <think>a</think> b.\n\n\nc", "I am GPT-4o. I'm ChatGPT.", std::string("broken \xff utf8")}) {
+  for (const std::string& text : std::vector<std::string>{"As Kimi, I say <think>a</think> b.\n\n\nc", "I am GPT-4o. I'm ChatGPT.", "broken \xff utf8"}) {
     const std::string once = strip_identity(text).text;
     EXPECT_EQ(strip_identity(once).text, once);
   }

@@ -94,7 +94,7 @@ Result<JudgeSpec> read_judge(const Json& table, std::string_view file, std::stri
     TRY(t.finish());
     return out;
   }
-  out.endpoint = read_endpoint(t, t.text("name", where == "judge" ? "judge" : "second judge"));
+  out.endpoint = read_endpoint(t, t.text("name", where == "judge" ? "judge" : "second-judge"));
   out.repeats = static_cast<std::uint32_t>(t.count("repeats", 1, 20).value_or(1));
   out.tokens_max = static_cast<std::uint32_t>(t.count("tokens_max", 16, 1'000'000).value_or(out.tokens_max));
   out.tries_max = static_cast<std::uint32_t>(t.count("tries_max", 1, 10).value_or(out.tries_max));

@@ -118,7 +118,8 @@ Result<> register_study(const Suite& suite, const ArmsFile& file, store::StudySt
   const auto check = [&](const Json& then, const Json& is, std::string_view what) -> Result<> {
     for (const Json::Member& member : then.as_object()) {
       const Json* found = is.find(member.first);
-      if (found && *found == member.second) continue;
+      // By their text: a number that came out of the file again may be of another kind.
+      if (found && dump_json(*found) == dump_json(member.second)) continue;
       return fail(Code::invalid_argument, fmt::format("this study was registered with {}{} = {}, and now it is {}; what a verdict depends on is fixed before the first "
                                                       "generation: put it back, or start another study (--study)",
                                                       what, member.first, dump_json(member.second), found ? dump_json(*found) : "absent"));
@@ -139,11 +140,14 @@ Result<> register_study(const Suite& suite, const ArmsFile& file, store::StudySt
 
 Result<> check_study(const Suite& suite, const ArmsFile& file) {
   std::map<std::string, std::set<std::string>> clusters;
+  std::size_t rubrics = 0;
   for (const Item& item : suite.items) {
     const bool anywhere = std::ranges::all_of(file.arms, [&](const Arm& arm) { return exclusion(item, arm, file).empty(); });
+    rubrics += anywhere && needs_judge(item.grader) ? 1u : 0u;
     if (anywhere) clusters[std::string(class_name(item.task_class))].insert(item.cluster);
   }
   if (clusters.empty()) return fail(Code::invalid_argument, "no item may be put to all arms and graded: see the items' egress, and name a [judge] where there are rubrics");
+  if (rubrics == 1) return fail(Code::invalid_argument, "one item only has a rubric; the controls of a judge need two or more, or none");
   for (const auto& [name, found] : clusters) {
     if (found.size() >= 2) continue;
     return fail(Code::invalid_argument, fmt::format("class {} has one item (or document) only; no interval can be computed: expected two or more, or none", name));

@@ -316,17 +316,21 @@ std::vector<Control> Scores::controls() const {
     suffixes.push_back(std::move(suffix));
   };
   // With one generation an arm cannot be halved.
-  if (ControlPairs halves = same_arm(); has_judged() || halves.differences.size() >= 2) add(std::move(halves));
+  if (file_.settings.generations >= 2) add(same_arm());
   if (has_judged()) {
     add({ControlKind::duplicate, control_differences(Role::duplicate)});
     add({ControlKind::damaged, control_differences(Role::damaged)});
     add({ControlKind::padded, control_differences(Role::padded)});
     add({ControlKind::injected, control_differences(Role::injected)});
-    add(order());
+    // An arm that says nothing at all cannot be compared or guessed; then nothing of it was asked.
+    const auto asked = [&](Role role, const std::string& candidate) {
+      return std::ranges::any_of(tasks_, [&](const auto& one) { return one.second.subject.role == role && one.second.subject.candidate == candidate; });
+    };
+    if (std::ranges::any_of(file_.arms, [&](const Arm& arm) { return asked(Role::pair, arm.name); })) add(order());
     for (std::size_t i = 1; i < file_.arms.size(); ++i) {
       const std::string suffix = file_.arms.size() > 2 ? " of " + file_.arms[i].name : "";
       if (auto second = second_judge(file_.arms[i].name, file_.arms[i - 1].name)) add(*std::move(second), suffix);
-      add(guess_arm(file_.arms[i].name), suffix);
+      if (asked(Role::guess, file_.arms[i].name)) add(guess_arm(file_.arms[i].name), suffix);
     }
   }
   std::vector<Control> out = check_controls(pairs);

@@ -146,7 +146,7 @@ class HonestOrNot final : public Service {
 
 inline constexpr std::string_view test_arms = R"(
 [study]
-margin = 5
+margin = 8
 generations = 8
 control_texts = 40
 [[arm]]
@@ -172,9 +172,12 @@ model = "judge-1"
 // One study with its services, in a folder of its own.
 struct TestStudy {
   explicit TestStudy(std::size_t items = 30, std::string arms = std::string(test_arms)) : suite(rubric_suite(items)), folder(TemporaryDirectory::create("hearth-study").value()) {
-    file = parse_arms(arms, "arms.toml").value();
-    reopen();
+    auto parsed = parse_arms(arms, "arms.toml");
+    if (!parsed) ADD_FAILURE() << parsed.error().message;
+    file = *std::move(parsed);
+    records.emplace(store::StudyStore::open_in_memory().value());
   }
+  // Records in a file, which are opened anew each time.
   void reopen() {
     records.reset();
     records.emplace(store::StudyStore::open(folder.path() / "study.db").value());
@@ -191,6 +194,11 @@ struct TestStudy {
     Service& service_;
   };
 
+  StudyEnd end(StudyOptions options = {}) {
+    const auto out = run(std::move(options));
+    if (!out) ADD_FAILURE() << out.error().message;
+    return out ? *out : StudyEnd::generated;
+  }
   Result<StudyEnd> run(StudyOptions options = {}) {
     options.retry.first_pause = Duration(0);
     return run_study({.folder = folder.path(),
