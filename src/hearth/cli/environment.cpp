@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+
+#include "hearth/base/file.h"
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
 #endif

@@ -88,7 +88,7 @@ int grade_in_browser(eval::GradingDesk& desk, const GradeFlags& own, const StopT
   if (!listener) return report(listener.error());
   auto server = net::HttpServer::start(*std::move(listener), eval::grading_routes(desk, key, now_seconds));
   if (!server) return report(server.error());
-  std::printf("ready http://127.0.0.1:%u/%s/\n", static_cast<unsigned>((*server)->address().port()), key.c_str());
+  std::printf("ready http://127.0.0.1:%u/%s/\n", static_cast<unsigned>((*server)->address().port), key.c_str());
   std::puts("Open it in a browser on this machine; Ctrl-C ends the grading, what is graded is kept.");
   std::fflush(stdout);
   while (!stopped_while_waiting(stop, Deadline::after(poll_pause))) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "hearth/cli/eval_study.h"
@@ -14,7 +15,7 @@ namespace {
 struct RunFlags {
   std::string suite;
   StudyPlace place;
-  std::uint32_t generations = 0;
+  std::uint32_t generations = 0, tries = eval::RetryPolicy().tries_max;
   bool generate_only = false, json = false;
 };
 
@@ -46,6 +47,7 @@ int run_study(RunFlags& own, const StopToken& stop) {
   if (const auto ready = machine.prepare(); !ready) return report(ready.error());
   Progress progress;
   eval::StudyOptions options{.generations_max = own.generations, .grade = !own.generate_only};
+  options.retry.tries_max = std::max(1u, own.tries);
   options.progress = [&](const std::string& what, double share) { progress.update(what, share); };
   const auto end = eval::run_study(machine.parts(), options, stop);
   progress.clear();
@@ -71,6 +73,7 @@ Verb eval_run_verb(StopToken stop) {
                 flags.path("--arms", own->place.arms, "the arms, the judge and the margin: docs/eval_run.md");
                 flags.path("--study", own->place.folder, "folder of the records");
                 flags.count("-k,--generations", own->generations, "look at no more generations of each prompt than this now (0: as planned)");
+                flags.count("--tries", own->tries, "how often an arm or judge that fails is asked before the run stops");
                 flags.toggle("--generate-only", own->generate_only, "generate all that is planned; grade later");
                 flags.toggle("--json", own->json, "one JSON document");
               },

@@ -127,14 +127,16 @@ Json outcome_json(const StudyOutcome& o) {
   for (const ClassClaim& one : o.claims) {
     claims.push(Json::object({{"class", one.prompt_class}, {"p", one.p}, {"adjusted_p", one.adjusted_p}, {"holds", one.holds}}));
   }
-  out.set("arms", std::move(arms)).set("judges", std::move(judges));
+  out.set("arms", std::move(arms));
+  out.set("judges", std::move(judges));
   out.set("judge_noise", o.noise.texts > 0 ? Json::object({{"sigma", o.noise.sigma}, {"flip_rate", o.noise.flip_rate}, {"texts", o.noise.texts}}) : Json());
   out.set("agreement", o.agreement ? Json::object({{"texts", o.agreement->texts}, {"criteria", o.agreement->criteria}, {"same", o.agreement->same},
                                                    {"kappa", o.agreement->kappa}, {"correlation", o.agreement->correlation}})
                                    : Json());
   out.set("claims", std::move(claims));
   out.set("registration", o.registration);
-  out.set("deviations", std::move(changed)).set("left_out", std::move(missing));
+  out.set("deviations", std::move(changed));
+  out.set("left_out", std::move(missing));
   return out;
 }
 
