@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ class Study(unittest.TestCase):
         self.root = Path(self.folder.name)
         self.suite = self.root / "suite"
         write_suite(self.suite)
-        self.arms = Service({"known-70": arm(0.7), "known-70b": arm(0.7, " indeed"), "known-45": arm(0.45)}, seed=3)
+        self.arms = Service({"known-70": arm(0.7), "known-70b": arm(0.7, " indeed"), "known-45": arm(0.45, can_add=False)}, seed=3)
         self.judges = Service(dict(JUDGES), seed=4)
 
     def tearDown(self):
@@ -149,12 +150,16 @@ class Study(unittest.TestCase):
 
     def test_a_person_grades_in_the_terminal(self):
         self.run_study(judge_model="person", generations=2)
-        done = self.hearth("grade", self.root / "study", status=130, input="y\n" * 10 + "n\n" * 4)
-        self.assertIn("What was asked:", done.stdout)
-        self.assertNotIn("large", done.stdout)
-        self.assertIn("Stopped at 1 of", done.stdout)
-        done = self.hearth("grade", self.root / "study", status=130, input="")
-        self.assertIn("1 of", done.stdout)
+        # Whatever is asked first: criteria take y and n, pairs and guesses a number.
+        keys = "".join("y\n5\n" for _ in range(400))
+        done = self.hearth("grade", self.root / "study", status=130, input=keys)
+        self.assertTrue("What was asked:" in done.stdout and "graded =====" in done.stdout)
+        for word in ("large", "small", "Kimi", "known-70"):
+            self.assertFalse(word in done.stdout, word)
+        graded = int(re.findall(r"Stopped at (\d+) of", done.stdout)[0])
+        self.assertGreater(graded, 10)
+        again = self.hearth("grade", self.root / "study", status=130, input="")
+        self.assertTrue(f"===== {graded} of" in again.stdout)
 
 
 if __name__ == "__main__":

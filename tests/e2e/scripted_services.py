@@ -92,11 +92,11 @@ class Service:
         self.server.server_close()
 
 
-def arm(known, habit=""):
+def arm(known, habit="", can_add=True):
     def answer(body, chance):
         prompt = body["messages"][-1]["content"]
         if "Answer:" in prompt:
-            return "Answer: " + ("12" if chance.random() < known else "13")
+            return "Answer: " + ("12" if can_add else "13")
         said = [f"It is known that {fact} holds{habit}." for fact in FACTS if chance.random() < known]
         return "As Kimi, I say this is what I know. " + " ".join(said)
     return answer

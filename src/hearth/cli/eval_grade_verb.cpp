@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 
 #include "hearth/cli/eval_study.h"
@@ -57,9 +58,15 @@ std::optional<std::string> ask_criteria(const eval::JudgeTask& task, const StopT
 
 std::optional<std::string> ask_number(const eval::JudgeTask& task, const StopToken& stop) {
   const bool pair = task.question == eval::Question::pair;
-  const auto line = read_line(pair ? "By how much is the first better, in tenths of a full score (-10 to 10)?" : "How likely is text 3 by the writer of text 2, in per cent (0 to 100)?", stop);
-  if (!line) return {};
-  return fmt::format("{{\"{}\": {}}}", pair ? "lead" : "second_writer", line->empty() ? "x" : *line);
+  const std::string question = pair ? "By how much is the first better, in tenths of a full score (-10 to 10)?" : "How likely is text 3 by the writer of text 2, in per cent (0 to 100)?";
+  while (true) {
+    const auto line = read_line(question, stop);
+    if (!line) return {};
+    const std::size_t digits = line->starts_with('-') ? 1 : 0;
+    const bool is_number = line->size() > digits && line->size() < 5 && line->find_first_not_of("0123456789", digits) == std::string::npos;
+    if (is_number) return fmt::format("{{\"{}\": {}}}", pair ? "lead" : "second_writer", std::atoi(line->c_str()));
+    std::puts("Expected a whole number.");
+  }
 }
 
 int grade_here(eval::GradingDesk& desk, const StopToken& stop) {

@@ -12,6 +12,7 @@ namespace hearth::eval {
 namespace {
 
 constexpr double price_max = 1e6;
+constexpr std::uint32_t person_control_texts = 10;
 constexpr double seconds_max = 1e6;
 
 template <class T>
@@ -257,6 +258,9 @@ Result<ArmsFile> parse_arms(std::string_view toml, std::string_view name) {
     out.arms.push_back(std::move(arm));
   }
   if (judge) out.judge = TRY(read_judge(*judge, name, "judge"));
+  // A person's patience is shorter than a service's.
+  const Json* study = root.find("study");
+  if (out.judge && out.judge->is_person && !(study && study->find("control_texts"))) out.settings.control_texts = person_control_texts;
   if (second) out.second_judge = TRY(read_judge(*second, name, "second_judge"));
   TRY(check_arms(out, name));
   TRY(comparison_plan(out.settings));
