@@ -69,8 +69,8 @@ class Study(unittest.TestCase):
         # Nothing that names an arm or a model reached the judge; no sum did either.
         for request in self.judges.requests:
             sent = json.dumps(request["messages"])
-            for word in ("known-70", "large", "small", "As Kimi", "quant", "Answer:"):
-                self.assertNotIn(word, sent)
+            for word in ("known-70", "large", "small", "As Kimi", "quant", "together? End"):
+                self.assertFalse(word in sent, word)
 
     def test_a_worse_arm_is_found(self):
         self.run_study(models=("known-70", "known-45"))

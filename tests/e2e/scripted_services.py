@@ -32,7 +32,11 @@ class Service:
                 self.reply(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in models]})
 
             def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                try:
+                    body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                except (OSError, ValueError):
+                    self.close_connection = True
+                    return  # whoever asked was killed
                 with service.lock:
                     service.requests.append(body)
                     number = len(service.requests)

@@ -10,12 +10,14 @@ namespace hearth::cli {
 Verb catalog_verb();
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
+Verb egress_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
 Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
+Verb route_verb();
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
 Verb status_verb(StopToken stop);

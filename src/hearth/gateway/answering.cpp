@@ -7,6 +7,7 @@
 #include "hearth/base/log.h"
 #include "hearth/gateway/fields.h"
 #include "hearth/gateway/repeat_key.h"
+#include "hearth/gateway/upstream_answer.h"
 #include "hearth/net/sse.h"
 
 namespace hearth::gateway {
@@ -14,6 +15,7 @@ namespace {
 
 // A client that wants two samples of one prompt says so.
 constexpr std::string_view no_join_header = "x-hearth-no-join";
+constexpr std::string_view route_header_name = "X-Hearth-Route";
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -57,6 +59,7 @@ struct Answering::Call {
   Instant began = now();
   bool stream = false;
   bool joined = false;
+  std::string route{};  // for X-Hearth-Route
 
   LoggedCall logged() const { return {id, std::string(dialect.name()), began, stream, joined}; }
   // The message of an error may quote a field's value; the field's name is enough here.
@@ -70,14 +73,21 @@ struct Answering::Call {
 net::Response Answering::answer(const Dialect& dialect, const net::Request& request) {
   Call call{.dialect = dialect, .request = request};
   auto response = try_answer(call);
-  if (response) return *std::move(response);
+  if (!response) response = refuse(call, response.error());
+  if (!call.route.empty()) response->headers.set(route_header_name, call.route);
+  return *std::move(response);
+}
+
+net::Response Answering::refuse(const Call& call, const ApiError& error) {
+  const Dialect& dialect = call.dialect;
+  const net::Request& request = call.request;
   if (request.stop.stop_requested()) {
     log_answer(call.logged(), {.usage = {}, .outcome = "left"});  // nobody reads what follows
   } else {
-    parts_.metrics.count_request(dialect.name(), dialect.error_status(response.error()));
-    call.log_refusal(response.error());
+    parts_.metrics.count_request(dialect.name(), dialect.error_status(error));
+    call.log_refusal(error);
   }
-  return replies_.refuse(dialect, response.error(), request, call.id);
+  return replies_.refuse(dialect, error, request, call.id);
 }
 
 ApiResult<net::Response> Answering::try_answer(Call& call) {
@@ -88,7 +98,10 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   ChatRequest request = TRY(call.dialect.parse(body, /*counting=*/false));
   call.stream = request.stream;
   auto job = find_or_start(call, body, request);
-  if (job) return respond(call, request, *std::move(job));
+  if (job) {
+    if (std::string route = (*job)->job().route(); !route.empty()) call.route = std::move(route);
+    return respond(call, request, *std::move(job));
+  }
   if (!call.stream || !call.dialect.tells_in_stream(job.error())) {
     return std::unexpected(job.error());
   }
@@ -108,20 +121,103 @@ ApiResult<std::unique_ptr<Attachment>> Answering::find_or_start(Call& call, cons
       return running;
     }
   }
+  return start(call, request, repetition);
+}
+
+// Where this request goes. Without routing: to the model here.
+struct Answering::Way {
+  route::Decision decision{.route_class = std::string(route::other_class), .target = std::string(route::local_target)};
+  store::RouteRecord record;
+  seal::Clearance clearance;
+};
+
+ApiResult<Answering::Way> Answering::choose_way(Call& call, const ChatRequest& request) const {
+  Way out;
+  if (parts_.options.routing != nullptr) {
+    const Routing& routing = *parts_.options.routing;
+    Asked asked = TRY(ask_of(routing, parts_.access, call.request, request, call.id));
+    std::tie(out.decision, out.record) = routing.router.decide(asked.ask);
+    out.clearance = std::move(asked.clearance);
+  }
+  call.route = route::route_header(out.decision);
+  if (!out.decision.target.empty()) return out;
+  return std::unexpected(ApiError{.kind = ApiError::Kind::permission, .message = out.decision.because.back()});
+}
+
+ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRequest& request,
+                                                        const std::optional<Repetition>& repetition) {
+  const Way way = TRY(choose_way(call, request));
+  const bool here = way.decision.target == route::local_target;
+  std::uint32_t prompt_tokens = 0;
+  auto work = here ? work_here(call, request, way, prompt_tokens)
+                   : work_there(call, request, way, way.decision.target);
+  // What the model here cannot even begin may go on elsewhere, unless the request itself is wrong.
+  if (!work && here && !way.decision.escalate_to.empty() && work.error().kind != ApiError::Kind::invalid_request) {
+    work = work_there(call, request, way, way.decision.escalate_to);
+  }
+  if (!work) return std::unexpected(std::move(work.error()));
+  AnswerInfo info = new_info(/*handle=*/new_id());
+  if (!here) info.model = model_of(way.decision.target, request);
+  auto started = TRY(jobs_.start(repetition, std::move(info), prompt_tokens, *std::move(work)));
+  if (started.joined) count_joined(call);
+  return std::move(started.attachment);
+}
+
+ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& request, const Way& way,
+                                               std::uint32_t& prompt_tokens) {
   const PlanParts plan_parts{parts_.service, parts_.prompts, parts_.format, parts_.options};
   AnswerPlan plan = TRY(plan_answer(plan_parts, request, system_random(), call.request.stop));
   plan.call_id_prefix = call.dialect.call_id_prefix();
   plan.began = call.began;
   count_prompt(plan.prompt);
-  const auto prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
-  const auto work = [this, plan = std::move(plan)](AnswerJob& job, const StopToken& stop) {
+  prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
+  JobTable::Work elsewhere;
+  if (!way.decision.escalate_to.empty()) elsewhere = TRY(work_there(call, request, way, way.decision.escalate_to));
+  return [this, plan = std::move(plan), record = way.record, elsewhere, route = call.route](AnswerJob& job, const StopToken& stop) {
+    job.set_route(route);
     const RunnerParts runner{parts_.service, parts_.prompts, parts_.format, parts_.metrics,
                              jobs_.grace()};
-    run_answer(runner, plan, job, stop);
+    AnswerPlan own = plan;
+    bool moved = false;
+    if (elsewhere) {
+      own.otherwise = [&](const ApiError&) {
+        moved = true;
+        elsewhere(job, stop);  // says so in the route itself
+      };
+    }
+    run_answer(runner, std::move(own), job, stop);
+    if (moved || parts_.options.routing == nullptr) return;
+    store::RouteRecord done = record;
+    done.answered_by = route::local_target;
+    done.model = parts_.options.model_id;
+    add_outcome(job, plan.began, done);
+    parts_.options.routing->router.finish(done);
   };
-  auto started = TRY(jobs_.start(repetition, new_info(/*handle=*/new_id()), prompt_tokens, work));
-  if (started.joined) count_joined(call);
-  return std::move(started.attachment);
+}
+
+ApiResult<JobTable::Work> Answering::work_there(const Call& call, const ChatRequest& request, const Way& way,
+                                                const std::string& target) {
+  const Routing& routing = *parts_.options.routing;
+  const upstream::EndpointSpec* spec = routing.fleet.spec(target);
+  const bool keeps_header = spec != nullptr && spec->kind == upstream::Kind::anthropic;
+  ChatRequest prepared = TRY(prepare_for_upstream(request, keeps_header));
+  UpstreamPlan plan{.work = seal::sort(seal::Labelled<ChatRequest>{std::move(prepared), way.clearance}),
+                    .target = target,
+                    .escalate_to = target == way.decision.escalate_to ? std::string() : way.decision.escalate_to,
+                    .call_id_prefix = std::string(call.dialect.call_id_prefix()),
+                    .random_seed = system_random(),
+                    .began = call.began,
+                    .record = way.record};
+  const bool escalated = target == way.decision.escalate_to;
+  return [this, plan = std::move(plan), route = call.route + (escalated ? "; escalated=" + target : "")](AnswerJob& job, const StopToken& stop) {
+    job.set_route(route);
+    run_upstream_answer({*parts_.options.routing, parts_.metrics, jobs_.grace()}, plan, job, stop);
+  };
+}
+
+std::string Answering::model_of(const std::string& target, const ChatRequest& request) const {
+  const upstream::EndpointSpec* spec = parts_.options.routing->fleet.spec(target);
+  return spec == nullptr || spec->model.empty() ? request.model : spec->model;
 }
 
 void Answering::count_joined(Call& call) {

@@ -147,7 +147,9 @@ chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, s
   out.model = judge.endpoint.model;
   out.conversation.messages.push_back({.role = chat::Role::system, .text = std::move(prompt.instructions)});
   out.conversation.messages.push_back({.role = chat::Role::user, .text = std::move(prompt.material)});
-  out.response_format = {.kind = chat::ResponseFormat::Kind::json_schema, .schema = std::move(prompt.schema)};
+  // Two kinds of service cannot be held to a schema; their replies are checked like all others.
+  const bool follows_schema = judge.endpoint.kind != upstream::Kind::exo && judge.endpoint.kind != upstream::Kind::mlx;
+  if (follows_schema) out.response_format = {.kind = chat::ResponseFormat::Kind::json_schema, .schema = std::move(prompt.schema)};
   out.tokens_max = judge.tokens_max;
   out.stream = true;
   return out;

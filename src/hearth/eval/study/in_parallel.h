@@ -27,8 +27,7 @@ Result<> in_parallel(std::span<const Job> jobs, std::size_t threads, const StopT
     }
     return {};
   }
-  StopSource failed;
-  const StopCallback from_outside(stop, [&] { failed.request_stop(); });
+  std::atomic<bool> failed{false};
   std::atomic<std::size_t> next{0};
   BoundedQueue<std::pair<std::size_t, Result<Done>>> results(threads);
   std::atomic<std::size_t> running{std::min(threads, jobs.size())};
@@ -36,10 +35,10 @@ Result<> in_parallel(std::span<const Job> jobs, std::size_t threads, const StopT
   const std::size_t count = running;
   for (std::size_t t = 0; t < count; ++t) {
     pool.emplace_back("eval_call", [&] {
-      while (!failed.stop_requested()) {
+      while (!failed && !stop.stop_requested()) {
         const std::size_t i = next.fetch_add(1);
         if (i >= jobs.size()) break;
-        results.push({i, do_job(jobs[i], failed.token())}, Deadline::never());
+        results.push({i, do_job(jobs[i], stop)}, Deadline::never());
       }
       if (running.fetch_sub(1) == 1) results.close();
     });
@@ -53,9 +52,8 @@ Result<> in_parallel(std::span<const Job> jobs, std::size_t threads, const StopT
       kept = keep(jobs[result->first], *std::move(result->second));
     }
     if (kept) continue;
-    // What others fail with after a stop is only that they were stopped.
-    if (out) out = std::move(kept);
-    failed.request_stop();
+    if (out) out = std::move(kept);  // the first one is told
+    failed = true;
   }
   pool.clear();
   if (out && stop.stop_requested()) return fail(Code::cancelled, "stopped");

@@ -10,6 +10,7 @@
 
 #include "hearth/eval/suite/item.h"
 #include "hearth/upstream/endpoint.h"
+#include "hearth/upstream/remote.h"
 
 namespace hearth::eval {
 
@@ -32,6 +33,11 @@ class Service {
 
 // A service in the house. `endpoint` outlives it.
 std::unique_ptr<Service> make_house_service(upstream::Endpoint& endpoint);
+
+// A service outside of it, by way of the egress process. Takes items whose egress is at least `least`
+// (judge: may go to the judge; open: to any), which become open work with that as the reason; others are
+// refused here, before a byte is made. All arguments outlive it.
+std::unique_ptr<Service> make_outside_service(upstream::RemoteEndpoint& endpoint, const seal::RemoteGate& gate, Egress least);
 
 // What a stream gave, as a reply; for all services alike.
 ServiceReply reply_of(const upstream::WholeReply& whole, const upstream::Prices& prices);

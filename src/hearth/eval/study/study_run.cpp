@@ -76,7 +76,7 @@ class Run {
   }
 
   Result<> generate_arm(const Arm& arm, std::span<const WantedGeneration> wanted) {
-    const std::unique_ptr<Service> service = TRY(parts_.connect(arm.endpoint));
+    const std::unique_ptr<Service> service = TRY(parts_.connect(arm.endpoint, Egress::open));
     const ArmProgram program = TRY(ArmProgram::start(arm, *service, [&](const std::string& what) { tell(what, 0); }, stop_));
     GenerateOptions options{.retry = options_.retry, .progress = {}, .now_s = parts_.now_s};
     options.progress = [&](const GenerationCourse& course) {
@@ -126,7 +126,7 @@ class Run {
   }
 
   Result<> ask_judge(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks) {
-    const std::unique_ptr<Service> service = TRY(parts_.connect(judge.endpoint));
+    const std::unique_ptr<Service> service = TRY(parts_.connect(judge.endpoint, Egress::judge));
     GradingOptions options{.retry = options_.retry, .progress = {}, .now_s = parts_.now_s, .nonce = parts_.nonce};
     options.progress = [&](const GradingCourse& course) {
       const std::string cap = judge.money_max_usd > 0 ? fmt::format(" of at most {:.2f}", judge.money_max_usd) : "";

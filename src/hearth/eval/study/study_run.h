@@ -23,8 +23,9 @@ struct StudyParts {
   store::StudyStore& records;
   FileSystem& files;
   const Sandbox* sandbox = nullptr;  // only where an item is code
-  // Called once for each stretch of work; what it gives is dropped after it.
-  std::function<Result<std::unique_ptr<Service>>(const upstream::EndpointSpec&)> connect;
+  // Called once for each stretch of work; what it gives is dropped after it. `least`: what an item must
+  // allow for its text to go there, if that is outside the house.
+  std::function<Result<std::unique_ptr<Service>>(const upstream::EndpointSpec&, Egress least)> connect;
   std::function<std::int64_t()> now_s;
   std::function<Result<std::string>()> nonce;
 };

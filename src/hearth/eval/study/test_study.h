@@ -207,7 +207,7 @@ struct TestStudy {
                       .records = *records,
                       .files = *files,
                       .connect =
-                          [this](const upstream::EndpointSpec& spec) -> Result<std::unique_ptr<Service>> {
+                          [this](const upstream::EndpointSpec& spec, Egress) -> Result<std::unique_ptr<Service>> {
                             Service* service = spec.url.ends_with("1") ? static_cast<Service*>(large.get()) : spec.url.ends_with("2") ? small.get() : spec.url.ends_with("3") ? static_cast<Service*>(judge.get()) : second.get();
                             return std::make_unique<Borrowed>(*service);
                           },
