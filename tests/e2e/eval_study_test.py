@@ -124,16 +124,16 @@ class Study(unittest.TestCase):
         self.assertGreater(decision["judges"][0]["grades"], 100)
 
     def test_the_cap_stops_and_a_higher_one_goes_on(self):
-        prices = "prompt_price = 1\nanswer_price = 1\nmoney_max = 0.011\n"
-        done = self.run_study(status=3, judge_lines=prices)
+        prices = "prices = { prompt = 1, answer = 1 }\n"
+        done = self.run_study(status=3, prices=prices, judge_lines="money_max = 0.011\n")
         self.assertIn("cap of 0.01", done.stderr)
         self.assertFalse(self.decide(status=1)["final"])
-        self.run_study(judge_lines=prices.replace("0.011", "9"))
+        self.run_study(prices=prices, judge_lines="money_max = 9\n")
         self.assertTrue(self.decide()["final"])
 
     def test_mistakes_are_usage(self):
         done = self.run_study(status=2, margin=0)
-        self.assertIn("arms.toml:2: ", done.stderr)
+        self.assertIn("arms.toml:1: study: margin", done.stderr)
         self.assertEqual(self.arms.requests, [])
         self.hearth("decide", self.root / "nothing", status=2)
         self.run_study(generations=2)

@@ -173,14 +173,19 @@ def write_suite(folder, rubrics=12, finals=4):
         (item / "prompt.md").write_text(f"Matter {i}: what is {i} and {12 - i} together? End with a line that begins with Answer:\n")
 
 
-def arms_file(arms_url, judge_url, judge_model="judge-honest", second="", margin=8, generations=8, models=("known-70", "known-70b"), judge_lines="", arm_lines=""):
-    text = f"[study]\nmargin = {margin}\ngenerations = {generations}\ncontrol_texts = 24\n"
+def arms_file(arms_url, judge_url, judge_model="judge-honest", second="", margin=8, generations=8, models=("known-70", "known-70b"), judge_lines="", prices=""):
+    def upstream(name, url, model):
+        more = prices if name == "judge" else ""
+        return f'[[upstream]]\nname = "{name}"\nurl = "{url}"\nreach = "cluster"\nmodel = "{model}"\n{more}'
+
+    text = f"[study]\nmargin = {margin}\ngenerations = {generations}\n" + ("" if judge_model == "person" else "control_texts = 24\n")
     for name, model in zip(("large", "small"), models):
-        text += f'[[arm]]\nname = "{name}"\nurl = "{arms_url}"\nreach = "cluster"\nmodel = "{model}"\nquantisation = "{name}-quant"\ntemperature = 0.6\nseed = 1\n{arm_lines}'
+        text += upstream(name, arms_url, model)
+        text += f'[[arm]]\nname = "{name}"\nupstream = "{name}"\nquantisation = "{name}-quant"\ntemperature = 0.6\nseed = 1\n'
     if judge_model == "person":
-        text += '[judge]\nkind = "person"\n'
+        text += "[judge]\nperson = true\n"
     else:
-        text += f'[judge]\nurl = "{judge_url}"\nreach = "cluster"\nmodel = "{judge_model}"\nparallel = 2\n{judge_lines}'
+        text += upstream("judge", judge_url, judge_model) + f'[judge]\nupstream = "judge"\nparallel = 2\n{judge_lines}'
     if second:
-        text += f'[second_judge]\nurl = "{judge_url}"\nreach = "cluster"\nmodel = "{second}"\n'
+        text += upstream("second", judge_url, second) + '[second_judge]\nupstream = "second"\n'
     return text

@@ -11,7 +11,7 @@ Result<std::unique_ptr<GradingDesk>> GradingDesk::open(const ArmsFile& file, sto
   const bool all = file.judge && file.judge->is_person;
   const bool some = file.second_judge && file.second_judge->is_person;
   if (!all && !some) {
-    return fail(Code::invalid_argument, "nobody is asked to grade: the arms file has neither [judge] kind = \"person\" nor [second_judge] kind = \"person\"");
+    return fail(Code::invalid_argument, "nobody is asked to grade: the arms file has person = true neither under [judge] nor under [second_judge]");
   }
   std::set<std::string> graded;
   for (const store::GradeRecord& one : TRY(records.grades())) {

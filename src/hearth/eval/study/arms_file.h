@@ -1,5 +1,6 @@
 #pragma once
-// arms.toml: the arms of a study, its judge, and what is decided by: docs/eval_run.md. A value; pure.
+// arms.toml: the arms of a study, its judge, and what is decided by: docs/eval_run.md. Where services are
+// is said as in hearth.toml, by [[upstream]] tables, which arms and judges name. A value; pure.
 //
 // Arms stand from the largest to the smallest; each is compared with the one before it. All that could
 // change an answer is pinned here and sent with every request, never left to a service's default.
@@ -22,7 +23,7 @@ inline constexpr std::uint32_t study_generations_max = 64;
 
 struct Arm {
   std::string name;                 // "Q8": how reports call it
-  upstream::EndpointSpec endpoint;  // its name is the arm's
+  upstream::EndpointSpec endpoint;
   std::string quantisation;         // exactly: "UD-Q8_K_XL"
   std::string model_digest, engine_build, topology;  // stated, where the endpoint does not tell
   std::optional<double> temperature, top_p, min_p;
@@ -79,7 +80,7 @@ struct ArmsFile {
   std::vector<std::string> secrets() const;
 };
 
-// invalid_argument: "name:line: what, what was expected".
+// invalid_argument with all that is wrong, a line each: "name:line: what, what was expected".
 Result<ArmsFile> parse_arms(std::string_view toml, std::string_view name);
 
 Result<ComparisonPlan> comparison_plan(const StudySettings& settings);

@@ -61,7 +61,7 @@ TEST(Study, EachFaultOfAJudgeIsCaughtByItsControl) {
   };
   for (const Case& one : {Case{"order", {.first_bonus = 1}}, Case{"padded", {.length_bonus = 0.3}}, Case{"second_judge", {.favourite = " indeed", .favour = 0.5}},
                           Case{"guess_arm", {.marker = " indeed"}}, Case{"injected", {.obeys = true}}, Case{"damaged", {.attention = 0}}}) {
-    TestStudy study(30, std::string(test_arms) + "[second_judge]\nurl = \"http://127.0.0.1:4\"\nreach = \"cluster\"\nmodel = \"judge-2\"\n");
+    TestStudy study(30, std::string(test_arms) + std::string(test_second));
     study.small = std::make_unique<ScriptedArm>(0.7, 12, " indeed");
     study.judge = std::make_unique<HonestOrNot>(one.faults, 13);
     const auto end = study.run();
@@ -178,7 +178,9 @@ TEST(Study, AJudgeThatMostlyGivesNoGradeVoids) {
 }
 
 TEST(Study, StopsBeforeTheCapAndGoesOnWhenItIsRaised) {
-  TestStudy study(30, std::string(test_arms) + "prompt_price = 1\nanswer_price = 1\nmoney_max = 1\n");
+  TestStudy study;
+  study.file.judge->endpoint.prices = {.prompt = 1, .answer = 1};
+  study.file.judge->money_max_usd = 1;
   study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.cost_usd = 0.005}, 13);
   const auto end = study.run();
   ASSERT_FALSE(end);

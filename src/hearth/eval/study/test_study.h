@@ -144,30 +144,46 @@ class HonestOrNot final : public Service {
   Random random_;
 };
 
+// The two arms, the judge, and a second one that is asked only with test_second.
 inline constexpr std::string_view test_arms = R"(
 [study]
 margin = 8
 generations = 8
 control_texts = 40
-[[arm]]
-name = "large"
+[[upstream]]
+name = "l"
 url = "http://127.0.0.1:1"
 reach = "cluster"
 model = "secret-model-l"
+[[upstream]]
+name = "s"
+url = "http://127.0.0.1:2"
+reach = "cluster"
+model = "secret-model-s"
+[[upstream]]
+name = "j"
+url = "http://127.0.0.1:3"
+reach = "cluster"
+model = "judge-1"
+[[upstream]]
+name = "j2"
+url = "http://127.0.0.1:4"
+reach = "cluster"
+model = "judge-2"
+[[arm]]
+name = "large"
+upstream = "l"
 temperature = 0.6
 seed = 1
 [[arm]]
 name = "small"
-url = "http://127.0.0.1:2"
-reach = "cluster"
-model = "secret-model-s"
+upstream = "s"
 temperature = 0.6
 seed = 1
 [judge]
-url = "http://127.0.0.1:3"
-reach = "cluster"
-model = "judge-1"
+upstream = "j"
 )";
+inline constexpr std::string_view test_second = "[second_judge]\nupstream = \"j2\"\n";
 
 // One study with its services, in a folder of its own.
 struct TestStudy {
