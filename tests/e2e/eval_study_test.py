@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,12 @@ from pathlib import Path
 from scripted_services import JUDGES, Service, arm, arms_file, judge, write_suite
 
 BIN = Path(sys.argv[1])
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Study(unittest.TestCase):
@@ -147,6 +154,19 @@ class Study(unittest.TestCase):
                               capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("arm large", done.stderr)
+
+    def test_arms_that_do_not_fit_together_are_started_one_after_another(self):
+        ports, script = [free_port(), free_port()], Path(__file__).with_name("scripted_services.py")
+        text = arms_file("ARMS", self.judges.url, generations=2)
+        for port in ports:
+            text = text.replace("ARMS", f"http://127.0.0.1:{port}", 1)
+        for name, port in zip(("large", "small"), ports):
+            start = json.dumps([sys.executable, str(script), str(port), str(self.root / "running")])
+            text = text.replace(f'quantisation = "{name}-quant"', f'quantisation = "{name}-quant"\nstart = {start}')
+        (self.root / "arms.toml").write_text(text)
+        self.hearth("run", self.suite, "--arms", self.root / "arms.toml", "--study", self.root / "study")
+        self.assertEqual(self.decide()["arms"][1]["generations"], 32)
+        self.assertFalse((self.root / "running").exists())
 
     def test_a_person_grades_in_the_terminal(self):
         self.run_study(judge_model="person", generations=2)

@@ -4,7 +4,9 @@ with known faults. For tests of the quality bench from outside."""
 import json
 import math
 import random
+import os
 import re
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,7 +16,7 @@ FACTS = [f"FACT-{i:02}" for i in range(10)]
 class Service:
     """One port; what answers is chosen by the model's name."""
 
-    def __init__(self, models, seed=1):
+    def __init__(self, models, seed=1, port=0):
         self.models = models
         self.random = random.Random(seed)
         self.lock = threading.Lock()
@@ -82,7 +84,7 @@ class Service:
                 except OSError:
                     pass  # whoever asked is gone
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
@@ -189,3 +191,11 @@ def arms_file(arms_url, judge_url, judge_model="judge-honest", second="", margin
     if second:
         text += upstream("second", judge_url, second) + '[second_judge]\nupstream = "second"\n'
     return text
+
+
+# An arm as a program of its own, which ends with its standard input: PORT MARK. Two at a time would find the mark.
+if __name__ == "__main__":
+    mark = os.open(sys.argv[2], os.O_CREAT | os.O_EXCL)
+    Service({"known-70": arm(0.7), "known-70b": arm(0.7, " indeed")}, port=int(sys.argv[1]))
+    sys.stdin.read()
+    os.unlink(sys.argv[2])

@@ -115,6 +115,10 @@ void replace_word(Stripped& out, const std::string& word) {
   }
 }
 
+bool looks_like_id(std::string_view word) {
+  return word.size() >= telling_characters_min && word.find_first_of("0123456789-_") != std::string_view::npos;
+}
+
 bool speaks_of_itself(std::string_view low_sentence, std::string_view name, std::size_t name_at) {
   if (std::ranges::any_of(self_marks, [&](std::string_view mark) { return low_sentence.contains(mark); })) return true;
   // "As Kimi, I would ..."
@@ -193,7 +197,7 @@ Stripped strip_identity(std::string_view text, std::span<const std::string> secr
   remove_sections(out);
   remove_template_tokens(out);
   for (const std::string& secret : secrets) {
-    if (secret.size() >= secret_characters_min) replace_word(out, secret);
+    if (looks_like_id(secret)) replace_word(out, secret);
   }
   remove_self_naming(out, secrets);
   out.text = normalised(out.text);

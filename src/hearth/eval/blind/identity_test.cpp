@@ -26,9 +26,9 @@ TEST(Identity, TakesOutWhatTellsWhoWrote) {
 }
 
 TEST(Identity, LeavesTalkOfOtherThingsAlone) {
-  const std::vector<std::string> secrets = {"Q4"};
+  const std::vector<std::string> secrets = {"Q4", "sonnet", "large"};
   for (const std::string text : {"In Q4 the revenue of Google rose.", "Claude Monet painted in Giverny.", "Use <|> as a separator, a < b || b > c.",
-                                 "The kimi is a river. Llamas live in Peru.", "x = [1, 2, 3] | sum"}) {
+                                 "A large sonnet has fourteen lines.", "The kimi is a river. Llamas live in Peru.", "x = [1, 2, 3] | sum"}) {
     const Stripped found = strip_identity(text, secrets);
     EXPECT_EQ(found.text, text);
     EXPECT_TRUE(found.removed.empty()) << text;

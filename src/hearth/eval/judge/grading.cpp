@@ -150,6 +150,7 @@ chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, s
   // Two kinds of service cannot be held to a schema; their replies are checked like all others.
   const bool follows_schema = judge.endpoint.kind != upstream::Kind::exo && judge.endpoint.kind != upstream::Kind::mlx;
   if (follows_schema) out.response_format = {.kind = chat::ResponseFormat::Kind::json_schema, .schema = std::move(prompt.schema)};
+  out.thinking = judge.thinking;
   out.tokens_max = judge.tokens_max;
   out.stream = true;
   return out;

@@ -76,6 +76,7 @@ JudgeSpec read_judge(const Json& table, std::string_view label, File& file) {
   out.is_person = t.flag_or("person", false);
   if (!out.is_person) {
     out.endpoint = file.endpoint(t);
+    if (t.has("thinking")) out.thinking = t.flag_or("thinking", false);
     out.repeats = t.count_or<std::uint32_t>("repeats", 1, {1, 20});
     out.tokens_max = t.count_or<std::uint32_t>("tokens_max", out.tokens_max, {16, tokens_max});
     out.tries_max = t.count_or<std::uint32_t>("tries_max", out.tries_max, {1, 10});
@@ -199,6 +200,7 @@ Json JudgeSpec::pinned_json() const {
   if (is_person) return Json::object({{"kind", "person"}});
   return Json::object({{"kind", upstream::kind_name(endpoint.kind)},
                        {"model", endpoint.model},
+                       {"thinking", or_null(thinking)},
                        {"tokens_max", tokens_max},
                        {"repeats", repeats},
                        {"protocol", judge_protocol_digest().hex()}});

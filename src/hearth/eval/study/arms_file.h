@@ -45,6 +45,7 @@ struct Arm {
 struct JudgeSpec {
   bool is_person = false;  // hearth eval grade; then the rest does not matter
   upstream::EndpointSpec endpoint;
+  std::optional<bool> thinking;
   std::uint32_t repeats = 1;
   std::uint32_t tokens_max = 4'000;  // of a reply, thinking included
   std::uint32_t tries_max = 3;       // of a reply that is no grade

@@ -202,6 +202,27 @@ TEST(Study, NoJudgeHearsWhoWroteAText) {
   }
 }
 
+TEST(Study, PrivateItemsNeverReachAJudgeOutsideTheHouse) {
+  TestStudy study;
+  study.file.judge->endpoint.reach = seal::Reach::remote;
+  for (std::size_t i = 0; i < 6; ++i) {
+    study.suite.items[i].egress = Egress::deny;
+    study.suite.items[i].messages[0].text += " CANARY";
+  }
+  ASSERT_EQ(study.end(), StudyEnd::decided);
+  for (const std::string& prompt : study.judge->prompts) ASSERT_FALSE(prompt.contains("CANARY"));
+  EXPECT_EQ(outcome_of(study).left_out.size(), 6u);
+}
+
+TEST(Study, AnArmOutsideTheHouseSeesOpenItemsOnly) {
+  TestStudy study;
+  study.file.arms[1].endpoint.reach = seal::Reach::remote;
+  for (std::size_t i = 0; i < 20; ++i) study.suite.items[i].egress = Egress::open;
+  ASSERT_TRUE(study.run());
+  EXPECT_LT(study.small->calls, study.large->calls);
+  EXPECT_EQ(study.small->calls % 20, 0u);
+}
+
 TEST(Study, AChangedMapIsFoundOut) {
   TestStudy study;
   StudyOptions options;
