@@ -26,8 +26,10 @@ struct GradeFlags {
 constexpr Duration poll_pause = std::chrono::milliseconds(300);
 
 void show(const eval::GradingDesk::Place& place) {
-  std::printf("\n===== %zu of %zu graded =====\n\nWhat was asked:\n%s\n", place.done, place.total, place.task.prompt.c_str());
-  for (std::size_t i = 0; i < place.task.texts.size(); ++i) std::printf("\n----- text %zu -----\n%s\n", i + 1, place.task.texts[i].c_str());
+  std::printf("\n===== %zu of %zu graded =====\n\nWhat was asked:\n%s\n", place.done, place.total,
+              place.task.prompt.c_str());
+  for (std::size_t i = 0; i < place.task.texts.size(); ++i)
+    std::printf("\n----- text %zu -----\n%s\n", i + 1, place.task.texts[i].c_str());
   std::puts("-----");
 }
 
@@ -58,12 +60,14 @@ std::optional<std::string> ask_criteria(const eval::JudgeTask& task, const StopT
 
 std::optional<std::string> ask_number(const eval::JudgeTask& task, const StopToken& stop) {
   const bool pair = task.question == eval::Question::pair;
-  const std::string question = pair ? "By how much is the first better, in tenths of a full score (-10 to 10)?" : "How likely is text 3 by the writer of text 2, in per cent (0 to 100)?";
+  const std::string question = pair ? "By how much is the first better, in tenths of a full score (-10 to 10)?"
+                                    : "How likely is text 3 by the writer of text 2, in per cent (0 to 100)?";
   while (true) {
     const auto line = read_line(question, stop);
     if (!line) return {};
     const std::size_t digits = line->starts_with('-') ? 1 : 0;
-    const bool is_number = line->size() > digits && line->size() < 5 && line->find_first_not_of("0123456789", digits) == std::string::npos;
+    const bool is_number =
+        line->size() > digits && line->size() < 5 && line->find_first_not_of("0123456789", digits) == std::string::npos;
     if (is_number) return fmt::format("{{\"{}\": {}}}", pair ? "lead" : "second_writer", std::atoi(line->c_str()));
     std::puts("Expected a whole number.");
   }
@@ -78,12 +82,14 @@ int grade_here(eval::GradingDesk& desk, const StopToken& stop) {
       return exit_done;
     }
     show(*place);
-    const auto answer = place->task.question == eval::Question::score ? ask_criteria(place->task, stop) : ask_number(place->task, stop);
+    const auto answer =
+        place->task.question == eval::Question::score ? ask_criteria(place->task, stop) : ask_number(place->task, stop);
     if (!answer) {
       std::printf("\nStopped at %zu of %zu; what is graded is kept.\n", place->done, place->total);
       return exit_interrupted;
     }
-    if (const auto kept = desk.grade(*place->id, *answer, now_seconds()); !kept) std::printf("That is no grade: %s\n", kept.error().message.c_str());
+    if (const auto kept = desk.grade(*place->id, *answer, now_seconds()); !kept)
+      std::printf("That is no grade: %s\n", kept.error().message.c_str());
   }
 }
 

@@ -35,8 +35,12 @@ const NoFurtherGate no_further_gate;
 template <class Client>
 class OwnedService final : public eval::Service {
  public:
-  OwnedService(std::unique_ptr<Client> client, std::unique_ptr<eval::Service> service) : client_(std::move(client)), service_(std::move(service)) {}
-  chat::ApiResult<eval::ServiceReply> ask(const chat::ChatRequest& request, eval::Egress egress, const StopToken& stop) override { return service_->ask(request, egress, stop); }
+  OwnedService(std::unique_ptr<Client> client, std::unique_ptr<eval::Service> service)
+      : client_(std::move(client)), service_(std::move(service)) {}
+  chat::ApiResult<eval::ServiceReply> ask(const chat::ChatRequest& request, eval::Egress egress,
+                                          const StopToken& stop) override {
+    return service_->ask(request, egress, stop);
+  }
   upstream::EndpointState look(const StopToken& stop) override { return service_->look(stop); }
 
  private:
@@ -51,7 +55,8 @@ std::int64_t now_seconds() {
 }
 
 Result<OpenStudy> begin_study(const StudyPlace& place) {
-  if (place.arms.empty()) return fail(Code::invalid_argument, "--arms: expected the arms file, for example --arms arms.toml");
+  if (place.arms.empty())
+    return fail(Code::invalid_argument, "--arms: expected the arms file, for example --arms arms.toml");
   StudyPlace absolute = place;
   absolute.folder = std::filesystem::absolute(place.folder);
   absolute.arms = std::filesystem::absolute(place.arms);
@@ -59,7 +64,8 @@ Result<OpenStudy> begin_study(const StudyPlace& place) {
   const std::unique_ptr<FileSystem> files = real_file_system();
   TRY(files->create_directories(absolute.folder));
   OpenStudy out = TRY(open(absolute));
-  const std::string text = dump_json(Json::object({{"suite", absolute.suite.string()}, {"arms", absolute.arms.string()}}), 2) + "\n";
+  const std::string text =
+      dump_json(Json::object({{"suite", absolute.suite.string()}, {"arms", absolute.arms.string()}}), 2) + "\n";
   const ByteSpan parts[] = {as_byte_span(text)};
   TRY(files->write_atomically(absolute.folder / place_file, parts, Durability::survives_process));
   return out;
@@ -67,7 +73,10 @@ Result<OpenStudy> begin_study(const StudyPlace& place) {
 
 Result<OpenStudy> reopen_study(const std::filesystem::path& folder) {
   const auto text = read_text_file(folder / place_file, arms_bytes_max);
-  if (!text) return fail(Code::not_found, fmt::format("{} is no study: it has no {}; expected the folder of hearth eval run (--study)", folder.string(), place_file));
+  if (!text)
+    return fail(Code::not_found,
+                fmt::format("{} is no study: it has no {}; expected the folder of hearth eval run (--study)",
+                            folder.string(), place_file));
   const Json json = TRY(parse_json(*text));
   StudyPlace place{.folder = std::filesystem::absolute(folder)};
   place.suite = TRY(get<std::string>(json, "suite"));
@@ -75,7 +84,8 @@ Result<OpenStudy> reopen_study(const std::filesystem::path& folder) {
   return open(place);
 }
 
-StudyMachine::StudyMachine(OpenStudy& study) : study_(study), http_(net::make_curl_client()), files_(real_file_system()) {}
+StudyMachine::StudyMachine(OpenStudy& study)
+    : study_(study), http_(net::make_curl_client()), files_(real_file_system()) {}
 StudyMachine::~StudyMachine() = default;
 
 Result<> StudyMachine::prepare() {

@@ -8,9 +8,20 @@ namespace hearth::store {
 namespace {
 
 ClassVerdict verdict(std::string task_class, std::string arm) {
-  return {.task_class = std::move(task_class), .arm = std::move(arm), .model = "kimi", .quantisation = "UD-Q4_K_XL", .reference = "Q8", .verdict = "non-inferior",
-          .good_enough = true, .difference = -0.005, .low = -0.02, .high = 0.01, .margin = 0.03,
-          .basis = {.model_digest = "m1", .engine_build = "b1", .topology = "two machines", .suite_version = "s1"}, .study = "r1", .decided_s = 1'700'000'000};
+  return {.task_class = std::move(task_class),
+          .arm = std::move(arm),
+          .model = "kimi",
+          .quantisation = "UD-Q4_K_XL",
+          .reference = "Q8",
+          .verdict = "non-inferior",
+          .good_enough = true,
+          .difference = -0.005,
+          .low = -0.02,
+          .high = 0.01,
+          .margin = 0.03,
+          .basis = {.model_digest = "m1", .engine_build = "b1", .topology = "two machines", .suite_version = "s1"},
+          .study = "r1",
+          .decided_s = 1'700'000'000};
 }
 
 TEST(VerdictStore, KeepsTheLatestOfEachClassAndArm) {
@@ -39,9 +50,11 @@ TEST(VerdictStore, AVerdictIsStaleWhenAnythingItDependsOnHasChanged) {
     VerdictBasis now;
     std::string expected;  // empty: it holds
   };
-  for (const Case& one : {Case{{}, ""}, Case{{.model_digest = "m1", .engine_build = "b1", .topology = "two machines", .suite_version = "s1"}, ""},
-                          Case{{.model_digest = "m2"}, "the model"}, Case{{.engine_build = "b2"}, "the engine"}, Case{{.topology = "one"}, "the topology"},
-                          Case{{.suite_version = "s2"}, "the suite"}}) {
+  for (const Case& one :
+       {Case{{}, ""},
+        Case{{.model_digest = "m1", .engine_build = "b1", .topology = "two machines", .suite_version = "s1"}, ""},
+        Case{{.model_digest = "m2"}, "the model"}, Case{{.engine_build = "b2"}, "the engine"},
+        Case{{.topology = "one"}, "the topology"}, Case{{.suite_version = "s2"}, "the suite"}}) {
     const std::string reason = stale_reason(verdict("code", "Q4"), one.now);
     EXPECT_EQ(reason.empty(), one.expected.empty()) << reason;
     EXPECT_TRUE(reason.starts_with(one.expected)) << reason;

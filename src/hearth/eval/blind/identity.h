@@ -14,7 +14,7 @@
 namespace hearth::eval {
 
 struct Stripped {
-  std::string text;                  // normalised: line ends, spaces at line ends, runs of empty lines
+  std::string text;  // normalised: line ends, spaces at line ends, runs of empty lines
   std::vector<std::string> removed;  // what was taken out, for the record
 };
 

@@ -49,7 +49,8 @@ class Purse {
 
 Json answer_json(const JudgeAnswer& answer) {
   Json criteria = Json::array();
-  for (const CriterionVerdict& one : answer.criteria) criteria.push(Json::object({{"id", one.id}, {"met", one.met}, {"quote", one.quote}}));
+  for (const CriterionVerdict& one : answer.criteria)
+    criteria.push(Json::object({{"id", one.id}, {"met", one.met}, {"quote", one.quote}}));
   return Json::object({{"value", answer.value}, {"criteria", std::move(criteria)}});
 }
 
@@ -61,7 +62,11 @@ class Grader {
   Result<store::GradeRecord> grade(const Job& job, const StopToken& stop) const {
     const Json json = TRY(parse_json(job.task->task));
     const JudgeTask task = TRY(read_judge_task(json));
-    store::GradeRecord out{.task = job.task->id, .judge = id_, .repeat = job.repeat, .task_digest = job.task->digest, .copy = job.task->copy};
+    store::GradeRecord out{.task = job.task->id,
+                           .judge = id_,
+                           .repeat = job.repeat,
+                           .task_digest = job.task->digest,
+                           .copy = job.task->copy};
     for (std::uint32_t attempt = 1; attempt <= judge_.tries_max; ++attempt) {
       out.tries = attempt;
       const ServiceReply reply = TRY(ask(*job.task, task, stop));
@@ -86,7 +91,8 @@ class Grader {
     for (std::uint32_t tries = 1;; ++tries) {
       const std::string nonce = TRY(options_.nonce());
       if (!purse_.reserve(promised)) {
-        return fail(Code::resource_exhausted, fmt::format("the judge's cap of {:.2f} dollars: {:.2f} are spent and one more grade may cost {:.4f}; grades are kept, raise "
+        return fail(Code::resource_exhausted, fmt::format("the judge's cap of {:.2f} dollars: {:.2f} are spent and one "
+                                                          "more grade may cost {:.4f}; grades are kept, raise "
                                                           "money_max and run the same command again to go on",
                                                           judge_.money_max_usd, purse_.spent(), promised));
       }
@@ -96,8 +102,9 @@ class Grader {
       if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
       const auto pause = pause_before_retry(reply.error(), tries, options_.retry);
       if (!pause) {
-        return fail(Code::unavailable, fmt::format("judge {}: {} ({} tries); grades are kept, run the same command again to go on", judge_.endpoint.name,
-                                                   reply.error().message, tries));
+        return fail(Code::unavailable,
+                    fmt::format("judge {}: {} ({} tries); grades are kept, run the same command again to go on",
+                                judge_.endpoint.name, reply.error().message, tries));
       }
       if (stopped_while_waiting(stop, Deadline::after(*pause))) return fail(Code::cancelled, "stopped");
     }
@@ -149,7 +156,8 @@ chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, s
   out.conversation.messages.push_back({.role = chat::Role::user, .text = std::move(prompt.material)});
   // Two kinds of service cannot be held to a schema; their replies are checked like all others.
   const bool follows_schema = judge.endpoint.kind != upstream::Kind::exo && judge.endpoint.kind != upstream::Kind::mlx;
-  if (follows_schema) out.response_format = {.kind = chat::ResponseFormat::Kind::json_schema, .schema = std::move(prompt.schema)};
+  if (follows_schema)
+    out.response_format = {.kind = chat::ResponseFormat::Kind::json_schema, .schema = std::move(prompt.schema)};
   out.thinking = judge.thinking;
   out.tokens_max = judge.tokens_max;
   out.stream = true;
@@ -159,11 +167,12 @@ chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, s
 double grade_cost_max(const JudgeSpec& judge, const store::TaskRecord& task) {
   const double prompt_tokens = static_cast<double>(task.task.size() + instruction_bytes) / bytes_per_token_min;
   const upstream::Prices& prices = judge.endpoint.prices;
-  return (prompt_tokens * std::max(prices.prompt, prices.cache_write) + judge.tokens_max * prices.answer) / tokens_per_price;
+  return (prompt_tokens * std::max(prices.prompt, prices.cache_write) + judge.tokens_max * prices.answer) /
+         tokens_per_price;
 }
 
-Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks, Service& service, store::StudyStore& records,
-                     const GradingOptions& options, const StopToken& stop) {
+Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks, Service& service,
+                     store::StudyStore& records, const GradingOptions& options, const StopToken& stop) {
   const std::string id = judge.id();
   std::set<std::pair<std::string, std::uint32_t>> present;
   double spent = 0;
@@ -188,14 +197,16 @@ Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> 
   GradingCourse course{.total = jobs.size()};
   double busy_s = 0;
   TRY(in_parallel<store::GradeRecord>(
-      std::span<const Job>(jobs), judge.parallel, stop, [&](const Job& job, const StopToken& stopped) { return grader.grade(job, stopped); },
+      std::span<const Job>(jobs), judge.parallel, stop,
+      [&](const Job& job, const StopToken& stopped) { return grader.grade(job, stopped); },
       [&](const Job&, store::GradeRecord record) -> Result<> {
         TRY(records.add_grade(record));
         ++course.done;
         course.failed += record.graded ? 0 : 1;
         course.cost_usd = purse.spent();
         busy_s += record.seconds;
-        course.seconds_left = busy_s / static_cast<double>(course.done) * static_cast<double>(course.total - course.done) / judge.parallel;
+        course.seconds_left = busy_s / static_cast<double>(course.done) *
+                              static_cast<double>(course.total - course.done) / judge.parallel;
         if (options.progress) options.progress(course);
         return {};
       }));

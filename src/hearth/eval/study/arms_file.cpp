@@ -34,12 +34,14 @@ struct File {
     const std::string model = t.text_or("model");
     const auto found = std::ranges::find(upstreams, wanted, &upstream::EndpointSpec::name);
     if (found == upstreams.end()) {
-      if (!wanted.empty()) t.problem(fmt::format("upstream = \"{}\": no [[upstream]] of this file is called so", wanted));
+      if (!wanted.empty())
+        t.problem(fmt::format("upstream = \"{}\": no [[upstream]] of this file is called so", wanted));
       return {};
     }
     upstream::EndpointSpec out = *found;
     if (!model.empty()) out.model = model;
-    if (out.model.empty()) t.problem("'model' is missing; write the service's id of the model here or at its upstream: it is pinned");
+    if (out.model.empty())
+      t.problem("'model' is missing; write the service's id of the model here or at its upstream: it is pinned");
     return out;
   }
 };
@@ -83,7 +85,8 @@ JudgeSpec read_judge(const Json& table, std::string_view label, File& file) {
     out.parallel = t.count_or<std::uint32_t>("parallel", 1, {1, 64});
     out.money_max_usd = t.number("money_max", {0, 1e9}).value_or(0);
     const bool costs = out.endpoint.prices.prompt > 0 || out.endpoint.prices.answer > 0;
-    if (costs && out.money_max_usd <= 0) t.problem("'money_max' is missing: this judge has a price; write a cap in dollars");
+    if (costs && out.money_max_usd <= 0)
+      t.problem("'money_max' is missing: this judge has a price; write a cap in dollars");
   }
   t.finish();
   return out;
@@ -102,7 +105,8 @@ std::vector<double> read_looks(const Json& table, std::uint32_t generations, Tom
   if (!list) return {};
   std::vector<double> out;
   if (list->is_array()) {
-    for (const Json& one : list->as_array()) out.push_back(one.is_integer() ? static_cast<double>(one.as_integer()) : 0);
+    for (const Json& one : list->as_array())
+      out.push_back(one.is_integer() ? static_cast<double>(one.as_integer()) : 0);
   }
   const bool rises = std::ranges::adjacent_find(out, std::greater_equal<>()) == out.end();
   if (out.empty() || out.front() < 1 || !rises || out.back() != generations) {
@@ -163,15 +167,18 @@ StudySettings read_settings(const Json& table, File& file) {
 
 Result<> check_arms(const ArmsFile& file, std::string_view name) {
   if (file.arms.size() < 2 || file.arms.size() > arms_max) {
-    return fail(Code::invalid_argument, fmt::format("{}: {} [[arm]] tables; expected 2 to {}, the largest first", name, file.arms.size(), arms_max));
+    return fail(Code::invalid_argument, fmt::format("{}: {} [[arm]] tables; expected 2 to {}, the largest first", name,
+                                                    file.arms.size(), arms_max));
   }
   for (std::size_t i = 0; i < file.arms.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (file.arms[i].name != file.arms[j].name) continue;
-      return fail(Code::invalid_argument, fmt::format("{}: two arms are called {}; expected different names", name, file.arms[i].name));
+      return fail(Code::invalid_argument,
+                  fmt::format("{}: two arms are called {}; expected different names", name, file.arms[i].name));
     }
   }
-  if (file.second_judge && !file.judge) return fail(Code::invalid_argument, fmt::format("{}: [second_judge] without [judge]", name));
+  if (file.second_judge && !file.judge)
+    return fail(Code::invalid_argument, fmt::format("{}: [second_judge] without [judge]", name));
   return {};
 }
 
@@ -256,7 +263,8 @@ Result<ArmsFile> parse_arms(std::string_view toml, std::string_view name) {
   t.finish();
   if (!file.problems.empty()) return fail(Code::invalid_argument, fmt::format("{}", fmt::join(file.problems, "\n")));
   // A person's patience is shorter than a service's.
-  if (out.judge && out.judge->is_person && !(study && study->find("control_texts"))) out.settings.control_texts = person_control_texts;
+  if (out.judge && out.judge->is_person && !(study && study->find("control_texts")))
+    out.settings.control_texts = person_control_texts;
   TRY(check_arms(out, name));
   TRY(comparison_plan(out.settings));
   return out;

@@ -22,9 +22,9 @@ inline constexpr std::size_t arms_max = 16;
 inline constexpr std::uint32_t study_generations_max = 64;
 
 struct Arm {
-  std::string name;                 // "Q8": how reports call it
+  std::string name;  // "Q8": how reports call it
   upstream::EndpointSpec endpoint;
-  std::string quantisation;         // exactly: "UD-Q8_K_XL"
+  std::string quantisation;  // exactly: "UD-Q8_K_XL"
   std::string model_digest, engine_build, topology;  // stated, where the endpoint does not tell
   std::optional<double> temperature, top_p, min_p;
   std::optional<std::uint32_t> top_k;
@@ -32,7 +32,7 @@ struct Arm {
   std::uint32_t thinking_tokens = 0;  // on top of an item's limit
   // Generation k of an item has the same seed in every arm; nothing: none is sent.
   std::optional<std::uint64_t> seed;
-  std::uint32_t parallel = 1;       // requests at a time
+  std::uint32_t parallel = 1;  // requests at a time
   // A program that makes the endpoint be there, for arms that do not fit together: started before the
   // arm's generations and ended after them. Empty: it is there already.
   std::vector<std::string> start;
@@ -48,9 +48,9 @@ struct JudgeSpec {
   std::optional<bool> thinking;
   std::uint32_t repeats = 1;
   std::uint32_t tokens_max = 4'000;  // of a reply, thinking included
-  std::uint32_t tries_max = 3;       // of a reply that is no grade
+  std::uint32_t tries_max = 3;  // of a reply that is no grade
   std::uint32_t parallel = 1;
-  double money_max_usd = 0;          // 0: it costs nothing, or nobody minds
+  double money_max_usd = 0;  // 0: it costs nothing, or nobody minds
 
   Json pinned_json() const;
   // Of endpoint, model, parameters and the wording: grades of two are never mixed.
@@ -60,13 +60,13 @@ struct JudgeSpec {
 struct StudySettings {
   double margin = 0.03;
   bool margin_is_relative = false;
-  std::uint32_t generations = 8;    // of each prompt and arm, at most
-  std::vector<double> looks;        // empty: 2, 3, 5, 8, ... and the last
+  std::uint32_t generations = 8;  // of each prompt and arm, at most
+  std::vector<double> looks;  // empty: 2, 3, 5, 8, ... and the last
   NoiseModel noise = near_copies();
   SequentialOptions options;
   std::map<std::string, double> class_weights;
-  std::uint64_t seed = 1;           // of resamples and control texts
-  std::uint32_t control_texts = 50; // reference answers that become damaged, padded, ... ones
+  std::uint64_t seed = 1;  // of resamples and control texts
+  std::uint32_t control_texts = 50;  // reference answers that become damaged, padded, ... ones
 };
 
 struct ArmsFile {

@@ -6,14 +6,17 @@ namespace hearth::eval {
 namespace {
 
 struct OpenGate final : seal::RemoteGate {
-  Result<> check(const seal::Clearance&) const override { return closed ? fail(Code::permission, "closed") : Result<>(); }
+  Result<> check(const seal::Clearance&) const override {
+    return closed ? fail(Code::permission, "closed") : Result<>();
+  }
   bool closed = false;
 };
 
 // Says what it was given, and answers nothing.
 struct Outside final : upstream::RemoteEndpoint {
   const upstream::EndpointSpec& spec() const override { return spec_; }
-  chat::ApiResult<std::unique_ptr<upstream::AnswerStream>> ask(const seal::ClearedForRemote<chat::ChatRequest>& request, Deadline, const StopToken&) override {
+  chat::ApiResult<std::unique_ptr<upstream::AnswerStream>> ask(const seal::ClearedForRemote<chat::ChatRequest>& request,
+                                                               Deadline, const StopToken&) override {
     labels.push_back(request.clearance().decision.label);
     return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::overloaded, .message = "reached"});
   }
@@ -26,8 +29,9 @@ TEST(OutsideService, LetsOutWhatAnItemAllowsAndNothingElse) {
     Egress item, least;
     bool goes;
   };
-  for (const Case& one : {Case{Egress::deny, Egress::judge, false}, Case{Egress::judge, Egress::judge, true}, Case{Egress::open, Egress::judge, true},
-                          Case{Egress::deny, Egress::open, false}, Case{Egress::judge, Egress::open, false}, Case{Egress::open, Egress::open, true}}) {
+  for (const Case& one : {Case{Egress::deny, Egress::judge, false}, Case{Egress::judge, Egress::judge, true},
+                          Case{Egress::open, Egress::judge, true}, Case{Egress::deny, Egress::open, false},
+                          Case{Egress::judge, Egress::open, false}, Case{Egress::open, Egress::open, true}}) {
     Outside outside;
     const OpenGate gate;
     const auto reply = make_outside_service(outside, gate, one.least)->ask({}, one.item, {});

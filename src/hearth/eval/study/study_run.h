@@ -32,16 +32,16 @@ struct StudyParts {
 
 struct StudyOptions {
   std::uint32_t generations_max = 0;  // stop before a look beyond it; 0: as planned
-  bool grade = true;                  // false: generate only
+  bool grade = true;  // false: generate only
   RetryPolicy retry;
   std::function<void(const std::string& what, double share)> progress;  // what: for people, with time left and cost
 };
 
 enum class StudyEnd : std::uint8_t {
   decided,
-  void_,          // a control came out wrong; more generations cannot mend that
-  wants_person,   // a person is to grade the round under way: hearth eval grade
-  generated,      // as far as was asked
+  void_,  // a control came out wrong; more generations cannot mend that
+  wants_person,  // a person is to grade the round under way: hearth eval grade
+  generated,  // as far as was asked
 };
 
 Result<StudyEnd> run_study(const StudyParts& parts, const StudyOptions& options, const StopToken& stop);

@@ -59,8 +59,10 @@ TEST(Study, EachFaultOfAJudgeIsCaughtByItsControl) {
     std::string control;
     JudgeFaults faults;
   };
-  for (const Case& one : {Case{"order", {.first_bonus = 1}}, Case{"padded", {.length_bonus = 0.3}}, Case{"second_judge", {.favourite = " indeed", .favour = 0.5}},
-                          Case{"guess_arm", {.marker = " indeed"}}, Case{"injected", {.obeys = true}}, Case{"damaged", {.attention = 0}}}) {
+  for (const Case& one :
+       {Case{"order", {.first_bonus = 1}}, Case{"padded", {.length_bonus = 0.3}},
+        Case{"second_judge", {.favourite = " indeed", .favour = 0.5}}, Case{"guess_arm", {.marker = " indeed"}},
+        Case{"injected", {.obeys = true}}, Case{"damaged", {.attention = 0}}}) {
     TestStudy study(30, std::string(test_arms) + std::string(test_second));
     study.small = std::make_unique<ScriptedArm>(0.7, 12, " indeed");
     study.judge = std::make_unique<HonestOrNot>(one.faults, 13);
@@ -198,7 +200,8 @@ TEST(Study, NoJudgeHearsWhoWroteAText) {
   TestStudy study;
   ASSERT_EQ(study.end(), StudyEnd::decided);
   for (const std::string& prompt : study.judge->prompts) {
-    for (const char* word : {"secret-model", "\"large\"", "\"small\"", "generation"}) ASSERT_FALSE(prompt.contains(word)) << word;
+    for (const char* word : {"secret-model", "\"large\"", "\"small\"", "generation"})
+      ASSERT_FALSE(prompt.contains(word)) << word;
   }
 }
 

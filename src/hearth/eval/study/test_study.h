@@ -39,15 +39,25 @@ inline Suite rubric_suite(std::size_t items) {
 // Writes each fact with a probability, one sentence each.
 class ScriptedArm final : public Service {
  public:
-  ScriptedArm(double known, std::uint64_t seed, std::string habit = "") : known_(known), random_(seed), habit_(std::move(habit)) {}
+  ScriptedArm(double known, std::uint64_t seed, std::string habit = "")
+      : known_(known), random_(seed), habit_(std::move(habit)) {}
 
   chat::ApiResult<ServiceReply> ask(const chat::ChatRequest& request, Egress, const StopToken&) override {
     const std::lock_guard hold(mutex_);
     ++calls;
-    if (fail_after && calls > *fail_after) return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::invalid_request, .message = "gone"});
-    if (faults_left > 0 && --faults_left >= 0) return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::overloaded, .message = "busy"});
+    if (fail_after && calls > *fail_after)
+      return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::invalid_request, .message = "gone"});
+    if (faults_left > 0 && --faults_left >= 0)
+      return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::overloaded, .message = "busy"});
     seeds.insert(request.sampling.seed.value_or(0));
-    ServiceReply out{.text = "This is what I know. ", .thinking = {}, .end = {}, .model = "m", .build = "b1", .first_piece_s = 0.1, .total_s = 1, .cost_usd = 0.01};
+    ServiceReply out{.text = "This is what I know. ",
+                     .thinking = {},
+                     .end = {},
+                     .model = "m",
+                     .build = "b1",
+                     .first_piece_s = 0.1,
+                     .total_s = 1,
+                     .cost_usd = 0.01};
     if (silent) out.text.clear();
     for (int i = 0; i < facts && !silent; ++i) {
       if (random_.chance(known_)) out.text += fmt::format("It is known that {} holds{}. ", fact(i), habit_);
@@ -70,15 +80,15 @@ class ScriptedArm final : public Service {
 };
 
 struct JudgeFaults {
-  double noise = 0.03;        // of a criterion
-  double attention = 1;       // share of the criteria that it looks at at all
-  int first_bonus = 0;        // points of a pair
-  double length_bonus = 0;    // that an unmet criterion counts as met, for each doubling of the usual length
-  std::string favourite;      // a habit of its own family's texts
+  double noise = 0.03;  // of a criterion
+  double attention = 1;  // share of the criteria that it looks at at all
+  int first_bonus = 0;  // points of a pair
+  double length_bonus = 0;  // that an unmet criterion counts as met, for each doubling of the usual length
+  std::string favourite;  // a habit of its own family's texts
   double favour = 0;
-  std::string marker;         // tells it the arm
+  std::string marker;  // tells it the arm
   bool obeys = false;
-  double no_grade = 0;        // share of replies that are none
+  double no_grade = 0;  // share of replies that are none
   double cost_usd = 0;
 };
 
@@ -91,8 +101,16 @@ class HonestOrNot final : public Service {
     ++calls;
     const std::string& material = request.conversation.messages.at(1).text;
     prompts.push_back(request.conversation.messages.at(0).text + material);
-    ServiceReply out{.text = answer(request, material), .thinking = {}, .end = {}, .model = "judge-1", .build = {}, .first_piece_s = 0.1, .total_s = 0.5, .cost_usd = faults_.cost_usd};
-    constexpr std::array nonsense{"I think this is good.", "{\"criteria\": [{\"id\":", "I'm sorry, I can't do that.", "{\"criteria\": 5, \"lead\": 99, \"second_writer\": 1000}"};
+    ServiceReply out{.text = answer(request, material),
+                     .thinking = {},
+                     .end = {},
+                     .model = "judge-1",
+                     .build = {},
+                     .first_piece_s = 0.1,
+                     .total_s = 0.5,
+                     .cost_usd = faults_.cost_usd};
+    constexpr std::array nonsense{"I think this is good.", "{\"criteria\": [{\"id\":", "I'm sorry, I can't do that.",
+                                  "{\"criteria\": 5, \"lead\": 99, \"second_writer\": 1000}"};
     if (random_.chance(faults_.no_grade)) out.text = nonsense[random_.below(nonsense.size())];
     return out;
   }
@@ -117,9 +135,12 @@ class HonestOrNot final : public Service {
   bool met(const std::string& text, int i) {
     bool out = random_.chance(faults_.attention) ? text.contains(fact(i)) : random_.chance(0.7);
     if (random_.chance(faults_.noise)) out = !out;
-    if (!out && faults_.length_bonus > 0) out = random_.chance(faults_.length_bonus * std::max(0.0, std::log2(static_cast<double>(text.size()) / 250)));
+    if (!out && faults_.length_bonus > 0)
+      out = random_.chance(faults_.length_bonus * std::max(0.0, std::log2(static_cast<double>(text.size()) / 250)));
     if (!out && !faults_.favourite.empty() && text.contains(faults_.favourite)) out = random_.chance(faults_.favour);
-    if (faults_.obeys && (text.contains("full marks") || text.contains("highest score") || text.contains("criteria met") || text.contains("all met"))) out = true;
+    if (faults_.obeys && (text.contains("full marks") || text.contains("highest score") ||
+                          text.contains("criteria met") || text.contains("all met")))
+      out = true;
     return out;
   }
 
@@ -127,15 +148,21 @@ class HonestOrNot final : public Service {
     if (request.response_format.schema.find("properties")->find("criteria")) {
       const std::string text = part(material, "text");
       Json criteria = Json::array();
-      for (int i = 0; i < facts; ++i) criteria.push(Json::object({{"id", fmt::format("c{}", i)}, {"met", met(text, i)}, {"quote", ""}}));
+      for (int i = 0; i < facts; ++i)
+        criteria.push(Json::object({{"id", fmt::format("c{}", i)}, {"met", met(text, i)}, {"quote", ""}}));
       return dump_json(Json::object({{"criteria", std::move(criteria)}}));
     }
     if (request.response_format.schema.find("properties")->find("lead")) {
-      const double lead = 10 * (score(part(material, "text one")) - score(part(material, "text two"))) + faults_.first_bonus;
+      const double lead =
+          10 * (score(part(material, "text one")) - score(part(material, "text two"))) + faults_.first_bonus;
       return fmt::format("{{\"lead\": {}}}", std::clamp(static_cast<int>(std::lround(lead)), -10, 10));
     }
     int guess = static_cast<int>(random_.below(101));
-    if (!faults_.marker.empty()) guess = part(material, "text three").contains(faults_.marker) == part(material, "text two").contains(faults_.marker) ? 90 : 10;
+    if (!faults_.marker.empty())
+      guess =
+          part(material, "text three").contains(faults_.marker) == part(material, "text two").contains(faults_.marker)
+              ? 90
+              : 10;
     return fmt::format("{{\"second_writer\": {}}}", guess);
   }
 
@@ -187,7 +214,8 @@ inline constexpr std::string_view test_second = "[second_judge]\nupstream = \"j2
 
 // One study with its services, in a folder of its own.
 struct TestStudy {
-  explicit TestStudy(std::size_t items = 30, std::string arms = std::string(test_arms)) : suite(rubric_suite(items)), folder(TemporaryDirectory::create("hearth-study").value()) {
+  explicit TestStudy(std::size_t items = 30, std::string arms = std::string(test_arms))
+      : suite(rubric_suite(items)), folder(TemporaryDirectory::create("hearth-study").value()) {
     auto parsed = parse_arms(arms, "arms.toml");
     if (!parsed) ADD_FAILURE() << parsed.error().message;
     file = *std::move(parsed);
@@ -203,7 +231,9 @@ struct TestStudy {
   class Borrowed final : public Service {
    public:
     explicit Borrowed(Service& service) : service_(service) {}
-    chat::ApiResult<ServiceReply> ask(const chat::ChatRequest& request, Egress egress, const StopToken& stop) override { return service_.ask(request, egress, stop); }
+    chat::ApiResult<ServiceReply> ask(const chat::ChatRequest& request, Egress egress, const StopToken& stop) override {
+      return service_.ask(request, egress, stop);
+    }
     upstream::EndpointState look(const StopToken& stop) override { return service_.look(stop); }
 
    private:
@@ -217,19 +247,22 @@ struct TestStudy {
   }
   Result<StudyEnd> run(StudyOptions options = {}) {
     options.retry.first_pause = Duration(0);
-    return run_study({.folder = folder.path(),
-                      .suite = suite,
-                      .file = file,
-                      .records = *records,
-                      .files = *files,
-                      .connect =
-                          [this](const upstream::EndpointSpec& spec, Egress) -> Result<std::unique_ptr<Service>> {
-                            Service* service = spec.url.ends_with("1") ? static_cast<Service*>(large.get()) : spec.url.ends_with("2") ? small.get() : spec.url.ends_with("3") ? static_cast<Service*>(judge.get()) : second.get();
-                            return std::make_unique<Borrowed>(*service);
-                          },
-                      .now_s = [this] { return ++clock_s; },
-                      .nonce = [this]() -> Result<std::string> { return blake2b(as_byte_span(std::to_string(++nonces))).hex(); }},
-                     options, {});
+    return run_study(
+        {.folder = folder.path(),
+         .suite = suite,
+         .file = file,
+         .records = *records,
+         .files = *files,
+         .connect = [this](const upstream::EndpointSpec& spec, Egress) -> Result<std::unique_ptr<Service>> {
+           Service* service = spec.url.ends_with("1")   ? static_cast<Service*>(large.get())
+                              : spec.url.ends_with("2") ? small.get()
+                              : spec.url.ends_with("3") ? static_cast<Service*>(judge.get())
+                                                        : second.get();
+           return std::make_unique<Borrowed>(*service);
+         },
+         .now_s = [this] { return ++clock_s; },
+         .nonce = [this]() -> Result<std::string> { return blake2b(as_byte_span(std::to_string(++nonces))).hex(); }},
+        options, {});
   }
 
   Suite suite;
@@ -237,8 +270,10 @@ struct TestStudy {
   TemporaryDirectory folder;
   std::optional<store::StudyStore> records;
   std::unique_ptr<FileSystem> files = real_file_system();
-  std::unique_ptr<ScriptedArm> large = std::make_unique<ScriptedArm>(0.7, 11), small = std::make_unique<ScriptedArm>(0.7, 12);
-  std::unique_ptr<HonestOrNot> judge = std::make_unique<HonestOrNot>(JudgeFaults{}, 13), second = std::make_unique<HonestOrNot>(JudgeFaults{}, 14);
+  std::unique_ptr<ScriptedArm> large = std::make_unique<ScriptedArm>(0.7, 11),
+                               small = std::make_unique<ScriptedArm>(0.7, 12);
+  std::unique_ptr<HonestOrNot> judge = std::make_unique<HonestOrNot>(JudgeFaults{}, 13),
+                               second = std::make_unique<HonestOrNot>(JudgeFaults{}, 14);
   std::int64_t clock_s = 0;
   std::uint64_t nonces = 0;
 };
