@@ -31,17 +31,20 @@ const char* variable(const char* name) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-}  // namespace
-
-Result<fs::path> find_worker_executable() {
-  const fs::path path = own_executable().parent_path() / "hearth-worker";
+Result<fs::path> find_beside(const std::string& name) {
+  const fs::path path = own_executable().parent_path() / name;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
-    return fail(Code::not_found, "hearth-worker is not beside hearth (looked for " + path.string() +
+    return fail(Code::not_found, name + " is not beside hearth (looked for " + path.string() +
                                      "); build or install both together");
   }
   return path;
 }
+
+}  // namespace
+
+Result<fs::path> find_worker_executable() { return find_beside("hearth-worker"); }
+Result<fs::path> find_sandbox_executable() { return find_beside("hearth-sandbox"); }
 
 Result<fs::path> cache_directory() {
   if (const char* home = variable("HEARTH_HOME")) return fs::path(home);

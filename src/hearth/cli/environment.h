@@ -10,6 +10,8 @@ namespace hearth::cli {
 
 // hearth-worker beside this executable.
 Result<std::filesystem::path> find_worker_executable();
+// hearth-sandbox beside this executable.
+Result<std::filesystem::path> find_sandbox_executable();
 // HEARTH_HOME, else ~/.cache/hearth (or XDG_CACHE_HOME/hearth): chunk store, generated models.
 Result<std::filesystem::path> cache_directory();
 // HEARTH_HOME, else ~/.config/hearth (or XDG_CONFIG_HOME/hearth): what people wrote themselves.

@@ -12,6 +12,9 @@ Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
 Verb egress_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
+Verb eval_lint_verb(StopToken stop);  // children of eval
+Verb eval_ls_verb();
+Verb eval_show_verb();
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
