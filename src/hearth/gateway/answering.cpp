@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "hearth/base/log.h"
+#include "hearth/chat/call_ledger.h"
 #include "hearth/gateway/fields.h"
 #include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/upstream_answer.h"
@@ -33,6 +34,23 @@ std::string_view shown_field(std::string_view field) {
     if (at != std::string_view::npos) field = field.substr(0, at + schema.size());
   }
   return field.empty() ? "-" : field;
+}
+
+// Calls that go round in circles are told of in the answer itself, where the user sees it, and the model
+// from the next turn on: as thinking where the client takes it, else as text.
+JobTable::Work with_warning(const std::string& id, const ChatRequest& request, JobTable::Work work) {
+  const bool text_only = request.response_format.kind == chat::ResponseFormat::Kind::text && !request.raw_prompt;
+  if (!text_only || !is_in_tool_loop(request)) return work;
+  const auto loop = chat::find_loop(chat::call_ledger(request.conversation));
+  const std::string warning = loop ? chat::loop_warning(*loop) : std::string();
+  if (warning.empty()) return work;
+  log_info(fmt::format("request={} loop_calls={} times={}", id, loop->names.size(), loop->times));
+  const bool thinks = request.thinking.value_or(false);
+  const AnswerEvent event{.kind = thinks ? AnswerEvent::Kind::thinking : AnswerEvent::Kind::text, .text = warning};
+  return [event, work = std::move(work)](AnswerJob& job, const StopToken& stop) {
+    job.add({event});
+    work(job, stop);
+  };
 }
 
 // What outlives the request, for the line in the log.
@@ -98,10 +116,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   ChatRequest request = TRY(call.dialect.parse(body, /*counting=*/false));
   call.stream = request.stream;
   auto job = find_or_start(call, body, request);
-  if (job) {
-    if (std::string route = (*job)->job().route(); !route.empty()) call.route = std::move(route);
-    return respond(call, request, *std::move(job));
-  }
+  if (job) return respond(call, request, *std::move(job));
   if (!call.stream || !call.dialect.tells_in_stream(job.error())) {
     return std::unexpected(job.error());
   }
@@ -156,6 +171,7 @@ ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRe
     work = work_there(call, request, way, way.decision.escalate_to);
   }
   if (!work) return std::unexpected(std::move(work.error()));
+  work = with_warning(call.id, request, *std::move(work));
   AnswerInfo info = new_info(/*handle=*/new_id());
   if (!here) info.model = model_of(way.decision.target, request);
   auto started = TRY(jobs_.start(repetition, std::move(info), prompt_tokens, *std::move(work)));
@@ -225,12 +241,19 @@ void Answering::count_joined(Call& call) {
   ++parts_.metrics.requests_attached;
 }
 
-ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest& request,
+// Known for certain once the answer has begun: it may have gone on elsewhere.
+void Answering::take_route(Call& call, const AnswerJob& job) {
+  if (std::string route = job.route(); !route.empty()) call.route = std::move(route);
+}
+
+ApiResult<net::Response> Answering::respond(Call& call, const ChatRequest& request,
                                             std::unique_ptr<Attachment> job) {
   const ResponseTimes times{parts_.options.heartbeat, parts_.options.start_wait,
                             parts_.options.whole_answer_wait};
   if (call.stream) return stream(call, request, std::move(job), times);
-  const WholeAnswer answer = TRY(wait_for_answer(*job, times, call.request.stop));
+  auto waited = wait_for_answer(*job, times, call.request.stop);
+  take_route(call, job->job());
+  const WholeAnswer answer = TRY(std::move(waited));
   net::Response response =
       net::Response::json(200, call.dialect.whole(job->job().info(), request, answer));
   job->set_delivered(AnswerJob::Delivery::whole);
@@ -239,14 +262,16 @@ ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest&
   return replies_.finish(std::move(response), call.request, call.id);
 }
 
-ApiResult<net::Response> Answering::stream(const Call& call, const ChatRequest& request,
+ApiResult<net::Response> Answering::stream(Call& call, const ChatRequest& request,
                                            std::unique_ptr<Attachment> job,
                                            const ResponseTimes& times) {
-  auto writer = call.dialect.make_writer(job->job().info(), request);
+  const AnswerJob& running = job->job();  // the body keeps it
+  auto writer = call.dialect.make_writer(running.info(), request);
   auto body = TRY(stream_answer(std::move(job), std::move(writer), times, call.request.stop,
                                 [logged = call.logged()](const ResponseReport& report) {
                                   log_answer(logged, report);
                                 }));
+  take_route(call, running);
   parts_.metrics.count_request(call.dialect.name(), 200);
   return event_stream(call, std::move(body));
 }

@@ -42,9 +42,10 @@ class Answering {
                                       std::uint32_t& prompt_tokens);
   ApiResult<JobTable::Work> work_there(const Call& call, const ChatRequest& request, const Way& way,
                                        const std::string& target);
-  ApiResult<net::Response> respond(const Call& call, const ChatRequest& request,
+  static void take_route(Call& call, const AnswerJob& job);
+  ApiResult<net::Response> respond(Call& call, const ChatRequest& request,
                                    std::unique_ptr<Attachment> job);
-  ApiResult<net::Response> stream(const Call& call, const ChatRequest& request,
+  ApiResult<net::Response> stream(Call& call, const ChatRequest& request,
                                   std::unique_ptr<Attachment> job, const ResponseTimes& times);
   net::Response tell_in_stream(const Call& call, const ChatRequest& request,
                                const ApiError& error);
