@@ -138,25 +138,26 @@ Result<> generate(const Arm& arm, std::span<const WantedGeneration> wanted, Serv
                   store::StudyStore& records, const GenerateOptions& options, const StopToken& stop) {
   GenerationCourse course{.arm = arm.name, .total = wanted.size()};
   double busy_s = 0;
-  return in_parallel<store::GenerationRecord>(
-      wanted, arm.parallel, stop,
-      [&](const WantedGeneration& one, const StopToken& stopped) -> Result<store::GenerationRecord> {
-        const std::int64_t began = options.now_s ? options.now_s() : 0;
-        ServiceReply reply = TRY(ask(arm, one, service, options.retry, stopped));
-        store::GenerationRecord record = record_of(arm, one, std::move(reply));
-        record.began_s = began;
-        return record;
-      },
-      [&](const WantedGeneration&, store::GenerationRecord record) -> Result<> {
-        TRY(records.add_generation(record));
-        ++course.done;
-        course.cost_usd += record.cost_usd;
-        busy_s += record.total_s;
-        course.seconds_left =
-            busy_s / static_cast<double>(course.done) * static_cast<double>(course.total - course.done) / arm.parallel;
-        if (options.progress) options.progress(course);
-        return {};
-      });
+  const auto keep = [&](store::GenerationRecord record) -> Result<> {
+    TRY(records.add_generation(record));
+    ++course.done;
+    course.cost_usd += record.cost_usd;
+    busy_s += record.total_s;
+    course.seconds_left =
+        busy_s / static_cast<double>(course.done) * static_cast<double>(course.total - course.done) / arm.parallel;
+    if (options.progress) options.progress(course);
+    return {};
+  };
+  return in_parallel(wanted.size(), arm.parallel, stop, [&](std::size_t i) -> Keep {
+    const std::int64_t began = options.now_s ? options.now_s() : 0;
+    Result<ServiceReply> reply = ask(arm, wanted[i], service, options.retry, stop);
+    return [&, i, began, reply = std::move(reply)]() mutable -> Result<> {
+      if (!reply) return std::unexpected(std::move(reply).error());
+      store::GenerationRecord record = record_of(arm, wanted[i], *std::move(reply));
+      record.began_s = began;
+      return keep(std::move(record));
+    };
+  });
 }
 
 }  // namespace hearth::eval

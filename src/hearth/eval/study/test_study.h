@@ -2,8 +2,10 @@
 // What tests of whole studies share: a suite of rubrics whose criteria are facts that an answer does or
 // does not hold, arms that know a share of them, and judges with known faults.
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
 
 #include <mutex>
 #include <set>
@@ -15,15 +17,16 @@
 namespace hearth::eval {
 
 inline constexpr int facts = 10;
-inline std::string fact(int i) { return fmt::format("FACT-{:02}", i); }
+inline std::string fact(int i) { return (i < 10 ? "FACT-0" : "FACT-") + std::to_string(i); }
 
 // Alternating between two classes.
 inline Suite rubric_suite(std::size_t items) {
   Suite out{.name = "test", .items = {}, .digest = {}};
   RubricSpec rubric;
-  for (int i = 0; i < facts; ++i) rubric.criteria.push_back({.id = fmt::format("c{}", i), .text = "holds " + fact(i)});
+  for (int i = 0; i < facts; ++i)
+    rubric.criteria.push_back({.id = "c" + std::to_string(i), .text = "holds " + fact(i)});
   for (std::size_t i = 0; i < items; ++i) {
-    Item item{.id = fmt::format("item-{:03}", i)};
+    Item item{.id = "item-" + std::to_string(1'000 + i).substr(1)};
     item.task_class = i % 2 == 0 ? TaskClass::writing : TaskClass::reasoning;
     item.cluster = item.id;
     item.egress = Egress::judge;
@@ -60,7 +63,7 @@ class ScriptedArm final : public Service {
                      .cost_usd = 0.01};
     if (silent) out.text.clear();
     for (int i = 0; i < facts && !silent; ++i) {
-      if (random_.chance(known_)) out.text += fmt::format("It is known that {} holds{}. ", fact(i), habit_);
+      if (random_.chance(known_)) out.text += "It is known that " + fact(i) + " holds" + habit_ + ". ";
     }
     return out;
   }
@@ -121,8 +124,8 @@ class HonestOrNot final : public Service {
 
  private:
   static std::string part(const std::string& material, std::string_view name) {
-    const std::size_t begin = material.find(fmt::format(" {}]]\n", name));
-    const std::size_t end = material.find(fmt::format(" {}]]", name), begin + 1);
+    const std::size_t begin = material.find(" " + std::string(name) + "]]\n");
+    const std::size_t end = material.find(" " + std::string(name) + "]]", begin + 1);
     return begin == std::string::npos ? "" : material.substr(begin, material.rfind("\n[[end", end) - begin);
   }
 
@@ -149,13 +152,13 @@ class HonestOrNot final : public Service {
       const std::string text = part(material, "text");
       Json criteria = Json::array();
       for (int i = 0; i < facts; ++i)
-        criteria.push(Json::object({{"id", fmt::format("c{}", i)}, {"met", met(text, i)}, {"quote", ""}}));
+        criteria.push(Json::object({{"id", "c" + std::to_string(i)}, {"met", met(text, i)}, {"quote", ""}}));
       return dump_json(Json::object({{"criteria", std::move(criteria)}}));
     }
     if (request.response_format.schema.find("properties")->find("lead")) {
       const double lead =
           10 * (score(part(material, "text one")) - score(part(material, "text two"))) + faults_.first_bonus;
-      return fmt::format("{{\"lead\": {}}}", std::clamp(static_cast<int>(std::lround(lead)), -10, 10));
+      return "{\"lead\": " + std::to_string(std::clamp(static_cast<int>(std::lround(lead)), -10, 10)) + "}";
     }
     int guess = static_cast<int>(random_.below(101));
     if (!faults_.marker.empty())
@@ -163,7 +166,7 @@ class HonestOrNot final : public Service {
           part(material, "text three").contains(faults_.marker) == part(material, "text two").contains(faults_.marker)
               ? 90
               : 10;
-    return fmt::format("{{\"second_writer\": {}}}", guess);
+    return "{\"second_writer\": " + std::to_string(guess) + "}";
   }
 
   std::mutex mutex_;
