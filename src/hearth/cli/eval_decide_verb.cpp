@@ -17,6 +17,7 @@ namespace {
 struct DecideFlags {
   std::string folder = "study";
   std::filesystem::path verdicts, output;
+  std::vector<std::string> divergence;
   bool json = false, keep = false;
 };
 
@@ -60,12 +61,34 @@ Result<> hand_over(const DecideFlags& own, const OpenStudy& study, const eval::S
   return store.put(verdicts);
 }
 
+// "Q4=kl.json": what hearth eval kl --json said of an arm.
+Result<std::vector<eval::DivergenceGate>> read_gates(const std::vector<std::string>& flags,
+                                                     const eval::ArmsFile& file) {
+  constexpr std::uint64_t report_bytes_max = 16u << 20;
+  std::vector<eval::DivergenceGate> out;
+  for (const std::string& one : flags) {
+    const std::size_t at = one.find('=');
+    const std::string arm = one.substr(0, at);
+    if (at == std::string::npos || !file.find(arm)) {
+      return fail(Code::invalid_argument,
+                  fmt::format("--divergence {}: expected ARM=FILE with an arm of the study", one));
+    }
+    const std::string text = TRY(read_text_file(one.substr(at + 1), report_bytes_max));
+    const Json json = TRY(parse_json(text));
+    const std::string verdict = TRY(get<std::string>(json, "verdict"));
+    out.push_back({.candidate = arm, .passed = verdict == "equivalent-by-measurement"});
+  }
+  return out;
+}
+
 int decide(const DecideFlags& own) {
   const auto study = reopen_study(own.folder);
   if (!study) return report(study.error());
   const auto records = eval::read_records(*study->records);
   if (!records) return report(records.error());
-  const auto outcome = eval::study_outcome(study->suite, study->file, *records);
+  const auto gates = read_gates(own.divergence, study->file);
+  if (!gates) return report(gates.error());
+  const auto outcome = eval::study_outcome(study->suite, study->file, *records, *gates);
   if (!outcome) return report(outcome.error());
   if (own.json) {
     std::puts(dump_json(eval::outcome_json(*outcome), 2).c_str());
@@ -112,6 +135,9 @@ Verb eval_decide_verb() {
                 flags.path("--verdicts", own->verdicts,
                            "where the verdicts for each class of work are kept (default: verdicts.db in the "
                            "configuration folder)");
+                flags.list(
+                    "--divergence", own->divergence,
+                    "ARM=FILE: what hearth eval kl --json said of it, where that was registered as a way to decide");
                 flags.toggle("--keep", own->keep, "hand nothing over to the router");
                 flags.toggle("--json", own->json, "one JSON document");
               },

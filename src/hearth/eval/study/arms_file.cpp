@@ -158,6 +158,7 @@ StudySettings read_settings(const Json& table, File& file) {
   out.options.alpha = t.number("alpha", {0.01, 50}).value_or(5) / 100;
   out.options.spending = choice("spending", "obrien-fleming", "pocock") ? Spending::pocock : Spending::obrien_fleming;
   out.options.futility = t.flag_or("futility", true);
+  out.divergence_decides = t.flag_or("divergence_decides", false);
   out.seed = t.count_or<std::uint64_t>("seed", 1, {0, 9e15});
   out.control_texts = t.count_or<std::uint32_t>("control_texts", out.control_texts, {2, 1'000});
   out.class_weights = read_weights(table, t);

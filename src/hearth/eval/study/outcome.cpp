@@ -79,10 +79,24 @@ bool is_good(Verdict verdict) {
   return verdict == Verdict::non_inferior || verdict == Verdict::equivalent_by_divergence;
 }
 
+// The walk over the comparisons has come to its end.
+bool is_settled(const std::vector<Comparison>& comparisons, std::size_t planned) {
+  for (const Comparison& one : comparisons) {
+    if (one.verdict == Verdict::open) return false;
+    if (!is_good(one.verdict)) return true;
+  }
+  return comparisons.size() == planned;
+}
+
 }  // namespace
 
 Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
                                    const std::vector<DivergenceGate>& gates) {
+  if (!gates.empty() && !file.settings.divergence_decides) {
+    return fail(Code::invalid_argument,
+                "the KL gate was not registered as a way to decide: [study] divergence_decides = true, before the "
+                "first generation");
+  }
   StudyOutcome out;
   const ComparisonPlan plan = TRY(study_comparison_plan(suite, file));
   const Scores scores = TRY(Scores::make(suite, file, records));
@@ -94,10 +108,8 @@ Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, con
   } else {
     out.decision = decide(out.standing.comparisons, scores.controls(), gates);
   }
-  if (out.standing.decided() && out.decision.comparisons.empty())
-    return fail(Code::internal, "a study that is decided without a comparison");
   // Generations still wanted, and nothing void: the pick is not final, whatever it would be now.
-  out.is_final = out.standing.decided() || out.decision.is_void;
+  out.is_final = out.decision.is_void || is_settled(out.decision.comparisons, out.standing.comparisons_planned);
   if (!out.is_final) out.decision.pick.reset();
   if (!file.are_copies() && !out.standing.comparisons.empty()) {
     const Comparison& last = out.standing.comparisons.back();

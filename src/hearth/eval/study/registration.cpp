@@ -38,6 +38,7 @@ Json settings_json(const StudySettings& s) {
                        {"sigma_generation", s.noise.sigma_generation},
                        {"sigma_judge", s.noise.sigma_judge},
                        {"class_weights", std::move(weights)},
+                       {"divergence_decides", s.divergence_decides},
                        {"seed", s.seed},
                        {"control_texts", s.control_texts}});
 }

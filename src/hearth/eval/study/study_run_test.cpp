@@ -205,6 +205,20 @@ TEST(Study, NoJudgeHearsWhoWroteAText) {
   }
 }
 
+TEST(Study, TheDivergenceGateDecidesWhereThatWasRegistered) {
+  TestStudy study;
+  EXPECT_EQ(study.end({.generations_max = 2}), StudyEnd::generated);
+  const StudyRecords records = read_records(*study.records).value();
+  const std::vector<DivergenceGate> gates = {{.candidate = "small", .passed = true}};
+  EXPECT_FALSE(study_outcome(study.suite, study.file, records, gates));
+  EXPECT_FALSE(study_outcome(study.suite, study.file, records)->is_final);
+  study.file.settings.divergence_decides = true;
+  const StudyOutcome outcome = study_outcome(study.suite, study.file, records, gates).value();
+  EXPECT_TRUE(outcome.is_final);
+  EXPECT_EQ(outcome.decision.pick, "small");
+  EXPECT_EQ(outcome.decision.comparisons[0].verdict, Verdict::equivalent_by_divergence);
+}
+
 TEST(Study, PrivateItemsNeverReachAJudgeOutsideTheHouse) {
   TestStudy study;
   study.file.judge->endpoint.reach = seal::Reach::remote;
