@@ -65,6 +65,7 @@ struct StudySettings {
   NoiseModel noise = near_copies();
   SequentialOptions options;
   std::map<std::string, double> class_weights;
+  bool divergence_decides = false;  // the gate of hearth eval kl is a way to pass
   std::uint64_t seed = 1;  // of resamples and control texts
   std::uint32_t control_texts = 50;  // reference answers that become damaged, padded, ... ones
 };
