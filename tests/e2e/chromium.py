@@ -75,7 +75,7 @@ class Browser:
         raise AssertionError(f"never true: {expression}; the page says: {self.evaluate('document.body.innerText')}")
 
     def press(self, key):
-        code, text = KEYS.get(key, (ord(key.upper()), key))
+        code, text = KEYS[key] if key in KEYS else (ord(key.upper()), key)
         event = {"key": key, "windowsVirtualKeyCode": code, "text": text}
         self.call("Input.dispatchKeyEvent", dict(event, type="keyDown" if text else "rawKeyDown"), self.session)
         self.call("Input.dispatchKeyEvent", {"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}, self.session)

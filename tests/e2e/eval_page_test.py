@@ -36,10 +36,10 @@ class Page(unittest.TestCase):
     def hearth(self, *arguments):
         return [str(BIN / "hearth"), "eval", *map(str, arguments)]
 
-    def run_study(self):
+    def run_study(self, statuses=(0,)):
         done = subprocess.run(self.hearth("run", self.root / "suite", "--arms", self.root / "arms.toml", "--study", self.root / "study"),
                               env=self.environment, capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(done.returncode, statuses, done.stderr)
         return done.stdout
 
     # As a careful person would: what the text says decides.
@@ -98,8 +98,8 @@ class Page(unittest.TestCase):
             server.terminate()
             server.wait(timeout=20)
             server.stdout.close()
-        # Opened now, and the arms have their scores.
-        self.run_study()
+        # Opened now, and the arms have their scores. Two items are too few for every control to be shown.
+        self.run_study(statuses=(0, 1))
         decision = json.loads(subprocess.run(self.hearth("decide", self.root / "study", "--json"), env=self.environment, capture_output=True, text=True).stdout)
         self.assertEqual(len(decision["comparisons"]), 1)
         self.assertEqual(decision["judges"][0]["judge"], "person")

@@ -75,8 +75,9 @@ std::string comparison_html(const Comparison& c) {
   out += table_html({"test", ">difference, points", ">95 % interval", ">lower one-sided 95 % limit", ">margin", ">p",
                      ">p to pass at this look", "passes"},
                     {row("absolute", c.absolute, fmt::format("{:.1f} points", 100 * c.margin), !c.relative_decides),
-                     row("relative", c.relative, fmt::format("{:.1f} % of {}", 100 * c.margin, escaped(c.reference)),
-                         c.relative_decides)});
+                     row(fmt::format("relative: {} minus {:.4g} % of {}", escaped(c.candidate), 100 * (1 - c.margin),
+                                     escaped(c.reference)),
+                         c.relative, "0", c.relative_decides)});
   out += fmt::format(
       "<p class=\"soft\">{:.0f} generations of each prompt and arm, {} clusters. Power to show a tie with the noise "
       "found: {}. The decision uses one-sided limits, the ends of "
