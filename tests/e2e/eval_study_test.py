@@ -168,6 +168,37 @@ class Study(unittest.TestCase):
         self.assertEqual(self.decide()["arms"][1]["generations"], 32)
         self.assertFalse((self.root / "running").exists())
 
+    def test_a_judge_outside_the_house_sees_what_may_go_there_and_only_by_way_of_egress(self):
+        for i in range(3):
+            item = self.suite / f"letter-{i:02}"
+            (item / "item.toml").write_text((item / "item.toml").read_text().replace('egress = "judge"', 'egress = "deny"'))
+            (item / "prompt.md").write_text(f"CANARY: say what is known of matter {i}.\n")
+        arms = self.write_arms(generations=2)
+        text = arms.read_text()
+        at = text.index('name = "judge"')
+        arms.write_text(text[:at] + text[at:].replace('reach = "cluster"', 'reach = "remote"\nkey_variable = "JUDGE_KEY"', 1))
+        run = ("run", self.suite, "--arms", arms, "--study", self.root / "study", "--tries", 1)
+        done = self.hearth(*run, status=3)
+        self.assertIn("hearth egress", done.stderr)  # it is not there, and nothing else reaches the judge
+        self.assertEqual(self.judges.requests, [])
+        config = self.root / "hearth.toml"
+        config.write_text(f'[serve]\nmodel = "unused.gguf"\n[[upstream]]\nname = "judge"\nkind = "openai"\nurl = "{self.judges.url}"\nreach = "remote"\nkey_variable = "JUDGE_KEY"\n')
+        egress = subprocess.Popen([BIN / "hearth", "egress", "--config", config], stdout=subprocess.PIPE, text=True,
+                                  env=dict(os.environ, HEARTH_HOME=str(self.root), JUDGE_KEY="secret"))
+        try:
+            self.assertTrue(egress.stdout.readline().startswith("ready"))
+            self.hearth(*run)
+        finally:
+            egress.terminate()
+            egress.wait(timeout=30)
+            egress.stdout.close()
+        decision = self.decide()
+        self.assertEqual(self.wrong(decision), [])
+        self.assertEqual(len(decision["left_out"]), 3)
+        self.assertGreater(len(self.judges.requests), 100)
+        for request in self.judges.requests:
+            self.assertFalse("CANARY" in json.dumps(request))
+
     def test_a_person_grades_in_the_terminal(self):
         self.run_study(judge_model="person", generations=2)
         # Whatever is asked first: criteria take y and n, pairs and guesses a number.
