@@ -169,6 +169,8 @@ const std::vector<Setting>& settings() {
       {"cluster", "prefill", "--cluster-prefill", "who computes prompts: auto, whoever is predicted to be done first; alone, this machine; "
        "remote, the best peer that can, however slow (auto)", "\"auto\"", Kind::text, 0, 0, {"auto", "alone", "remote"},
        to(&C::cluster_prefill)},
+      {"cluster", "managed", "", "hearth up, run where the cluster's authority is, says what this machine runs", "true",
+       Kind::toggle, 0, 0, {}, to(&C::managed)},
       {"cluster", "lend", "", "lend this machine's memory: workers of others may put layers on it", "true", Kind::toggle, 0, 0,
        {}, to(&C::lend)},
       {"cluster", "lend_port", "--lend-port", "where the tunnels of others come in (0: any free port)", "7071",
@@ -176,6 +178,9 @@ const std::vector<Setting>& settings() {
       {"cluster", "pool", "--pool", "machines that lend their memory to this one's worker", "[\"spark-1\", \"spark-2\"]",
        Kind::list, 0, 0, {},
        [](ServeConfig& c, const Json& v) { c.pool = split_names(v); }},
+      {"cluster", "pool_mode", "--pool-mode",
+       "unified: one worker over all machines; gathered: it prefills for one here that has all layers (unified)",
+       "\"gathered\"", Kind::text, 0, 0, {"unified", "gathered"}, to(&C::pool_mode)},
       {"cluster", "pool_shares", "--pool-shares", "layers in proportion to these, this machine too (free memory decides)",
        "[\"studio=3\", \"spark-1=1\"]", Kind::named_numbers, 0, 0, {}, to(&C::pool_shares)},
       {"cluster", "pool_bandwidths", "--pool-bandwidths",
@@ -234,6 +239,9 @@ const Setting* find_setting(std::string_view section, std::string_view key) {
       settings(), [&](const Setting& s) { return s.section == section && s.key == key; });
   return found == settings().end() ? nullptr : &*found;
 }
+
+// The same file may say what other machines run: read by hearth up (assignment_text.h).
+const std::vector<std::string> cluster_sections = {"models", "machine", "link"};
 
 std::string known_names(std::string_view section) {
   std::vector<std::string> names;
@@ -308,7 +316,7 @@ Result<> read_serve_config(std::string_view toml, std::string_view name, ServeCo
   const Json root = TRY(parse_toml(toml, name));
   std::vector<std::string> problems;
   for (const auto& [section, table] : root.as_object()) {
-    if (section == lines_member) continue;
+    if (section == lines_member || contains(cluster_sections, section)) continue;
     const bool known = std::ranges::any_of(settings(), [&](const Setting& s) { return s.section == section; });
     if (!known || !table.is_object()) {
       problems.push_back(fmt::format("{}:{}: '{}' is not a section; there are {}, for example [serve]", name,

@@ -11,6 +11,19 @@ namespace {
 
 constexpr std::uint64_t config_bytes_max = 1u << 20;
 
+// The same worker with its layers on the machines of the pool.
+Result<node::KeeperOptions> over_pool(node::KeeperOptions keeper, const ServeConfig& config) {
+  node::PoolOptions pool{.worker_executable = keeper.worker_executable, .lenders = config.pool,
+                         .shares = config.pool_shares, .bandwidths = config.pool_bandwidths};
+  const auto directory = TRY(cluster_directory(config.cluster_directory));
+  auto membership = TRY(node::ClusterMembership::open(directory));
+  keeper.arrange = [memory = std::make_shared<node::MemoryPool>(std::move(pool), std::move(membership))](
+                       node::WorkerOptions worker, std::uint32_t life, const StopToken& stop) {
+    return memory->arrange(std::move(worker), life, stop);
+  };
+  return keeper;
+}
+
 cluster::PrefillPolicy prefill_policy(std::string_view name) {
   if (name == "alone") return cluster::PrefillPolicy::alone;
   return name == "remote" ? cluster::PrefillPolicy::remote : cluster::PrefillPolicy::automatic;
@@ -49,6 +62,7 @@ Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags) {
   if (flags.no_store) out.store = false;
   if (flags.cluster) out.cluster = true;
   if (flags.lend) out.lend = true;
+  if (flags.managed) out.managed = true;
   if (const std::string key = api_key_variable(); !key.empty()) out.api_keys.push_back(key);
   TRY(check_serve_config(out));
   return out;
@@ -66,16 +80,7 @@ Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, b
                        .threads = config.threads,
                        .device = config.device,
                        .verbose = verbose};
-  if (!config.pool.empty()) {
-    node::PoolOptions pool{.worker_executable = out.keeper.worker_executable, .lenders = config.pool,
-                           .shares = config.pool_shares, .bandwidths = config.pool_bandwidths};
-    const auto directory = TRY(cluster_directory(config.cluster_directory));
-    auto membership = TRY(node::ClusterMembership::open(directory));
-    out.keeper.arrange = [memory = std::make_shared<node::MemoryPool>(std::move(pool), std::move(membership))](
-                             node::WorkerOptions worker, std::uint32_t life, const StopToken& stop) {
-      return memory->arrange(std::move(worker), life, stop);
-    };
-  }
+  if (!config.pool.empty() && config.pool_mode == "unified") out.keeper = TRY(over_pool(out.keeper, config));
   if (config.store) {
     out.store_directory =
         config.store_directory.empty() ? TRY(cache_directory()) / "chunks" : config.store_directory;
@@ -83,6 +88,18 @@ Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, b
   out.store_disk_bytes_max = config.store_disk_gb * 1'000'000'000ull;
   out.store_memory_bytes_max = config.store_memory_gb * 1'000'000'000ull;
   return out;
+}
+
+Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfig& config, bool verbose,
+                                                                node::LocalModel& model,
+                                                                const node::WorkerKeeper::Progress& progress,
+                                                                const StopToken& stop) {
+  if (config.pool.empty() || config.pool_mode != "gathered") return nullptr;
+  node::KeeperOptions keeper = TRY(over_pool(TRY(local_model_options(config, verbose)).keeper, config));
+  keeper.worker.name = "gathered";
+  auto gathered = TRY(node::GatheredPrefiller::start(std::move(keeper), model.store(), progress, stop));
+  model.set_prefiller(gathered.get());
+  return gathered;
 }
 
 LogLevel log_level_of(const ServeConfig& config) {
@@ -93,14 +110,16 @@ LogLevel log_level_of(const ServeConfig& config) {
 }
 
 Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
-                                                 bool coordinates, const StopToken& stop) {
+                                                 bool coordinates, const StopToken& stop,
+                                                 std::optional<node::AssignmentDesk> assignments) {
   if (!config.cluster) return nullptr;
   node::AgentConfig agent{.directory = TRY(cluster_directory(config.cluster_directory)),
                           .listen = config.cluster_listen,
                           .hearth_version = HEARTH_VERSION,
                           .prefills_max = config.prefills_max,
                           .coordinates = coordinates,
-                          .prefill = prefill_policy(config.cluster_prefill)};
+                          .prefill = prefill_policy(config.cluster_prefill),
+                          .assignments = std::move(assignments)};
   if (config.lend) {
     agent.lends = node::LenderOptions{.server = {.worker_executable = TRY(find_worker_executable()),
                                                  .device = config.device, .threads = config.threads},
@@ -109,9 +128,10 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
   return node::Agent::start(std::move(agent), model, stop);
 }
 
-void wait_until_stopped(const StopToken& stop) {
-  std::binary_semaphore fired(0);
+void wait_until_stopped(const StopToken& stop, const StopToken& or_this) {
+  std::counting_semaphore<2> fired(0);
   const StopCallback wake(stop, [&] { fired.release(); });
+  const StopCallback wake_too(or_this, [&] { fired.release(); });
   fired.acquire();
 }
 

@@ -8,6 +8,7 @@
 #include "hearth/cli/command_line.h"
 #include "hearth/cli/serve_config.h"
 #include "hearth/node/agent/agent.h"
+#include "hearth/node/pool/gathered_prefiller.h"
 
 namespace hearth::cli {
 
@@ -20,6 +21,7 @@ struct ServeFlags {
   bool no_store = false;
   bool cluster = false;
   bool lend = false;
+  bool managed = false;
   bool verbose = false;
 };
 // The flags of the named sections; all of them when none is named.
@@ -28,10 +30,18 @@ void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::strin
 Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags);
 
 Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, bool verbose);
+// nullptr where no pool gathers. Prefills for `model` until it is destroyed, which is before `model` is
+// and after its last answer.
+Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfig& config, bool verbose,
+                                                                node::LocalModel& model,
+                                                                const node::WorkerKeeper::Progress& progress,
+                                                                const StopToken& stop);
 LogLevel log_level_of(const ServeConfig& config);
-// nullptr when this machine takes no part in a cluster. `model` may be nullptr where it only lends.
+// nullptr when this machine takes no part in a cluster. `model` may be nullptr where it only lends, or
+// waits for an assignment.
 Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
-                                                 bool coordinates, const StopToken& stop);
-void wait_until_stopped(const StopToken& stop);
+                                                 bool coordinates, const StopToken& stop,
+                                                 std::optional<node::AssignmentDesk> assignments = {});
+void wait_until_stopped(const StopToken& stop, const StopToken& or_this = {});
 
 }  // namespace hearth::cli

@@ -21,5 +21,7 @@ Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
+Verb status_verb(StopToken stop);
+Verb up_verb(StopToken stop);
 
 }  // namespace hearth::cli
