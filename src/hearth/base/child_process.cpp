@@ -27,8 +27,13 @@ struct Pipe {
 
 Result<Pipe> make_pipe(const std::filesystem::path& executable) {
   int fds[2];
+#ifdef __linux__
+  // At once: a child that another thread starts meanwhile would keep the pipe open.
+  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno("make a pipe for", executable, errno);
+#else
   if (::pipe(fds) != 0) return fail_errno("make a pipe for", executable, errno);
   for (const int fd : fds) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
   return Pipe{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
 }
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 namespace hearth::eval {
 namespace {
@@ -76,7 +77,7 @@ class Evaluator {
     if (++depth_ > expression_depth_max) return wrong("is nested too deeply");
     Json left = TRY(both());
     while (take("or")) {
-      const Json right = TRY(both());
+      const Json right = TRY(unless(left == Json(true), &Evaluator::both));
       left = TRY(logic(left, right, /*is_and=*/false));
     }
     --depth_;
@@ -86,10 +87,19 @@ class Evaluator {
   Result<Json> both() {
     Json left = TRY(negation());
     while (take("and")) {
-      const Json right = TRY(negation());
+      const Json right = TRY(unless(left == Json(false), &Evaluator::negation));
       left = TRY(logic(left, right, /*is_and=*/true));
     }
     return left;
+  }
+
+  // The right side is read but not evaluated when the left one has decided: it may ask for what is not there.
+  Result<Json> unless(bool is_decided, Result<Json> (Evaluator::*side)()) {
+    const bool was_dry = std::exchange(dry_, dry_ || is_decided);
+    Result<Json> out = (this->*side)();
+    dry_ = was_dry;
+    if (out && is_decided && !was_dry) return Json(true);
+    return out;
   }
 
   Result<Json> logic(const Json& left, const Json& right, bool is_and) {

@@ -1,9 +1,13 @@
 #include "hearth/eval/sandbox/sandbox.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <array>
+
 #include "hearth/base/file.h"
+#include "hearth/base/thread.h"
 
 namespace hearth::eval {
 namespace {
@@ -109,6 +113,18 @@ TEST(Sandbox, ProcessorTimeIsLimitedApartFromTime) {
 TEST(Sandbox, RunsDoNotSeeEachOther) {
   run("open('/tmp/left', 'w').write('x')");
   EXPECT_EQ(run("import os; print(os.listdir('/tmp'))").output, "[]\n");
+}
+
+TEST(Sandbox, MayBeUsedBySeveralThreads) {
+  std::vector<Thread> threads;
+  std::array<std::string, 4> outputs;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    threads.emplace_back("run", [&outputs, i] {
+      for (int round = 0; round < 3; ++round) outputs[i] = run(fmt::format("print({})", i)).output;
+    });
+  }
+  threads.clear();  // joins
+  for (std::size_t i = 0; i < outputs.size(); ++i) EXPECT_EQ(outputs[i], fmt::format("{}\n", i));
 }
 
 TEST(Sandbox, StopsWhenAsked) {
