@@ -91,8 +91,8 @@ StudyMachine::~StudyMachine() = default;
 Result<> StudyMachine::prepare() {
   for (const eval::Item& item : study_.suite.items) {
     if (eval::grader_kind(item.grader) != "code") continue;
-    std::filesystem::path launcher = TRY(find_worker_executable());
-    eval::Sandbox sandbox = TRY(eval::Sandbox::open(launcher.replace_filename("hearth-sandbox")));
+    const auto launcher = TRY(find_sandbox_executable());
+    eval::Sandbox sandbox = TRY(eval::Sandbox::open(launcher));
     sandbox_ = std::make_unique<eval::Sandbox>(std::move(sandbox));
     break;
   }
