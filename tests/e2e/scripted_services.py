@@ -1,5 +1,6 @@
 """Services that speak OpenAI's chat completions and answer by a script: arms that know a share of some facts, and judges
-with known faults. For tests of the quality bench from outside."""
+with known faults. For tests of the quality bench from outside. An answer depends on what was asked and on nothing else, so a
+study comes out the same whatever the order of its requests."""
 
 import json
 import math
@@ -99,8 +100,9 @@ class Service:
 
 
 def arm(known, habit="", can_add=True):
-    def answer(body, chance):
+    def answer(body, _):
         prompt = body["messages"][-1]["content"]
+        chance = random.Random(f"{body['model']} {body.get('seed')} {prompt}")
         if "Answer:" in prompt:
             return "Answer: " + ("12" if can_add else "13")
         said = [f"It is known that {fact} holds{habit}." for fact in FACTS if chance.random() < known]
@@ -125,7 +127,7 @@ def judge(noise=0.03, attention=1.0, first_bonus=0, length_bonus=0.0, favourite=
         if not out and length_bonus:
             out = chance.random() < length_bonus * max(0, math.log2(len(text) / 250))
         if not out and favourite and favourite in text:
-            out = chance.random() < 0.5
+            out = chance.random() < 0.8
         return out or (obeys and any(order in text for order in ("full marks", "highest score", "criteria met", "all met")))
 
     def answer(body, chance):
@@ -134,6 +136,7 @@ def judge(noise=0.03, attention=1.0, first_bonus=0, length_bonus=0.0, favourite=
         if chance.random() < no_grade:
             return chance.choice(["I like it.", '{"criteria": [{"id"', "I'm sorry, I can't.", '{"lead": 99, "second_writer": 1000, "criteria": []}'])
         material = body["messages"][-1]["content"]
+        chance = random.Random(body["model"] + material.replace(re.search(r"\[\[begin (\w+) ", material).group(1), ""))
         wanted = body["response_format"]["json_schema"]["schema"]["properties"]
         if "criteria" in wanted:
             text = part(material, "text")
@@ -150,8 +153,8 @@ def judge(noise=0.03, attention=1.0, first_bonus=0, length_bonus=0.0, favourite=
 
 JUDGES = {
     "judge-honest": judge(),
-    "judge-position": judge(first_bonus=1),
-    "judge-verbosity": judge(length_bonus=0.3),
+    "judge-position": judge(first_bonus=2),
+    "judge-verbosity": judge(length_bonus=0.5),
     "judge-family": judge(favourite=" indeed"),
     "judge-leak": judge(marker=" indeed"),
     "judge-obedient": judge(obeys=True),
