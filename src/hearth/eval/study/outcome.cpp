@@ -110,6 +110,12 @@ Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, con
   }
   // Generations still wanted, and nothing void: the pick is not final, whatever it would be now.
   out.is_final = out.decision.is_void || is_settled(out.decision.comparisons, out.standing.comparisons_planned);
+  if (const std::size_t texts = scores.waits_for_person(); texts > 0 && !out.decision.is_void) {
+    out.is_final = false;
+    out.decision.sentence =
+        fmt::format("{} texts wait for the second judge, a person: hearth eval grade. Until then: {}", texts,
+                    out.decision.sentence);
+  }
   if (!out.is_final) out.decision.pick.reset();
   if (!file.are_copies() && !out.standing.comparisons.empty()) {
     const Comparison& last = out.standing.comparisons.back();

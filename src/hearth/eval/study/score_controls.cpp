@@ -62,8 +62,15 @@ ControlPairs Scores::order() const {
   return out;
 }
 
+std::size_t Scores::waits_for_person() const {
+  if (!file_.second_judge || !file_.second_judge->is_person) return 0;
+  return static_cast<std::size_t>(std::ranges::count_if(records_.tasks, [&](const store::TaskRecord& task) {
+    return task.for_second && !grades_.contains({task.id, second_});
+  }));
+}
+
 std::optional<ControlPairs> Scores::second_judge(const std::string& candidate, const std::string& reference) const {
-  if (second_.empty()) return {};
+  if (second_.empty() || waits_for_person() > 0) return {};
   ControlPairs out{ControlKind::second_judge, {}};
   for (const Item& item : suite_.items) {
     double sum = 0, count = 0;

@@ -71,6 +71,9 @@ class Scores {
   JudgeNoise noise() const;
   // Of the judge with the second one, where both graded.
   std::optional<Agreement> agreement() const;
+  // Texts that the second judge, a person, has still to grade. Until then nothing is final, and the
+  // control second_judge is not looked at.
+  std::size_t waits_for_person() const;
   bool has_judged() const { return !records_.tasks.empty(); }
   bool commitments_hold() const { return commitments_hold_; }
 

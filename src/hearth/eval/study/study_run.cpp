@@ -37,7 +37,10 @@ class Run {
       }
       const Scores scores = TRY(Scores::make(parts_.suite, parts_.file, records));
       const Standing standing = TRY(study_standing(plan, parts_.file, scores));
-      if (standing.decided()) return any_failed(scores, true) ? StudyEnd::void_ : StudyEnd::decided;
+      if (standing.decided()) {
+        if (any_failed(scores, true)) return StudyEnd::void_;
+        return scores.waits_for_person() > 0 ? StudyEnd::wants_person : StudyEnd::decided;
+      }
       if (any_failed(scores, false)) return StudyEnd::void_;
       const std::uint32_t generations =
           options_.grade ? *standing.next_generations : static_cast<std::uint32_t>(plan.generations.back());

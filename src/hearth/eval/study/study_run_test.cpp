@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "hearth/eval/judge/desk.h"
 #include "hearth/eval/report/report.h"
 #include "hearth/eval/study/outcome.h"
 #include "hearth/eval/study/rounds.h"
@@ -203,6 +204,30 @@ TEST(Study, NoJudgeHearsWhoWroteAText) {
     for (const char* word : {"secret-model", "\"large\"", "\"small\"", "generation"})
       ASSERT_FALSE(prompt.contains(word)) << word;
   }
+}
+
+TEST(Study, ASecondJudgeWhoIsAPersonIsWaitedFor) {
+  TestStudy study(12, std::string(test_arms) + "[second_judge]\nperson = true\n");
+  ASSERT_EQ(study.end(), StudyEnd::wants_person);
+  EXPECT_FALSE(outcome_of(study).is_final);
+  const auto desk = GradingDesk::open(study.file, *study.records).value();
+  std::size_t texts = 0;
+  for (GradingDesk::Place place = desk->next().value(); place.id; place = desk->next().value(), ++texts) {
+    ASSERT_EQ(place.task.question, Question::score);
+    Json criteria = Json::array();
+    for (int i = 0; i < facts; ++i) {
+      const bool met = place.task.texts[0].contains(fact(i));
+      criteria.push(Json::object({{"id", "c" + std::to_string(i)}, {"met", met}, {"quote", ""}}));
+    }
+    ASSERT_TRUE(desk->grade(*place.id, dump_json(Json::object({{"criteria", criteria}})), 1));
+  }
+  EXPECT_EQ(texts, 48u);  // two answers of each prompt and arm
+  ASSERT_EQ(study.end(), StudyEnd::decided);
+  const StudyOutcome outcome = outcome_of(study);
+  EXPECT_TRUE(outcome.is_final);
+  ASSERT_TRUE(outcome.agreement);
+  EXPECT_EQ(outcome.agreement->texts, 48u);
+  EXPECT_GT(outcome.agreement->kappa, 0.8);
 }
 
 TEST(Study, TheDivergenceGateDecidesWhereThatWasRegistered) {
