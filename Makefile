@@ -11,7 +11,7 @@ help: ## this list
 setup: ## install what is missing (apt), unpack the engine into .deps/
 	@scripts/setup.sh
 
-build: setup ## hearth and hearth-worker into build/release/bin/
+build: setup ## hearth, hearth-worker and hearth-sandbox into build/release/bin/
 	@cmake --preset $(PRESET) --log-level=WARNING
 	@cmake --build $(BUILD) -j $(JOBS) -- --quiet
 

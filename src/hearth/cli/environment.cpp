@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
 #endif
@@ -41,15 +42,22 @@ fs::path own_executable() {
 #endif
 }
 
-Result<fs::path> find_worker_executable() {
-  const fs::path path = own_executable().parent_path() / "hearth-worker";
+namespace {
+
+Result<fs::path> find_beside(const std::string& name) {
+  const fs::path path = own_executable().parent_path() / name;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
-    return fail(Code::not_found, "hearth-worker is not beside hearth (looked for " + path.string() +
+    return fail(Code::not_found, name + " is not beside hearth (looked for " + path.string() +
                                      "); build or install both together");
   }
   return path;
 }
+
+}  // namespace
+
+Result<fs::path> find_worker_executable() { return find_beside("hearth-worker"); }
+Result<fs::path> find_sandbox_executable() { return find_beside("hearth-sandbox"); }
 
 Result<fs::path> cache_directory() {
   if (const char* home = variable("HEARTH_HOME")) return fs::path(home);

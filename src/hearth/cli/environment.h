@@ -13,6 +13,8 @@ namespace hearth::cli {
 std::filesystem::path own_executable();
 // hearth-worker beside this executable.
 Result<std::filesystem::path> find_worker_executable();
+// hearth-sandbox beside this executable.
+Result<std::filesystem::path> find_sandbox_executable();
 // HEARTH_HOME, else ~/.cache/hearth (or XDG_CACHE_HOME/hearth): chunk store, generated models.
 Result<std::filesystem::path> cache_directory();
 // HEARTH_HOME, else ~/.config/hearth (or XDG_CONFIG_HOME/hearth): what people wrote themselves.
@@ -37,7 +39,6 @@ void raise_file_limit();
 bool ends_with_input_variable();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
-
 // Any variable, for keys of other services; empty when it is not set.
 std::string variable_value(const std::string& name);
 

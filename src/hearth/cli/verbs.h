@@ -15,6 +15,9 @@ Verb demo_verb(StopToken stop);
 Verb egress_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
 Verb experiment_verb(StopToken stop);
+Verb eval_lint_verb(StopToken stop);  // children of eval
+Verb eval_ls_verb();
+Verb eval_show_verb();
 Verb kv_verb(StopToken stop);
 Verb model_pull_verb(StopToken stop);  // child of model
 Verb model_verb(StopToken stop);
