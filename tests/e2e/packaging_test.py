@@ -30,7 +30,7 @@ class ServiceFiles(unittest.TestCase):
 
     def test_units_start_verbs_that_exist(self):
         units = sorted((PACKAGING / "systemd").glob("*.service"))
-        self.assertEqual(len(units), 2)
+        self.assertEqual(len(units), 3)
         for unit in units:
             with self.subTest(unit.name):
                 self.check_command(exec_start(unit))

@@ -17,7 +17,6 @@ extern char** environ;
 namespace hearth {
 namespace {
 
-constexpr Duration polite_stop_time = std::chrono::seconds(3);
 constexpr Duration reap_poll_interval = std::chrono::milliseconds(5);
 constexpr std::size_t read_bytes_max = 4096;
 
@@ -27,8 +26,13 @@ struct Pipe {
 
 Result<Pipe> make_pipe(const std::filesystem::path& executable) {
   int fds[2];
+#ifdef __linux__
+  // At once: a child that another thread starts meanwhile would keep the pipe open.
+  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno("make a pipe for", executable, errno);
+#else
   if (::pipe(fds) != 0) return fail_errno("make a pipe for", executable, errno);
   for (const int fd : fds) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
   return Pipe{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
 }
 
@@ -51,20 +55,27 @@ std::vector<char*> environment_with(std::vector<std::string>& defaults) {
 }
 
 Result<int> spawn(const std::filesystem::path& executable, std::vector<std::string>& arguments,
-                  std::vector<std::string>& defaults, int input_fd, int output_fd, bool apart) {
+                  ChildOptions& options, int input_fd, int output_fd) {
   std::string program = executable.string();
   std::vector<char*> argv = {program.data()};
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  const std::vector<char*> environment = environment_with(defaults);
+  const std::vector<char*> environment = environment_with(options.defaults);
 
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, input_fd, STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
+  if (!options.error_log.empty()) {
+    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, options.error_log.c_str(),
+                                       O_WRONLY | O_CREAT | O_APPEND, 0600);
+  }
+  if (!options.working_directory.empty()) {
+    ::posix_spawn_file_actions_addchdir_np(&actions, options.working_directory.c_str());
+  }
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
-  const int group = apart ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP;
+  const int group = options.apart ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP;
   ::posix_spawnattr_setflags(&attributes, static_cast<short>(group | POSIX_SPAWN_SETSIGMASK));
   ::posix_spawnattr_setpgroup(&attributes, 0);
   sigset_t nothing_blocked;
@@ -72,7 +83,7 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
   ::posix_spawnattr_setsigmask(&attributes, &nothing_blocked);
   pid_t pid = 0;
   const int error_number =
-      ::posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(),
+      ::posix_spawnp(&pid, program.c_str(), &actions, &attributes, argv.data(),
                     environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
@@ -82,44 +93,36 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
 
 }  // namespace
 
-Result<ChildProcess> ChildProcess::start_with(const std::filesystem::path& executable,
-                                              std::vector<std::string> arguments,
-                                              std::vector<std::string> defaults, bool apart) {
+Result<ChildProcess> ChildProcess::start(const std::filesystem::path& executable,
+                                         std::vector<std::string> arguments, ChildOptions options) {
   Pipe input = TRY(make_pipe(executable));
   Pipe output = TRY(make_pipe(executable));
-  const int pid = TRY(spawn(executable, arguments, defaults, input.read_end.get(),
-                            output.write_end.get(), apart));
+  const int pid =
+      TRY(spawn(executable, arguments, options, input.read_end.get(), output.write_end.get()));
   // Our copies of the child's ends close here, or the end of its output would never be seen.
-  return ChildProcess(pid, std::move(input.write_end), std::move(output.read_end));
-}
-
-Result<ChildProcess> ChildProcess::start(const std::filesystem::path& executable,
-                                         std::vector<std::string> arguments,
-                                         std::vector<std::string> defaults) {
-  return start_with(executable, std::move(arguments), std::move(defaults), /*apart=*/false);
-}
-
-Result<ChildProcess> ChildProcess::start_apart(const std::filesystem::path& executable,
-                                               std::vector<std::string> arguments) {
-  return start_with(executable, std::move(arguments), {}, /*apart=*/true);
-}
-
-Result<> ChildProcess::write_input(ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(input_.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail(Code::unavailable, "a child process does not take its input");
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return {};
+  return ChildProcess(pid, std::move(input.write_end), std::move(output.read_end), options);
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, 0)),
+      stop_signal_(other.stop_signal_),
+      stop_time_max_(other.stop_time_max_),
       input_(std::move(other.input_)),
       output_(std::move(other.output_)),
       wait_status_(other.wait_status_),
       buffer_(std::move(other.buffer_)) {}
+
+Result<> ChildProcess::write_input(ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(input_.get(), bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      return fail(Code::unavailable, fmt::format("a child process does not take its input: {}", std::strerror(errno)));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return {};
+}
 
 Result<ByteSpan> ChildProcess::read_output(Deadline deadline, const StopToken& stop) {
   const StopDescriptor stopped(stop);
@@ -136,8 +139,22 @@ Result<ByteSpan> ChildProcess::read_output(Deadline deadline, const StopToken& s
   }
 }
 
+// Whatever it started and left behind ends with it. While it is not reaped its number is its own, so
+// this hits nobody else's group.
+bool ChildProcess::end_group(bool wait) {
+  siginfo_t info{};
+  int done = 0;
+  do {
+    done = ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT | (wait ? 0 : WNOHANG));
+  } while (done < 0 && errno == EINTR);
+  if (done != 0 || info.si_pid != pid_) return false;
+  ::kill(-pid_, SIGKILL);
+  return true;
+}
+
 bool ChildProcess::reap(bool wait) {
   if (pid_ == 0 || wait_status_) return true;
+  if (stop_signal_ != 0 && !end_group(wait)) return false;
   int status = 0;
   pid_t done = 0;
   do {
@@ -164,15 +181,11 @@ std::string ChildProcess::how_it_ended() {
 
 void ChildProcess::stop() {
   input_.close();  // the child's cue to leave
-  const Deadline polite = Deadline::after(polite_stop_time);
-  while (!reap(/*wait=*/false)) {
-    if (polite.passed()) {
-      ::kill(pid_, SIGKILL);
-      reap(/*wait=*/true);
-      return;
-    }
-    std::this_thread::sleep_for(reap_poll_interval);
-  }
+  if (stop_signal_ != 0 && !reap(/*wait=*/false)) ::kill(-pid_, stop_signal_);
+  const Deadline polite = Deadline::after(stop_time_max_);
+  while (!reap(/*wait=*/false) && !polite.passed()) std::this_thread::sleep_for(reap_poll_interval);
+  if (!reap(/*wait=*/false)) ::kill(pid_, SIGKILL);
+  reap(/*wait=*/true);
 }
 
 }  // namespace hearth

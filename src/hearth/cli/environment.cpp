@@ -30,17 +30,15 @@ Result<fs::path> data_directory() {
 
 }  // namespace
 
-Result<fs::path> own_executable() {
+fs::path own_executable() {
 #ifdef __APPLE__
   char path[4096];
   std::uint32_t size = sizeof(path);
-  if (_NSGetExecutablePath(path, &size) == 0) return fs::path(path);
+  return _NSGetExecutablePath(path, &size) == 0 ? fs::path(path) : fs::path();
 #else
-  std::error_code error;
-  const fs::path path = fs::read_symlink("/proc/self/exe", error);
-  if (!error) return path;
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored);
 #endif
-  return fail(Code::unavailable, "the system does not say where this program's file is");
 }
 
 Result<fs::path> find_worker_executable() {

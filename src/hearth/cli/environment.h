@@ -9,6 +9,8 @@
 
 namespace hearth::cli {
 
+// This executable, for starting another of it.
+std::filesystem::path own_executable();
 // hearth-worker beside this executable.
 Result<std::filesystem::path> find_worker_executable();
 // HEARTH_HOME, else ~/.cache/hearth (or XDG_CACHE_HOME/hearth): chunk store, generated models.
@@ -27,8 +29,6 @@ std::string home_directory();
 std::string user_name();
 // Every variable, as "NAME=value": for a child that is started without some of them.
 std::vector<std::string> all_variables();
-// This program's own file.
-Result<std::filesystem::path> own_executable();
 // What the system calls this machine; empty when it does not say.
 std::string host_name();
 // As many open files as the system lets this process have: a connection is one, and a wait two.

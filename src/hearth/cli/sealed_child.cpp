@@ -158,7 +158,7 @@ Result<int> run_sealed(const SealedChild& child, const StopToken& stop) {
   const std::string socket = (directory.path() / "gateway.sock").string();
   auto listener = TRY(net::Listener::listen(net::Address::unix_socket(socket)));
   const auto relay = net::Relay::start(std::move(listener), opener_to(child.gateway), connections_max);
-  const auto self = TRY(own_executable());
+  const auto self = own_executable();
   std::vector<std::string> arguments = {self.string(), "seal", "inside", "--socket", socket,
                                         "--port", std::to_string(child.port), "--"};
   arguments.insert(arguments.end(), child.command.begin(), child.command.end());

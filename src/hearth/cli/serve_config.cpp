@@ -183,6 +183,8 @@ const std::vector<Setting>& settings() {
       {"cluster", "prefill", "--cluster-prefill", "who computes prompts: auto, whoever is predicted to be done first; alone, this machine; "
        "remote, the best peer that can, however slow (auto)", "\"auto\"", Kind::text, 0, 0, {"auto", "alone", "remote"},
        to(&C::cluster_prefill)},
+      {"cluster", "managed", "", "hearth up, run where the cluster's authority is, says what this machine runs", "true",
+       Kind::toggle, 0, 0, {}, to(&C::managed)},
       {"cluster", "lend", "", "lend this machine's memory: workers of others may put layers on it", "true", Kind::toggle, 0, 0,
        {}, to(&C::lend)},
       {"cluster", "lend_port", "--lend-port", "where the tunnels of others come in (0: any free port)", "7071",
@@ -277,6 +279,10 @@ const Setting* find_setting(std::string_view section, std::string_view key) {
   return found == settings().end() ? nullptr : &*found;
 }
 
+// The same file may say what other machines run (read by hearth up, assignment_text.h) and where
+// requests go (read_routing).
+const std::vector<std::string> sections_of_others = {"models", "machine", "link", "upstream", "routes"};
+
 std::string known_names(std::string_view section) {
   std::vector<std::string> names;
   for (const Setting& setting : settings()) {
@@ -367,7 +373,7 @@ Result<> read_serve_config(std::string_view toml, std::string_view name, ServeCo
   std::vector<std::string> problems;
   TRY(read_routing(root, name, config));
   for (const auto& [section, table] : root.as_object()) {
-    if (section == lines_member || section == "upstream" || section == "routes") continue;
+    if (section == lines_member || contains(sections_of_others, section)) continue;
     const bool known = std::ranges::any_of(settings(), [&](const Setting& s) { return s.section == section; });
     if (!known || !table.is_object()) {
       problems.push_back(fmt::format("{}:{}: '{}' is not a section; there are {}, for example [serve]", name,

@@ -50,6 +50,7 @@ struct ServeConfig {
   std::string cluster_listen;               // empty: the member's own port, on every address
   std::uint32_t prefills_max = 1;
   std::string cluster_prefill = "auto";     // auto, alone, remote
+  bool managed = false;  // takes what hearth up assigns; may then start without a model
   bool lend = false;
   std::uint32_t lend_port = 0;
   std::vector<std::string> pool;                  // machines whose memory this one's worker uses

@@ -82,8 +82,9 @@ Result<> unlock(const VaultFlags& flags, const StopToken& stop) {
   const vault::Secret passphrase = TRY(read_passphrase(flags.passphrase, "passphrase", false, stop));
   // Here first: what is wrong is told here.
   TRY(vault::Vault::unlock(directory, passphrase));
-  ChildProcess keeper = TRY(ChildProcess::start_apart(TRY(own_executable()),
-      {"vault", "keep", "--vault", directory.string(), "--idle-minutes", std::to_string(flags.idle_minutes)}));
+  ChildProcess keeper = TRY(ChildProcess::start(own_executable(),
+      {"vault", "keep", "--vault", directory.string(), "--idle-minutes", std::to_string(flags.idle_minutes)},
+      {.apart = true}));
   TRY(keeper.write_input(passphrase.span()));
   keeper.close_input();
   const ByteSpan said = TRY(keeper.read_output(Deadline::after(unlock_time_max), stop));

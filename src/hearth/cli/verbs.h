@@ -12,6 +12,7 @@ Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
 Verb egress_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
+Verb experiment_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
@@ -21,6 +22,8 @@ Verb route_verb();
 Verb run_verb(StopToken stop);
 Verb seal_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
+Verb status_verb(StopToken stop);
+Verb up_verb(StopToken stop);
 Verb vault_verb(StopToken stop);
 
 }  // namespace hearth::cli

@@ -111,7 +111,7 @@ Result<> RpcServer::run_once(cluster::Supervisor& supervisor) {
   std::vector<std::string> arguments = {"rpc", "--device", options_.device, "--threads",
                                         std::to_string(options_.threads)};
   ChildProcess child = TRY(ChildProcess::start(options_.worker_executable, std::move(arguments),
-                                                {engine_short_spin}));
+                                                {.defaults = {engine_short_spin}}));
   show(TRY(read_ready(child)));
   supervisor.on_running();
   // It prints no more: the end of its output is its own.

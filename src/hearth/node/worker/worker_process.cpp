@@ -12,7 +12,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const std::filesyste
                                                             const Progress& progress,
                                                             Deadline deadline,
                                                             const StopToken& stop) {
-  ChildProcess child = TRY(ChildProcess::start(executable, options.arguments(), {engine_short_spin}));
+  ChildProcess child = TRY(ChildProcess::start(executable, options.arguments(), {.defaults = {engine_short_spin}}));
   std::unique_ptr<WorkerProcess> worker(new WorkerProcess(std::move(child), options));
   TRY(worker->wait_until_ready(progress, deadline, stop));
   return worker;

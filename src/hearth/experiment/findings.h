@@ -1,0 +1,75 @@
+#pragma once
+// What an experiment has found so far, ready to be shown: predictions against what happened,
+// measurements side by side, gates, and what was not established. Pure.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hearth/experiment/progress.h"
+
+namespace hearth::experiment {
+
+enum class PredictionOutcome : std::uint8_t { right, wrong, not_established };
+std::string_view outcome_name(PredictionOutcome outcome);
+
+struct PredictionFinding {
+  std::string phase, name, statement, recorded_at;
+  PredictionOutcome outcome = PredictionOutcome::not_established;
+  std::string why;
+  std::vector<std::string> steps;  // whose results it rests on
+};
+
+// One row of a result that has `rows` with a target and a prompt length (hearth bench --json).
+struct MeasuredRow {
+  std::string step, target;
+  std::size_t index = 0;  // in the result's rows
+  double prompt_tokens = 0, depth = 0;
+  std::optional<double> ttft_ms, prefill_tok_s, decode_tok_s;
+  std::optional<double> predicted_ttft_ms;
+  std::uint64_t failures = 0;
+};
+
+// How a target compares with the first one that was measured, at the same length and depth.
+struct Comparison {
+  std::string step, target, baseline;
+  double prompt_tokens = 0, depth = 0;
+  std::optional<double> ttft_ratio, decode_ratio;
+};
+
+struct StepFinding {
+  std::string name, what, state, why, ended_at, output_digest;
+  std::vector<std::string> line;  // what was run
+  std::uint32_t attempt = 0, attempts = 0;
+  double seconds = 0;
+};
+
+struct PhaseFinding {
+  std::string name, question, state, note, opened_because;
+  std::optional<bool> gate_open;
+  std::vector<std::string> conditions, gate_why;
+  std::vector<StepFinding> steps;
+};
+
+struct Findings {
+  std::string name, question;
+  std::vector<PhaseFinding> phases;
+  std::vector<PredictionFinding> predictions;
+  std::vector<MeasuredRow> rows;
+  std::vector<Comparison> comparisons;
+  std::vector<std::string> decision;         // sentences
+  std::vector<std::string> not_established;  // sentences
+};
+
+Findings find_findings(const Spec& spec, const Progress& progress, const FindResult& results);
+
+// {name, phases [{name, state, gate {open, why}, steps […]}], predictions […]}
+Json status_json(const Findings& findings);
+std::string status_text(const Findings& findings);
+
+// What stands where a page shows evidence: the whole result, by step.
+using ResultText = std::function<std::string(const std::string& step)>;
+std::string report_html(const Findings& findings, const ResultText& result);
+std::string report_markdown(const Findings& findings);
+
+}  // namespace hearth::experiment

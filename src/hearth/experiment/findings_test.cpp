@@ -1,0 +1,112 @@
+#include "hearth/experiment/findings.h"
+
+#include <gtest/gtest.h>
+
+namespace hearth::experiment {
+namespace {
+
+const Json alone = parse_json(R"({"rows":[
+  {"target":"studio <alone>","prompt_tokens":1000,"depth":0,"ttft_ms":{"median":2000},"prefill_tok_s":500,"decode_tok_s":20,"failures":0,"predicted":{"ttft_ms":1900}},
+  {"target":"studio <alone>","prompt_tokens":4000,"depth":0,"ttft_ms":9000,"prefill_tok_s":450,"decode_tok_s":19,"failures":2}]})").value();
+const Json pooled = parse_json(R"({"rows":[
+  {"target":"pool","prompt_tokens":1000,"ttft_ms":1000,"prefill_tok_s":900,"decode_tok_s":10},
+  {"target":"pool","prompt_tokens":4000,"ttft_ms":4000,"prefill_tok_s":950,"decode_tok_s":9}]})").value();
+
+Spec spec() {
+  return read_spec(R"(name = "quest"
+question = "Slower <or> faster?"
+[[phase]]
+name = "one"
+[[phase.step]]
+name = "alone"
+command = ["a"]
+[[phase.step]]
+name = "pooled"
+command = ["b"]
+[[phase.step]]
+name = "third"
+command = ["c"]
+[[phase.prediction]]
+name = "slower"
+statement = "Pooling makes decode slower."
+holds = "pooled.rows[0].decode_tok_s < alone.rows[0].decode_tok_s"
+[[phase.prediction]]
+name = "rate"
+statement = "20 tok/s pooled."
+value = "pooled.rows[0].decode_tok_s"
+expected = 20
+[[phase.prediction]]
+name = "unknown"
+statement = "The third is fine."
+holds = "third.ok == true"
+[phase.gate]
+conditions = ["pooled.rows[0].decode_tok_s > 15"]
+note = "Send the Sparks back."
+)", "e.toml").value();
+}
+
+const Json* results(std::string_view step) { return step == "alone" ? &alone : step == "pooled" ? &pooled : nullptr; }
+
+Findings findings() {
+  const Spec s = spec();
+  Progress progress = replay(s, {});
+  progress.phases[0].state = PhaseState::closed;
+  progress.phases[0].began_at = "2026-04-23T09:00:00Z";
+  progress.phases[0].gate_open = false;
+  progress.phases[0].gate_why = {"pooled.rows[0].decode_tok_s is 10, which is not > 15"};
+  for (const std::size_t i : {0u, 1u}) progress.phases[0].steps[i] = {.state = StepState::done, .attempts = 1, .result_attempt = 1};
+  return find_findings(s, progress, results);
+}
+
+TEST(Findings, PredictionsMeetWhatHappened) {
+  const Findings found = findings();
+  ASSERT_EQ(found.predictions.size(), 3u);
+  EXPECT_EQ(found.predictions[0].outcome, PredictionOutcome::right);
+  EXPECT_EQ(found.predictions[1].outcome, PredictionOutcome::wrong);
+  EXPECT_NE(found.predictions[1].why.find("50 % off"), std::string::npos) << found.predictions[1].why;
+  EXPECT_EQ(found.predictions[2].outcome, PredictionOutcome::not_established);
+}
+
+TEST(Findings, TargetsAreComparedWithTheFirstAtEqualLengths) {
+  const Findings found = findings();
+  ASSERT_EQ(found.rows.size(), 4u);
+  ASSERT_EQ(found.comparisons.size(), 2u);
+  EXPECT_DOUBLE_EQ(*found.comparisons[0].ttft_ratio, 0.5);
+  EXPECT_DOUBLE_EQ(*found.comparisons[0].decode_ratio, 0.5);
+  EXPECT_DOUBLE_EQ(*found.rows[0].predicted_ttft_ms, 1900);
+}
+
+TEST(Findings, SayWhatWasDecidedAndWhatWasNotEstablished) {
+  const Findings found = findings();
+  ASSERT_EQ(found.decision.size(), 1u);
+  EXPECT_EQ(found.decision[0], "Stop at 'one': pooled.rows[0].decode_tok_s is 10, which is not > 15. Send the Sparks back.");
+  ASSERT_EQ(found.not_established.size(), 3u);
+  EXPECT_NE(found.not_established[0].find("third"), std::string::npos);
+  EXPECT_NE(found.not_established[2].find("2 failures"), std::string::npos);
+}
+
+TEST(Findings, ThePageLoadsNothingEscapesAndLinksItsNumbers) {
+  const std::string page = report_html(findings(), [](const std::string& step) { return "{\"step\":\"" + step + "</pre>\"}"; });
+  EXPECT_EQ(page.find("<alone>"), std::string::npos);
+  EXPECT_EQ(page.find("src="), std::string::npos);
+  EXPECT_EQ(page.find("http"), std::string::npos);
+  EXPECT_EQ(page.find("</pre>\""), std::string::npos);
+  EXPECT_NE(page.find("<a href=\"#evidence-pooled\">900</a>"), std::string::npos);
+  EXPECT_NE(page.find("id=\"evidence-pooled\""), std::string::npos);
+  EXPECT_NE(page.find("<svg"), std::string::npos);
+  EXPECT_NE(page.find("Send the Sparks back."), std::string::npos);
+  const std::string markdown = report_markdown(findings());
+  EXPECT_NE(markdown.find("| Pooling makes decode slower. | **right** |"), std::string::npos) << markdown;
+}
+
+TEST(Findings, StatusHasTheFieldsThatProgramsRelyOn) {
+  const Json status = status_json(findings());
+  const Json& phase = status.find("phases")->as_array().at(0);
+  EXPECT_EQ(*phase.find("name"), Json("one"));
+  EXPECT_EQ(*phase.find("state"), Json("closed"));
+  EXPECT_EQ(*phase.find("gate")->find("open"), Json(false));
+  EXPECT_EQ(phase.find("gate")->find("why")->as_array().size(), 1u);
+}
+
+}  // namespace
+}  // namespace hearth::experiment

@@ -1,0 +1,76 @@
+#include "hearth/experiment/ledger.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+namespace hearth::experiment {
+namespace {
+
+std::string some_time() { return "2026-04-23T09:00:00Z"; }
+
+class LedgerFile : public testing::Test {
+ protected:
+  std::filesystem::path path() const { return folder_.path() / "ledger.jsonl"; }
+  std::string text() const { return read_text_file(path(), ledger_bytes_max).value(); }
+  void write(std::string_view text) const { std::ofstream(path(), std::ios::trunc) << text; }
+  void fill() const {
+    auto ledger = Ledger::open(path(), some_time).value();
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(ledger.append("step_began", Json::object({{"step", std::to_string(i)}})));
+  }
+  TemporaryDirectory folder_ = TemporaryDirectory::create("hearth-ledger").value();
+};
+
+TEST_F(LedgerFile, WhatWasAppendedIsThereAgain) {
+  fill();
+  auto ledger = Ledger::open(path(), some_time).value();
+  ASSERT_EQ(ledger.events().size(), 3u);
+  EXPECT_EQ(ledger.events()[2].kind, "step_began");
+  EXPECT_EQ(*ledger.events()[2].facts.find("step"), Json("2"));
+  EXPECT_EQ(ledger.events()[2].time, some_time());
+  EXPECT_TRUE(ledger.append("gate", Json::object()));
+}
+
+// Whatever was on its way when the process was killed.
+TEST_F(LedgerFile, ALastLineThatWasCutIsDroppedAtEveryByte) {
+  fill();
+  const std::string whole = text();
+  const std::size_t last = whole.rfind('\n', whole.size() - 2) + 1;
+  for (std::size_t length = last; length < whole.size(); ++length) {
+    write(whole.substr(0, length));
+    auto ledger = Ledger::open(path(), some_time);
+    ASSERT_TRUE(ledger) << length << ledger.error().message;
+    ASSERT_EQ(ledger->events().size(), 2u) << length;
+    ASSERT_TRUE(ledger->append("step_began", Json::object({{"step", "2"}})));
+    ASSERT_EQ(text(), whole) << length;
+  }
+}
+
+TEST_F(LedgerFile, AnyChangeIsNoticed) {
+  fill();
+  const std::string whole = text();
+  const std::size_t last = whole.rfind('\n', whole.size() - 2) + 1;
+  std::size_t noticed = 0;
+  for (std::size_t i = 0; i < last; ++i) {
+    std::string changed = whole;
+    changed[i] = changed[i] == 'x' ? 'y' : 'x';
+    noticed += !read_ledger(changed, "ledger");
+  }
+  EXPECT_EQ(noticed, last);
+  const std::string without_first = whole.substr(whole.find('\n') + 1);
+  const auto error = read_ledger(without_first, "ledger");
+  ASSERT_FALSE(error);
+  EXPECT_EQ(error.error().code, Code::corrupt);
+  EXPECT_NE(error.error().message.find("ledger:1"), std::string::npos);
+}
+
+TEST_F(LedgerFile, OneProcessRunsAnExperiment) {
+  auto first = Ledger::open(path(), some_time);
+  ASSERT_TRUE(first);
+  const auto second = Ledger::open(path(), some_time);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::unavailable);
+}
+
+}  // namespace
+}  // namespace hearth::experiment

@@ -1,0 +1,297 @@
+#include "hearth/experiment/spec.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "hearth/base/toml.h"
+
+namespace hearth::experiment {
+namespace {
+
+using Problems = std::vector<std::string>;
+constexpr std::array experiment_keys = {"name", "question", "watch", "variables", "phase"};
+constexpr std::array phase_keys = {"name", "question", "step", "prediction", "gate"};
+constexpr std::array step_keys = {"name", "what", "verb", "command", "arguments", "accept", "time_max_s"};
+constexpr std::array prediction_keys = {"name", "statement", "holds", "value", "expected", "within_percent"};
+constexpr std::array gate_keys = {"conditions", "note"};
+constexpr std::uint32_t time_max_s_max = 30 * 24 * 3600;
+constexpr double within_percent_default = 20;
+
+// A table of the file: typed members; faults are collected with their place.
+class Table {
+ public:
+  Table(const Json& table, std::string where, std::string_view file, Problems& problems)
+      : table_(table), where_(std::move(where)), file_(file), problems_(problems) {}
+
+  void problem(std::string_view key, std::string what) const {
+    const auto line = table_.find(key) == nullptr ? toml_line(table_) : toml_line(table_, key);
+    problems_.push_back(fmt::format("{}:{}: {} {}: {}", file_, line, where_, key, what));
+  }
+  template <class Keys>
+  void only(const Keys& keys) const {
+    for (const auto& [key, value] : table_.as_object()) {
+      if (key == lines_member || std::ranges::find(keys, std::string_view(key)) != keys.end()) continue;
+      problem(key, fmt::format("unknown; there are {}", fmt::join(keys, ", ")));
+    }
+  }
+  bool has(std::string_view key) const { return table_.find(key) != nullptr; }
+  std::string text(std::string_view key) const {
+    const Json* value = table_.find(key);
+    if (value != nullptr && !value->is_string()) problem(key, "expected a text in quotes");
+    return value != nullptr && value->is_string() ? value->as_string() : "";
+  }
+  std::string name() const {
+    const std::string out = text("name");
+    const bool is_good = !out.empty() && std::ranges::all_of(out, [](unsigned char c) {
+      return (std::isalnum(c) != 0) || c == '-' || c == '_';
+    });
+    if (!is_good) problem("name", "expected letters, digits, - and _, for example \"full-cluster\"");
+    return out;
+  }
+  double number(std::string_view key, double fallback) const {
+    const Json* value = table_.find(key);
+    if (value == nullptr) return fallback;
+    if (!value->is_number()) problem(key, "expected a number");
+    return value->is_number() ? value->as_double() : fallback;
+  }
+  std::vector<std::string> texts(std::string_view key) const {
+    std::vector<std::string> out;
+    const Json* value = table_.find(key);
+    if (value == nullptr) return out;
+    if (!value->is_array() || !std::ranges::all_of(value->as_array(), &Json::is_string)) {
+      problem(key, "expected texts in brackets, for example [\"--model\", \"kimi.gguf\"]");
+      return out;
+    }
+    for (const Json& item : value->as_array()) out.push_back(item.as_string());
+    return out;
+  }
+  // [[key]] tables.
+  template <class Read>
+  void each(std::string_view key, std::string_view kind, const Read& read) const {
+    const Json* list = table_.find(key);
+    if (list == nullptr) return;
+    if (!list->is_array() || !std::ranges::all_of(list->as_array(), &Json::is_object)) {
+      problem(key, fmt::format("expected [[{}]]", kind));
+      return;
+    }
+    for (const Json& item : list->as_array()) read(Table(item, fmt::format("[[{}]]", kind), file_, problems_));
+  }
+  const Json* find(std::string_view key) const { return table_.find(key); }
+  Table child(std::string_view key, const Json& table) const {
+    return Table(table, fmt::format("[{}]", key), file_, problems_);
+  }
+
+ private:
+  const Json& table_;
+  const std::string where_;
+  const std::string_view file_;
+  Problems& problems_;
+};
+
+class Variables {
+ public:
+  void read(const Table& root) {
+    const Json* table = root.find("variables");
+    if (table == nullptr) return;
+    if (!table->is_object()) return root.problem("variables", "expected [variables] with texts");
+    for (const auto& [name, value] : table->as_object()) {
+      if (name == lines_member) continue;
+      if (value.is_string()) values_.emplace_back(name, value.as_string());
+      else root.child("variables", *table).problem(name, "expected a text in quotes");
+    }
+    // Longer names first: $model_q4 is not $model and "_q4".
+    std::ranges::sort(values_, std::greater<>(), [](const auto& each) { return each.first.size(); });
+  }
+  void put_into(std::vector<std::string>& texts, const Table& table, std::string_view key) const {
+    for (std::string& text : texts) text = with_values(text, table, key);
+  }
+
+ private:
+  std::string with_values(std::string_view text, const Table& table, std::string_view key) const {
+    std::string out;
+    while (!text.empty()) {
+      if (text.front() != '$') {
+        out += text.front();
+        text.remove_prefix(1);
+        continue;
+      }
+      text.remove_prefix(1);
+      if (text.starts_with('$')) {
+        out += '$';
+        text.remove_prefix(1);
+        continue;
+      }
+      const auto found = std::ranges::find_if(values_, [&](const auto& each) { return text.starts_with(each.first); });
+      if (found == values_.end()) {
+        table.problem(key, fmt::format("\"${}\" names no value of [variables]; $$ stands for a dollar sign", text));
+        return out;
+      }
+      out += found->second;
+      text.remove_prefix(found->first.size());
+    }
+    return out;
+  }
+
+  std::vector<std::pair<std::string, std::string>> values_;
+};
+
+Step read_step(const Table& table, const Variables& variables) {
+  table.only(step_keys);
+  Step out{.name = table.name(), .what = table.text("what"), .verb = table.texts("verb"),
+           .command = table.texts("command"), .arguments = table.texts("arguments")};
+  if (out.verb.empty() == out.command.empty()) {
+    table.problem("verb", "give either verb = [\"plan\"] of hearth, or command = [\"program\", …]");
+  }
+  if (!out.command.empty() && !out.arguments.empty()) table.problem("arguments", "belong to verb; put them into command");
+  variables.put_into(out.command, table, "command");
+  variables.put_into(out.arguments, table, "arguments");
+  if (!out.verb.empty()) out.accept.push_back(1);
+  if (const Json* accept = table.find("accept")) {
+    out.accept.clear();
+    const bool are_codes = accept->is_array() && std::ranges::all_of(accept->as_array(), &Json::is_integer);
+    if (!are_codes) table.problem("accept", "expected exit codes in brackets, for example [0, 1]");
+    else for (const Json& code : accept->as_array()) out.accept.push_back(static_cast<int>(code.as_integer()));
+  }
+  const double time_max_s = table.number("time_max_s", out.time_max_s);
+  if (!(time_max_s >= 1 && time_max_s <= time_max_s_max)) table.problem("time_max_s", "expected 1 second to 30 days");
+  else out.time_max_s = static_cast<std::uint32_t>(time_max_s);
+  return out;
+}
+
+std::optional<Condition> read_condition(const Table& table, std::string_view key, std::string_view text) {
+  auto condition = Condition::parse(text);
+  if (!condition) table.problem(key, condition.error().message);
+  return condition ? std::optional(*std::move(condition)) : std::nullopt;
+}
+
+Prediction read_prediction(const Table& table) {
+  table.only(prediction_keys);
+  Prediction out{.name = table.name(), .statement = table.text("statement")};
+  if (out.statement.empty()) table.problem("statement", "missing: what is predicted, in a sentence");
+  if (table.has("holds") == table.has("value")) {
+    table.problem("holds", "give either holds = \"CONDITION\", or value = \"STEP.PATH\" with expected");
+  } else if (table.has("holds")) {
+    out.holds = read_condition(table, "holds", table.text("holds"));
+  } else {
+    auto path = ValuePath::parse(table.text("value"));
+    if (path) out.value = *std::move(path);
+    else table.problem("value", path.error().message);
+    if (!table.has("expected")) table.problem("expected", "missing: the number that is predicted");
+    out.expected = table.number("expected", 0);
+    out.within_percent = table.number("within_percent", within_percent_default);
+  }
+  return out;
+}
+
+Gate read_gate(const Table& phase) {
+  Gate out;
+  const Json* gate = phase.find("gate");
+  if (gate == nullptr) return out;
+  if (!gate->is_object()) {
+    phase.problem("gate", "expected [phase.gate]");
+    return out;
+  }
+  const Table table = phase.child("phase.gate", *gate);
+  table.only(gate_keys);
+  for (const std::string& text : table.texts("conditions")) {
+    if (auto condition = read_condition(table, "conditions", text)) out.conditions.push_back(*std::move(condition));
+  }
+  out.note = table.text("note");
+  return out;
+}
+
+Phase read_phase(const Table& table, const Variables& variables) {
+  table.only(phase_keys);
+  Phase out{.name = table.name(), .question = table.text("question")};
+  table.each("step", "phase.step", [&](const Table& step) { out.steps.push_back(read_step(step, variables)); });
+  table.each("prediction", "phase.prediction", [&](const Table& p) { out.predictions.push_back(read_prediction(p)); });
+  out.gate = read_gate(table);
+  if (out.steps.empty()) table.problem("step", "missing: a phase has at least one [[phase.step]]");
+  return out;
+}
+
+// Conditions may name steps of their phase and of earlier ones; names are there once.
+void check_names(const Spec& spec, std::string_view file, Problems& problems) {
+  std::set<std::string> phases, steps, predictions;
+  const auto once = [&](std::set<std::string>& seen, const std::string& name, std::string_view kind) {
+    if (!seen.insert(name).second) problems.push_back(fmt::format("{}: {} '{}' is there twice", file, kind, name));
+  };
+  const auto known = [&](const std::string& step, std::string_view where) {
+    if (steps.contains(step)) return;
+    problems.push_back(fmt::format("{}: {}: no step '{}' up to there", file, where, step));
+  };
+  for (const Phase& phase : spec.phases) {
+    once(phases, phase.name, "phase");
+    for (const Step& step : phase.steps) once(steps, step.name, "step");
+    for (const Prediction& prediction : phase.predictions) {
+      once(predictions, prediction.name, "prediction");
+      if (prediction.value) known(prediction.value->step, "prediction " + prediction.name);
+      if (!prediction.holds) continue;
+      for (const std::string& step : steps_of(*prediction.holds)) known(step, "prediction " + prediction.name);
+    }
+    for (const Condition& condition : phase.gate.conditions) {
+      for (const std::string& step : steps_of(condition)) known(step, "gate of " + phase.name);
+    }
+  }
+  if (spec.phases.size() > phases_max || steps.size() > steps_max) {
+    problems.push_back(fmt::format("{}: more than {} phases or {} steps", file, phases_max, steps_max));
+  }
+}
+
+}  // namespace
+
+Digest256 Step::digest() const {
+  Blake2b hash;
+  for (const auto* list : {&verb, &command, &arguments}) {
+    hash.update_number(list->size());
+    for (const std::string& text : *list) hash.update_sized(text);
+  }
+  for (const int code : accept) hash.update_number(code);
+  return hash.finish();
+}
+
+Digest256 Prediction::digest() const {
+  return Blake2b()
+      .update_sized(name)
+      .update_sized(statement)
+      .update_sized(holds ? holds->text : "")
+      .update_sized(value ? value->text : "")
+      .update_number(expected)
+      .update_number(within_percent)
+      .finish();
+}
+
+const Step* Spec::find_step(std::string_view step) const {
+  const Phase* phase = phase_of(step);
+  return phase == nullptr ? nullptr : &*std::ranges::find(phase->steps, step, &Step::name);
+}
+
+const Phase* Spec::phase_of(std::string_view step) const {
+  for (const Phase& phase : phases) {
+    if (std::ranges::find(phase.steps, step, &Step::name) != phase.steps.end()) return &phase;
+  }
+  return nullptr;
+}
+
+Result<Spec> read_spec(std::string_view toml, std::string_view file_name) {
+  const Json json = TRY(parse_toml(toml, file_name));
+  Problems problems;
+  const Table root(json, "experiment", file_name, problems);
+  root.only(experiment_keys);
+  Variables variables;
+  variables.read(root);
+  Spec out{.name = root.name(), .question = root.text("question"), .watch = root.texts("watch")};
+  if (out.question.empty()) root.problem("question", "missing: what the experiment is to find out");
+  variables.put_into(out.watch, root, "watch");
+  root.each("phase", "phase", [&](const Table& phase) { out.phases.push_back(read_phase(phase, variables)); });
+  if (out.phases.empty()) root.problem("phase", "missing: an experiment has at least one [[phase]]");
+  check_names(out, file_name, problems);
+  if (problems.empty()) return out;
+  return fail(Code::invalid_argument, fmt::format("{}", fmt::join(problems, "\n")));
+}
+
+}  // namespace hearth::experiment
