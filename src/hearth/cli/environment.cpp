@@ -42,7 +42,7 @@ fs::path own_executable() {
 }
 
 Result<fs::path> find_worker_executable() {
-  const fs::path path = TRY(own_executable()).parent_path() / "hearth-worker";
+  const fs::path path = own_executable().parent_path() / "hearth-worker";
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
     return fail(Code::not_found, "hearth-worker is not beside hearth (looked for " + path.string() +
