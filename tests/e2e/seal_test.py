@@ -95,6 +95,10 @@ class Home:
         connection.close()
         return reply.status, reply.getheader("X-Hearth-Label"), json.loads(data)
 
+    def labelled(self):
+        """Conversations above open, by name."""
+        return {one["conversation"]: one["label"] for one in json.loads(self.hearth("seal", "status", "--json").stdout)["conversations"]}
+
     def wait_for_files(self, pattern):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -165,15 +169,17 @@ class Serve(unittest.TestCase):
         status, _, body = home.ask("hello", SEALED_KEY, {"x-hearth-label": "open"})
         self.assertEqual((status, body["error"]["type"]), (403, "permission_error"))
         session = {"x-claude-code-session-id": "one"}
+        before = home.labelled()
         home.ask("hello", SEALED_KEY, session)
         self.assertEqual(home.ask("hello again", OPEN_KEY, session)[1], "sealed")
         home.stop()
         home.serve()
         self.assertEqual(home.ask("hello again", OPEN_KEY, session)[1], "sealed")
         home.stop()
-        found = json.loads(home.hearth("seal", "status", "--json").stdout)["conversations"]
-        self.assertEqual([one["label"] for one in found], ["sealed"])
-        name = found[0]["conversation"]
+        self.assertEqual(list(before.values()).count("house"), 1)
+        found = {name: label for name, label in home.labelled().items() if name not in before}
+        self.assertEqual(list(found.values()), ["sealed"])
+        name = next(iter(found))
         home.hearth("seal", "lower", name, "--why", "published", "--confirm", "please", status=3)
         home.hearth("seal", "lower", name, "--why", "published", "--confirm", f"lower {name} from sealed to open")
         self.assertIn("sound", home.hearth("seal", "log").stdout)
@@ -211,7 +217,11 @@ class Serve(unittest.TestCase):
         home.serve()
         secret = words(3, 60)
         home.ask(secret, SEALED_KEY)
-        kept = len(home.wait_for_files("*.skv"))
+        home.stop()  # all that is kept is on the disk
+        kept = len(list(home.path.rglob("*.skv")))
+        self.assertGreater(kept, 0)
+        home.serve()
+        home.ask(secret, SEALED_KEY)
         home.vault("lock")
         deadline = time.monotonic() + START_SECONDS  # the worker that held it ends, another loads
         while home.ask(words(4, 60), SEALED_KEY)[0] != 200 and time.monotonic() < deadline:

@@ -10,9 +10,10 @@ namespace {
 
 using namespace hearth::gateway;
 
-constexpr std::array<std::string_view, 10> error_kinds = {
+constexpr std::array<std::string_view, 11> error_kinds = {
     "invalid_request", "authentication", "permission", "not_found", "too_large",
-    "prompt_too_long", "rate_limit",     "overloaded", "timed_out", "internal"};
+    "prompt_too_long", "rate_limit",     "overloaded", "timed_out", "internal",
+    "bad_upstream"};
 constexpr std::array<std::string_view, 4> end_reasons = {"end_turn", "tokens_max", "stop_string",
                                                          "calls"};
 constexpr std::array<std::string_view, 4> choice_kinds = {"automatic", "none", "required", "named"};
