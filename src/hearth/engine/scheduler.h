@@ -37,6 +37,10 @@ struct SchedulerOptions {
   std::uint32_t answer_step_tokens = 1024;
 };
 
+// Logits of one slice of a text that is scored: they are held twice, by the engine and on their way
+// to the reader. A vocabulary of 163,840 gives 204 rows.
+inline constexpr std::uint64_t score_slice_bytes_max = 128u << 20;
+
 struct SchedulerStats {
   std::uint64_t jobs_started = 0, jobs_finished = 0, jobs_failed = 0, jobs_cancelled = 0;
   std::uint64_t prompt_tokens_computed = 0, prompt_tokens_reused = 0, answer_tokens = 0;
@@ -59,6 +63,7 @@ class Scheduler {
   // outlive the job. `stop` cancels it at the next step, or within one where the engine can.
   Result<> submit(GenerateRequest request, std::shared_ptr<JobSink> sink, StopToken stop);
   Result<> submit(PrefillRequest request, std::shared_ptr<JobSink> sink, StopToken stop);
+  Result<> submit(ScoreRequest request, std::shared_ptr<JobSink> sink, StopToken stop);
 
   // Reserves the sequence that suits `prompt` best until used, closed or `keep` has passed without
   // a call. resource_exhausted when every sequence is taken.
@@ -97,7 +102,9 @@ class Scheduler {
   std::uint32_t slice_budget(bool answers_running) const;
   StopToken lone_stop() const;
   void after_decode(const std::vector<BatchItem>& batch, Duration took);
+  std::uint32_t slice_end(const Job& job, std::uint32_t begin, std::uint32_t budget) const;
   void advance_prompt(Job& job, std::uint32_t count);
+  void tell_logits(Job& job, std::uint32_t count);
   void export_piece(Job& job);
   void advance_answer(Job& job);
   void tell_progress(Job& job);
