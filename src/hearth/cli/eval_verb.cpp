@@ -210,7 +210,8 @@ Verb eval_verb(StopToken stop) {
                         .summary = "whole studies with scripted arms and judges; exit 1 if the statistics miss a target",
                         .example = "hearth eval simulate --runs 1000 --seed 1",
                         .declare = [own](Flags& flags) { declare_simulate(*own, flags); },
-                        .run = [own, stop] { return run_simulate(*own, stop); }}}};
+                        .run = [own, stop] { return run_simulate(*own, stop); }},
+                       eval_kl_verb(stop)}};
 }
 
 }  // namespace hearth::cli

@@ -10,6 +10,7 @@ namespace hearth::cli {
 Verb catalog_verb();
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
+Verb eval_kl_verb(StopToken stop);  // child of eval
 Verb eval_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);

@@ -52,6 +52,8 @@ struct ParsedHeader {
   std::size_t bytes = 0;
 };
 Result<ParsedHeader> parse_header(ByteSpan bytes);
+// invalid_argument, naming the setting, when a found file was made for something else.
+Result<> check_same_work(const RecordHeader& found, const RecordHeader& wanted, const std::filesystem::path& path);
 // Of whole rows, one after another.
 Bytes encode_rows(std::span<const TopDistribution> rows);
 Bytes encode_rows(std::span<const PositionDivergence> rows);

@@ -148,6 +148,19 @@ Result<ParsedHeader> parse_header(ByteSpan bytes) {
   return out;
 }
 
+Result<> check_same_work(const RecordHeader& found, const RecordHeader& wanted, const std::filesystem::path& path) {
+  std::string_view what;
+  if (found.kind != wanted.kind) what = "kind";
+  else if (found.model.weights != wanted.model.weights) what = "model";
+  else if (!wanted.model.engine.empty() && found.model.engine != wanted.model.engine) what = "build of the engine";
+  else if (found.texts != wanted.texts) what = "texts";
+  else if (!(found.windows == wanted.windows)) what = "window";
+  else if (found.reference != wanted.reference) what = "reference";
+  if (what.empty()) return {};
+  return fail(Code::invalid_argument, fmt::format("{} was made with another {}: choose another folder with --record, or remove it",
+                                                  path.string(), what));
+}
+
 Bytes encode_rows(std::span<const TopDistribution> rows) {
   ByteWriter out;
   for (const TopDistribution& row : rows) {
