@@ -132,6 +132,7 @@ class KlRun {
   node::WorkerOptions worker_options() const {
     node::WorkerOptions out = flags_.worker;
     out.sequences = 1;
+    out.scores = true;
     out.chunk_tokens = std::max(out.ubatch_tokens, eval::block_positions);
     out.context_tokens = flags_.windows.window_tokens + eval::block_positions;
     return out;

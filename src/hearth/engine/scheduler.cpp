@@ -79,6 +79,9 @@ Result<> Scheduler::submit(PrefillRequest request, std::shared_ptr<JobSink> sink
 }
 
 Result<> Scheduler::submit(ScoreRequest request, std::shared_ptr<JobSink> sink, StopToken stop) {
+  if (engine_.limits().score_rows == 0) {
+    return fail(Code::unsupported, "this worker keeps no room for scores; start it with --scores");
+  }
   if (request.from == 0 || request.from >= request.tokens.size()) {
     return fail(Code::invalid_argument,
                 fmt::format("from is {} of {} tokens; expected 1 to one less than there are: nothing foretells the first",

@@ -37,10 +37,6 @@ struct SchedulerOptions {
   std::uint32_t answer_step_tokens = 1024;
 };
 
-// Logits of one slice of a text that is scored: they are held twice, by the engine and on their way
-// to the reader. A vocabulary of 163,840 gives 204 rows.
-inline constexpr std::uint64_t score_slice_bytes_max = 128u << 20;
-
 struct SchedulerStats {
   std::uint64_t jobs_started = 0, jobs_finished = 0, jobs_failed = 0, jobs_cancelled = 0;
   std::uint64_t prompt_tokens_computed = 0, prompt_tokens_reused = 0, answer_tokens = 0;
@@ -102,7 +98,8 @@ class Scheduler {
   std::uint32_t slice_budget(bool answers_running) const;
   StopToken lone_stop() const;
   void after_decode(const std::vector<BatchItem>& batch, Duration took);
-  std::uint32_t slice_end(const Job& job, std::uint32_t begin, std::uint32_t budget) const;
+  std::uint32_t slice_end(const Job& job, std::uint32_t begin, std::uint32_t budget,
+                          std::uint32_t score_rows) const;
   void advance_prompt(Job& job, std::uint32_t count);
   void tell_logits(Job& job, std::uint32_t count);
   void export_piece(Job& job);

@@ -43,10 +43,12 @@ void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, bool answers_ru
     });
   }
   std::uint32_t budget = slice_budget(answers_running);
+  std::uint32_t score_rows = engine_.limits().score_rows;  // of all texts that are scored
   for (Job* job : reading) {
     const Slot& slot = slots_[*job->slot];
     const std::uint32_t begin = slot.length();
-    const std::uint32_t end = slice_end(*job, begin, budget);
+    const std::uint32_t end = slice_end(*job, begin, budget, score_rows);
+    if (job->score_from) score_rows -= end - std::min(end, std::max(begin, *job->score_from));
     for (std::uint32_t position = begin; position < end; ++position) {
       const bool wants_logits = job->score_from && position >= *job->score_from;
       if (wants_logits && position == std::max(begin, *job->score_from)) job->logits_index = batch.size();
@@ -58,13 +60,12 @@ void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, bool answers_ru
   }
 }
 
-std::uint32_t Scheduler::slice_end(const Job& job, std::uint32_t begin, std::uint32_t budget) const {
+std::uint32_t Scheduler::slice_end(const Job& job, std::uint32_t begin, std::uint32_t budget,
+                                   std::uint32_t score_rows) const {
   const std::uint32_t chunk_end = (begin / options_.chunk_tokens + 1) * options_.chunk_tokens;
   const std::uint32_t end = std::min({chunk_end, job.prompt_target(), begin + budget});
   if (!job.score_from) return end;
-  const std::uint64_t row_bytes = engine_.limits().vocabulary * sizeof(float);
-  const auto rows_max = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, score_slice_bytes_max / row_bytes));
-  return std::min(end, std::max(begin, *job.score_from) + rows_max);
+  return std::min(end, std::max(begin, *job.score_from) + score_rows);
 }
 
 std::uint32_t Scheduler::slice_budget(bool answers_running) const {

@@ -12,9 +12,9 @@ namespace {
 
 class ScheduledScores : public ::testing::Test {
  protected:
-  explicit ScheduledScores(std::uint32_t vocabulary = 1000)
+  explicit ScheduledScores(std::uint32_t score_rows = 256)
       : engine({.context_tokens = 4096, .batch_tokens = 256, .ubatch_tokens = 128, .sequences = 4,
-                .vocabulary = vocabulary}) {}
+                .vocabulary = 1000, .score_rows = score_rows}) {}
 
   std::shared_ptr<Recorder> score(std::vector<Token> tokens, std::uint32_t from) {
     auto sink = std::make_shared<Recorder>();
@@ -89,19 +89,38 @@ TEST_F(ScheduledScores, RefuseATextWithoutAnythingToForetell) {
   EXPECT_FALSE(scheduler.submit(ScoreRequest{run_of(5000), 1}, sink, {}));
 }
 
-// 1,048,576 tokens of vocabulary: 4 MB a row, 32 rows a slice.
-class ScheduledScoresOfALargeVocabulary : public ScheduledScores {
+class ScheduledScoresInSmallSlices : public ScheduledScores {
  protected:
-  ScheduledScoresOfALargeVocabulary() : ScheduledScores(1u << 20) {}
+  ScheduledScoresInSmallSlices() : ScheduledScores(32) {}
 };
 
-TEST_F(ScheduledScoresOfALargeVocabulary, ComeInSlicesOfBoundedSize) {
-  const auto sink = score(run_of(100), 50);
+TEST_F(ScheduledScoresInSmallSlices, ComeNoMoreAtOnceThanTheEngineTakes) {
+  const auto text = run_of(150);
+  const auto sink = score(text, 50);
   run_until_done();
-  EXPECT_EQ(foretold(*sink, 50).size(), 50u);
-  for (const LogitsDone* done : sink->all<LogitsDone>()) {
-    EXPECT_LE(done->rows.size() * sizeof(float), score_slice_bytes_max);
+  EXPECT_EQ(foretold(*sink, 50), std::vector<Token>(text.begin() + 50, text.end()));
+  EXPECT_EQ(engine.batch_sizes, (std::vector<std::size_t>{81, 32, 32, 4}));
+}
+
+TEST_F(ScheduledScoresInSmallSlices, ShareTheRoomBetweenTexts) {
+  const auto one = score(run_of(100), 1), other = score(run_of(100, 500), 1);
+  run_until_done();
+  EXPECT_EQ(foretold(*one, 1).size(), 99u);
+  EXPECT_EQ(foretold(*other, 1), run_of(99, 501));
+  for (const auto& batch : engine.batches) {
+    EXPECT_LE(std::ranges::count_if(batch, [](const BatchItem& item) { return item.wants_logits; }), 32);
   }
+}
+
+class ScheduledScoresWithoutRoom : public ScheduledScores {
+ protected:
+  ScheduledScoresWithoutRoom() : ScheduledScores(0) {}
+};
+
+TEST_F(ScheduledScoresWithoutRoom, AreRefused) {
+  const auto refused = scheduler.submit(ScoreRequest{run_of(10), 1}, std::make_shared<Recorder>(), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unsupported);
 }
 
 }  // namespace

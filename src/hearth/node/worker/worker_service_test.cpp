@@ -17,7 +17,8 @@ namespace hearth::node {
 namespace {
 
 constexpr engine::EngineLimits limits{.context_tokens = 4096, .batch_tokens = 256,
-                                      .ubatch_tokens = 128, .sequences = 2, .vocabulary = 1000};
+                                      .ubatch_tokens = 128, .sequences = 2, .vocabulary = 1000,
+                                      .score_rows = 100};
 constexpr std::uint32_t chunk_tokens = 256;
 constexpr std::uint32_t chunk_count = 7;
 
