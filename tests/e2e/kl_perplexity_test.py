@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-BIN, PREFIX = Path(sys.argv[1]), Path(sys.argv[2])
+BIN, PREFIX = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 SOURCE = Path(__file__).resolve().parents[2]
 WINDOW = 512   # tokens; the model's tokens are bytes
 WINDOWS = 24
@@ -34,6 +34,13 @@ def perplexity(model, text, base, *extra):
     return done.stdout + done.stderr
 
 
+def number(pattern, told):
+    found = re.search(pattern, told)
+    if not found:
+        raise RuntimeError(f"llama-perplexity did not print {pattern}:\n{told[-2000:]}")
+    return float(found.group(1))
+
+
 def main():
     if not (PREFIX / "usr/bin/llama-perplexity").exists():
         return SKIPPED
@@ -53,8 +60,8 @@ def main():
         means, failures = [], []
         for kind in CANDIDATES:
             told = perplexity(root / f"{kind}.gguf", root / "text.txt", root / "base.kld", "--kl-divergence")
-            their_mean = float(re.search(r"Mean\s+KLD:\s+([0-9.]+)", told).group(1))
-            their_top = float(re.search(r"Same top p:\s+([0-9.]+)", told).group(1)) / 100
+            their_mean = number(r"Mean\s+KLD:\s+([0-9.]+)", told)
+            their_top = number(r"Same top p:\s+([0-9.]+)", told) / 100
             done = subprocess.run(
                 [BIN / "hearth", "eval", "kl", "--base", root / "f16.gguf", "--candidate", root / f"{kind}.gguf",
                  root / "windows", "--record", root / "record", "--window", str(WINDOW), "--skip", str(WINDOW // 2 + 1),
