@@ -6,6 +6,7 @@
 
 #include "hearth/node/agent/agent.h"
 #include "hearth/node/membership/test_cluster.h"
+#include "hearth/node/pool/gathered_prefiller.h"
 #include "hearth/node/pool/memory_pool.h"
 #include "tests/cluster/answers.h"
 
@@ -47,15 +48,20 @@ class Pool : public ::testing::Test {
   }
   Result<std::unique_ptr<LocalModel>> start_pooled(std::vector<std::string> lenders,
                                                    std::map<std::string, double> shares) {
+    LocalModelOptions model = model_options();
+    model.keeper = over_pool(std::move(lenders), std::move(shares));
+    return LocalModel::start(model, {}, {});
+  }
+  KeeperOptions over_pool(std::vector<std::string> lenders, std::map<std::string, double> shares) {
     PoolOptions options{.worker_executable = HEARTH_WORKER_EXECUTABLE, .lenders = std::move(lenders),
                         .shares = std::move(shares)};
     options.wait_for_lender = std::chrono::seconds(2);
-    LocalModelOptions model = model_options();
-    model.keeper.arrange = [pool = std::make_shared<MemoryPool>(options, cluster_.membership)](
+    KeeperOptions out = model_options().keeper;
+    out.arrange = [pool = std::make_shared<MemoryPool>(options, cluster_.membership)](
                                WorkerOptions worker, std::uint32_t life, const StopToken& stop) {
       return pool->arrange(std::move(worker), life, stop);
     };
-    return LocalModel::start(model, {}, {});
+    return out;
   }
   static std::vector<std::uint32_t> layers_of(LocalModel& model) {
     const auto worker = take(model.keeper().wait_for_worker(Deadline::after(std::chrono::seconds(60)), {}));
@@ -166,6 +172,75 @@ TEST_F(Pool, MemoryIsLentToOneMachineAtATime) {
     (void)stopped_while_waiting({}, Deadline::after(std::chrono::milliseconds(10)));
   }
   EXPECT_EQ(lenders_["spark-1"]->lender()->used_by(), "") << "given back when the worker has ended";
+}
+
+// A worker here that has all layers, and one over three machines that prefills for it.
+class Gathered : public Pool {
+ protected:
+  void SetUp() override {
+    add_lender("spark-1");
+    add_lender("spark-2");
+    LocalModelOptions options = chunked_options();
+    options.store_directory = store_.path();
+    model_ = take(LocalModel::start(options, {}, {}));
+    KeeperOptions keeper = over_pool({"spark-1", "spark-2"}, {{"studio", 1}, {"spark-1", 1}, {"spark-2", 2}});
+    keeper.worker.chunk_tokens = chunk_tokens;
+    keeper.worker.name = "gathered";
+    gathered_ = take(GatheredPrefiller::start(std::move(keeper), model_->store(), {}, {}));
+    model_->set_prefiller(gathered_.get());
+  }
+  void TearDown() override { model_->set_prefiller(nullptr); }
+
+  LocalModelOptions chunked_options() {
+    LocalModelOptions out = model_options();
+    out.keeper.worker.chunk_tokens = chunk_tokens;
+    return out;
+  }
+  std::uint64_t computed(WorkerKeeper& keeper) {
+    const auto worker = take(keeper.wait_for_worker(Deadline::after(std::chrono::seconds(60)), {}));
+    const Json stats = take(worker->client.stats(soon(), {}));
+    return take(get<std::uint64_t>(stats, "prompt_tokens_computed"));
+  }
+  std::vector<Token> expected_in_chunks(const std::vector<Token>& prompt) {
+    const auto alone = take(LocalModel::start(chunked_options(), {}, {}));
+    return answer(*alone, prompt).tokens;
+  }
+
+  static constexpr std::uint32_t chunk_tokens = 256;
+  TemporaryDirectory store_ = take(TemporaryDirectory::create("hearth-gathered"));
+  std::unique_ptr<LocalModel> model_;
+  std::unique_ptr<GatheredPrefiller> gathered_;
+};
+
+TEST_F(Gathered, ComputesThePromptElsewhereAndTheAnswerHere) {
+  const auto prompt = text_tokens(*model_, 1250);
+  const auto tokens = answer(*model_, prompt).tokens;
+  EXPECT_EQ(tokens, expected_in_chunks(prompt));
+  EXPECT_EQ(computed(gathered_->keeper()), 1249u);
+  EXPECT_LE(computed(model_->keeper()), 2u) << "the last token, which begins the answer";
+}
+
+TEST_F(Gathered, AShortPromptIsComputedHere) {
+  const auto prompt = text_tokens(*model_, 400);
+  EXPECT_EQ(answer(*model_, prompt).tokens, expected_in_chunks(prompt));
+  EXPECT_EQ(computed(gathered_->keeper()), 0u);
+}
+
+TEST_F(Gathered, AMachineThatDiesCostsNoAnswer) {
+  const auto prompt = text_tokens(*model_, 1250);
+  const auto right = expected_in_chunks(prompt);
+  ::kill(lenders_["spark-1"]->lender()->server().running()->pid, SIGKILL);
+  EXPECT_EQ(answer(*model_, prompt).tokens, right);
+  EXPECT_EQ(model_->keeper().restarts(), 0u) << "the worker that decodes lives on";
+  const Deadline deadline = Deadline::after(std::chrono::seconds(60));
+  while (gathered_->keeper().restarts() == 0 && !deadline.passed()) {
+    (void)stopped_while_waiting({}, Deadline::after(std::chrono::milliseconds(20)));
+  }
+  EXPECT_EQ(computed(gathered_->keeper()), 0u);
+  auto other = prompt;
+  other.front() += 1;
+  EXPECT_EQ(answer(*model_, other).tokens, expected_in_chunks(other));
+  EXPECT_EQ(computed(gathered_->keeper()), 1249u) << "gathered again";
 }
 
 }  // namespace

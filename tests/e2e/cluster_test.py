@@ -208,11 +208,12 @@ class PooledMemory(unittest.TestCase):
         cls.spark.stop()
         cls.root.cleanup()
 
-    def answer(self, url):
-        return TwoMachines.answer(type("Served", (), {"url": url})(), " ".join(f"fact {i}" for i in range(40)), 24)
+    def answer(self, url, first=0):
+        text = " ".join(f"fact {first + i} is {i * 7919 % 1000}" for i in range(60))
+        return TwoMachines.answer(type("Served", (), {"url": url})(), text, 24)
 
     def test_1_the_answer_over_two_machines_is_that_of_one(self):
-        alone = self.answer(self.studio.start("serve", "--port", "0"))
+        alone = self.answer(self.studio.start("serve", "--port", "0", "--no-store"))
         self.studio.stop()
         pooled = self.studio.start("serve", "--port", "0", "--cluster", "--pool", "spark", "--pool-shares", "studio=1,spark=1")
         self.assertEqual(self.answer(pooled), alone)
@@ -221,7 +222,17 @@ class PooledMemory(unittest.TestCase):
         self.assertIn("spark lends its memory: to studio", self.spark.hearth("status"))
         wait_for("why it does not prefill", lambda: self.studio.ask("status")["peers"][0].get("why_not"))
 
-    def test_2_a_pool_that_cannot_be_is_refused_by_what_is_wrong(self):
+    def test_2_gathered_the_pool_prefills_and_the_answer_is_the_same(self):
+        self.studio.stop()
+        # Without the store: what one run computed must not be found by the next.
+        alone = self.answer(self.studio.start("serve", "--port", "0", "--no-store"), first=500)
+        self.studio.stop()
+        gathered = self.studio.start("serve", "--port", "0", "--cluster", "--pool", "spark", "--pool-mode", "gathered",
+                                     "--pool-shares", "studio=1,spark=1")
+        self.assertEqual(self.answer(gathered, first=500), alone)
+        self.assertEqual(self.spark.ask("status")["lends"]["used_by"], "studio")
+
+    def test_3_a_pool_that_cannot_be_is_refused_by_what_is_wrong(self):
         self.studio.stop()
         for pool, told in ((["nobody"], "nobody cannot lend memory"), (["studio"], "no other machine"),
                            (["spark", "--pool-shares", "studio=1"], "pool_shares: none for spark")):

@@ -51,6 +51,7 @@ struct ServeConfig {
   bool lend = false;
   std::uint32_t lend_port = 0;
   std::vector<std::string> pool;                  // machines whose memory this one's worker uses
+  std::string pool_mode = "unified";
   std::map<std::string, double> pool_shares, pool_bandwidths;  // by machine
   // [log]
   std::string log_level = "info";

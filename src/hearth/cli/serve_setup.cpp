@@ -11,6 +11,19 @@ namespace {
 
 constexpr std::uint64_t config_bytes_max = 1u << 20;
 
+// The same worker with its layers on the machines of the pool.
+Result<node::KeeperOptions> over_pool(node::KeeperOptions keeper, const ServeConfig& config) {
+  node::PoolOptions pool{.worker_executable = keeper.worker_executable, .lenders = config.pool,
+                         .shares = config.pool_shares, .bandwidths = config.pool_bandwidths};
+  const auto directory = TRY(cluster_directory(config.cluster_directory));
+  auto membership = TRY(node::ClusterMembership::open(directory));
+  keeper.arrange = [memory = std::make_shared<node::MemoryPool>(std::move(pool), std::move(membership))](
+                       node::WorkerOptions worker, std::uint32_t life, const StopToken& stop) {
+    return memory->arrange(std::move(worker), life, stop);
+  };
+  return keeper;
+}
+
 cluster::PrefillPolicy prefill_policy(std::string_view name) {
   if (name == "alone") return cluster::PrefillPolicy::alone;
   return name == "remote" ? cluster::PrefillPolicy::remote : cluster::PrefillPolicy::automatic;
@@ -66,16 +79,7 @@ Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, b
                        .threads = config.threads,
                        .device = config.device,
                        .verbose = verbose};
-  if (!config.pool.empty()) {
-    node::PoolOptions pool{.worker_executable = out.keeper.worker_executable, .lenders = config.pool,
-                           .shares = config.pool_shares, .bandwidths = config.pool_bandwidths};
-    const auto directory = TRY(cluster_directory(config.cluster_directory));
-    auto membership = TRY(node::ClusterMembership::open(directory));
-    out.keeper.arrange = [memory = std::make_shared<node::MemoryPool>(std::move(pool), std::move(membership))](
-                             node::WorkerOptions worker, std::uint32_t life, const StopToken& stop) {
-      return memory->arrange(std::move(worker), life, stop);
-    };
-  }
+  if (!config.pool.empty() && config.pool_mode == "unified") out.keeper = TRY(over_pool(out.keeper, config));
   if (config.store) {
     out.store_directory =
         config.store_directory.empty() ? TRY(cache_directory()) / "chunks" : config.store_directory;
@@ -83,6 +87,18 @@ Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, b
   out.store_disk_bytes_max = config.store_disk_gb * 1'000'000'000ull;
   out.store_memory_bytes_max = config.store_memory_gb * 1'000'000'000ull;
   return out;
+}
+
+Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfig& config, bool verbose,
+                                                                node::LocalModel& model,
+                                                                const node::WorkerKeeper::Progress& progress,
+                                                                const StopToken& stop) {
+  if (config.pool.empty() || config.pool_mode != "gathered") return nullptr;
+  node::KeeperOptions keeper = TRY(over_pool(TRY(local_model_options(config, verbose)).keeper, config));
+  keeper.worker.name = "gathered";
+  auto gathered = TRY(node::GatheredPrefiller::start(std::move(keeper), model.store(), progress, stop));
+  model.set_prefiller(gathered.get());
+  return gathered;
 }
 
 LogLevel log_level_of(const ServeConfig& config) {

@@ -8,6 +8,7 @@
 #include "hearth/cli/command_line.h"
 #include "hearth/cli/serve_config.h"
 #include "hearth/node/agent/agent.h"
+#include "hearth/node/pool/gathered_prefiller.h"
 
 namespace hearth::cli {
 
@@ -28,6 +29,12 @@ void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::strin
 Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags);
 
 Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, bool verbose);
+// nullptr where no pool gathers. Prefills for `model` until it is destroyed, which is before `model` is
+// and after its last answer.
+Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfig& config, bool verbose,
+                                                                node::LocalModel& model,
+                                                                const node::WorkerKeeper::Progress& progress,
+                                                                const StopToken& stop);
 LogLevel log_level_of(const ServeConfig& config);
 // nullptr when this machine takes no part in a cluster. `model` may be nullptr where it only lends.
 Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,

@@ -69,6 +69,8 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   const auto model = TRY(node::LocalModel::start(
       TRY(local_model_options(config, flags.verbose)),
       [&](double fraction) { progress.update("loading", fraction); }, stop));
+  const auto gathered = TRY(start_gathered(
+      config, flags.verbose, *model, [&](double fraction) { progress.update("loading elsewhere", fraction); }, stop));
   progress.clear();
   const engine::ModelFacts facts = model->facts();
   auto format = TRY(choose(config, *model, stop));
@@ -76,7 +78,7 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
                        facts.model_name, facts.architecture, facts.engine_version, facts.backend,
                        format->name(), facts.limits.context_tokens));
   // Before whatever asks it, so that it outlives that.
-  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/true, stop));
+  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/gathered == nullptr, stop));
   const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format),
                                                     gateway_options(config, facts), stop));
   net::HttpServerOptions server_options = gateway->server_options();
