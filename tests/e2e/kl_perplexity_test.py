@@ -18,6 +18,7 @@ WINDOW = 512   # tokens; the model's tokens are bytes
 WINDOWS = 24
 CANDIDATES = ("q8_0", "q4_k", "q2_k")
 AGREE = 0.05
+TRIES = 10
 SKIPPED = 77
 
 
@@ -34,11 +35,15 @@ def perplexity(model, text, base, *extra):
     return done.stdout + done.stderr
 
 
-def number(pattern, told):
-    found = re.search(pattern, told)
-    if not found:
-        raise RuntimeError(f"llama-perplexity did not print {pattern}:\n{told[-2000:]}")
-    return float(found.group(1))
+def divergence(model, text, base):
+    """Mean and same-top share. The tool's log may lose its end when the program ends; then it is run again."""
+    for _ in range(TRIES):
+        told = perplexity(model, text, base, "--kl-divergence")
+        mean = re.search(r"Mean\s+KLD:\s+([0-9.]+)", told)
+        top = re.search(r"Same top p:\s+([0-9.]+)", told)
+        if mean and top:
+            return float(mean.group(1)), float(top.group(1)) / 100
+    raise RuntimeError(f"llama-perplexity did not print its result:\n{told[-2000:]}")
 
 
 def main():
@@ -59,9 +64,7 @@ def main():
         perplexity(root / "f16.gguf", root / "text.txt", root / "base.kld")
         means, failures = [], []
         for kind in CANDIDATES:
-            told = perplexity(root / f"{kind}.gguf", root / "text.txt", root / "base.kld", "--kl-divergence")
-            their_mean = number(r"Mean\s+KLD:\s+([0-9.]+)", told)
-            their_top = number(r"Same top p:\s+([0-9.]+)", told) / 100
+            their_mean, their_top = divergence(root / f"{kind}.gguf", root / "text.txt", root / "base.kld")
             done = subprocess.run(
                 [BIN / "hearth", "eval", "kl", "--base", root / "f16.gguf", "--candidate", root / f"{kind}.gguf",
                  root / "windows", "--record", root / "record", "--window", str(WINDOW), "--skip", str(WINDOW // 2 + 1),
