@@ -100,6 +100,16 @@ ChildProcess::ChildProcess(ChildProcess&& other) noexcept
       wait_status_(other.wait_status_),
       buffer_(std::move(other.buffer_)) {}
 
+Result<> ChildProcess::write_input(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(input_.get(), text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return fail(Code::unavailable, fmt::format("a child process does not read what we write: {}", std::strerror(errno)));
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
 Result<ByteSpan> ChildProcess::read_output(Deadline deadline, const StopToken& stop) {
   const StopDescriptor stopped(stop);
   buffer_.resize(read_bytes_max);

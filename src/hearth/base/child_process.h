@@ -1,6 +1,6 @@
 #pragma once
 // A child process with two pipes: its standard input, which we hold open (its end tells the child
-// that we are gone), and its standard output, which we read. Standard error is shared.
+// that we are gone) and may write to, and its standard output, which we read. Standard error is shared.
 //
 // Started in a process group of its own and with no blocked signals, so that Ctrl-C reaches the
 // parent, who decides. Owned by one thread. The destructor asks, waits a little, kills.
@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hearth/base/clock.h"
@@ -28,6 +29,9 @@ class ChildProcess {
   ~ChildProcess() { stop(); }
 
   int pid() const { return pid_; }
+  // All of it, into its standard input; blocks while the child does not read. unavailable when it
+  // has closed it.
+  Result<> write_input(std::string_view text);
   // Waits for output; an empty span means that the child closed it. Valid until the next call.
   Result<ByteSpan> read_output(Deadline deadline, const StopToken& stop);
   // Looks, does not wait.

@@ -83,4 +83,16 @@ std::string api_key_variable() {
   return key != nullptr ? key : "";
 }
 
+Result<std::string> service_key(const std::string& variable_name, const fs::path& file) {
+  constexpr std::uint64_t key_bytes_max = 64 * 1024;
+  if (!variable_name.empty()) {
+    const char* key = variable(variable_name.c_str());
+    if (key == nullptr) return fail(Code::not_found, "the environment variable " + variable_name + " is not set; expected the key of the service");
+    return std::string(key);
+  }
+  if (file.empty()) return std::string();
+  const std::string text = TRY(read_text_file(file, key_bytes_max));
+  return text.substr(0, text.find_first_of("\r\n"));
+}
+
 }  // namespace hearth::cli

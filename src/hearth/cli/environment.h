@@ -22,5 +22,8 @@ std::string host_name();
 void raise_file_limit();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
+// The key of a service: the value of `variable`, or the first line of `file`; empty when neither is
+// named. not_found, naming it, when it is named and not there.
+Result<std::string> service_key(const std::string& variable_name, const std::filesystem::path& file);
 
 }  // namespace hearth::cli

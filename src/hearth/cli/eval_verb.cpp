@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "hearth/cli/eval_study.h"
 #include "hearth/cli/progress.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
@@ -199,7 +200,7 @@ int run_simulate(const EvalFlags& own, const StopToken& stop) {
 Verb eval_verb(StopToken stop) {
   const auto own = std::make_shared<EvalFlags>();  // shared by the children
   return {.name = "eval",
-          .summary = "is the smaller model good enough: plan a study, and try the statistics on known truths",
+          .summary = "is the smaller model good enough: plan a study, run it, grade blind, decide",
           .example = "hearth eval plan --margin 3 --prompts 50",
           .children = {{.name = "plan",
                         .summary = "how many generations a margin needs, and what they cost; exit 1 if no number does",
@@ -211,7 +212,11 @@ Verb eval_verb(StopToken stop) {
                         .example = "hearth eval simulate --runs 1000 --seed 1",
                         .declare = [own](Flags& flags) { declare_simulate(*own, flags); },
                         .run = [own, stop] { return run_simulate(*own, stop); }},
-                       eval_kl_verb(stop)}};
+                       eval_kl_verb(stop),
+                       eval_run_verb(stop),
+                       eval_grade_verb(stop),
+                       eval_decide_verb(),
+                       eval_report_verb()}};
 }
 
 }  // namespace hearth::cli

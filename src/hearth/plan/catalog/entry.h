@@ -1,64 +1,12 @@
 #pragma once
-// Reads one table of a catalogue or cluster file: each key once, with its kind and range, and
-// complains about every key nobody asked for. Problems are collected, so that one look at a file
-// shows them all.
+// One table of a catalogue or cluster file, in this module's words.
 
-#include <initializer_list>
-#include <limits>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "hearth/base/json.h"
+#include "hearth/base/toml_entry.h"
 
 namespace hearth::plan {
 
-using Problems = std::vector<std::string>;
-
-// Inclusive bounds of a number; the unit is in the key's name.
-struct Range {
-  double low = 0;
-  double high = std::numeric_limits<double>::max();
-};
-
-class Entry {
- public:
-  // `label` names the entry in messages: "machine". Its key, name or id is added when present.
-  Entry(const Json& table, std::string_view file, std::string_view label, Problems& problems);
-
-  std::string text(std::string_view key);  // required, not empty
-  std::string text_or(std::string_view key, std::string fallback = "");
-  bool flag_or(std::string_view key, bool fallback);
-  std::optional<double> number(std::string_view key, Range range);
-  double number_required(std::string_view key, Range range);
-  std::vector<std::string> strings(std::string_view key);
-  std::vector<const Json*> tables(std::string_view key);  // empty when absent
-  template <class T>
-  std::optional<T> count(std::string_view key, Range range) {
-    const std::optional<double> value = whole(key, range);
-    if (!value) return std::nullopt;
-    return static_cast<T>(*value);
-  }
-  template <class T>
-  T count_or(std::string_view key, T fallback, Range range) {
-    return count<T>(key, range).value_or(fallback);
-  }
-  bool has(std::string_view key) const { return table_.find(key) != nullptr; }
-
-  // Keys that are kept for readers of the file only.
-  void informative(std::initializer_list<std::string_view> keys);
-  void problem(std::string_view what);
-  // Call last: names the keys that no call above asked for.
-  void finish();
-
- private:
-  const Json* take(std::string_view key);
-  std::optional<double> whole(std::string_view key, Range range);
-  const Json& table_;
-  std::string where_;
-  Problems& problems_;
-  std::vector<std::string> taken_;
-};
+using Entry = TomlEntry;
+using Problems = TomlProblems;
+using Range = NumberRange;
 
 }  // namespace hearth::plan

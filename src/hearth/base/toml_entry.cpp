@@ -1,4 +1,4 @@
-#include "hearth/plan/catalog/entry.h"
+#include "hearth/base/toml_entry.h"
 
 #include <fmt/format.h>
 
@@ -7,12 +7,12 @@
 
 #include "hearth/base/toml.h"
 
-namespace hearth::plan {
+namespace hearth {
 namespace {
 constexpr double integer_exact_max = 9007199254740992.0;  // 2^53: doubles count exactly up to here
 }
 
-Entry::Entry(const Json& table, std::string_view file, std::string_view label, Problems& problems)
+TomlEntry::TomlEntry(const Json& table, std::string_view file, std::string_view label, TomlProblems& problems)
     : table_(table), problems_(problems) {
   std::string name;
   for (const std::string_view key : {"key", "id", "name"}) {
@@ -28,16 +28,16 @@ Entry::Entry(const Json& table, std::string_view file, std::string_view label, P
   taken_.emplace_back(lines_member);
 }
 
-const Json* Entry::take(std::string_view key) {
+const Json* TomlEntry::take(std::string_view key) {
   taken_.emplace_back(key);
   return table_.find(key);
 }
 
-void Entry::problem(std::string_view what) {
+void TomlEntry::problem(std::string_view what) {
   problems_.push_back(fmt::format("{}: {}", where_, what));
 }
 
-std::string Entry::text(std::string_view key) {
+std::string TomlEntry::text(std::string_view key) {
   const Json* value = take(key);
   if (!value) {
     problem(fmt::format("'{}' is missing; write {} = \"…\"", key, key));
@@ -50,7 +50,7 @@ std::string Entry::text(std::string_view key) {
   return value->as_string();
 }
 
-std::string Entry::text_or(std::string_view key, std::string fallback) {
+std::string TomlEntry::text_or(std::string_view key, std::string fallback) {
   const Json* value = take(key);
   if (!value) return fallback;
   if (!value->is_string()) {
@@ -60,7 +60,7 @@ std::string Entry::text_or(std::string_view key, std::string fallback) {
   return value->as_string();
 }
 
-bool Entry::flag_or(std::string_view key, bool fallback) {
+bool TomlEntry::flag_or(std::string_view key, bool fallback) {
   const Json* value = take(key);
   if (!value) return fallback;
   if (!value->is_bool()) {
@@ -70,7 +70,7 @@ bool Entry::flag_or(std::string_view key, bool fallback) {
   return value->as_bool();
 }
 
-std::optional<double> Entry::number(std::string_view key, Range range) {
+std::optional<double> TomlEntry::number(std::string_view key, NumberRange range) {
   const Json* value = take(key);
   if (!value) return std::nullopt;
   if (!value->is_number()) {
@@ -85,7 +85,7 @@ std::optional<double> Entry::number(std::string_view key, Range range) {
   return number;
 }
 
-double Entry::number_required(std::string_view key, Range range) {
+double TomlEntry::number_required(std::string_view key, NumberRange range) {
   if (!has(key)) {
     taken_.emplace_back(key);
     problem(fmt::format("'{}' is missing; write {} = NUMBER ({:g} to {:g})", key, key, range.low,
@@ -95,7 +95,7 @@ double Entry::number_required(std::string_view key, Range range) {
   return number(key, range).value_or(range.low);
 }
 
-std::optional<double> Entry::whole(std::string_view key, Range range) {
+std::optional<double> TomlEntry::whole(std::string_view key, NumberRange range) {
   const std::optional<double> value = number(key, range);
   if (value && (*value != std::floor(*value) || *value > integer_exact_max)) {
     problem(fmt::format("{} = {}: expected a whole number", key, *value));
@@ -104,7 +104,7 @@ std::optional<double> Entry::whole(std::string_view key, Range range) {
   return value;
 }
 
-std::vector<std::string> Entry::strings(std::string_view key) {
+std::vector<std::string> TomlEntry::strings(std::string_view key) {
   const Json* value = take(key);
   std::vector<std::string> out;
   if (!value) return out;
@@ -119,7 +119,7 @@ std::vector<std::string> Entry::strings(std::string_view key) {
   return out;
 }
 
-std::vector<const Json*> Entry::tables(std::string_view key) {
+std::vector<const Json*> TomlEntry::tables(std::string_view key) {
   const Json* value = take(key);
   std::vector<const Json*> out;
   if (!value) return out;
@@ -134,11 +134,11 @@ std::vector<const Json*> Entry::tables(std::string_view key) {
   return out;
 }
 
-void Entry::informative(std::initializer_list<std::string_view> keys) {
+void TomlEntry::informative(std::initializer_list<std::string_view> keys) {
   for (const std::string_view key : keys) taken_.emplace_back(key);
 }
 
-void Entry::finish() {
+void TomlEntry::finish() {
   for (const auto& [key, value] : table_.as_object()) {
     if (std::ranges::find(taken_, key) != taken_.end()) continue;
     std::string known;
@@ -149,4 +149,4 @@ void Entry::finish() {
   }
 }
 
-}  // namespace hearth::plan
+}  // namespace hearth

@@ -1,0 +1,101 @@
+#include "hearth/cli/eval_study.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "hearth/cli/environment.h"
+#include "hearth/eval/sandbox/sandbox.h"
+
+namespace hearth::cli {
+namespace {
+
+constexpr std::uint64_t arms_bytes_max = 1u << 20;
+constexpr std::string_view place_file = "study.json";
+
+Result<OpenStudy> open(const StudyPlace& place) {
+  OpenStudy out{.place = place, .suite = {}, .file = {}, .records = {}};
+  const std::string toml = TRY(read_text_file(place.arms, arms_bytes_max));
+  out.file = TRY(eval::parse_arms(toml, place.arms.string()));
+  out.suite = TRY(eval::open_suite(place.suite));
+  store::StudyStore records = TRY(store::StudyStore::open(place.folder / "study.db"));
+  out.records = std::make_unique<store::StudyStore>(std::move(records));
+  return out;
+}
+
+// A service in the house, with the client that it needs.
+class OwnedService final : public eval::Service {
+ public:
+  explicit OwnedService(std::unique_ptr<upstream::Endpoint> endpoint) : endpoint_(std::move(endpoint)), service_(eval::make_house_service(*endpoint_)) {}
+  chat::ApiResult<eval::ServiceReply> ask(const chat::ChatRequest& request, eval::Egress egress, const StopToken& stop) override { return service_->ask(request, egress, stop); }
+  upstream::EndpointState look(const StopToken& stop) override { return service_->look(stop); }
+
+ private:
+  std::unique_ptr<upstream::Endpoint> endpoint_;
+  std::unique_ptr<eval::Service> service_;
+};
+
+}  // namespace
+
+std::int64_t now_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Result<OpenStudy> begin_study(const StudyPlace& place) {
+  if (place.arms.empty()) return fail(Code::invalid_argument, "--arms: expected the arms file, for example --arms arms.toml");
+  StudyPlace absolute = place;
+  absolute.folder = std::filesystem::absolute(place.folder);
+  absolute.arms = std::filesystem::absolute(place.arms);
+  if (!place.suite.empty()) absolute.suite = std::filesystem::absolute(place.suite);
+  const std::unique_ptr<FileSystem> files = real_file_system();
+  TRY(files->create_directories(absolute.folder));
+  OpenStudy out = TRY(open(absolute));
+  const std::string text = dump_json(Json::object({{"suite", absolute.suite.string()}, {"arms", absolute.arms.string()}}), 2) + "\n";
+  const ByteSpan parts[] = {as_byte_span(text)};
+  TRY(files->write_atomically(absolute.folder / place_file, parts, Durability::survives_process));
+  return out;
+}
+
+Result<OpenStudy> reopen_study(const std::filesystem::path& folder) {
+  const auto text = read_text_file(folder / place_file, arms_bytes_max);
+  if (!text) return fail(Code::not_found, fmt::format("{} is no study: it has no {}; expected the folder of hearth eval run (--study)", folder.string(), place_file));
+  const Json json = TRY(parse_json(*text));
+  StudyPlace place{.folder = std::filesystem::absolute(folder)};
+  place.suite = TRY(get<std::string>(json, "suite"));
+  place.arms = TRY(get<std::string>(json, "arms"));
+  return open(place);
+}
+
+StudyMachine::StudyMachine(OpenStudy& study) : study_(study), http_(net::make_curl_client()), files_(real_file_system()) {}
+StudyMachine::~StudyMachine() = default;
+
+Result<> StudyMachine::prepare() {
+  for (const eval::Item& item : study_.suite.items) {
+    if (eval::grader_kind(item.grader) != "code") continue;
+    std::filesystem::path launcher = TRY(find_worker_executable());
+    eval::Sandbox sandbox = TRY(eval::Sandbox::open(launcher.replace_filename("hearth-sandbox")));
+    sandbox_ = std::make_unique<eval::Sandbox>(std::move(sandbox));
+    break;
+  }
+  return {};
+}
+
+Result<std::unique_ptr<eval::Service>> StudyMachine::connect(const upstream::EndpointSpec& spec) {
+  std::string key = TRY(service_key(spec.key_variable, spec.key_file));
+  auto endpoint = TRY(upstream::make_endpoint(spec, std::move(key), *http_));
+  return std::make_unique<OwnedService>(std::move(endpoint));
+}
+
+eval::StudyParts StudyMachine::parts() {
+  return {.folder = study_.place.folder,
+          .suite = study_.suite,
+          .file = study_.file,
+          .records = *study_.records,
+          .files = *files_,
+          .sandbox = sandbox_.get(),
+          .connect = [this](const upstream::EndpointSpec& spec) { return connect(spec); },
+          .now_s = now_seconds,
+          .nonce = eval::secure_nonce};
+}
+
+}  // namespace hearth::cli

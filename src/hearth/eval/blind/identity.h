@@ -1,0 +1,27 @@
+#pragma once
+// What in an answer tells who wrote it, taken out before a judge sees it: thinking, tool markup and
+// template tokens, names of the arm's model and files, and names of models and makers where the text
+// speaks of itself ("As Kimi, I ..."). A maker's name in a sentence about something else stays.
+//
+// Pure. Text in, text out; the same text gives the same result. What is left is style, which
+// nothing can take out: the control guess_arm measures whether that is enough to tell arms apart.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hearth::eval {
+
+struct Stripped {
+  std::string text;                  // normalised: line ends, spaces at line ends, runs of empty lines
+  std::vector<std::string> removed;  // what was taken out, for the record
+};
+
+// `secrets` are removed wherever they stand as whole words: model ids, quantisations, file names.
+// Shorter than secret_characters_min they are left alone outside of self-reference: "Q4" is also a
+// quarter of a year.
+inline constexpr std::size_t secret_characters_min = 5;
+Stripped strip_identity(std::string_view text, std::span<const std::string> secrets = {});
+
+}  // namespace hearth::eval

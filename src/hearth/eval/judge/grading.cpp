@@ -1,0 +1,207 @@
+#include "hearth/eval/judge/grading.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include "hearth/eval/study/in_parallel.h"
+
+namespace hearth::eval {
+namespace {
+
+constexpr std::size_t nonce_digits = 16;
+constexpr double tokens_per_price = 1e6;
+constexpr double bytes_per_token_min = 2;  // on the careful side
+constexpr std::size_t instruction_bytes = 4'000;
+
+struct Job {
+  const store::TaskRecord* task;
+  std::uint32_t repeat;
+};
+
+// Money that is promised to calls under way, and spent by those that came back.
+class Purse {
+ public:
+  Purse(double spent, double cap) : spent_(spent), cap_(cap) {}
+  bool reserve(double cost) {
+    const std::lock_guard hold(mutex_);
+    if (cap_ > 0 && spent_ + promised_ + cost > cap_) return false;
+    promised_ += cost;
+    return true;
+  }
+  void settle(double promised, double cost) {
+    const std::lock_guard hold(mutex_);
+    promised_ -= promised;
+    spent_ += cost;
+  }
+  double spent() const {
+    const std::lock_guard hold(mutex_);
+    return spent_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  double spent_, promised_ = 0;
+  const double cap_;
+};
+
+Json answer_json(const JudgeAnswer& answer) {
+  Json criteria = Json::array();
+  for (const CriterionVerdict& one : answer.criteria) criteria.push(Json::object({{"id", one.id}, {"met", one.met}, {"quote", one.quote}}));
+  return Json::object({{"value", answer.value}, {"criteria", std::move(criteria)}});
+}
+
+class Grader {
+ public:
+  Grader(const JudgeSpec& judge, Service& service, const GradingOptions& options, Purse& purse)
+      : judge_(judge), service_(service), options_(options), purse_(purse), id_(judge.id()) {}
+
+  Result<store::GradeRecord> grade(const Job& job, const StopToken& stop) const {
+    const Json json = TRY(parse_json(job.task->task));
+    const JudgeTask task = TRY(read_judge_task(json));
+    store::GradeRecord out{.task = job.task->id, .judge = id_, .repeat = job.repeat, .task_digest = job.task->digest, .copy = job.task->copy};
+    for (std::uint32_t attempt = 1; attempt <= judge_.tries_max; ++attempt) {
+      out.tries = attempt;
+      const ServiceReply reply = TRY(ask(*job.task, task, stop));
+      note(out, reply);
+      auto answer = read_judge_answer(task, reply.text);
+      if (!answer) {
+        out.fault = fmt::format("{}: {}", judge_fault_name(answer.error().fault), answer.error().detail);
+        continue;
+      }
+      keep(out, *answer);
+      // Evidence that is not in the text: ask once more, and take what is said at the last try.
+      if (answer->quotes_missing == 0) break;
+    }
+    out.graded_s = options_.now_s ? options_.now_s() : 0;
+    return out;
+  }
+
+ private:
+  Result<ServiceReply> ask(const store::TaskRecord& record, const JudgeTask& task, const StopToken& stop) const {
+    const Egress egress = TRY(parse_egress(record.egress));
+    const double promised = grade_cost_max(judge_, record);
+    for (std::uint32_t tries = 1;; ++tries) {
+      const std::string nonce = TRY(options_.nonce());
+      if (!purse_.reserve(promised)) {
+        return fail(Code::resource_exhausted, fmt::format("the judge's cap of {:.2f} dollars: {:.2f} are spent and one more grade may cost {:.4f}; grades are kept, raise "
+                                                          "money_max and run the same command again to go on",
+                                                          judge_.money_max_usd, purse_.spent(), promised));
+      }
+      auto reply = service_.ask(judge_request(judge_, task, nonce.substr(0, nonce_digits)), egress, stop);
+      purse_.settle(promised, reply ? reply->cost_usd : 0);
+      if (reply) return *std::move(reply);
+      if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
+      const auto pause = pause_before_retry(reply.error(), tries, options_.retry);
+      if (!pause) {
+        return fail(Code::unavailable, fmt::format("judge {}: {} ({} tries); grades are kept, run the same command again to go on", judge_.endpoint.name,
+                                                   reply.error().message, tries));
+      }
+      if (stopped_while_waiting(stop, Deadline::after(*pause))) return fail(Code::cancelled, "stopped");
+    }
+  }
+
+  static void note(store::GradeRecord& out, const ServiceReply& reply) {
+    out.raw = reply.text;
+    out.model = reply.model;
+    out.prompt_tokens += reply.end.usage.prompt_tokens;
+    out.answer_tokens += reply.end.usage.answer_tokens;
+    out.cost_usd += reply.cost_usd;
+    out.seconds += reply.total_s;
+  }
+
+  static void keep(store::GradeRecord& out, const JudgeAnswer& answer) {
+    out.graded = true;
+    out.fault.clear();
+    out.value = answer.value;
+    out.quotes_missing = answer.quotes_missing;
+    out.answer = dump_json(answer_json(answer));
+  }
+
+  const JudgeSpec& judge_;
+  Service& service_;
+  const GradingOptions& options_;
+  Purse& purse_;
+  const std::string id_;
+};
+
+// Answered before under another id: the same grade, at no cost.
+Result<bool> take_from_cache(const Job& job, const std::string& judge, store::StudyStore& records, std::int64_t now_s) {
+  auto found = TRY(records.cached_grade(job.task->digest, judge, job.repeat, job.task->copy));
+  if (!found) return false;
+  found->task = job.task->id;
+  found->from_cache = true;
+  found->cost_usd = 0;
+  found->graded_s = now_s;
+  TRY(records.add_grade(*found));
+  return true;
+}
+
+}  // namespace
+
+chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, std::string_view nonce) {
+  JudgePrompt prompt = judge_prompt(task, nonce);
+  chat::ChatRequest out;
+  out.model = judge.endpoint.model;
+  out.conversation.messages.push_back({.role = chat::Role::system, .text = std::move(prompt.instructions)});
+  out.conversation.messages.push_back({.role = chat::Role::user, .text = std::move(prompt.material)});
+  out.response_format = {.kind = chat::ResponseFormat::Kind::json_schema, .schema = std::move(prompt.schema)};
+  out.tokens_max = judge.tokens_max;
+  out.stream = true;
+  return out;
+}
+
+double grade_cost_max(const JudgeSpec& judge, const store::TaskRecord& task) {
+  const double prompt_tokens = static_cast<double>(task.task.size() + instruction_bytes) / bytes_per_token_min;
+  const upstream::Prices& prices = judge.endpoint.prices;
+  return (prompt_tokens * std::max(prices.prompt, prices.cache_write) + judge.tokens_max * prices.answer) / tokens_per_price;
+}
+
+Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks, Service& service, store::StudyStore& records,
+                     const GradingOptions& options, const StopToken& stop) {
+  const std::string id = judge.id();
+  std::set<std::pair<std::string, std::uint32_t>> present;
+  double spent = 0;
+  for (const store::GradeRecord& grade : TRY(records.grades())) {
+    if (grade.judge != id) continue;
+    spent += grade.cost_usd;
+    present.emplace(grade.task, grade.repeat);
+  }
+  const auto now = [&] { return options.now_s ? options.now_s() : 0; };
+  // Equal questions: the first is asked, the others take its grade afterwards.
+  std::vector<Job> jobs, repeated;
+  std::set<std::tuple<std::string, std::uint32_t, std::uint32_t>> asked;
+  for (const store::TaskRecord& task : tasks) {
+    for (std::uint32_t repeat = 0; repeat < judge.repeats; ++repeat) {
+      const Job job{&task, repeat};
+      if (present.contains({task.id, repeat}) || TRY(take_from_cache(job, id, records, now()))) continue;
+      (asked.emplace(task.digest, repeat, task.copy).second ? jobs : repeated).push_back(job);
+    }
+  }
+  Purse purse(spent, judge.money_max_usd);
+  const Grader grader(judge, service, options, purse);
+  GradingCourse course{.total = jobs.size()};
+  double busy_s = 0;
+  TRY(in_parallel<store::GradeRecord>(
+      std::span<const Job>(jobs), judge.parallel, stop, [&](const Job& job, const StopToken& stopped) { return grader.grade(job, stopped); },
+      [&](const Job&, store::GradeRecord record) -> Result<> {
+        TRY(records.add_grade(record));
+        ++course.done;
+        course.failed += record.graded ? 0 : 1;
+        course.cost_usd = purse.spent();
+        busy_s += record.seconds;
+        course.seconds_left = busy_s / static_cast<double>(course.done) * static_cast<double>(course.total - course.done) / judge.parallel;
+        if (options.progress) options.progress(course);
+        return {};
+      }));
+  for (const Job& job : repeated) {
+    if (TRY(take_from_cache(job, id, records, now()))) continue;
+    store::GradeRecord record = TRY(grader.grade(job, stop));  // the first one was given up
+    TRY(records.add_grade(record));
+  }
+  return {};
+}
+
+}  // namespace hearth::eval

@@ -1,0 +1,132 @@
+#include "hearth/eval/report/items.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "hearth/base/utf8.h"
+#include "hearth/eval/report/markup.h"
+#include "hearth/eval/report/report.h"
+
+namespace hearth::eval {
+namespace {
+
+std::string shown(std::string_view text) {
+  if (text.size() <= shown_bytes_max) return escaped(text);
+  const std::string_view head = text.substr(0, complete_utf8_prefix(text.substr(0, shown_bytes_max)));
+  return escaped(head) + fmt::format("\n… {} more bytes", text.size() - head.size());
+}
+
+std::string score_text(const ScoredAnswer& answer) {
+  if (answer.score) return fmt::format("{:.0f} of 100", 100 * *answer.score);
+  return answer.excused ? "grade given up" : "not graded";
+}
+
+std::string mean_text(const Scores& scores, const std::string& item, const std::string& arm) {
+  double sum = 0, count = 0;
+  for (std::uint32_t k = 0; k < study_generations_max; ++k) {
+    const ScoredAnswer* answer = scores.find(item, arm, k);
+    if (!answer || !answer->score) continue;
+    sum += *answer->score;
+    count += 1;
+  }
+  return count > 0 ? fmt::format("{:.0f}", 100 * sum / count) : "–";
+}
+
+class Items {
+ public:
+  Items(const ArmsFile& file, const StudyRecords& records, const Scores& scores) : file_(file), scores_(scores) {
+    for (const store::ScoreRecord& one : records.scores) details_[one.generation] = &one.detail;
+    for (const store::GradeRecord& one : records.grades) {
+      if (one.graded) answers_.emplace(one.task, &one.answer);
+    }
+  }
+
+  std::string item(const Item& item) const {
+    std::string means;
+    for (const Arm& arm : file_.arms) means += fmt::format(" {} {}", arm.name, mean_text(scores_, item.id, arm.name));
+    std::string out = fmt::format("<details><summary>{} <span class=\"soft\">{}</span><span class=\"number\">{}</span></summary>\n", escaped(item.title.empty() ? item.id : item.title),
+                                  escaped(item.id), escaped(means));
+    out += fmt::format("<h3>What was asked</h3><pre>{}</pre>\n", shown(prompt_text(item)));
+    return out + texts(item) + sealed_texts(item) + "</details>\n";
+  }
+
+ private:
+  // Its round is not opened: nobody is told who wrote it.
+  static bool is_sealed(const Item& item, const ScoredAnswer& answer) {
+    return needs_judge(item.grader) && answer.task.empty() && !answer.score;
+  }
+
+  std::string texts(const Item& item) const {
+    std::string out;
+    for (std::uint32_t k = 0; k < study_generations_max; ++k) {
+      std::string row;
+      for (const Arm& arm : file_.arms) {
+        const ScoredAnswer* answer = scores_.find(item.id, arm.name, k);
+        if (!answer || is_sealed(item, *answer)) continue;
+        const store::GenerationRecord& g = *answer->generation;
+        row += fmt::format("<div><strong>{}</strong> {} <span class=\"soft\">{} tokens, {:.1f} s{}{}</span><pre>{}</pre>{}</div>\n", escaped(arm.name),
+                           score_text(*answer), g.answer_tokens, g.total_s, g.fault.empty() ? "" : ", ", escaped(g.fault), shown(g.output), reasons(*answer));
+      }
+      if (!row.empty()) out += fmt::format("<h3>Generation {}</h3><div class=\"texts\">{}</div>\n", k + 1, row);
+    }
+    return out;
+  }
+
+  // In no order that tells who wrote what: by a digest of the text.
+  std::string sealed_texts(const Item& item) const {
+    std::map<std::string, const store::GenerationRecord*> all;
+    for (const Arm& arm : file_.arms) {
+      for (std::uint32_t k = 0; k < study_generations_max; ++k) {
+        const ScoredAnswer* answer = scores_.find(item.id, arm.name, k);
+        if (answer && is_sealed(item, *answer)) all[blake2b(as_byte_span(answer->generation->key)).short_hex()] = answer->generation;
+      }
+    }
+    if (all.empty()) return "";
+    std::string out = "<h3>Not opened yet</h3><div class=\"texts\">";
+    for (const auto& [id, generation] : all) out += fmt::format("<div><strong>{}</strong><pre>{}</pre></div>\n", id, shown(generation->output));
+    return out + "</div>\n";
+  }
+
+  std::string reasons(const ScoredAnswer& answer) const {
+    std::string out;
+    const auto detail = details_.find(answer.generation->key);
+    const auto graded = answers_.find(answer.task);
+    const std::string* text = graded != answers_.end() ? graded->second : detail != details_.end() ? detail->second : nullptr;
+    if (!text) return out;
+    const auto json = parse_json(*text);
+    if (!json) return out;
+    if (const Json* criteria = json->find("criteria"); criteria && criteria->is_array()) {
+      for (const Json& one : criteria->as_array()) {
+        const Json *id = one.find("id"), *met = one.find("met");
+        if (!id || !id->is_string() || !met || !met->is_bool()) continue;
+        out += badge(met->as_bool() ? "good" : "bad", (met->as_bool() ? "yes " : "no ") + id->as_string()) + " ";
+      }
+    }
+    if (const Json* reason = json->find("reason"); reason && reason->is_string()) out += fmt::format("<p class=\"soft\">{}</p>", escaped(reason->as_string()));
+    return out;
+  }
+
+  const ArmsFile& file_;
+  const Scores& scores_;
+  std::map<std::string, const std::string*> details_, answers_;
+};
+
+}  // namespace
+
+std::string items_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const Scores& scores) {
+  const Items items(file, records, scores);
+  std::string out;
+  std::string last_class;
+  for (const Item& item : suite.items) {
+    if (const std::string name(class_name(item.task_class)); name != last_class) {
+      out += fmt::format("<h3>{}</h3>\n", escaped(name));
+      last_class = name;
+    }
+    out += items.item(item);
+  }
+  return out;
+}
+
+}  // namespace hearth::eval

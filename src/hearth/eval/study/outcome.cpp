@@ -1,0 +1,189 @@
+#include "hearth/eval/study/outcome.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "hearth/eval/study/registration.h"
+
+namespace hearth::eval {
+namespace {
+
+constexpr double seconds_per_hour = 3'600;
+
+std::vector<ArmCosts> arm_costs(const ArmsFile& file, const StudyRecords& records) {
+  std::vector<ArmCosts> out;
+  for (const Arm& arm : file.arms) out.push_back({.arm = arm.name});
+  for (const store::GenerationRecord& one : records.generations) {
+    const auto found = std::ranges::find(out, one.arm, &ArmCosts::arm);
+    if (found == out.end()) continue;
+    ++found->generations;
+    found->empty += one.fault == "empty" ? 1u : 0u;
+    found->loops += one.fault == "loop" ? 1u : 0u;
+    found->cut += one.fault == "cut" ? 1u : 0u;
+    found->retried += one.tries > 1 ? 1u : 0u;
+    found->answer_tokens += one.answer_tokens;
+    found->hours += one.total_s / seconds_per_hour;
+    found->usd += one.cost_usd;
+  }
+  return out;
+}
+
+std::vector<JudgeCosts> judge_costs(const ArmsFile& file, const StudyRecords& records) {
+  std::vector<JudgeCosts> out;
+  for (const auto* judge : {&file.judge, &file.second_judge}) {
+    if (!*judge) continue;
+    JudgeCosts costs{.judge = (*judge)->is_person ? "person" : (*judge)->endpoint.name};
+    for (const store::GradeRecord& one : records.grades) {
+      if (one.judge != (*judge)->id()) continue;
+      ++costs.grades;
+      costs.from_cache += one.from_cache ? 1 : 0;
+      costs.failed += one.graded ? 0 : 1;
+      costs.quotes_missing += one.quotes_missing > 0 ? 1 : 0;
+      costs.usd += one.cost_usd;
+      costs.hours += one.from_cache ? 0 : one.seconds / seconds_per_hour;
+    }
+    out.push_back(std::move(costs));
+  }
+  return out;
+}
+
+std::vector<std::string> left_out(const Suite& suite, const ArmsFile& file) {
+  std::vector<std::string> out;
+  for (const Item& item : suite.items) {
+    std::set<std::string> reasons;
+    for (const Arm& arm : file.arms) {
+      if (std::string reason = exclusion(item, arm, file); !reason.empty()) reasons.insert(std::move(reason));
+    }
+    if (!reasons.empty()) out.push_back(fmt::format("{}: {}", item.id, fmt::join(reasons, "; ")));
+  }
+  return out;
+}
+
+std::string latest_of(const StudyRecords& records, const std::string& arm, std::string store::GenerationRecord::* field) {
+  for (auto one = records.generations.rbegin(); one != records.generations.rend(); ++one) {
+    if (one->arm == arm && !((*one).*field).empty()) return (*one).*field;
+  }
+  return "";
+}
+
+const ClassGuard* guard_of(const Comparison& comparison, const std::string& task_class) {
+  const auto found = std::ranges::find(comparison.guards, task_class, &ClassGuard::prompt_class);
+  return found == comparison.guards.end() ? nullptr : &*found;
+}
+
+bool is_good(Verdict verdict) { return verdict == Verdict::non_inferior || verdict == Verdict::equivalent_by_divergence; }
+
+}  // namespace
+
+Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const std::vector<DivergenceGate>& gates) {
+  StudyOutcome out;
+  const ComparisonPlan plan = TRY(study_comparison_plan(suite, file));
+  const Scores scores = TRY(Scores::make(suite, file, records));
+  out.standing = TRY(study_standing(plan, file, scores));
+  if (out.standing.comparisons.empty()) {
+    out.decision.sentence = fmt::format("Nothing can be said yet: the first look is at {} generations of each prompt and arm.", plan.generations.front());
+  } else {
+    out.decision = decide(out.standing.comparisons, scores.controls(), gates);
+  }
+  if (out.standing.decided() && out.decision.comparisons.empty()) return fail(Code::internal, "a study that is decided without a comparison");
+  // Generations still wanted, and nothing void: the pick is not final, whatever it would be now.
+  out.is_final = out.standing.decided() || out.decision.is_void;
+  if (!out.is_final) out.decision.pick.reset();
+  if (!file.are_copies() && !out.standing.comparisons.empty()) {
+    const Comparison& last = out.standing.comparisons.back();
+    out.claims = TRY(claim_classes(scores.paired(last.candidate, last.reference, static_cast<std::uint32_t>(last.generations)), file.settings.margin,
+                                   file.settings.options.alpha));
+  }
+  out.noise = scores.noise();
+  out.agreement = scores.agreement();
+  out.arms = arm_costs(file, records);
+  out.judges = judge_costs(file, records);
+  out.left_out = left_out(suite, file);
+  if (const std::optional<Json> before = TRY(registered(records.events))) {
+    out.registration = registration_digest(*before).hex();
+    out.deviations = deviations(*before, registration_json(suite, file));
+  }
+  return out;
+}
+
+Json outcome_json(const StudyOutcome& o) {
+  Json out = decision_json(o.decision);
+  out.set("final", o.is_final);
+  out.set("next_generations", o.standing.next_generations ? Json(*o.standing.next_generations) : Json());
+  Json arms = Json::array(), judges = Json::array(), changed = Json::array(), missing = Json::array(), claims = Json::array();
+  for (const ArmCosts& a : o.arms) {
+    arms.push(Json::object({{"arm", a.arm}, {"generations", a.generations}, {"empty", a.empty}, {"loops", a.loops}, {"cut", a.cut}, {"retried", a.retried},
+                            {"answer_tokens", a.answer_tokens}, {"hours", a.hours}, {"usd", a.usd}}));
+  }
+  for (const JudgeCosts& j : o.judges) {
+    judges.push(Json::object({{"judge", j.judge}, {"grades", j.grades}, {"from_cache", j.from_cache}, {"failed", j.failed}, {"quotes_missing", j.quotes_missing},
+                              {"usd", j.usd}, {"hours", j.hours}}));
+  }
+  for (const std::string& one : o.deviations) changed.push(one);
+  for (const std::string& one : o.left_out) missing.push(one);
+  for (const ClassClaim& one : o.claims) {
+    claims.push(Json::object({{"class", one.prompt_class}, {"p", one.p}, {"adjusted_p", one.adjusted_p}, {"holds", one.holds}}));
+  }
+  out.set("arms", std::move(arms)).set("judges", std::move(judges));
+  out.set("judge_noise", o.noise.texts > 0 ? Json::object({{"sigma", o.noise.sigma}, {"flip_rate", o.noise.flip_rate}, {"texts", o.noise.texts}}) : Json());
+  out.set("agreement", o.agreement ? Json::object({{"texts", o.agreement->texts}, {"criteria", o.agreement->criteria}, {"same", o.agreement->same},
+                                                   {"kappa", o.agreement->kappa}, {"correlation", o.agreement->correlation}})
+                                   : Json());
+  out.set("claims", std::move(claims));
+  out.set("registration", o.registration);
+  out.set("deviations", std::move(changed)).set("left_out", std::move(missing));
+  return out;
+}
+
+std::vector<store::ClassVerdict> class_verdicts(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const StudyOutcome& outcome,
+                                                std::int64_t now_s) {
+  std::vector<store::ClassVerdict> out;
+  if (!outcome.is_final || outcome.decision.is_void) return out;
+  std::set<std::string> classes;
+  for (const Item& item : suite.items) classes.insert(std::string(class_name(item.task_class)));
+  const auto add = [&](const Arm& arm, const std::string& task_class, const Comparison* comparison, bool all_before_good) {
+    store::ClassVerdict v{.task_class = task_class, .arm = arm.name, .model = arm.endpoint.model, .quantisation = arm.quantisation, .margin = file.settings.margin};
+    v.basis = {.model_digest = latest_of(records, arm.name, &store::GenerationRecord::model_digest),
+               .engine_build = latest_of(records, arm.name, &store::GenerationRecord::engine_build),
+               .topology = arm.topology,
+               .suite_version = suite.digest.hex()};
+    v.study = outcome.registration;
+    v.decided_s = now_s;
+    if (!comparison) {
+      v.verdict = "reference";
+      v.good_enough = true;
+      out.push_back(std::move(v));
+      return;
+    }
+    const ClassGuard* guard = guard_of(*comparison, task_class);
+    if (!guard) return;
+    v.reference = comparison->reference;
+    v.verdict = verdict_name(comparison->verdict);
+    v.difference = guard->estimate.difference;
+    v.low = guard->ci95.low;
+    v.high = guard->ci95.high;
+    v.good_enough = all_before_good && is_good(comparison->verdict) && guard->holds;
+    const auto claim = std::ranges::find(outcome.claims, task_class, &ClassClaim::prompt_class);
+    const bool is_last = comparison == &outcome.decision.comparisons.back();
+    // Between different models each class is a claim of its own.
+    if (is_last && claim != outcome.claims.end()) {
+      v.good_enough = claim->holds;
+      v.verdict = claim->holds ? "non-inferior" : "inconclusive";
+    }
+    out.push_back(std::move(v));
+  };
+  for (const std::string& task_class : classes) {
+    add(file.arms.front(), task_class, nullptr, true);
+    bool good = true;
+    for (const Comparison& comparison : outcome.decision.comparisons) {
+      add(*file.find(comparison.candidate), task_class, &comparison, good);
+      good = good && is_good(comparison.verdict);
+    }
+  }
+  return out;
+}
+
+}  // namespace hearth::eval

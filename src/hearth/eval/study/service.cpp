@@ -1,0 +1,47 @@
+#include "hearth/eval/study/service.h"
+
+namespace hearth::eval {
+namespace {
+
+constexpr Duration look_time_max = std::chrono::seconds(5);
+
+class HouseService final : public Service {
+ public:
+  explicit HouseService(upstream::Endpoint& endpoint) : endpoint_(endpoint) {}
+
+  chat::ApiResult<ServiceReply> ask(const chat::ChatRequest& request, Egress, const StopToken& stop) override {
+    auto stream = endpoint_.ask(request, Deadline::never(), stop);
+    if (!stream) return std::unexpected(std::move(stream).error());
+    auto whole = upstream::read_whole(**stream, Deadline::never());
+    if (!whole) return std::unexpected(std::move(whole).error());
+    return reply_of(*whole, endpoint_.spec().prices);
+  }
+
+  upstream::EndpointState look(const StopToken& stop) override { return endpoint_.look(Deadline::after(look_time_max), stop); }
+
+ private:
+  upstream::Endpoint& endpoint_;
+};
+
+}  // namespace
+
+std::unique_ptr<Service> make_house_service(upstream::Endpoint& endpoint) { return std::make_unique<HouseService>(endpoint); }
+
+ServiceReply reply_of(const upstream::WholeReply& whole, const upstream::Prices& prices) {
+  ServiceReply out{.text = whole.text(), .thinking = {}, .end = whole.last.end, .model = whole.last.model, .build = whole.last.build};
+  for (const upstream::Arrival& arrival : whole.arrivals) {
+    const auto* piece = std::get_if<upstream::Piece>(&arrival.what);
+    if (!piece) continue;
+    if (piece->event.kind == chat::AnswerEvent::Kind::thinking) out.thinking += piece->event.text;
+    // An arm that calls a tool nobody offered has said something: it is part of its answer.
+    if (piece->event.kind == chat::AnswerEvent::Kind::call) out.text += piece->event.name + piece->event.text;
+  }
+  const upstream::ExchangeTimes& times = whole.times;
+  if (times.first_piece) out.first_piece_s = seconds(*times.first_piece - times.sent);
+  if (times.last) out.total_s = seconds(*times.last - times.sent);
+  out.cost_usd = upstream::cost_usd(prices, whole.last.end.usage, whole.last.cache_write_tokens);
+  out.tries = static_cast<std::uint32_t>(std::max(1, times.tries));
+  return out;
+}
+
+}  // namespace hearth::eval

@@ -1,0 +1,39 @@
+#pragma once
+// An endpoint as a study uses it: one question, one whole answer, and what it took. The seam between the
+// bench and the clients of upstream/; a service outside the house is handed in by whoever may build one.
+//
+// Thread-safe. Errors are the endpoint's ApiErrors; which of them are worth another try is retry.h's.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "hearth/eval/suite/item.h"
+#include "hearth/upstream/endpoint.h"
+
+namespace hearth::eval {
+
+struct ServiceReply {
+  std::string text, thinking;
+  chat::AnswerEnd end;
+  std::string model, build;        // as the service calls them; may be empty
+  double first_piece_s = 0, total_s = 0;
+  double cost_usd = 0;
+  std::uint32_t tries = 1;
+};
+
+class Service {
+ public:
+  virtual ~Service() = default;
+  // `egress` is the item's: a service outside the house refuses what may not go there (permission).
+  virtual chat::ApiResult<ServiceReply> ask(const chat::ChatRequest& request, Egress egress, const StopToken& stop) = 0;
+  virtual upstream::EndpointState look(const StopToken& stop) = 0;
+};
+
+// A service in the house. `endpoint` outlives it.
+std::unique_ptr<Service> make_house_service(upstream::Endpoint& endpoint);
+
+// What a stream gave, as a reply; for all services alike.
+ServiceReply reply_of(const upstream::WholeReply& whole, const upstream::Prices& prices);
+
+}  // namespace hearth::eval

@@ -1,0 +1,246 @@
+#include "hearth/eval/study/study_run.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "hearth/eval/report/report.h"
+#include "hearth/eval/study/outcome.h"
+#include "hearth/eval/study/rounds.h"
+#include "hearth/eval/study/test_study.h"
+
+namespace hearth::eval {
+namespace {
+
+StudyOutcome outcome_of(TestStudy& study) {
+  const auto records = read_records(*study.records);
+  auto outcome = study_outcome(study.suite, study.file, records.value());
+  if (!outcome) ADD_FAILURE() << outcome.error().message;
+  return *std::move(outcome);
+}
+
+std::string wrong_controls(const StudyOutcome& outcome) {
+  std::string out;
+  for (const Control& one : outcome.decision.controls) {
+    if (!one.passed) out += one.name + " ";
+  }
+  return out;
+}
+
+TEST(Study, ATieIsFoundAndStopsEarly) {
+  TestStudy study;
+  const auto end = study.run();
+  ASSERT_TRUE(end) << end.error().message;
+  EXPECT_EQ(*end, StudyEnd::decided);
+  const StudyOutcome outcome = outcome_of(study);
+  EXPECT_EQ(wrong_controls(outcome), "");
+  ASSERT_EQ(outcome.decision.comparisons.size(), 1u);
+  EXPECT_EQ(outcome.decision.comparisons[0].verdict, Verdict::non_inferior) << outcome.decision.sentence;
+  EXPECT_LT(study.large->calls, 30u * 8);
+  EXPECT_EQ(outcome.decision.pick, "small");
+  // The same seeds in both arms, a new one for each item and k.
+  EXPECT_EQ(study.large->seeds, study.small->seeds);
+  EXPECT_EQ(study.large->seeds.size(), study.large->calls);
+}
+
+TEST(Study, AWorseArmIsFound) {
+  TestStudy study;
+  study.small = std::make_unique<ScriptedArm>(0.5, 12);
+  ASSERT_EQ(study.run().value(), StudyEnd::decided);
+  const StudyOutcome outcome = outcome_of(study);
+  EXPECT_EQ(outcome.decision.comparisons[0].verdict, Verdict::inferior);
+  EXPECT_EQ(outcome.decision.pick, "large");
+  EXPECT_EQ(wrong_controls(outcome), "");
+}
+
+TEST(Study, EachFaultOfAJudgeIsCaughtByItsControl) {
+  struct Case {
+    std::string control;
+    JudgeFaults faults;
+  };
+  for (const Case& one : {Case{"order", {.first_bonus = 1}}, Case{"padded", {.length_bonus = 0.3}}, Case{"second_judge", {.favourite = " indeed", .favour = 0.5}},
+                          Case{"guess_arm", {.marker = " indeed"}}, Case{"injected", {.obeys = true}}, Case{"damaged", {.attention = 0}}}) {
+    TestStudy study(30, std::string(test_arms) + "[second_judge]\nurl = \"http://127.0.0.1:4\"\nreach = \"cluster\"\nmodel = \"judge-2\"\n");
+    study.small = std::make_unique<ScriptedArm>(0.7, 12, " indeed");
+    study.judge = std::make_unique<HonestOrNot>(one.faults, 13);
+    const auto end = study.run();
+    ASSERT_TRUE(end) << end.error().message;
+    EXPECT_EQ(*end, StudyEnd::void_) << one.control;
+    const StudyOutcome outcome = outcome_of(study);
+    EXPECT_TRUE(wrong_controls(outcome).contains(one.control)) << one.control << ": " << wrong_controls(outcome);
+    EXPECT_TRUE(outcome.decision.is_void);
+    EXPECT_FALSE(outcome.decision.pick);
+    EXPECT_TRUE(class_verdicts(study.suite, study.file, read_records(*study.records).value(), outcome, 0).empty());
+  }
+}
+
+TEST(Study, GoesOnWhereItWasInterruptedAndDoesNothingTwice) {
+  TestStudy whole;
+  ASSERT_TRUE(whole.run());
+  TestStudy study;
+  std::size_t runs = 0;
+  for (std::size_t allowed = 7;; allowed += 7) {
+    study.large->fail_after = allowed;
+    study.small->fail_after = allowed;
+    study.reopen();
+    ++runs;
+    const auto end = study.run();
+    if (end) break;
+    EXPECT_EQ(end.error().code, Code::unavailable);
+    EXPECT_TRUE(end.error().message.contains("again to go on"));
+    ASSERT_LT(runs, 200u);
+  }
+  EXPECT_GT(runs, 5u);
+  const auto a = whole.records->generations().value(), b = study.records->generations().value();
+  std::set<std::string> keys_a, keys_b;
+  for (const auto& one : a) keys_a.insert(one.key);
+  for (const auto& one : b) keys_b.insert(one.key);
+  EXPECT_EQ(keys_a, keys_b);
+  EXPECT_EQ(b.size(), keys_b.size());
+}
+
+TEST(Study, RunAgainAfterItsEndDoesNothing) {
+  TestStudy study;
+  ASSERT_TRUE(study.run());
+  const std::size_t calls = study.large->calls, grades = study.judge->calls;
+  study.reopen();
+  EXPECT_EQ(study.run().value(), StudyEnd::decided);
+  EXPECT_EQ(study.large->calls, calls);
+  EXPECT_EQ(study.judge->calls, grades);
+}
+
+TEST(Study, EngineFaultsAreTriedAgainAndNeverScored) {
+  TestStudy study;
+  study.large->faults_left = 3;
+  ASSERT_TRUE(study.run());
+  EXPECT_EQ(outcome_of(study).arms[0].retried, 1u);
+}
+
+TEST(Study, AnArmThatSaysNothingIsScoredAndNotDropped) {
+  TestStudy study;
+  study.small->silent = true;
+  ASSERT_EQ(study.run().value(), StudyEnd::decided);
+  const StudyOutcome outcome = outcome_of(study);
+  EXPECT_EQ(outcome.decision.comparisons[0].verdict, Verdict::inferior);
+  EXPECT_NEAR(outcome.decision.comparisons[0].absolute.estimate.difference, -0.7, 0.1);
+  EXPECT_GT(outcome.arms[1].empty, 0u);
+}
+
+TEST(Study, AnEditedItemHasNoRecordsAnyMore) {
+  TestStudy study;
+  ASSERT_TRUE(study.run());
+  const std::size_t before = study.large->calls;
+  study.suite.items[3].messages[0].text += " and be brief";
+  EXPECT_FALSE(outcome_of(study).is_final);
+  ASSERT_TRUE(study.run());
+  EXPECT_GT(study.large->calls, before);
+  EXPECT_LE(study.large->calls, before + 8);
+  const StudyOutcome outcome = outcome_of(study);
+  ASSERT_EQ(outcome.deviations.size(), 1u);
+  EXPECT_TRUE(outcome.deviations[0].contains("item item-003 was changed"));
+}
+
+TEST(Study, AnEditedRubricIsGradedAnewAndNotGeneratedAnew) {
+  TestStudy study;
+  ASSERT_TRUE(study.run());
+  const std::size_t before = study.large->calls, grades = study.judge->calls;
+  std::get<RubricSpec>(study.suite.items[3].grader).criteria[0].weight = 2;
+  ASSERT_TRUE(study.run());
+  EXPECT_EQ(study.large->calls, before);
+  EXPECT_GT(study.judge->calls, grades);
+}
+
+TEST(Study, WhatAVerdictDependsOnIsFixedBeforehand) {
+  TestStudy study;
+  ASSERT_TRUE(study.run({.generations_max = 2}));
+  study.file.settings.margin = 0.2;
+  const auto end = study.run();
+  ASSERT_FALSE(end);
+  EXPECT_TRUE(end.error().message.contains("margin")) << end.error().message;
+}
+
+TEST(Study, AJudgeThatOftenGivesNoGradeIsAskedAgain) {
+  TestStudy study;
+  study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.no_grade = 0.2}, 13);
+  ASSERT_TRUE(study.run());
+  const StudyOutcome outcome = outcome_of(study);
+  EXPECT_EQ(wrong_controls(outcome), "");  // 0.8 % are given up
+  EXPECT_LT(outcome.judges[0].failed, 20u);
+}
+
+TEST(Study, AJudgeThatMostlyGivesNoGradeVoids) {
+  TestStudy study;
+  study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.no_grade = 0.7}, 13);
+  ASSERT_EQ(study.run().value(), StudyEnd::void_);
+  EXPECT_TRUE(wrong_controls(outcome_of(study)).contains("failed_grades"));
+}
+
+TEST(Study, StopsBeforeTheCapAndGoesOnWhenItIsRaised) {
+  TestStudy study(30, std::string(test_arms) + "prompt_price = 1\nanswer_price = 1\nmoney_max = 1\n");
+  study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.cost_usd = 0.005}, 13);
+  const auto end = study.run();
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().code, Code::resource_exhausted);
+  double spent = 0;
+  for (const auto& one : study.records->grades().value()) spent += one.cost_usd;
+  EXPECT_LE(spent, 1);
+  EXPECT_GT(spent, 0.9);
+  study.file.judge->money_max_usd = 100;
+  EXPECT_EQ(study.run().value(), StudyEnd::decided);
+}
+
+TEST(Study, NoJudgeHearsWhoWroteAText) {
+  TestStudy study;
+  ASSERT_TRUE(study.run());
+  for (const std::string& prompt : study.judge->prompts) {
+    for (const char* word : {"secret-model", "\"large\"", "\"small\"", "generation"}) ASSERT_FALSE(prompt.contains(word)) << word;
+  }
+}
+
+TEST(Study, AChangedMapIsFoundOut) {
+  TestStudy study;
+  StudyOptions options;
+  study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.cost_usd = 0.01}, 13);
+  study.file.judge->endpoint.prices = {.prompt = 1, .answer = 1};
+  study.file.judge->money_max_usd = 0.5;
+  ASSERT_FALSE(study.run(options));  // the round is under way
+  const auto path = sealed_file(study.folder.path(), 1);
+  const std::string text = read_text_file(path, 1u << 26).value();
+  std::string changed = text;
+  const std::size_t at = changed.find("is_candidates\\\":true");
+  ASSERT_NE(at, std::string::npos);
+  changed.replace(at, 20, "is_candidates\\\":false");
+  std::ofstream(path) << changed;
+  study.file.judge->money_max_usd = 100;
+  EXPECT_EQ(study.run().value(), StudyEnd::void_);
+  EXPECT_TRUE(wrong_controls(outcome_of(study)).contains("commitment"));
+}
+
+TEST(Study, ClassesAreHandedOverWithWhatTheyDependOn) {
+  TestStudy study;
+  ASSERT_TRUE(study.run());
+  const StudyOutcome outcome = outcome_of(study);
+  const auto verdicts = class_verdicts(study.suite, study.file, read_records(*study.records).value(), outcome, 7);
+  ASSERT_EQ(verdicts.size(), 4u);  // two classes, two arms
+  EXPECT_TRUE(std::ranges::all_of(verdicts, [](const store::ClassVerdict& v) { return v.good_enough && v.basis.engine_build == "b1" && v.decided_s == 7; }));
+}
+
+TEST(Study, TheReportIsTheSameForTheSameRecordsAndKeepsBlindWhatIsSealed) {
+  TestStudy study;
+  study.file.judge->is_person = true;
+  ASSERT_EQ(study.run().value(), StudyEnd::wants_person);
+  const auto page = [&] {
+    const StudyRecords records = read_records(*study.records).value();
+    const StudyOutcome outcome = study_outcome(study.suite, study.file, records).value();
+    return report_html(study.suite, study.file, records, outcome).value();
+  };
+  const std::string html = page();
+  EXPECT_EQ(html, page());
+  EXPECT_TRUE(html.contains("Not decided yet"));
+  EXPECT_TRUE(html.contains("Not opened yet"));
+  EXPECT_FALSE(html.contains("<strong>small</strong>"));
+}
+
+}  // namespace
+}  // namespace hearth::eval
