@@ -213,6 +213,8 @@ Verb eval_verb(StopToken stop) {
                         .declare = [own](Flags& flags) { declare_simulate(*own, flags); },
                         .run = [own, stop] { return run_simulate(*own, stop); }},
                        eval_kl_verb(stop),
+                       eval_chain_verb(stop),
+                       eval_voice_verb(),
                        eval_run_verb(stop),
                        eval_grade_verb(stop),
                        eval_decide_verb(),

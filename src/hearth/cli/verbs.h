@@ -10,8 +10,10 @@ namespace hearth::cli {
 Verb catalog_verb();
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
+Verb eval_chain_verb(StopToken stop);  // child of eval
 Verb eval_kl_verb(StopToken stop);  // child of eval
 Verb eval_verb(StopToken stop);
+Verb eval_voice_verb();  // child of eval
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
@@ -19,5 +21,6 @@ Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
+Verb voice_verb();
 
 }  // namespace hearth::cli

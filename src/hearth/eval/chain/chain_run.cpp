@@ -10,13 +10,6 @@ namespace {
 // For each step, room to mend it and to talk in between.
 constexpr std::uint32_t turns_per_step_max = 4;
 
-std::optional<ChainError> error_of_name(std::string_view name) {
-  for (std::size_t i = 0; i < chain_errors; ++i) {
-    if (chain_error_name(static_cast<ChainError>(i)) == name) return static_cast<ChainError>(i);
-  }
-  return {};
-}
-
 CallHistory gold_history(const ChainWorld& world, std::uint32_t depth) {
   CallHistory out{.done = depth};
   for (std::uint32_t i = 0; i < depth; ++i) out.right.push_back(world.gold_call(i));

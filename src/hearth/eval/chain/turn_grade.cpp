@@ -78,6 +78,13 @@ std::string_view chain_error_name(ChainError error) {
   return names[static_cast<std::size_t>(error)];
 }
 
+std::optional<ChainError> error_of_name(std::string_view name) {
+  for (std::size_t i = 0; i < chain_errors; ++i) {
+    if (chain_error_name(static_cast<ChainError>(i)) == name) return static_cast<ChainError>(i);
+  }
+  return {};
+}
+
 ChainError grade_words(const ModelTurn& turn, const std::vector<chat::Tool>& tools) {
   if (turn.failed) return ChainError::transport;
   for (const std::string_view leak : leaks) {

@@ -3,6 +3,7 @@
 // fits, in the order of the enumeration, is the one. Pure.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ enum class ChainError : std::uint8_t {
 };
 inline constexpr std::size_t chain_errors = 15;
 std::string_view chain_error_name(ChainError error);
+std::optional<ChainError> error_of_name(std::string_view name);
 
 // One answer of the model, whatever its API.
 struct ModelTurn {
