@@ -18,7 +18,7 @@ std::vector<NamedText> texts_of(std::string_view author) {
 
 class VoiceProfile : public ::testing::Test {
  protected:
-  VoiceProfile() : own_(texts_of("austen")), held_out_(own_.back()) { own_.pop_back(); }
+  VoiceProfile() : own_(texts_of("austen")), held_out_(own_[11]) { own_.erase(own_.begin() + 11); }
   std::vector<NamedText> own_;
   NamedText held_out_;
 };

@@ -229,8 +229,26 @@ Distances VoiceModel::distances(const Measures& text) const {
 
 double VoiceModel::combined(const Distances& distances) const {
   double sum = 0;
-  for (std::size_t i = 0; i < distance_count; ++i) sum += (distances[i] - spread_mean_[i]) / spread_deviation_[i];
-  return sum / static_cast<double>(distance_count);
+  for (std::size_t i = 0; i < distance_count; ++i) sum += weights_[i] * (distances[i] - spread_mean_[i]) / spread_deviation_[i];
+  return sum;
+}
+
+// The writer's spread, and how many standard deviations lie between the writer and the others.
+void VoiceModel::weigh(std::span<const Distances> own, std::span<const Distances> impostors) {
+  double total = 0;
+  for (std::size_t d = 0; d < distance_count; ++d) {
+    std::vector<double> mine, others;
+    for (const Distances& one : own) mine.push_back(one[d]);
+    for (const Distances& one : impostors) others.push_back(one[d]);
+    const MeanAndDeviation spread = moments(mine), of_others = moments(others);
+    spread_mean_[d] = spread.mean;
+    spread_deviation_[d] = std::max({spread.deviation, 0.05 * std::abs(spread.mean), 1e-6});
+    const double pooled = std::sqrt((spread.deviation * spread.deviation + of_others.deviation * of_others.deviation) / 2);
+    const double apart = (of_others.mean - spread.mean) / std::max(pooled, spread_deviation_[d]);
+    weights_[d] = impostors.empty() ? 1 : std::max(apart, 0.0);
+    total += weights_[d];
+  }
+  for (double& weight : weights_) weight = total > 0 ? weight / total : 1.0 / static_cast<double>(distance_count);
 }
 
 Result<VoiceModel> VoiceModel::fit(std::span<const Measures> own, std::span<const Measures> impostors) {
@@ -244,15 +262,11 @@ Result<VoiceModel> VoiceModel::fit(std::span<const Measures> own, std::span<cons
   std::vector<Distances> left_out;
   for (std::size_t i = 0; i < own.size(); i += step) left_out.push_back(lesson.learn(i).distances(own[i]));
   VoiceModel out = lesson.learn(Lesson::nothing);
-  for (std::size_t d = 0; d < distance_count; ++d) {
-    std::vector<double> values;
-    for (const Distances& one : left_out) values.push_back(one[d]);
-    const MeanAndDeviation spread = moments(values);
-    out.spread_mean_[d] = spread.mean;
-    out.spread_deviation_[d] = std::max({spread.deviation, 0.05 * std::abs(spread.mean), 1e-6});
-  }
+  std::vector<Distances> of_others;
+  for (const Measures& piece : impostors) of_others.push_back(out.distances(piece));
+  out.weigh(left_out, of_others);
   for (const Distances& one : left_out) out.floor_.push_back(out.combined(one));
-  for (const Measures& piece : impostors) out.ceiling_.push_back(out.combined(out.distances(piece)));
+  for (const Distances& one : of_others) out.ceiling_.push_back(out.combined(one));
   std::ranges::sort(out.floor_);
   std::ranges::sort(out.ceiling_);
   return out;

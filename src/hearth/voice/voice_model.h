@@ -37,8 +37,9 @@ std::string_view distance_name(std::size_t index);
 
 struct VoiceScore {
   Distances distances{};
-  // Mean over the distances of (distance - writer's mean) / writer's standard deviation: smaller is
-  // nearer, 0 is as the writer's own pieces are on the average.
+  // Weighted mean over the distances of (distance - writer's mean) / writer's standard deviation: smaller
+  // is nearer, 0 is as the writer's own pieces are on the average. A distance weighs by how well it tells
+  // the writer from the impostors; without any, all weigh the same.
   double distance = 0;
   // Share of the writer's own pieces that are at least as far from the rest of them: 1 is as near as any,
   // below 0.05 hardly theirs.
@@ -69,6 +70,7 @@ class VoiceModel {
   Distances distances(const Measures& text) const;
   double letters_distance(const Measures& text) const;
   double combined(const Distances& distances) const;
+  void weigh(std::span<const Distances> own, std::span<const Distances> impostors);
 
   std::vector<UsedWord> words_;
   std::vector<NgramCount> letters_;      // weights of the centroid, of unit length
@@ -77,6 +79,7 @@ class VoiceModel {
   std::array<double, length_bins> sentence_lengths_{}, paragraph_lengths_{};
   double contraction_share_ = 0;
   double variety_mean_ = 0, variety_deviation_ = 1;
+  Distances weights_{};                  // add up to 1
   Distances spread_mean_{}, spread_deviation_{};  // of the writer's pieces, left out one by one
   std::vector<double> floor_, ceiling_;
 };

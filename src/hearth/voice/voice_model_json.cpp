@@ -65,6 +65,7 @@ Json VoiceModel::json() const {
                        {"contraction_share", contraction_share_},
                        {"variety_mean", variety_mean_},
                        {"variety_deviation", variety_deviation_},
+                       {"weights", numbers_json(weights_)},
                        {"spread_mean", numbers_json(spread_mean_)},
                        {"spread_deviation", numbers_json(spread_deviation_)},
                        {"floor", numbers_json(floor_)},
@@ -107,6 +108,7 @@ Result<VoiceModel> VoiceModel::from_json(const Json& json) {
   out.contraction_share_ = TRY(get<double>(json, "contraction_share"));
   out.variety_mean_ = TRY(get<double>(json, "variety_mean"));
   out.variety_deviation_ = TRY(positive(json, "variety_deviation"));
+  out.weights_ = TRY(fixed_numbers<distance_count>(json, "weights"));
   out.spread_mean_ = TRY(fixed_numbers<distance_count>(json, "spread_mean"));
   out.spread_deviation_ = TRY(fixed_numbers<distance_count>(json, "spread_deviation"));
   if (std::ranges::any_of(out.spread_deviation_, [](double value) { return value <= 0; })) {

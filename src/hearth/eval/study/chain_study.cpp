@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "hearth/base/random.h"
+
 namespace hearth::eval {
 namespace {
 
