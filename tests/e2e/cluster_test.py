@@ -53,6 +53,9 @@ class Machine:
     def ask(self, *arguments):
         return json.loads(self.hearth(*arguments, "--json"))
 
+    def lends(self):
+        return self.ask("status", "--on", self.name)["machines"][0]["lends"]
+
     def start(self, *arguments, model=("--model", MODEL)):
         self.log = open(self.home / "log", "ab")
         self.process = subprocess.Popen(
@@ -106,8 +109,8 @@ class TwoMachines(unittest.TestCase):
 
     @classmethod
     def peer(cls):
-        peers = cls.studio.ask("status")["peers"]
-        return peers[0] if peers else {}
+        links = [link for link in cls.studio.ask("status")["links"] if link["from"] == "studio"]
+        return links[0] if links else {}
 
     def answer(self, text, tokens=8):
         body = {"model": "x", "max_tokens": tokens, "temperature": 0,
@@ -120,9 +123,14 @@ class TwoMachines(unittest.TestCase):
     def test_1_the_pair_is_exact_and_says_how_it_is_connected(self):
         peer = self.peer()
         self.assertTrue(peer["parity"]["exact"], peer)
-        self.assertGreater(peer["link_mb_per_s"], 0)
+        self.assertGreater(peer["mb_per_s"], 0)
         table = self.studio.hearth("status")
         self.assertIn("exact", table)
+        status = self.studio.ask("status")
+        self.assertEqual([(m["name"], m["reachable"]) for m in status["machines"]], [("studio", True), ("spark", True)])
+        self.assertEqual([w["machine"] for w in status["workers"]], ["studio", "spark"])
+        self.assertEqual({"machines", "workers", "links", "requests", "decisions"} - status.keys(), set())
+        self.assertEqual([m["name"] for m in self.studio.ask("status", "--on", "spark")["machines"]], ["spark"])
 
     def test_2_a_code_works_once(self):
         other = Machine(self.root.name, "other")
@@ -181,7 +189,7 @@ class TwoMachines(unittest.TestCase):
 
     def test_7_a_removed_machine_is_out_at_once(self):
         self.studio.hearth("cluster", "remove", "spark")
-        wait_for("its end as a peer", lambda: not self.studio.ask("status")["peers"])
+        wait_for("its end as a peer", lambda: not self.studio.ask("status")["links"])
         refused = subprocess.run([BIN / "hearth", "status", "--on", "studio"], env=self.spark.environment(),
                                  capture_output=True, text=True, timeout=60)
         self.assertNotEqual(refused.returncode, 0)
@@ -218,9 +226,9 @@ class PooledMemory(unittest.TestCase):
         pooled = self.studio.start("serve", "--port", "0", "--cluster", "--pool", "spark", "--pool-shares", "studio=1,spark=1")
         self.assertEqual(self.answer(pooled), alone)
         self.assertIn("layers of the pool: studio 2, spark 2", (self.studio.home / "log").read_text())
-        self.assertEqual(self.spark.ask("status")["lends"]["used_by"], "studio")
-        self.assertIn("spark lends its memory: to studio", self.spark.hearth("status"))
-        wait_for("why it does not prefill", lambda: self.studio.ask("status")["peers"][0].get("why_not"))
+        self.assertEqual(self.spark.lends()["used_by"], "studio")
+        self.assertIn("lends its memory: to studio", self.spark.hearth("status"))
+        wait_for("why it does not prefill", lambda: self.studio.ask("status")["links"][0].get("why_not"))
 
     def test_2_gathered_the_pool_prefills_and_the_answer_is_the_same(self):
         self.studio.stop()
@@ -230,7 +238,7 @@ class PooledMemory(unittest.TestCase):
         gathered = self.studio.start("serve", "--port", "0", "--cluster", "--pool", "spark", "--pool-mode", "gathered",
                                      "--pool-shares", "studio=1,spark=1")
         self.assertEqual(self.answer(gathered, first=500), alone)
-        self.assertEqual(self.spark.ask("status")["lends"]["used_by"], "studio")
+        self.assertEqual(self.spark.lends()["used_by"], "studio")
 
     def test_3_a_pool_that_cannot_be_is_refused_by_what_is_wrong(self):
         self.studio.stop()
@@ -243,6 +251,84 @@ class PooledMemory(unittest.TestCase):
             self.assertNotEqual(refused.returncode, 0)
             self.assertIn(told, refused.stderr)
 
+class Assigned(unittest.TestCase):
+    """hearth up: one file says what each machine runs."""
+
+    def setUp(self):
+        self.root = tempfile.TemporaryDirectory(prefix="hearth-up-")
+        self.addCleanup(self.root.cleanup)
+        self.studio, self.spark = (Machine(self.root.name, name) for name in ("studio", "spark"))
+        self.addCleanup(self.studio.stop)
+        self.addCleanup(self.spark.stop)
+        self.studio.hearth("cluster", "init", "--name", "studio", "--address", self.studio.address)
+        self.studio.start("serve", "--port", "0", "--cluster")
+        code = re.search(r"hearth-1/[^\s']+", self.studio.hearth("cluster", "invite", "--for", "spark")).group()
+        self.spark.hearth("node", "join", code, "--address", self.spark.address)
+        self.file = Path(self.root.name) / "hearth.toml"
+
+    def write(self, machine, more=""):
+        self.file.write_text('[worker]\ncontext = 8192\nchunk_tokens = 256\nthreads = 1\n'
+                             f'[[machine]]\nname = "spark"\n{machine}\n{more}')
+
+    def up(self, *arguments, status=0):
+        return json.loads(self.studio.hearth("up", "--file", self.file, "--wait", "60", "--json", *arguments,
+                                             status=status))
+
+    def test_a_machine_runs_what_the_file_says_and_says_what_it_cannot(self):
+        self.write(f'model = "{MODEL}"')
+        self.assertIn("hearth node --managed", self.up(status=1)["machines"][0]["why"])
+
+        self.spark.start("node", "--managed", model=())
+        looked = self.up("--look", status=1)["machines"][0]
+        self.assertEqual((looked["did"], looked["ready"]), ("nothing", False))
+        done = self.up()
+        self.assertEqual(done["machines"], [{"name": "spark", "did": "assigned", "ready": True, "why": ""}])
+        self.assertTrue(self.studio.ask("status", "--on", "spark")["workers"][0]["running"])
+        self.assertEqual(self.up()["machines"][0]["did"], "nothing")
+
+        self.write('model = "/nonexistent.gguf"')
+        wrong = self.up(status=1)["machines"][0]
+        self.assertEqual(wrong["did"], "assigned")
+        self.assertIn("/nonexistent.gguf", wrong["why"])
+        self.write("lend = true")
+        self.assertEqual(self.up()["ok"], True)
+        self.assertEqual(self.spark.lends()["used_by"], "")
+
+        # What was assigned is remembered.
+        self.spark.stop()
+        self.spark.start("node", "--managed", model=())
+        self.assertEqual(self.up()["machines"][0]["did"], "nothing")
+
+        # Only the authority's machine assigns.
+        refused = subprocess.run([BIN / "hearth", "up", "--file", self.file, "--wait", "5"],
+                                 env=self.spark.environment(), capture_output=True, text=True, timeout=60)
+        self.assertEqual(refused.returncode, 0, "nothing to do is no offence")
+        self.write(f'model = "{MODEL}"')
+        refused = subprocess.run([BIN / "hearth", "up", "--file", self.file, "--wait", "5"],
+                                 env=self.spark.environment(), capture_output=True, text=True, timeout=60)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("only studio", refused.stdout)
+
+    def test_the_whole_cluster_comes_up_and_slow_links_are_told(self):
+        self.write(f'model = "{MODEL}"', '[[link]]\nends = ["studio", "spark"]\nmb_per_s = 1e8\n')
+        self.spark.start("node", "--managed", model=())
+        machine = self.up(status=1)["machines"][0]
+        self.assertTrue(machine["ready"], (machine, (self.spark.home / "log").read_text()))
+        wait_for("the pair to be tried", lambda: [link for link in self.studio.ask("status")["links"] if link.get("mb_per_s")])
+        link = self.up(status=1)["links"][0]
+        self.assertEqual((link["ends"], link["ok"]), (["studio", "spark"], False))
+        self.assertGreater(link["mb_per_s"], 0)
+
+    def test_a_machine_that_is_not_managed_says_so(self):
+        self.write(f'model = "{MODEL}"')
+        self.spark.start("node")
+        self.assertIn("not managed", self.up(status=1)["machines"][0]["why"])
+        self.file.write_text('[[machine]]\nname = "spark"\n')
+        refused = subprocess.run([BIN / "hearth", "up", "--file", self.file], env=self.studio.environment(),
+                                 capture_output=True, text=True, timeout=60)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("hearth.toml:1", refused.stderr)
+
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)

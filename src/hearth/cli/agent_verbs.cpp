@@ -4,10 +4,8 @@
 
 #include <cstdio>
 
-#include "hearth/cli/environment.h"
+#include "hearth/cli/cluster_client.h"
 #include "hearth/cli/table.h"
-#include "hearth/net/http_error.h"
-#include "hearth/node/membership/membership.h"
 
 namespace hearth::cli {
 namespace {
@@ -18,28 +16,10 @@ constexpr Duration parity_deadline = std::chrono::minutes(30);
 // This machine's own agent, or that of `machine`.
 Result<Json> ask_agent(const AgentFlags& flags, std::string method, std::string target,
                        const Json& body, Duration deadline, const StopToken& stop) {
-  const auto directory = TRY(cluster_directory(flags.directory));
-  const auto membership = TRY(node::ClusterMembership::open(directory));
-  const auto list = TRY(membership->members());
-  const std::string machine = flags.machine.empty() ? membership->machine() : flags.machine;
-  const node::Member* member = list->list.find(machine);
-  if (member == nullptr || member->address.empty()) {
-    return fail(Code::not_found, fmt::format("the cluster has no machine '{}' with an address; hearth cluster ls "
-                                             "shows all", machine));
-  }
-  net::ClientRequest request{.method = std::move(method), .address = TRY(net::parse_address(member->address)),
-                             .target = std::move(target)};
-  request.address.tls = true;
-  request.expected_machine = machine;
+  const auto client = TRY(ClusterClient::open(flags.directory));
+  const std::string machine = flags.machine.empty() ? client.machine() : flags.machine;
   const std::string text = body.is_null() ? "" : dump_json(body);
-  if (!text.empty()) {
-    request.body = {as_byte_span(text)};
-    request.headers.add("Content-Type", "application/json");
-  }
-  const auto client = node::make_cluster_client(*membership);
-  const auto reply = TRY(client->send(request, Deadline::after(deadline), stop));
-  if (reply.status >= 400) return std::unexpected(net::error_of_reply(reply.status, reply.body.span(), machine));
-  return parse_json(reply.body_text());
+  return client.ask(machine, std::move(method), std::move(target), text, "application/json", deadline, stop);
 }
 
 std::string text_of(const Json& object, std::string_view member) {
@@ -48,40 +28,6 @@ std::string text_of(const Json& object, std::string_view member) {
 std::string number_of(const Json& object, std::string_view member, const char* unit) {
   const auto value = find<double>(object, member).value_or(std::nullopt);
   return value ? fmt::format("{:.3g} {}", *value, unit) : "-";
-}
-
-void print_status(const Json& status) {
-  const Json& machine = *status.find("machine");
-  if (const Json* lends = status.find("lends")) {
-    const std::string user = text_of(*lends, "used_by");
-    fmt::print("{} lends its memory: {}\n", text_of(machine, "name"), user.empty() ? "nobody uses it now" : "to " + user);
-  }
-  if (status.find("worker") == nullptr) return;
-  const Json& worker = *status.find("worker");
-  fmt::print("{} at {}: {}, {}, worker {} ({} restarts)\n", text_of(machine, "name"), text_of(machine, "address"),
-             text_of(machine, "model"), text_of(machine, "backend"),
-             get_or<bool>(worker, "running", false).value_or(false) ? "running" : "down",
-             get_or<std::uint64_t>(worker, "restarts", 0).value_or(0));
-  const Json& store = *status.find("store");
-  fmt::print("store: {} on disk, {} in memory\n",
-             human_bytes(get_or<double>(store, "disk_bytes", 0).value_or(0)),
-             human_bytes(get_or<double>(store, "memory_bytes", 0).value_or(0)));
-  const auto& peers = status.find("peers")->as_array();
-  if (peers.empty()) return;
-  Table table({"machine", "address", "prefills for us", ">round trip", ">link", "parity", "trouble"});
-  for (const Json& peer : peers) {
-    const Json* parity = peer.find("parity");
-    const bool usable = get_or<bool>(peer, "usable", false).value_or(false);
-    const std::string why = text_of(peer, "why_not");
-    table.add({text_of(peer, "name"), text_of(peer, "address"), usable ? "yes" : why.empty() ? "not tried yet" : why,
-               number_of(peer, "round_trip_ms", "ms"), number_of(peer, "link_mb_per_s", "MB/s"),
-               parity == nullptr ? "-"
-               : get_or<bool>(*parity, "exact", false).value_or(false)
-                   ? "exact"
-                   : "KL " + number_of(*parity, "kl", ""),
-               text_of(peer, "trouble")});
-  }
-  fmt::print("{}", table.text());
 }
 
 void print_decisions(const Json& log) {
@@ -112,19 +58,6 @@ void declare_common(Flags& f, AgentFlags& flags) {
 }
 
 }  // namespace
-
-Verb status_verb(StopToken stop) {
-  const auto flags = std::make_shared<AgentFlags>();
-  return {.name = "status",
-          .summary = "what a machine of the cluster is doing: worker, store, peers and links",
-          .example = "hearth status --on studio",
-          .declare = [flags](Flags& f) { declare_common(f, *flags); },
-          .run =
-              [flags, stop] {
-                return finish(*flags, ask_agent(*flags, "GET", "/v1/status", {}, ask_deadline, stop), print_status);
-              },
-          .children = {}};
-}
 
 Verb decisions_verb(StopToken stop) {
   const auto flags = std::make_shared<AgentFlags>();

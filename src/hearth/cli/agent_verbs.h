@@ -1,5 +1,5 @@
 #pragma once
-// Verbs that ask a running agent; children of other verbs, and hearth status.
+// Verbs that ask a running agent; children of hearth cluster.
 
 #include "hearth/base/stop.h"
 #include "hearth/cli/command_line.h"
@@ -12,7 +12,6 @@ struct AgentFlags {
   bool json = false;
 };
 
-Verb status_verb(StopToken stop);
 Verb decisions_verb(StopToken stop);
 Verb parity_verb(StopToken stop);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
 #endif
@@ -30,17 +31,20 @@ const char* variable(const char* name) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-}  // namespace
-
-Result<fs::path> find_worker_executable() {
-  const fs::path path = own_executable().parent_path() / "hearth-worker";
+Result<fs::path> find_beside(const std::string& name) {
+  const fs::path path = own_executable().parent_path() / name;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
-    return fail(Code::not_found, "hearth-worker is not beside hearth (looked for " + path.string() +
+    return fail(Code::not_found, name + " is not beside hearth (looked for " + path.string() +
                                      "); build or install both together");
   }
   return path;
 }
+
+}  // namespace
+
+Result<fs::path> find_worker_executable() { return find_beside("hearth-worker"); }
+Result<fs::path> find_sandbox_executable() { return find_beside("hearth-sandbox"); }
 
 Result<fs::path> cache_directory() {
   if (const char* home = variable("HEARTH_HOME")) return fs::path(home);
@@ -83,16 +87,9 @@ std::string api_key_variable() {
   return key != nullptr ? key : "";
 }
 
-Result<std::string> service_key(const std::string& variable_name, const fs::path& file) {
-  constexpr std::uint64_t key_bytes_max = 64 * 1024;
-  if (!variable_name.empty()) {
-    const char* key = variable(variable_name.c_str());
-    if (key == nullptr) return fail(Code::not_found, "the environment variable " + variable_name + " is not set; expected the key of the service");
-    return std::string(key);
-  }
-  if (file.empty()) return std::string();
-  const std::string text = TRY(read_text_file(file, key_bytes_max));
-  return text.substr(0, text.find_first_of("\r\n"));
+std::string variable_value(const std::string& name) {
+  const char* value = variable(name.c_str());
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace hearth::cli

@@ -10,6 +10,8 @@ namespace hearth::cli {
 
 // hearth-worker beside this executable.
 Result<std::filesystem::path> find_worker_executable();
+// hearth-sandbox beside this executable.
+Result<std::filesystem::path> find_sandbox_executable();
 // HEARTH_HOME, else ~/.cache/hearth (or XDG_CACHE_HOME/hearth): chunk store, generated models.
 Result<std::filesystem::path> cache_directory();
 // HEARTH_HOME, else ~/.config/hearth (or XDG_CONFIG_HOME/hearth): what people wrote themselves.
@@ -22,8 +24,7 @@ std::string host_name();
 void raise_file_limit();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
-// The key of a service: the value of `variable`, or the first line of `file`; empty when neither is
-// named. not_found, naming it, when it is named and not there.
-Result<std::string> service_key(const std::string& variable_name, const std::filesystem::path& file);
+// Any variable, for keys of other services; empty when it is not set.
+std::string variable_value(const std::string& name);
 
 }  // namespace hearth::cli

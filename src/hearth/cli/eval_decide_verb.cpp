@@ -27,8 +27,10 @@ std::string decision_text(const eval::StudyOutcome& o) {
   if (!o.decision.comparisons.empty()) {
     Table rows({"comparison", "verdict", ">difference", ">95 % interval", ">margin", ">power", ">generations"});
     for (const eval::Comparison& c : o.decision.comparisons) {
-      rows.add({c.candidate + " against " + c.reference, std::string(eval::verdict_name(c.verdict)), points(c.absolute.estimate.difference) + " points",
-                points(c.absolute.ci95.low) + " to " + points(c.absolute.ci95.high), fmt::format("{:.1f}{}", 100 * c.margin, c.relative_decides ? " %" : " points"),
+      rows.add({c.candidate + " against " + c.reference, std::string(eval::verdict_name(c.verdict)),
+                points(c.absolute.estimate.difference) + " points",
+                points(c.absolute.ci95.low) + " to " + points(c.absolute.ci95.high),
+                fmt::format("{:.1f}{}", 100 * c.margin, c.relative_decides ? " %" : " points"),
                 fmt::format("{:.0f} %", 100 * c.power), fmt::format("{:.0f}", c.generations)});
     }
     out += "\n" + rows.text();
@@ -43,8 +45,10 @@ std::string decision_text(const eval::StudyOutcome& o) {
 }
 
 // The pick's classes for whoever routes.
-Result<> hand_over(const DecideFlags& own, const OpenStudy& study, const eval::StudyRecords& records, const eval::StudyOutcome& outcome) {
-  const std::vector<store::ClassVerdict> verdicts = eval::class_verdicts(study.suite, study.file, records, outcome, now_seconds());
+Result<> hand_over(const DecideFlags& own, const OpenStudy& study, const eval::StudyRecords& records,
+                   const eval::StudyOutcome& outcome) {
+  const std::vector<store::ClassVerdict> verdicts =
+      eval::class_verdicts(study.suite, study.file, records, outcome, now_seconds());
   if (verdicts.empty()) return {};
   std::filesystem::path file = own.verdicts;
   if (file.empty()) {
@@ -105,7 +109,9 @@ Verb eval_decide_verb() {
           .declare =
               [own](Flags& flags) {
                 flags.text("study", own->folder, "folder of the study");
-                flags.path("--verdicts", own->verdicts, "where the verdicts for each class of work are kept (default: verdicts.db in the configuration folder)");
+                flags.path("--verdicts", own->verdicts,
+                           "where the verdicts for each class of work are kept (default: verdicts.db in the "
+                           "configuration folder)");
                 flags.toggle("--keep", own->keep, "hand nothing over to the router");
                 flags.toggle("--json", own->json, "one JSON document");
               },

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 
 #include "hearth/cli/eval_study.h"
@@ -25,8 +26,10 @@ struct GradeFlags {
 constexpr Duration poll_pause = std::chrono::milliseconds(300);
 
 void show(const eval::GradingDesk::Place& place) {
-  std::printf("\n===== %zu of %zu graded =====\n\nWhat was asked:\n%s\n", place.done, place.total, place.task.prompt.c_str());
-  for (std::size_t i = 0; i < place.task.texts.size(); ++i) std::printf("\n----- text %zu -----\n%s\n", i + 1, place.task.texts[i].c_str());
+  std::printf("\n===== %zu of %zu graded =====\n\nWhat was asked:\n%s\n", place.done, place.total,
+              place.task.prompt.c_str());
+  for (std::size_t i = 0; i < place.task.texts.size(); ++i)
+    std::printf("\n----- text %zu -----\n%s\n", i + 1, place.task.texts[i].c_str());
   std::puts("-----");
 }
 
@@ -57,9 +60,17 @@ std::optional<std::string> ask_criteria(const eval::JudgeTask& task, const StopT
 
 std::optional<std::string> ask_number(const eval::JudgeTask& task, const StopToken& stop) {
   const bool pair = task.question == eval::Question::pair;
-  const auto line = read_line(pair ? "By how much is the first better, in tenths of a full score (-10 to 10)?" : "How likely is text 3 by the writer of text 2, in per cent (0 to 100)?", stop);
-  if (!line) return {};
-  return fmt::format("{{\"{}\": {}}}", pair ? "lead" : "second_writer", line->empty() ? "x" : *line);
+  const std::string question = pair ? "By how much is the first better, in tenths of a full score (-10 to 10)?"
+                                    : "How likely is text 3 by the writer of text 2, in per cent (0 to 100)?";
+  while (true) {
+    const auto line = read_line(question, stop);
+    if (!line) return {};
+    const std::size_t digits = line->starts_with('-') ? 1 : 0;
+    const bool is_number =
+        line->size() > digits && line->size() < 5 && line->find_first_not_of("0123456789", digits) == std::string::npos;
+    if (is_number) return fmt::format("{{\"{}\": {}}}", pair ? "lead" : "second_writer", std::atoi(line->c_str()));
+    std::puts("Expected a whole number.");
+  }
 }
 
 int grade_here(eval::GradingDesk& desk, const StopToken& stop) {
@@ -71,12 +82,14 @@ int grade_here(eval::GradingDesk& desk, const StopToken& stop) {
       return exit_done;
     }
     show(*place);
-    const auto answer = place->task.question == eval::Question::score ? ask_criteria(place->task, stop) : ask_number(place->task, stop);
+    const auto answer =
+        place->task.question == eval::Question::score ? ask_criteria(place->task, stop) : ask_number(place->task, stop);
     if (!answer) {
       std::printf("\nStopped at %zu of %zu; what is graded is kept.\n", place->done, place->total);
       return exit_interrupted;
     }
-    if (const auto kept = desk.grade(*place->id, *answer, now_seconds()); !kept) std::printf("That is no grade: %s\n", kept.error().message.c_str());
+    if (const auto kept = desk.grade(*place->id, *answer, now_seconds()); !kept)
+      std::printf("That is no grade: %s\n", kept.error().message.c_str());
   }
 }
 
@@ -88,7 +101,7 @@ int grade_in_browser(eval::GradingDesk& desk, const GradeFlags& own, const StopT
   if (!listener) return report(listener.error());
   auto server = net::HttpServer::start(*std::move(listener), eval::grading_routes(desk, key, now_seconds));
   if (!server) return report(server.error());
-  std::printf("ready http://127.0.0.1:%u/%s/\n", static_cast<unsigned>((*server)->address().port()), key.c_str());
+  std::printf("ready http://127.0.0.1:%u/%s/\n", static_cast<unsigned>((*server)->address().port), key.c_str());
   std::puts("Open it in a browser on this machine; Ctrl-C ends the grading, what is graded is kept.");
   std::fflush(stdout);
   while (!stopped_while_waiting(stop, Deadline::after(poll_pause))) {

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "hearth/cli/environment.h"
+#include "hearth/cli/routing_setup.h"
 #include "hearth/eval/sandbox/sandbox.h"
 
 namespace hearth::cli {
@@ -23,15 +24,27 @@ Result<OpenStudy> open(const StudyPlace& place) {
   return out;
 }
 
-// A service in the house, with the client that it needs.
+// The items' egress flags decide, and nothing besides.
+class NoFurtherGate final : public seal::RemoteGate {
+ public:
+  Result<> check(const seal::Clearance&) const override { return {}; }
+};
+const NoFurtherGate no_further_gate;
+
+// A service with the client that it needs.
+template <class Client>
 class OwnedService final : public eval::Service {
  public:
-  explicit OwnedService(std::unique_ptr<upstream::Endpoint> endpoint) : endpoint_(std::move(endpoint)), service_(eval::make_house_service(*endpoint_)) {}
-  chat::ApiResult<eval::ServiceReply> ask(const chat::ChatRequest& request, eval::Egress egress, const StopToken& stop) override { return service_->ask(request, egress, stop); }
+  OwnedService(std::unique_ptr<Client> client, std::unique_ptr<eval::Service> service)
+      : client_(std::move(client)), service_(std::move(service)) {}
+  chat::ApiResult<eval::ServiceReply> ask(const chat::ChatRequest& request, eval::Egress egress,
+                                          const StopToken& stop) override {
+    return service_->ask(request, egress, stop);
+  }
   upstream::EndpointState look(const StopToken& stop) override { return service_->look(stop); }
 
  private:
-  std::unique_ptr<upstream::Endpoint> endpoint_;
+  std::unique_ptr<Client> client_;
   std::unique_ptr<eval::Service> service_;
 };
 
@@ -42,7 +55,8 @@ std::int64_t now_seconds() {
 }
 
 Result<OpenStudy> begin_study(const StudyPlace& place) {
-  if (place.arms.empty()) return fail(Code::invalid_argument, "--arms: expected the arms file, for example --arms arms.toml");
+  if (place.arms.empty())
+    return fail(Code::invalid_argument, "--arms: expected the arms file, for example --arms arms.toml");
   StudyPlace absolute = place;
   absolute.folder = std::filesystem::absolute(place.folder);
   absolute.arms = std::filesystem::absolute(place.arms);
@@ -50,7 +64,8 @@ Result<OpenStudy> begin_study(const StudyPlace& place) {
   const std::unique_ptr<FileSystem> files = real_file_system();
   TRY(files->create_directories(absolute.folder));
   OpenStudy out = TRY(open(absolute));
-  const std::string text = dump_json(Json::object({{"suite", absolute.suite.string()}, {"arms", absolute.arms.string()}}), 2) + "\n";
+  const std::string text =
+      dump_json(Json::object({{"suite", absolute.suite.string()}, {"arms", absolute.arms.string()}}), 2) + "\n";
   const ByteSpan parts[] = {as_byte_span(text)};
   TRY(files->write_atomically(absolute.folder / place_file, parts, Durability::survives_process));
   return out;
@@ -58,7 +73,10 @@ Result<OpenStudy> begin_study(const StudyPlace& place) {
 
 Result<OpenStudy> reopen_study(const std::filesystem::path& folder) {
   const auto text = read_text_file(folder / place_file, arms_bytes_max);
-  if (!text) return fail(Code::not_found, fmt::format("{} is no study: it has no {}; expected the folder of hearth eval run (--study)", folder.string(), place_file));
+  if (!text)
+    return fail(Code::not_found,
+                fmt::format("{} is no study: it has no {}; expected the folder of hearth eval run (--study)",
+                            folder.string(), place_file));
   const Json json = TRY(parse_json(*text));
   StudyPlace place{.folder = std::filesystem::absolute(folder)};
   place.suite = TRY(get<std::string>(json, "suite"));
@@ -66,7 +84,8 @@ Result<OpenStudy> reopen_study(const std::filesystem::path& folder) {
   return open(place);
 }
 
-StudyMachine::StudyMachine(OpenStudy& study) : study_(study), http_(net::make_curl_client()), files_(real_file_system()) {}
+StudyMachine::StudyMachine(OpenStudy& study)
+    : study_(study), http_(net::make_curl_client()), files_(real_file_system()) {}
 StudyMachine::~StudyMachine() = default;
 
 Result<> StudyMachine::prepare() {
@@ -80,10 +99,17 @@ Result<> StudyMachine::prepare() {
   return {};
 }
 
-Result<std::unique_ptr<eval::Service>> StudyMachine::connect(const upstream::EndpointSpec& spec) {
-  std::string key = TRY(service_key(spec.key_variable, spec.key_file));
+Result<std::unique_ptr<eval::Service>> StudyMachine::connect(const upstream::EndpointSpec& spec, eval::Egress least) {
+  if (spec.reach == seal::Reach::remote) {
+    const auto socket = TRY(in_config_directory({}, "egress.sock"));
+    auto endpoint = TRY(upstream::make_remote_endpoint(spec, net::Address::unix_socket(socket), *http_));
+    auto service = eval::make_outside_service(*endpoint, no_further_gate, least);
+    return std::make_unique<OwnedService<upstream::RemoteEndpoint>>(std::move(endpoint), std::move(service));
+  }
+  std::string key = TRY(read_upstream_key(spec));
   auto endpoint = TRY(upstream::make_endpoint(spec, std::move(key), *http_));
-  return std::make_unique<OwnedService>(std::move(endpoint));
+  auto service = eval::make_house_service(*endpoint);
+  return std::make_unique<OwnedService<upstream::Endpoint>>(std::move(endpoint), std::move(service));
 }
 
 eval::StudyParts StudyMachine::parts() {
@@ -93,7 +119,7 @@ eval::StudyParts StudyMachine::parts() {
           .records = *study_.records,
           .files = *files_,
           .sandbox = sandbox_.get(),
-          .connect = [this](const upstream::EndpointSpec& spec) { return connect(spec); },
+          .connect = [this](const upstream::EndpointSpec& spec, eval::Egress least) { return connect(spec, least); },
           .now_s = now_seconds,
           .nonce = eval::secure_nonce};
 }

@@ -37,7 +37,7 @@ class StudyMachine {
   eval::StudyParts parts();
 
  private:
-  Result<std::unique_ptr<eval::Service>> connect(const upstream::EndpointSpec& spec);
+  Result<std::unique_ptr<eval::Service>> connect(const upstream::EndpointSpec& spec, eval::Egress least);
 
   OpenStudy& study_;
   std::unique_ptr<net::HttpClient> http_;

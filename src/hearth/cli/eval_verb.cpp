@@ -218,7 +218,10 @@ Verb eval_verb(StopToken stop) {
                        eval_run_verb(stop),
                        eval_grade_verb(stop),
                        eval_decide_verb(),
-                       eval_report_verb()}};
+                       eval_report_verb(),
+                       eval_lint_verb(stop),
+                       eval_ls_verb(),
+                       eval_show_verb()}};
 }
 
 }  // namespace hearth::cli

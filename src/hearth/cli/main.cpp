@@ -1,7 +1,6 @@
 // hearth: the program people run. Builds what a verb needs and runs it; no logic here.
 
 #include "hearth/base/log.h"
-#include "hearth/cli/agent_verbs.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/interrupt.h"
 #include "hearth/cli/verbs.h"
@@ -16,5 +15,5 @@ int main(int argc, char** argv) {
       argc, argv,
       "hearth: move a slice of your work from a cloud model to an open model on machines you own.",
       "hearth " HEARTH_VERSION, {serve_verb(stop), run_verb(stop), demo_verb(stop), plan_verb(stop), catalog_verb(), eval_verb(stop), voice_verb(), model_verb(stop),
-       kv_verb(stop), cluster_verb(stop), node_verb(stop), status_verb(stop)});
+       kv_verb(stop), cluster_verb(stop), node_verb(stop), up_verb(stop), status_verb(stop), route_verb(), egress_verb(stop)});
 }

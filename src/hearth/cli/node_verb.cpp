@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 
+#include "hearth/cli/assignment_text.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/progress.h"
 #include "hearth/cli/serve_setup.h"
@@ -60,23 +61,61 @@ Result<> rotate(const NodeFlags& flags, const StopToken& stop) {
   return {};
 }
 
+Result<std::unique_ptr<node::LocalModel>> load_model(const ServeConfig& config, bool verbose, const StopToken& stop) {
+  if (config.model.empty()) return nullptr;
+  Progress progress;
+  return node::LocalModel::start(TRY(local_model_options(config, verbose)),
+                                 [&](double fraction) { progress.update("loading", fraction); }, stop);
+}
+
+// Until `stop`, or until `anew`.
+Result<> run_until(const ServeConfig& config, node::LocalModel* model, std::optional<node::AssignmentDesk> assignments,
+                   const StopToken& stop, const StopToken& anew) {
+  const auto agent = TRY(start_agent(config, model, /*coordinates=*/false, stop, std::move(assignments)));
+  fmt::print("ready {} at {}\n", agent->machine(), agent->address().text());
+  std::fflush(stdout);
+  wait_until_stopped(stop, anew);
+  log_info(stop.stop_requested() ? "stopping" : "beginning anew with what was assigned");
+  return {};
+}
+
+// What cannot be done is told (hearth status, hearth up), and the machine waits to be told better.
+Result<> run_assigned(const ServeConfig& own, bool verbose, const StopToken& stop) {
+  const auto directory = TRY(cluster_directory(own.cluster_directory));
+  while (!stop.stop_requested()) {
+    StopSource anew;
+    node::AssignmentDesk desk{.check = [own](std::string_view toml) {
+                                ServeConfig tried = own;
+                                return read_assignment(toml, tried);
+                              },
+                              .begin_anew = [&anew] { anew.request_stop(); }};
+    ServeConfig config = own;
+    const std::string toml = TRY(node::load_assignment(directory));
+    if (!toml.empty()) {
+      desk.digest = node::assignment_digest(toml);
+      if (const auto read = read_assignment(toml, config); !read) {
+        desk.trouble = read.error().message;
+        config = own;
+      }
+    }
+    auto model = load_model(config, verbose, stop);
+    if (!model) {
+      if (stop.stop_requested()) return {};
+      desk.trouble = model.error().message;
+      log_error("what was assigned cannot be done: " + desk.trouble);
+    }
+    TRY(run_until(config, model ? model->get() : nullptr, std::move(desk), stop, anew.token()));
+  }
+  return {};
+}
+
 Result<> run_agent(const ServeFlags& flags, const StopToken& stop) {
   ServeConfig config = TRY(resolve_serve_flags(flags));
   config.cluster = true;
   start_log("node", log_level_of(config));
-  std::unique_ptr<node::LocalModel> model;
-  if (!config.model.empty()) {
-    Progress progress;
-    model = TRY(node::LocalModel::start(
-        TRY(local_model_options(config, flags.verbose)),
-        [&](double fraction) { progress.update("loading", fraction); }, stop));
-  }
-  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/false, stop));
-  fmt::print("ready {} at {}\n", agent->machine(), agent->address().text());
-  std::fflush(stdout);
-  wait_until_stopped(stop);
-  log_info("stopping");
-  return {};
+  if (config.managed) return run_assigned(config, flags.verbose, stop);
+  const auto model = TRY(load_model(config, flags.verbose, stop));
+  return run_until(config, model.get(), std::nullopt, stop, {});
 }
 
 int exit_code(const Result<>& done) { return done ? exit_done : report(done.error()); }
@@ -99,6 +138,8 @@ Verb node_verb(StopToken stop) {
                 f.text("--model,-m", agent_flags->model, "GGUF file, or any shard of one: the one that is served");
                 f.toggle("--lend", agent_flags->lend,
                          "lend this machine's memory to workers of others; needs no model (docs/pool.md)");
+                f.toggle("--managed", agent_flags->managed,
+                         "run what hearth up on the cluster's first machine assigns (docs/cluster.md)");
                 declare_serve_flags(f, *agent_flags, sections);
               },
           .run = [agent_flags, stop] { return exit_code(run_agent(*agent_flags, stop)); },

@@ -16,6 +16,8 @@
 
 #include "hearth/base/result.h"
 #include "hearth/gateway/api.h"
+#include "hearth/route/table.h"
+#include "hearth/upstream/spec.h"
 
 namespace hearth::cli {
 
@@ -48,11 +50,18 @@ struct ServeConfig {
   std::string cluster_listen;               // empty: the member's own port, on every address
   std::uint32_t prefills_max = 1;
   std::string cluster_prefill = "auto";     // auto, alone, remote
+  bool managed = false;  // takes what hearth up assigns; may then start without a model
   bool lend = false;
   std::uint32_t lend_port = 0;
   std::vector<std::string> pool;                  // machines whose memory this one's worker uses
   std::string pool_mode = "unified";
   std::map<std::string, double> pool_shares, pool_bandwidths;  // by machine
+  std::map<std::string, std::string> key_names;   // of API keys, by key
+  // [[upstream]], [routes], [egress]
+  std::vector<upstream::EndpointSpec> upstreams;
+  route::RouteTable routes = route::default_routes();
+  std::filesystem::path egress_socket, egress_audit;  // empty: in the configuration directory
+  std::string model_digest, topology, suite_version;  // what is true here, for verdicts of the bench
   // [log]
   std::string log_level = "info";
 };

@@ -62,6 +62,7 @@ Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags) {
   if (flags.no_store) out.store = false;
   if (flags.cluster) out.cluster = true;
   if (flags.lend) out.lend = true;
+  if (flags.managed) out.managed = true;
   if (const std::string key = api_key_variable(); !key.empty()) out.api_keys.push_back(key);
   TRY(check_serve_config(out));
   return out;
@@ -109,14 +110,16 @@ LogLevel log_level_of(const ServeConfig& config) {
 }
 
 Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
-                                                 bool coordinates, const StopToken& stop) {
+                                                 bool coordinates, const StopToken& stop,
+                                                 std::optional<node::AssignmentDesk> assignments) {
   if (!config.cluster) return nullptr;
   node::AgentConfig agent{.directory = TRY(cluster_directory(config.cluster_directory)),
                           .listen = config.cluster_listen,
                           .hearth_version = HEARTH_VERSION,
                           .prefills_max = config.prefills_max,
                           .coordinates = coordinates,
-                          .prefill = prefill_policy(config.cluster_prefill)};
+                          .prefill = prefill_policy(config.cluster_prefill),
+                          .assignments = std::move(assignments)};
   if (config.lend) {
     agent.lends = node::LenderOptions{.server = {.worker_executable = TRY(find_worker_executable()),
                                                  .device = config.device, .threads = config.threads},
@@ -125,9 +128,10 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
   return node::Agent::start(std::move(agent), model, stop);
 }
 
-void wait_until_stopped(const StopToken& stop) {
-  std::binary_semaphore fired(0);
+void wait_until_stopped(const StopToken& stop, const StopToken& or_this) {
+  std::counting_semaphore<2> fired(0);
   const StopCallback wake(stop, [&] { fired.release(); });
+  const StopCallback wake_too(or_this, [&] { fired.release(); });
   fired.acquire();
 }
 

@@ -21,6 +21,7 @@ struct ServeFlags {
   bool no_store = false;
   bool cluster = false;
   bool lend = false;
+  bool managed = false;
   bool verbose = false;
 };
 // The flags of the named sections; all of them when none is named.
@@ -36,9 +37,11 @@ Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfi
                                                                 const node::WorkerKeeper::Progress& progress,
                                                                 const StopToken& stop);
 LogLevel log_level_of(const ServeConfig& config);
-// nullptr when this machine takes no part in a cluster. `model` may be nullptr where it only lends.
+// nullptr when this machine takes no part in a cluster. `model` may be nullptr where it only lends, or
+// waits for an assignment.
 Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
-                                                 bool coordinates, const StopToken& stop);
-void wait_until_stopped(const StopToken& stop);
+                                                 bool coordinates, const StopToken& stop,
+                                                 std::optional<node::AssignmentDesk> assignments = {});
+void wait_until_stopped(const StopToken& stop, const StopToken& or_this = {});
 
 }  // namespace hearth::cli

@@ -7,6 +7,7 @@
 #include "hearth/base/log.h"
 #include "hearth/chat/format.h"
 #include "hearth/cli/progress.h"
+#include "hearth/cli/routing_setup.h"
 #include "hearth/cli/serve_setup.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/gateway/gateway.h"
@@ -33,7 +34,7 @@ std::string model_id(const ServeConfig& config, const engine::ModelFacts& facts)
 
 gateway::GatewayOptions gateway_options(const ServeConfig& config, const engine::ModelFacts& facts) {
   gateway::GatewayOptions out;
-  out.access = {config.api_keys, config.allowed_hosts, config.allowed_origins};
+  out.access = {config.api_keys, config.key_names, config.allowed_hosts, config.allowed_origins};
   out.model_id = model_id(config, facts);
   out.sampling = config.sampling;
   out.client_sampling = config.client_sampling;
@@ -79,8 +80,13 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
                        format->name(), facts.limits.context_tokens));
   // Before whatever asks it, so that it outlives that.
   const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/gathered == nullptr, stop));
-  const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format),
-                                                    gateway_options(config, facts), stop));
+  const auto routing = TRY(RoutingSetup::open(config, [&config, &model] {
+    return store::VerdictBasis{.model_digest = config.model_digest, .engine_build = model->facts().engine_version,
+                               .topology = config.topology, .suite_version = config.suite_version};
+  }));
+  gateway::GatewayOptions options = gateway_options(config, facts);
+  options.routing = &routing->routing();
+  const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format), std::move(options), stop));
   net::HttpServerOptions server_options = gateway->server_options();
   server_options.connections_max = config.connections_max;
   const auto server = TRY(net::HttpServer::start(std::move(listener), gateway->routes(),

@@ -10,17 +10,24 @@ namespace hearth::cli {
 Verb catalog_verb();
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
-Verb eval_chain_verb(StopToken stop);  // child of eval
-Verb eval_kl_verb(StopToken stop);  // child of eval
+Verb egress_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
-Verb eval_voice_verb();  // child of eval
+Verb eval_chain_verb(StopToken stop);  // children of eval
+Verb eval_kl_verb(StopToken stop);
+Verb eval_voice_verb();
+Verb eval_lint_verb(StopToken stop);
+Verb eval_ls_verb();
+Verb eval_show_verb();
 Verb kv_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
 Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
+Verb route_verb();
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
+Verb status_verb(StopToken stop);
+Verb up_verb(StopToken stop);
 Verb voice_verb();
 
 }  // namespace hearth::cli

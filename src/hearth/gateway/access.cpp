@@ -94,6 +94,15 @@ std::string Access::client_name(const net::Request& request) const {
   return key_digest(known == keys.end() ? keys.front() : *known).short_hex();
 }
 
+std::string Access::key_name(const net::Request& request) const {
+  for (const std::string_view key : presented_keys(request)) {
+    if (!is_known(key)) continue;
+    const auto found = rules_.key_names.find(std::string(key));
+    return found == rules_.key_names.end() ? std::string() : found->second;
+  }
+  return {};
+}
+
 std::string Access::cors_origin(const net::Request& request) const {
   const std::string_view origin = request.headers.get("origin");
   return origin_allowed(origin) ? std::string(origin) : std::string();

@@ -21,6 +21,7 @@ class Run {
     } else {
       failed(stream.error());
     }
+    if (handed_on_) return plan_.otherwise(*handed_on_);
     parts_.metrics.duration.observe(now() - plan_.began);
   }
 
@@ -56,12 +57,19 @@ class Run {
   }
 
   void failed(const Error& error) {
-    ++parts_.metrics.answers_failed;
     if (stop_.stop_requested()) {
+      ++parts_.metrics.answers_failed;
       job_.failed(api_error({Code::unavailable, "the server is shutting down"}));
       return;
     }
-    job_.failed(api_error(error));
+    ApiError why = api_error(error);
+    if (plan_.otherwise && !has_token_ && why.kind != ApiError::Kind::invalid_request) {
+      handed_on_ = std::move(why);
+      job_.hand_on();
+      return;
+    }
+    ++parts_.metrics.answers_failed;
+    job_.failed(std::move(why));
   }
 
   Result<> take(engine::JobEvent event) {
@@ -126,6 +134,7 @@ class Run {
   std::unique_ptr<engine::AnswerStream> stream_;
   bool placed_ = false;
   bool has_token_ = false;
+  std::optional<ApiError> handed_on_;
   std::uint32_t cached_tokens_ = 0;
 };
 

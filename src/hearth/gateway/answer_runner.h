@@ -2,6 +2,7 @@
 // Runs one answer from its prompt to its end: asks the model, turns tokens into events, gives them
 // to the job, remembers the turn; ends it when nobody reads it any more. Returns when it is over.
 
+#include <functional>
 #include <memory>
 
 #include "hearth/chat/constraint.h"
@@ -19,6 +20,9 @@ struct AnswerPlan {
   std::string call_id_prefix;
   std::uint64_t random_seed = 0;
   Instant began{};  // when the request arrived
+  // Set: called, on the job's thread, when the model fails before any of the answer is there; it ends the
+  // job by other means. Not for what the request itself did wrong.
+  std::function<void(const ApiError& why)> otherwise{};
 };
 
 struct RunnerParts {

@@ -10,7 +10,6 @@
 #include "hearth/base/guarded.h"
 #include "hearth/base/log.h"
 #include "hearth/base/thread.h"
-#include "hearth/route/verdicts.h"
 
 namespace hearth::route {
 namespace {
@@ -93,10 +92,7 @@ class LoggingRouter final : public Router {
   Decision explain(const RouteAsk& ask) const override {
     Question question = ask.question;
     if (!question.past) question.past = past_of(ask.conversation);
-    return route::decide(options_.table, question, [this](const std::string& verdict_class, const std::string& arm) {
-      if (options_.verdicts_file.empty()) return state_of(std::nullopt, {});
-      return ask_file(options_.verdicts_file, verdict_class, arm, options_.basis ? options_.basis() : store::VerdictBasis{});
-    });
+    return route::decide(options_.table, question, options_.verdicts);
   }
 
   void finish(const store::RouteRecord& record) override {

@@ -4,12 +4,10 @@
 // that no answer waits for a disk; what it has not written yet is known all the same.
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 
 #include "hearth/route/decide.h"
 #include "hearth/store/routes.h"
-#include "hearth/store/verdicts.h"
 
 namespace hearth::route {
 
@@ -18,9 +16,8 @@ inline constexpr std::size_t records_waiting_max = 4096;  // beyond it records a
 
 struct RouterOptions {
   RouteTable table = default_routes();
-  std::filesystem::path verdicts_file;  // empty: there are none
   std::filesystem::path log_file;       // empty: nothing is written down
-  std::function<store::VerdictBasis()> basis;  // what is true now; empty: nothing is known
+  AskVerdict verdicts;                  // empty: there are none
 };
 
 struct RouteAsk {

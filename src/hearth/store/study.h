@@ -20,21 +20,21 @@
 namespace hearth::store {
 
 struct GenerationRecord {
-  std::string key;              // a digest of prompt_digest, arm_digest and k
+  std::string key;  // a digest of prompt_digest, arm_digest and k
   std::string item, prompt_digest, arm, arm_digest;
-  std::uint32_t k = 0;          // from 0
+  std::uint32_t k = 0;  // from 0
   std::uint64_t seed = 0;
   std::string request_digest;
   std::string output, thinking;
-  std::string end;              // why it ended: "end_turn", "tokens_max", ...
-  std::string fault;            // the arm's own: "empty", "loop", "cut"; empty: none
+  std::string end;  // why it ended: "end_turn", "tokens_max", ...
+  std::string fault;  // the arm's own: "empty", "loop", "cut"; empty: none
   std::uint32_t prompt_tokens = 0, cached_tokens = 0, answer_tokens = 0, thinking_tokens = 0;
   double first_piece_s = 0, total_s = 0;
-  std::string model;            // as the endpoint calls what answered
+  std::string model;  // as the endpoint calls what answered
   std::string model_digest, engine_build;
   double cost_usd = 0;
-  std::uint32_t tries = 1;      // more than one: engine or network faults before
-  std::int64_t began_s = 0;     // since 1970
+  std::uint32_t tries = 1;  // more than one: engine or network faults before
+  std::int64_t began_s = 0;  // since 1970
 };
 
 // By a grader that needs no judge.
@@ -47,43 +47,43 @@ struct ScoreRecord {
 
 // A blind round: tasks under opaque ids. Its map lies sealed in a file until the round is opened.
 struct RoundRecord {
-  std::uint32_t round = 0;           // from 1
+  std::uint32_t round = 0;  // from 1
   std::uint32_t k_begin = 0, k_end = 0;
   std::string commitment;
-  std::optional<std::string> map;    // JSON; once it was opened
-  std::int64_t last_grade = 0;       // the highest GradeRecord::sequence when it was opened
+  std::optional<std::string> map;  // JSON; once it was opened
+  std::int64_t last_grade = 0;  // the highest GradeRecord::sequence when it was opened
 };
 
 struct TaskRecord {
   std::string id;
   std::uint32_t round = 0;
-  std::string digest;       // of what is asked: equal tasks are answered alike
-  std::string egress;       // of the item
-  std::uint32_t copy = 0;   // the same question once more: answers of other copies are not reused
+  std::string digest;  // of what is asked: equal tasks are answered alike
+  std::string egress;  // of the item
+  std::uint32_t copy = 0;  // the same question once more: answers of other copies are not reused
   bool for_second = false;  // the second judge is asked as well
-  std::string task;         // JSON
+  std::string task;  // JSON
 };
 
 struct GradeRecord {
-  std::string task, judge;      // judge: digest of its endpoint, model and parameters
+  std::string task, judge;  // judge: digest of its endpoint, model and parameters
   std::uint32_t repeat = 0;
   std::string task_digest;
   std::uint32_t copy = 0;
-  bool graded = false;          // false: given up, `fault` says why
+  bool graded = false;  // false: given up, `fault` says why
   double value = 0;
-  std::string answer;           // JSON: criteria with quotes
-  std::string fault, raw;       // raw: the judge's reply, whole
+  std::string answer;  // JSON: criteria with quotes
+  std::string fault, raw;  // raw: the judge's reply, whole
   std::uint32_t tries = 1, quotes_missing = 0;
-  std::string model;            // as the judge's endpoint called what answered
+  std::string model;  // as the judge's endpoint called what answered
   std::uint32_t prompt_tokens = 0, answer_tokens = 0;
   double cost_usd = 0, seconds = 0;
-  bool from_cache = false;      // answered before, under another id
-  std::int64_t graded_s = 0;    // since 1970
-  std::int64_t sequence = 0;    // given by the store
+  bool from_cache = false;  // answered before, under another id
+  std::int64_t graded_s = 0;  // since 1970
+  std::int64_t sequence = 0;  // given by the store
 };
 
 struct EventRecord {
-  std::string kind, body;       // "registered", "look", "deviation", ...; JSON
+  std::string kind, body;  // "registered", "look", "deviation", ...; JSON
   std::int64_t at_s = 0;
 };
 
@@ -91,6 +91,7 @@ class StudyStore {
  public:
   static Result<StudyStore> open(const std::filesystem::path& file);
   static Result<StudyStore> open_read_only(const std::filesystem::path& file);
+  static Result<StudyStore> open_in_memory();  // for tests
   StudyStore(StudyStore&&) noexcept;
   StudyStore& operator=(StudyStore&&) noexcept;
   ~StudyStore();

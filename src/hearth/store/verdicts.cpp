@@ -8,9 +8,11 @@ namespace hearth::store {
 namespace {
 
 constexpr std::array<std::string_view, 1> steps = {
-    "CREATE TABLE verdicts(task_class TEXT NOT NULL, arm TEXT NOT NULL, model TEXT NOT NULL, quantisation TEXT NOT NULL,"
+    "CREATE TABLE verdicts(task_class TEXT NOT NULL, arm TEXT NOT NULL, model TEXT NOT NULL, quantisation TEXT NOT "
+    "NULL,"
     " reference TEXT NOT NULL, verdict TEXT NOT NULL, good_enough INTEGER NOT NULL, difference REAL NOT NULL,"
-    " low REAL NOT NULL, high REAL NOT NULL, margin REAL NOT NULL, model_digest TEXT NOT NULL, engine_build TEXT NOT NULL,"
+    " low REAL NOT NULL, high REAL NOT NULL, margin REAL NOT NULL, model_digest TEXT NOT NULL, engine_build TEXT NOT "
+    "NULL,"
     " topology TEXT NOT NULL, suite_version TEXT NOT NULL, study TEXT NOT NULL, decided_s INTEGER NOT NULL,"
     " PRIMARY KEY(task_class, arm))"};
 constexpr Schema schema{.application_id = "HVer", .steps = steps};
@@ -31,7 +33,10 @@ ClassVerdict read(const Statement& row) {
           .low = row.real(8),
           .high = row.real(9),
           .margin = row.real(10),
-          .basis = {.model_digest = row.text(11), .engine_build = row.text(12), .topology = row.text(13), .suite_version = row.text(14)},
+          .basis = {.model_digest = row.text(11),
+                    .engine_build = row.text(12),
+                    .topology = row.text(13),
+                    .suite_version = row.text(14)},
           .study = row.text(15),
           .decided_s = row.integer(16)};
 }
@@ -41,11 +46,14 @@ ClassVerdict read(const Statement& row) {
 std::string stale_reason(const ClassVerdict& verdict, const VerdictBasis& now) {
   const auto differs = [](std::string_view what, const std::string& then, const std::string& is) {
     if (is.empty() || is == then) return std::string();
-    return std::string(what) + " is " + is + ", but the verdict was made with " + (then.empty() ? "an unknown one" : then);
+    return std::string(what) + " is " + is + ", but the verdict was made with " +
+           (then.empty() ? "an unknown one" : then);
   };
   const VerdictBasis& then = verdict.basis;
-  for (std::string reason : {differs("the model", then.model_digest, now.model_digest), differs("the engine", then.engine_build, now.engine_build),
-                             differs("the topology", then.topology, now.topology), differs("the suite", then.suite_version, now.suite_version)}) {
+  for (std::string reason : {differs("the model", then.model_digest, now.model_digest),
+                             differs("the engine", then.engine_build, now.engine_build),
+                             differs("the topology", then.topology, now.topology),
+                             differs("the suite", then.suite_version, now.suite_version)}) {
     if (!reason.empty()) return reason;
   }
   return "";
@@ -75,14 +83,16 @@ Result<> VerdictStore::put(const std::vector<ClassVerdict>& verdicts) {
   Statement insert = TRY(state_->database.prepare("INSERT OR REPLACE INTO verdicts(" + std::string(columns) +
                                                   ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
   for (const ClassVerdict& v : verdicts) {
-    TRY(insert.run(v.task_class, v.arm, v.model, v.quantisation, v.reference, v.verdict, v.good_enough ? 1 : 0, v.difference, v.low, v.high,
-                   v.margin, v.basis.model_digest, v.basis.engine_build, v.basis.topology, v.basis.suite_version, v.study, v.decided_s));
+    TRY(insert.run(v.task_class, v.arm, v.model, v.quantisation, v.reference, v.verdict, v.good_enough ? 1 : 0,
+                   v.difference, v.low, v.high, v.margin, v.basis.model_digest, v.basis.engine_build, v.basis.topology,
+                   v.basis.suite_version, v.study, v.decided_s));
   }
   return transaction.commit();
 }
 
 Result<std::vector<ClassVerdict>> VerdictStore::all() const {
-  Statement rows = TRY(state_->database.prepare("SELECT " + std::string(columns) + " FROM verdicts ORDER BY task_class, arm"));
+  Statement rows =
+      TRY(state_->database.prepare("SELECT " + std::string(columns) + " FROM verdicts ORDER BY task_class, arm"));
   TRY(rows.query());
   std::vector<ClassVerdict> out;
   while (TRY(rows.next())) out.push_back(read(rows));
@@ -90,7 +100,8 @@ Result<std::vector<ClassVerdict>> VerdictStore::all() const {
 }
 
 Result<std::optional<ClassVerdict>> VerdictStore::find(std::string_view task_class, std::string_view arm) const {
-  Statement rows = TRY(state_->database.prepare("SELECT " + std::string(columns) + " FROM verdicts WHERE task_class = ? AND arm = ?"));
+  Statement rows = TRY(
+      state_->database.prepare("SELECT " + std::string(columns) + " FROM verdicts WHERE task_class = ? AND arm = ?"));
   TRY(rows.query(task_class, arm));
   const bool found = TRY(rows.next());
   return found ? std::optional(read(rows)) : std::nullopt;

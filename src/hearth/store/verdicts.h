@@ -20,24 +20,24 @@
 namespace hearth::store {
 
 struct VerdictBasis {
-  std::string model_digest;   // of the weights: as the endpoint tells, or as the arms file states
+  std::string model_digest;  // of the weights: as the endpoint tells, or as the arms file states
   std::string engine_build;
-  std::string topology;       // as the arms file states it; may be empty
+  std::string topology;  // as the arms file states it; may be empty
   std::string suite_version;  // the suite's digest
   bool operator==(const VerdictBasis&) const = default;
 };
 
 struct ClassVerdict {
-  std::string task_class;      // "code", "writing", ...
-  std::string arm;             // the service it is about
+  std::string task_class;  // "code", "writing", ...
+  std::string arm;  // the service it is about
   std::string model, quantisation;
-  std::string reference;       // what it was compared with; empty: it is the reference itself
-  std::string verdict;         // "non-inferior", "inferior", "inconclusive", ...
-  bool good_enough = false;    // this class of work may go to the arm
+  std::string reference;  // what it was compared with; empty: it is the reference itself
+  std::string verdict;  // "non-inferior", "inferior", "inconclusive", ...
+  bool good_enough = false;  // this class of work may go to the arm
   double difference = 0, low = 0, high = 0;  // of the class: arm minus reference and its 95 % interval, shares
   double margin = 0;
   VerdictBasis basis;
-  std::string study;           // its registration's digest
+  std::string study;  // its registration's digest
   std::int64_t decided_s = 0;  // since 1970
 };
 

@@ -55,12 +55,14 @@ Result<BlindMap> parse_blind_map(std::string_view text) {
   const Json* entries = json.find("entries");
   if (!entries || !entries->is_array()) return fail(Code::corrupt, "entries: expected a list");
   for (const Json& entry : entries->as_array()) {
-    if (!entry.is_array() || entry.as_array().size() != 2 || !entry.as_array()[0].is_string() || !entry.as_array()[1].is_string()) {
+    if (!entry.is_array() || entry.as_array().size() != 2 || !entry.as_array()[0].is_string() ||
+        !entry.as_array()[1].is_string()) {
       return fail(Code::corrupt, "entries: expected pairs of an id and a subject");
     }
     out.entries.push_back({entry.as_array()[0].as_string(), entry.as_array()[1].as_string()});
   }
-  if (!std::ranges::is_sorted(out.entries, {}, &BlindEntry::id)) return fail(Code::corrupt, "entries: not in order of their ids");
+  if (!std::ranges::is_sorted(out.entries, {}, &BlindEntry::id))
+    return fail(Code::corrupt, "entries: not in order of their ids");
   return out;
 }
 

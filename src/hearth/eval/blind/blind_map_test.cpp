@@ -28,7 +28,9 @@ TEST(BlindMap, OneChangedByteBreaksTheCommitment) {
     std::string changed = text;
     changed[i] = changed[i] == 'x' ? 'y' : 'x';
     const auto back = parse_blind_map(changed);
-    if (back) EXPECT_NE(commitment(*back), commitment(map)) << i;
+    if (back) {
+      EXPECT_NE(commitment(*back), commitment(map)) << i;
+    }
   }
 }
 
@@ -51,8 +53,10 @@ TEST(BlindMap, NoncesDiffer) {
 }
 
 TEST(BlindMap, RefusesWhatIsNone) {
-  for (const char* text : {"", "{}", "[]", R"({"format":"hearth blinding map 1","nonce":"n"})", R"({"format":"hearth blinding map 1","nonce":"n","entries":[["a"]]})",
-                           R"({"format":"hearth blinding map 1","nonce":"n","entries":[["b","x"],["a","y"]]})", R"({"format":"another","nonce":"n","entries":[]})"}) {
+  for (const char* text : {"", "{}", "[]", R"({"format":"hearth blinding map 1","nonce":"n"})",
+                           R"({"format":"hearth blinding map 1","nonce":"n","entries":[["a"]]})",
+                           R"({"format":"hearth blinding map 1","nonce":"n","entries":[["b","x"],["a","y"]]})",
+                           R"({"format":"another","nonce":"n","entries":[]})"}) {
     EXPECT_FALSE(parse_blind_map(text)) << text;
   }
 }

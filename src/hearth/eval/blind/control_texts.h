@@ -8,8 +8,8 @@
 
 namespace hearth::eval {
 
-inline constexpr double damage_share = 0.35;   // of the sentences, lost; the rest shuffled
-inline constexpr double padded_lengths = 4;    // times the length
+inline constexpr double damage_share = 0.35;  // of the sentences, lost; the rest shuffled
+inline constexpr double padded_lengths = 4;  // times the length
 
 // Sentences lost and the order disturbed. A text of one sentence loses half of its words.
 std::string damaged_text(std::string_view text, std::uint64_t seed);

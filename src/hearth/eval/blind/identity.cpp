@@ -25,24 +25,26 @@ constexpr std::array sections{
 
 // Models and makers. They count only where a text speaks of itself.
 constexpr std::array names{
-    std::string_view("kimi"),      std::string_view("moonshot ai"), std::string_view("moonshot"),
-    std::string_view("claude"),    std::string_view("anthropic"),   std::string_view("sonnet"),
-    std::string_view("opus"),      std::string_view("haiku"),       std::string_view("chatgpt"),
-    std::string_view("openai"),    std::string_view("gpt"),         std::string_view("qwen"),
-    std::string_view("alibaba"),   std::string_view("tongyi"),      std::string_view("deepseek"),
-    std::string_view("llama"),     std::string_view("meta ai"),     std::string_view("gemini"),
-    std::string_view("google"),    std::string_view("gemma"),       std::string_view("mistral"),
-    std::string_view("grok"),      std::string_view("xai"),         std::string_view("minimax"),
-    std::string_view("glm"),       std::string_view("zhipu"),       std::string_view("hearth"),
+    std::string_view("kimi"),    std::string_view("moonshot ai"), std::string_view("moonshot"),
+    std::string_view("claude"),  std::string_view("anthropic"),   std::string_view("sonnet"),
+    std::string_view("opus"),    std::string_view("haiku"),       std::string_view("chatgpt"),
+    std::string_view("openai"),  std::string_view("gpt"),         std::string_view("qwen"),
+    std::string_view("alibaba"), std::string_view("tongyi"),      std::string_view("deepseek"),
+    std::string_view("llama"),   std::string_view("meta ai"),     std::string_view("gemini"),
+    std::string_view("google"),  std::string_view("gemma"),       std::string_view("mistral"),
+    std::string_view("grok"),    std::string_view("xai"),         std::string_view("minimax"),
+    std::string_view("glm"),     std::string_view("zhipu"),       std::string_view("hearth"),
 };
 
 // A sentence with one of these and a name speaks of its writer.
 constexpr std::array self_marks{
-    std::string_view("i am "),       std::string_view("i'm "),         std::string_view("i\u2019m "),
-    std::string_view("my name is "), std::string_view("as an ai"),     std::string_view("language model"),
-    std::string_view("developed by "), std::string_view("created by "), std::string_view("trained by "),
-    std::string_view("made by "),    std::string_view("built by "),    std::string_view("call me "),
-    std::string_view("ai assistant"), std::string_view("knowledge cutoff"),
+    std::string_view("i am "),         std::string_view("i'm "),
+    std::string_view("i\u2019m "),     std::string_view("my name is "),
+    std::string_view("as an ai"),      std::string_view("language model"),
+    std::string_view("developed by "), std::string_view("created by "),
+    std::string_view("trained by "),   std::string_view("made by "),
+    std::string_view("built by "),     std::string_view("call me "),
+    std::string_view("ai assistant"),  std::string_view("knowledge cutoff"),
 };
 
 std::string lower(std::string_view text) {
@@ -52,6 +54,13 @@ std::string lower(std::string_view text) {
 }
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+// A version may follow straight away: "Qwen3".
+bool begins_and_ends(std::string_view text, std::size_t at, std::size_t length) {
+  const std::size_t end = at + length;
+  return (at == 0 || !is_word(text[at - 1])) &&
+         (end == text.size() || !is_word(text[end]) || std::isdigit(static_cast<unsigned char>(text[end])) != 0);
+}
 
 bool stands_alone(std::string_view text, std::size_t at, std::size_t length) {
   const std::size_t end = at + length;
@@ -109,6 +118,10 @@ void replace_word(Stripped& out, const std::string& word) {
   }
 }
 
+bool looks_like_id(std::string_view word) {
+  return word.size() >= telling_characters_min && word.find_first_of("0123456789-_") != std::string_view::npos;
+}
+
 bool speaks_of_itself(std::string_view low_sentence, std::string_view name, std::size_t name_at) {
   if (std::ranges::any_of(self_marks, [&](std::string_view mark) { return low_sentence.contains(mark); })) return true;
   // "As Kimi, I would ..."
@@ -123,7 +136,9 @@ std::size_t end_of_name(std::string_view low, std::size_t end) {
     std::size_t next = end;
     if (low[next] == ' ' || low[next] == '-') ++next;
     std::size_t stop = next;
-    while (stop < low.size() && (is_word(low[stop]) || (low[stop] == '.' && stop + 1 < low.size() && is_word(low[stop + 1])))) ++stop;
+    while (stop < low.size() &&
+           (is_word(low[stop]) || (low[stop] == '.' && stop + 1 < low.size() && is_word(low[stop + 1]))))
+      ++stop;
     const std::string_view piece = low.substr(next, stop - next);
     const bool has_digit = std::ranges::any_of(piece, [](unsigned char c) { return std::isdigit(c) != 0; });
     if (!has_digit && std::ranges::find(names, piece) == names.end()) break;
@@ -144,7 +159,7 @@ void remove_self_naming(Stripped& out, std::span<const std::string> secrets) {
     for (const std::string& name : all) {
       for (std::size_t at = begin; !name.empty() && (at = low.find(name, at)) < end;) {
         const std::string_view sentence = std::string_view(low).substr(begin, end - begin);
-        if (!stands_alone(low, at, name.size()) || !speaks_of_itself(sentence, name, at - begin)) {
+        if (!begins_and_ends(low, at, name.size()) || !speaks_of_itself(sentence, name, at - begin)) {
           at += name.size();
           continue;
         }
@@ -187,7 +202,7 @@ Stripped strip_identity(std::string_view text, std::span<const std::string> secr
   remove_sections(out);
   remove_template_tokens(out);
   for (const std::string& secret : secrets) {
-    if (secret.size() >= secret_characters_min) replace_word(out, secret);
+    if (looks_like_id(secret)) replace_word(out, secret);
   }
   remove_self_naming(out, secrets);
   out.text = normalised(out.text);

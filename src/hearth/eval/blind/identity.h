@@ -14,14 +14,14 @@
 namespace hearth::eval {
 
 struct Stripped {
-  std::string text;                  // normalised: line ends, spaces at line ends, runs of empty lines
+  std::string text;  // normalised: line ends, spaces at line ends, runs of empty lines
   std::vector<std::string> removed;  // what was taken out, for the record
 };
 
-// `secrets` are removed wherever they stand as whole words: model ids, quantisations, file names.
-// Shorter than secret_characters_min they are left alone outside of self-reference: "Q4" is also a
-// quarter of a year.
-inline constexpr std::size_t secret_characters_min = 5;
+// `secrets` (model ids, quantisations, arms' names) are removed as whole words: wherever they stand if
+// they look like ids, with a digit or a hyphen and at least telling_characters_min long; otherwise where
+// the text speaks of itself only. "Q4" is also a quarter of a year, and "sonnet" a poem.
+inline constexpr std::size_t telling_characters_min = 5;
 Stripped strip_identity(std::string_view text, std::span<const std::string> secrets = {});
 
 }  // namespace hearth::eval

@@ -26,8 +26,9 @@ TEST(Identity, TakesOutWhatTellsWhoWrote) {
 }
 
 TEST(Identity, LeavesTalkOfOtherThingsAlone) {
-  const std::vector<std::string> secrets = {"Q4"};
-  for (const std::string text : {"In Q4 the revenue of Google rose.", "Claude Monet painted in Giverny.", "Use <|> as a separator, a < b || b > c.",
+  const std::vector<std::string> secrets = {"Q4", "sonnet", "large"};
+  for (const std::string text : {"In Q4 the revenue of Google rose.", "Claude Monet painted in Giverny.",
+                                 "Use <|> as a separator, a < b || b > c.", "A large sonnet has fourteen lines.",
                                  "The kimi is a river. Llamas live in Peru.", "x = [1, 2, 3] | sum"}) {
     const Stripped found = strip_identity(text, secrets);
     EXPECT_EQ(found.text, text);
@@ -41,7 +42,8 @@ TEST(Identity, SaysWhatItTookOut) {
 }
 
 TEST(Identity, TwiceIsAsOnce) {
-  for (const std::string text : {"As Kimi, I say <think>a</think> b.\n\n\nc", "I am GPT-4o. I'm ChatGPT.", std::string("broken \xff utf8")}) {
+  for (const std::string& text : std::vector<std::string>{"As Kimi, I say <think>a</think> b.\n\n\nc",
+                                                          "I am GPT-4o. I'm ChatGPT.", "broken \xff utf8"}) {
     const std::string once = strip_identity(text).text;
     EXPECT_EQ(strip_identity(once).text, once);
   }

@@ -13,7 +13,8 @@
 namespace hearth::eval {
 namespace {
 
-constexpr std::array roles{Role::answer, Role::duplicate, Role::damaged, Role::padded, Role::injected, Role::pair, Role::guess};
+constexpr std::array roles{Role::answer,   Role::duplicate, Role::damaged, Role::padded,
+                           Role::injected, Role::pair,      Role::guess};
 
 const std::vector<RubricSpec::Criterion>& criteria_of(const Item& item) {
   const auto* rubric = std::get_if<RubricSpec>(&item.grader);
@@ -61,13 +62,17 @@ class Planner {
   PlannedTask& add(const Answer& of, Subject subject, std::string text) {
     const Item& item = item_of(of);
     out_.push_back({.subject = std::move(subject),
-                    .task = {.question = Question::score, .prompt = prompt_text(item), .criteria = criteria_of(item), .texts = {std::move(text)}},
+                    .task = {.question = Question::score,
+                             .prompt = prompt_text(item),
+                             .criteria = criteria_of(item),
+                             .texts = {std::move(text)}},
                     .egress = item.egress});
     return out_.back();
   }
 
   std::uint64_t seed_of(const FrozenAnswer& answer) const {
-    const Digest256 digest = Blake2b().update_number(input_.seed).update_sized(answer.item).update_number(answer.k).finish();
+    const Digest256 digest =
+        Blake2b().update_number(input_.seed).update_sized(answer.item).update_number(answer.k).finish();
     std::uint64_t out;
     std::memcpy(&out, digest.bytes.data(), sizeof(out));
     return out;
@@ -103,8 +108,14 @@ class Planner {
       if (!a || !b || left == 0) continue;
       --left;
       for (const auto& [first, second] : {std::pair(a, b), std::pair(b, a)}) {
-        out_.push_back({.subject = {.role = Role::pair, .generation = first->from->generation, .second = second->from->generation, .candidate = candidate},
-                        .task = {.question = Question::pair, .prompt = prompt_text(*item), .criteria = criteria_of(*item), .texts = {first->text, second->text}},
+        out_.push_back({.subject = {.role = Role::pair,
+                                    .generation = first->from->generation,
+                                    .second = second->from->generation,
+                                    .candidate = candidate},
+                        .task = {.question = Question::pair,
+                                 .prompt = prompt_text(*item),
+                                 .criteria = criteria_of(*item),
+                                 .texts = {first->text, second->text}},
                         .egress = item->egress});
       }
     }
@@ -124,8 +135,14 @@ class Planner {
         for (const std::string& arm : {candidate, reference}) {
           const Answer* three = find(here->first, arm, k);
           if (!three) continue;
-          out_.push_back({.subject = {.role = Role::guess, .generation = three->from->generation, .candidate = candidate, .is_candidates = arm == candidate},
-                          .task = {.question = Question::guess, .prompt = "(the requests are left out)", .criteria = {}, .texts = {one->text, two->text, three->text}},
+          out_.push_back({.subject = {.role = Role::guess,
+                                      .generation = three->from->generation,
+                                      .candidate = candidate,
+                                      .is_candidates = arm == candidate},
+                          .task = {.question = Question::guess,
+                                   .prompt = "(the requests are left out)",
+                                   .criteria = {},
+                                   .texts = {one->text, two->text, three->text}},
                           .egress = std::min(here->second->egress, next->second->egress)});
         }
       }
@@ -179,7 +196,8 @@ std::vector<PlannedTask> plan_round(const RoundInput& input) { return Planner(in
 std::string prompt_text(const Item& item) {
   if (item.messages.size() == 1) return item.messages[0].text;
   std::string out;
-  for (const chat::Message& message : item.messages) out += fmt::format("{}: {}\n\n", chat::role_name(message.role), message.text);
+  for (const chat::Message& message : item.messages)
+    out += fmt::format("{}: {}\n\n", chat::role_name(message.role), message.text);
   return out;
 }
 

@@ -23,7 +23,7 @@ std::string_view role_name(Role role);
 // What a task stands for: what only the map knows.
 struct Subject {
   Role role = Role::answer;
-  std::string generation;   // the text's; of a pair: the first's; of a guess: the third's
+  std::string generation;  // the text's; of a pair: the first's; of a guess: the third's
   std::string second = {};  // of a pair
   std::string candidate = {};  // pair and guess: the arm that is compared with the one before it
   bool is_candidates = false;  // guess: the text is the candidate's
@@ -41,11 +41,11 @@ struct FrozenAnswer {
 
 struct RoundInput {
   std::map<std::string, const Item*> items;  // with a rubric; they outlive the call
-  std::vector<std::string> arms;             // the largest first
-  std::vector<FrozenAnswer> answers;         // of those items, not graded before
-  std::vector<std::string> secrets;          // strip_identity()
-  std::uint32_t control_texts = 50;          // reference answers that are made into controls
-  bool is_first = true;                      // pairs, guesses and the second judge's part belong to it
+  std::vector<std::string> arms;  // the largest first
+  std::vector<FrozenAnswer> answers;  // of those items, not graded before
+  std::vector<std::string> secrets;  // strip_identity()
+  std::uint32_t control_texts = 50;  // reference answers that are made into controls
+  bool is_first = true;  // pairs, guesses and the second judge's part belong to it
   std::uint64_t seed = 1;
 };
 
@@ -53,7 +53,7 @@ struct PlannedTask {
   Subject subject;
   JudgeTask task;
   Egress egress = Egress::deny;
-  std::uint32_t copy = 0;    // 1: a duplicate, whose grade is not to be taken from the first one's
+  std::uint32_t copy = 0;  // 1: a duplicate, whose grade is not to be taken from the first one's
   bool for_second = false;
 };
 std::vector<PlannedTask> plan_round(const RoundInput& input);

@@ -17,7 +17,10 @@ RoundInput input_of(const Suite& suite, std::uint32_t generations) {
     out.items[item.id] = &item;
     for (const std::string arm : {"Q8", "Q4"}) {
       for (std::uint32_t k = 0; k < generations; ++k) {
-        out.answers.push_back({.generation = item.id + arm + std::to_string(k), .item = item.id, .arm = arm, .k = k,
+        out.answers.push_back({.generation = item.id + arm + std::to_string(k),
+                               .item = item.id,
+                               .arm = arm,
+                               .k = k,
                                .text = "I am secret-model. One. Two. Three. " + arm + std::to_string(k)});
       }
     }
@@ -26,7 +29,8 @@ RoundInput input_of(const Suite& suite, std::uint32_t generations) {
 }
 
 std::size_t count(const std::vector<PlannedTask>& tasks, Role role) {
-  return static_cast<std::size_t>(std::ranges::count_if(tasks, [&](const PlannedTask& one) { return one.subject.role == role; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(tasks, [&](const PlannedTask& one) { return one.subject.role == role; }));
 }
 
 TEST(Round, HasEveryAnswerAndEveryControl) {
@@ -35,9 +39,10 @@ TEST(Round, HasEveryAnswerAndEveryControl) {
   input.control_texts = 5;
   const std::vector<PlannedTask> tasks = plan_round(input);
   EXPECT_EQ(count(tasks, Role::answer), 24u);
-  for (const Role role : {Role::duplicate, Role::damaged, Role::padded, Role::injected}) EXPECT_EQ(count(tasks, role), 5u);
-  EXPECT_EQ(count(tasks, Role::pair), 10u);    // both orders
-  EXPECT_EQ(count(tasks, Role::guess), 20u);   // two of each arm
+  for (const Role role : {Role::duplicate, Role::damaged, Role::padded, Role::injected})
+    EXPECT_EQ(count(tasks, role), 5u);
+  EXPECT_EQ(count(tasks, Role::pair), 10u);  // both orders
+  EXPECT_EQ(count(tasks, Role::guess), 20u);  // two of each arm
   EXPECT_EQ(std::ranges::count_if(tasks, &PlannedTask::for_second), 24);
   std::set<std::string> subjects;
   for (const PlannedTask& one : tasks) {

@@ -294,9 +294,17 @@ class Evaluator {
   }
 
   Result<Json> call(const std::string& name, const Json::Array& arguments) {
-    constexpr std::string_view known[] = {"sqrt", "abs", "min", "max", "count", "sum"};
+    constexpr std::string_view known[] = {"sqrt", "abs", "min", "max", "count", "sum", "last", "choose"};
     if (std::ranges::find(known, name) == std::end(known)) return wrong(fmt::format("asks for '{}', which is no function,", name));
     if (dry_) return Json(1);
+    if (name == "choose") {
+      if (arguments.size() != 3 || !arguments[0].is_bool()) return wrong("chooses without a condition and two values");
+      return arguments[0].as_bool() ? arguments[1] : arguments[2];
+    }
+    if (name == "last") {
+      const bool has_last = arguments.size() == 1 && arguments[0].is_array() && !arguments[0].as_array().empty();
+      return has_last ? Result<Json>(arguments[0].as_array().back()) : Result<Json>(Json());
+    }
     if (arguments.size() == 1 && name == "count") {
       if (arguments[0].is_array()) return Json(arguments[0].as_array().size());
       if (arguments[0].is_object()) return Json(arguments[0].as_object().size());

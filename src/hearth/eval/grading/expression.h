@@ -4,6 +4,7 @@
 //
 //   stock[part] >= 2 and robots[robot].room == 'hall'      'r1' in crew       count(done) == 3
 //   3/4 * sqrt(2)       list + ['x']       list - ['x']    min(a, b)   max   abs   sum   pi
+//   choose(day == 4, balance + 900, balance)    last(stack)   (nothing, of an empty list)
 //
 // Pure. Errors are invalid_argument: what, and at which character; a path that leads nowhere is not_found.
 

@@ -11,7 +11,9 @@ Result<std::unique_ptr<GradingDesk>> GradingDesk::open(const ArmsFile& file, sto
   const bool all = file.judge && file.judge->is_person;
   const bool some = file.second_judge && file.second_judge->is_person;
   if (!all && !some) {
-    return fail(Code::invalid_argument, "nobody is asked to grade: the arms file has neither [judge] kind = \"person\" nor [second_judge] kind = \"person\"");
+    return fail(
+        Code::invalid_argument,
+        "nobody is asked to grade: the arms file has person = true neither under [judge] nor under [second_judge]");
   }
   std::set<std::string> graded;
   for (const store::GradeRecord& one : TRY(records.grades())) {
@@ -45,14 +47,23 @@ Result<GradingDesk::Place> GradingDesk::next() {
 Result<> GradingDesk::grade(std::string_view id, std::string_view answer, std::int64_t now_s) {
   const std::lock_guard hold(mutex_);
   const auto found = std::ranges::find(tasks_, id, &store::TaskRecord::id);
-  if (found == tasks_.end()) return fail(Code::invalid_argument, "no such task is waiting; it may have been graded in another window");
+  if (found == tasks_.end())
+    return fail(Code::invalid_argument, "no such task is waiting; it may have been graded in another window");
   const Json json = TRY(parse_json(found->task));
   const JudgeTask task = TRY(read_judge_task(json));
   const auto read = read_judge_answer(task, answer);
   if (!read) return fail(Code::invalid_argument, read.error().detail);
   const std::string person = JudgeSpec{.is_person = true}.id();
-  TRY(records_.add_grade({.task = found->id, .judge = person, .repeat = 0, .task_digest = found->digest, .copy = found->copy, .graded = true, .value = read->value,
-                          .answer = std::string(answer), .model = person, .graded_s = now_s}));
+  TRY(records_.add_grade({.task = found->id,
+                          .judge = person,
+                          .repeat = 0,
+                          .task_digest = found->digest,
+                          .copy = found->copy,
+                          .graded = true,
+                          .value = read->value,
+                          .answer = std::string(answer),
+                          .model = person,
+                          .graded_s = now_s}));
   tasks_.erase(found);
   ++done_;
   return {};

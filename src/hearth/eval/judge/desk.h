@@ -35,7 +35,8 @@ class GradingDesk {
   void skip(std::string_view id);
 
  private:
-  GradingDesk(store::StudyStore& records, std::vector<store::TaskRecord> tasks) : records_(records), tasks_(std::move(tasks)) {}
+  GradingDesk(store::StudyStore& records, std::vector<store::TaskRecord> tasks)
+      : records_(records), tasks_(std::move(tasks)) {}
 
   std::mutex mutex_;
   store::StudyStore& records_;

@@ -49,7 +49,8 @@ class Purse {
 
 Json answer_json(const JudgeAnswer& answer) {
   Json criteria = Json::array();
-  for (const CriterionVerdict& one : answer.criteria) criteria.push(Json::object({{"id", one.id}, {"met", one.met}, {"quote", one.quote}}));
+  for (const CriterionVerdict& one : answer.criteria)
+    criteria.push(Json::object({{"id", one.id}, {"met", one.met}, {"quote", one.quote}}));
   return Json::object({{"value", answer.value}, {"criteria", std::move(criteria)}});
 }
 
@@ -58,14 +59,30 @@ class Grader {
   Grader(const JudgeSpec& judge, Service& service, const GradingOptions& options, Purse& purse)
       : judge_(judge), service_(service), options_(options), purse_(purse), id_(judge.id()) {}
 
-  Result<store::GradeRecord> grade(const Job& job, const StopToken& stop) const {
+  struct Graded {
+    Result<store::GradeRecord> record;
+    double paid_usd = 0;  // also where there is no record in the end
+  };
+  Graded grade(const Job& job, const StopToken& stop) const {
+    double paid_usd = 0;
+    auto record = grade(job, stop, paid_usd);
+    return {std::move(record), paid_usd};
+  }
+
+ private:
+  Result<store::GradeRecord> grade(const Job& job, const StopToken& stop, double& paid_usd) const {
     const Json json = TRY(parse_json(job.task->task));
     const JudgeTask task = TRY(read_judge_task(json));
-    store::GradeRecord out{.task = job.task->id, .judge = id_, .repeat = job.repeat, .task_digest = job.task->digest, .copy = job.task->copy};
+    store::GradeRecord out{.task = job.task->id,
+                           .judge = id_,
+                           .repeat = job.repeat,
+                           .task_digest = job.task->digest,
+                           .copy = job.task->copy};
     for (std::uint32_t attempt = 1; attempt <= judge_.tries_max; ++attempt) {
       out.tries = attempt;
       const ServiceReply reply = TRY(ask(*job.task, task, stop));
       note(out, reply);
+      paid_usd = out.cost_usd;
       auto answer = read_judge_answer(task, reply.text);
       if (!answer) {
         out.fault = fmt::format("{}: {}", judge_fault_name(answer.error().fault), answer.error().detail);
@@ -79,14 +96,14 @@ class Grader {
     return out;
   }
 
- private:
   Result<ServiceReply> ask(const store::TaskRecord& record, const JudgeTask& task, const StopToken& stop) const {
     const Egress egress = TRY(parse_egress(record.egress));
     const double promised = grade_cost_max(judge_, record);
     for (std::uint32_t tries = 1;; ++tries) {
       const std::string nonce = TRY(options_.nonce());
       if (!purse_.reserve(promised)) {
-        return fail(Code::resource_exhausted, fmt::format("the judge's cap of {:.2f} dollars: {:.2f} are spent and one more grade may cost {:.4f}; grades are kept, raise "
+        return fail(Code::resource_exhausted, fmt::format("the judge's cap of {:.2f} dollars: {:.2f} are spent and one "
+                                                          "more grade may cost {:.4f}; grades are kept, raise "
                                                           "money_max and run the same command again to go on",
                                                           judge_.money_max_usd, purse_.spent(), promised));
       }
@@ -96,8 +113,9 @@ class Grader {
       if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
       const auto pause = pause_before_retry(reply.error(), tries, options_.retry);
       if (!pause) {
-        return fail(Code::unavailable, fmt::format("judge {}: {} ({} tries); grades are kept, run the same command again to go on", judge_.endpoint.name,
-                                                   reply.error().message, tries));
+        return fail(Code::unavailable,
+                    fmt::format("judge {}: {} ({} tries); grades are kept, run the same command again to go on",
+                                judge_.endpoint.name, reply.error().message, tries));
       }
       if (stopped_while_waiting(stop, Deadline::after(*pause))) return fail(Code::cancelled, "stopped");
     }
@@ -139,6 +157,49 @@ Result<bool> take_from_cache(const Job& job, const std::string& judge, store::St
   return true;
 }
 
+// Paid for replies of which no grade came, because the run was stopped between two tries.
+store::EventRecord paid_event(const std::string& judge, double usd, std::int64_t now_s) {
+  return {.kind = "paid", .body = dump_json(Json::object({{"judge", judge}, {"usd", usd}})), .at_s = now_s};
+}
+
+Result<double> paid_before(const std::string& judge, const store::StudyStore& records) {
+  double out = 0;
+  for (const store::EventRecord& event : TRY(records.events())) {
+    if (event.kind != "paid") continue;
+    const Json body = TRY(parse_json(event.body));
+    if (TRY(get<std::string>(body, "judge")) == judge) out += TRY(get<double>(body, "usd"));
+  }
+  return out;
+}
+
+struct Work {
+  std::vector<Job> asked, repeated;  // repeated: equal to one that is asked, whose grade it takes
+  double spent_usd = 0;
+};
+
+Result<Work> find_work(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks, store::StudyStore& records,
+                       std::int64_t now_s) {
+  Work out;
+  const std::string id = judge.id();
+  out.spent_usd = TRY(paid_before(id, records));
+  std::set<std::pair<std::string, std::uint32_t>> present;
+  for (const store::GradeRecord& grade : TRY(records.grades())) {
+    if (grade.judge != id) continue;
+    out.spent_usd += grade.cost_usd;
+    present.emplace(grade.task, grade.repeat);
+  }
+  std::set<std::tuple<std::string, std::uint32_t, std::uint32_t>> asked;
+  for (const store::TaskRecord& task : tasks) {
+    for (std::uint32_t repeat = 0; repeat < judge.repeats; ++repeat) {
+      const Job job{&task, repeat};
+      if (present.contains({task.id, repeat})) continue;
+      if (TRY(take_from_cache(job, id, records, now_s))) continue;
+      (asked.emplace(task.digest, repeat, task.copy).second ? out.asked : out.repeated).push_back(job);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, std::string_view nonce) {
@@ -147,7 +208,12 @@ chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, s
   out.model = judge.endpoint.model;
   out.conversation.messages.push_back({.role = chat::Role::system, .text = std::move(prompt.instructions)});
   out.conversation.messages.push_back({.role = chat::Role::user, .text = std::move(prompt.material)});
-  out.response_format = {.kind = chat::ResponseFormat::Kind::json_schema, .schema = std::move(prompt.schema)};
+  // Two kinds of service cannot be held to a schema; their replies are checked like all others.
+  const bool follows_schema = judge.endpoint.kind != upstream::Kind::exo && judge.endpoint.kind != upstream::Kind::mlx;
+  if (follows_schema) {
+    out.response_format = {.kind = chat::ResponseFormat::Kind::json_schema, .schema = std::move(prompt.schema)};
+  }
+  out.thinking = judge.thinking;
   out.tokens_max = judge.tokens_max;
   out.stream = true;
   return out;
@@ -156,50 +222,40 @@ chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, s
 double grade_cost_max(const JudgeSpec& judge, const store::TaskRecord& task) {
   const double prompt_tokens = static_cast<double>(task.task.size() + instruction_bytes) / bytes_per_token_min;
   const upstream::Prices& prices = judge.endpoint.prices;
-  return (prompt_tokens * std::max(prices.prompt, prices.cache_write) + judge.tokens_max * prices.answer) / tokens_per_price;
+  return (prompt_tokens * std::max(prices.prompt, prices.cache_write) + judge.tokens_max * prices.answer) /
+         tokens_per_price;
 }
 
-Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks, Service& service, store::StudyStore& records,
-                     const GradingOptions& options, const StopToken& stop) {
+Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks, Service& service,
+                     store::StudyStore& records, const GradingOptions& options, const StopToken& stop) {
   const std::string id = judge.id();
-  std::set<std::pair<std::string, std::uint32_t>> present;
-  double spent = 0;
-  for (const store::GradeRecord& grade : TRY(records.grades())) {
-    if (grade.judge != id) continue;
-    spent += grade.cost_usd;
-    present.emplace(grade.task, grade.repeat);
-  }
   const auto now = [&] { return options.now_s ? options.now_s() : 0; };
-  // Equal questions: the first is asked, the others take its grade afterwards.
-  std::vector<Job> jobs, repeated;
-  std::set<std::tuple<std::string, std::uint32_t, std::uint32_t>> asked;
-  for (const store::TaskRecord& task : tasks) {
-    for (std::uint32_t repeat = 0; repeat < judge.repeats; ++repeat) {
-      const Job job{&task, repeat};
-      if (present.contains({task.id, repeat}) || TRY(take_from_cache(job, id, records, now()))) continue;
-      (asked.emplace(task.digest, repeat, task.copy).second ? jobs : repeated).push_back(job);
-    }
-  }
-  Purse purse(spent, judge.money_max_usd);
+  Work work = TRY(find_work(judge, tasks, records, now()));
+  Purse purse(work.spent_usd, judge.money_max_usd);
   const Grader grader(judge, service, options, purse);
-  GradingCourse course{.total = jobs.size()};
+  GradingCourse course{.total = work.asked.size()};
   double busy_s = 0;
-  TRY(in_parallel<store::GradeRecord>(
-      std::span<const Job>(jobs), judge.parallel, stop, [&](const Job& job, const StopToken& stopped) { return grader.grade(job, stopped); },
-      [&](const Job&, store::GradeRecord record) -> Result<> {
-        TRY(records.add_grade(record));
-        ++course.done;
-        course.failed += record.graded ? 0 : 1;
-        course.cost_usd = purse.spent();
-        busy_s += record.seconds;
-        course.seconds_left = busy_s / static_cast<double>(course.done) * static_cast<double>(course.total - course.done) / judge.parallel;
-        if (options.progress) options.progress(course);
-        return {};
-      }));
-  for (const Job& job : repeated) {
+  const auto keep = [&](const Grader::Graded& graded) -> Result<> {
+    if (!graded.record) {
+      if (graded.paid_usd > 0) TRY(records.add_event(paid_event(id, graded.paid_usd, now())));
+      return std::unexpected(graded.record.error());
+    }
+    TRY(records.add_grade(*graded.record));
+    ++course.done;
+    course.failed += graded.record->graded ? 0u : 1u;
+    course.cost_usd = purse.spent();
+    busy_s += graded.record->seconds;
+    course.seconds_left = busy_s / static_cast<double>(course.done) *
+                          static_cast<double>(course.total - std::min(course.done, course.total)) / judge.parallel;
+    if (options.progress) options.progress(course);
+    return {};
+  };
+  TRY(in_parallel(work.asked.size(), judge.parallel, stop, [&](std::size_t i) -> Keep {
+    return [&, graded = grader.grade(work.asked[i], stop)] { return keep(graded); };
+  }));
+  for (const Job& job : work.repeated) {
     if (TRY(take_from_cache(job, id, records, now()))) continue;
-    store::GradeRecord record = TRY(grader.grade(job, stop));  // the first one was given up
-    TRY(records.add_grade(record));
+    TRY(keep(grader.grade(job, stop)));  // the first one was given up
   }
   return {};
 }

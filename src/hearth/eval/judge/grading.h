@@ -20,7 +20,7 @@ namespace hearth::eval {
 struct GradingCourse {
   std::size_t done = 0, total = 0;  // of this call
   std::size_t failed = 0;
-  double cost_usd = 0;              // of all grades by this judge
+  double cost_usd = 0;  // of all grades by this judge
   double seconds_left = 0;
 };
 

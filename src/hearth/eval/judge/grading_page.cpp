@@ -12,7 +12,9 @@ constexpr std::uint64_t answer_bytes_max = 256 * 1024;
 
 // Nothing from elsewhere runs here, nothing goes elsewhere, and no copy stays in the browser.
 net::Response guarded(net::Response response) {
-  response.headers.set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'");
+  response.headers.set("Content-Security-Policy",
+                       "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+                       "frame-ancestors 'none'");
   response.headers.set("Cache-Control", "no-store");
   response.headers.set("Referrer-Policy", "no-referrer");
   response.headers.set("X-Content-Type-Options", "nosniff");
@@ -38,13 +40,12 @@ net::Router grading_routes(GradingDesk& desk, const std::string& secret, std::fu
     return guarded(net::Response::json(200, place_json(place)));
   };
   out.add("GET", root + "/next", [next](net::Request&, const net::PathParams&) { return next(); });
-  out.add(
-      "POST", root + "/grades/{id}",
-      [&desk, next, now_s](net::Request& request, const net::PathParams& params) -> Result<net::Response> {
-        TRY(desk.grade(params["id"], request.body_text(), now_s()));
-        return next();
-      },
-      {.body_bytes_max = answer_bytes_max});
+  out.add("POST", root + "/grades/{id}",
+          [&desk, next, now_s](net::Request& request, const net::PathParams& params) -> Result<net::Response> {
+            TRY(desk.grade(params["id"], request.body_text(), now_s()));
+            return next();
+          },
+          {.body_bytes_max = answer_bytes_max});
   out.add("POST", root + "/skip/{id}", [&desk, next](net::Request&, const net::PathParams& params) {
     desk.skip(params["id"]);
     return next();

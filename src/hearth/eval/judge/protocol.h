@@ -22,7 +22,7 @@ namespace hearth::eval {
 
 enum class Question : std::uint8_t {
   score,  // one text against criteria: 0 to 1
-  pair,   // two texts: by how much the first is better, -1 to 1
+  pair,  // two texts: by how much the first is better, -1 to 1
   guess,  // texts one and two are by two writers: how likely the third is by writer two, 0 to 1
 };
 std::string_view question_name(Question question);
@@ -31,9 +31,9 @@ std::optional<Question> question_of_name(std::string_view name);
 // Texts are stripped of identity already.
 struct JudgeTask {
   Question question = Question::score;
-  std::string prompt;                     // what the writers were asked
+  std::string prompt;  // what the writers were asked
   std::vector<RubricSpec::Criterion> criteria;  // pair: for orientation; guess: none
-  std::vector<std::string> texts;         // 1, 2 or 3
+  std::vector<std::string> texts;  // 1, 2 or 3
 };
 Json judge_task_json(const JudgeTask& task);
 Result<JudgeTask> read_judge_task(const Json& json);
@@ -41,7 +41,7 @@ Result<JudgeTask> read_judge_task(const Json& json);
 struct JudgePrompt {
   std::string instructions;  // the same for every call of a question
   std::string material;
-  Json schema;               // of the answer
+  Json schema;  // of the answer
 };
 // A text longer than judged_bytes_max is cut there, for every arm alike.
 inline constexpr std::size_t judged_bytes_max = 200'000;
@@ -57,7 +57,7 @@ std::string_view judge_fault_name(JudgeFault fault);
 struct JudgeAnswer {
   double value = 0;
   std::vector<CriterionVerdict> criteria;  // in the order of the task's
-  std::uint32_t quotes_missing = 0;        // quotes that are not in the text
+  std::uint32_t quotes_missing = 0;  // quotes that are not in the text
 };
 
 struct JudgeMiss {

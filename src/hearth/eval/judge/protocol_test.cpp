@@ -7,12 +7,17 @@ namespace {
 
 const JudgeTask score{.question = Question::score,
                       .prompt = "Write a letter.",
-                      .criteria = {{.id = "a", .text = "greets"}, {.id = "b", .text = "ends", .weight = 3}, {.id = "c", .text = "rambles", .weight = -1}},
+                      .criteria = {{.id = "a", .text = "greets"},
+                                   {.id = "b", .text = "ends", .weight = 3},
+                                   {.id = "c", .text = "rambles", .weight = -1}},
                       .texts = {"Dear Ann, all is “well”. Yours, Bo"}};
 
 TEST(JudgeProtocol, ReadsAGrade) {
-  for (const std::string reply : {R"({"criteria":[{"id":"b","met":true,"quote":"Yours,  Bo"},{"id":"a","met":false,"quote":""},{"id":"c","met":false,"quote":""}]})",
-                                  "```json\n{\"criteria\":[{\"id\":\"b\",\"met\":true,\"quote\":\"yours bo\"},{\"id\":\"a\",\"met\":false},{\"id\":\"c\",\"met\":false}]}\n```\n"}) {
+  for (
+      const std::string reply :
+      {R"({"criteria":[{"id":"b","met":true,"quote":"Yours,  Bo"},{"id":"a","met":false,"quote":""},{"id":"c","met":false,"quote":""}]})",
+       "```json\n{\"criteria\":[{\"id\":\"b\",\"met\":true,\"quote\":\"yours "
+       "bo\"},{\"id\":\"a\",\"met\":false},{\"id\":\"c\",\"met\":false}]}\n```\n"}) {
     const auto found = read_judge_answer(score, reply);
     ASSERT_TRUE(found) << found.error().detail;
     EXPECT_DOUBLE_EQ(found->value, 0.75);
@@ -21,7 +26,9 @@ TEST(JudgeProtocol, ReadsAGrade) {
 }
 
 TEST(JudgeProtocol, CountsQuotesThatAreNotInTheText) {
-  const auto found = read_judge_answer(score, R"({"criteria":[{"id":"a","met":true,"quote":"Dear Bob"},{"id":"b","met":true,"quote":"all is \"well\""},{"id":"c","met":false,"quote":""}]})");
+  const auto found = read_judge_answer(
+      score,
+      R"({"criteria":[{"id":"a","met":true,"quote":"Dear Bob"},{"id":"b","met":true,"quote":"all is \"well\""},{"id":"c","met":false,"quote":""}]})");
   ASSERT_TRUE(found);
   EXPECT_EQ(found->quotes_missing, 1u);
 }
@@ -31,19 +38,26 @@ TEST(JudgeProtocol, NamesWhatIsNoGrade) {
     std::string reply;
     JudgeFault fault;
   };
-  for (const Case& one : {
-           Case{"", JudgeFault::prose},
-           Case{"The letter is fine, I would give it 8 of 10.", JudgeFault::prose},
-           Case{"I'm sorry, but I can't grade this.", JudgeFault::refused},
-           Case{R"({"criteria":[{"id":"a","met":tr)", JudgeFault::broken_json},
-           Case{"{}", JudgeFault::wrong_shape},
-           Case{R"({"criteria":[]})", JudgeFault::wrong_shape},
-           Case{R"({"criteria":[{"id":"a","met":true},{"id":"a","met":true},{"id":"b","met":true},{"id":"c","met":true}]})", JudgeFault::wrong_shape},
-           Case{R"({"criteria":[{"id":"a","met":true},{"id":"b","met":true},{"id":"c","met":true},{"id":"d","met":true}]})", JudgeFault::wrong_shape},
-           Case{R"({"criteria":[{"id":"a","met":7},{"id":"b","met":true},{"id":"c","met":true}]})", JudgeFault::out_of_range},
-           Case{R"({"criteria":[{"id":"a","met":"yes"},{"id":"b","met":true},{"id":"c","met":true}]})", JudgeFault::wrong_shape},
-           Case{R"([{"criteria":[]}])", JudgeFault::prose},
-       }) {
+  for (
+      const Case& one : {
+          Case{"", JudgeFault::prose},
+          Case{"The letter is fine, I would give it 8 of 10.", JudgeFault::prose},
+          Case{"I'm sorry, but I can't grade this.", JudgeFault::refused},
+          Case{R"({"criteria":[{"id":"a","met":tr)", JudgeFault::broken_json},
+          Case{"{}", JudgeFault::wrong_shape},
+          Case{R"({"criteria":[]})", JudgeFault::wrong_shape},
+          Case{
+              R"({"criteria":[{"id":"a","met":true},{"id":"a","met":true},{"id":"b","met":true},{"id":"c","met":true}]})",
+              JudgeFault::wrong_shape},
+          Case{
+              R"({"criteria":[{"id":"a","met":true},{"id":"b","met":true},{"id":"c","met":true},{"id":"d","met":true}]})",
+              JudgeFault::wrong_shape},
+          Case{R"({"criteria":[{"id":"a","met":7},{"id":"b","met":true},{"id":"c","met":true}]})",
+               JudgeFault::out_of_range},
+          Case{R"({"criteria":[{"id":"a","met":"yes"},{"id":"b","met":true},{"id":"c","met":true}]})",
+               JudgeFault::wrong_shape},
+          Case{R"([{"criteria":[]}])", JudgeFault::prose},
+      }) {
     const auto found = read_judge_answer(score, one.reply);
     ASSERT_FALSE(found) << one.reply;
     EXPECT_EQ(judge_fault_name(found.error().fault), judge_fault_name(one.fault)) << one.reply;

@@ -46,8 +46,9 @@ class Items {
   std::string item(const Item& item) const {
     std::string means;
     for (const Arm& arm : file_.arms) means += fmt::format(" {} {}", arm.name, mean_text(scores_, item.id, arm.name));
-    std::string out = fmt::format("<details><summary>{} <span class=\"soft\">{}</span><span class=\"number\">{}</span></summary>\n", escaped(item.title.empty() ? item.id : item.title),
-                                  escaped(item.id), escaped(means));
+    std::string out =
+        fmt::format("<details><summary>{} <span class=\"soft\">{}</span><span class=\"number\">{}</span></summary>\n",
+                    escaped(item.title.empty() ? item.id : item.title), escaped(item.id), escaped(means));
     out += fmt::format("<h3>What was asked</h3><pre>{}</pre>\n", shown(prompt_text(item)));
     return out + texts(item) + sealed_texts(item) + "</details>\n";
   }
@@ -66,8 +67,10 @@ class Items {
         const ScoredAnswer* answer = scores_.find(item.id, arm.name, k);
         if (!answer || is_sealed(item, *answer)) continue;
         const store::GenerationRecord& g = *answer->generation;
-        row += fmt::format("<div><strong>{}</strong> {} <span class=\"soft\">{} tokens, {:.1f} s{}{}</span><pre>{}</pre>{}</div>\n", escaped(arm.name),
-                           score_text(*answer), g.answer_tokens, g.total_s, g.fault.empty() ? "" : ", ", escaped(g.fault), shown(g.output), reasons(*answer));
+        row += fmt::format(
+            "<div><strong>{}</strong> {} <span class=\"soft\">{} tokens, {:.1f} s{}{}</span><pre>{}</pre>{}</div>\n",
+            escaped(arm.name), score_text(*answer), g.answer_tokens, g.total_s, g.fault.empty() ? "" : ", ",
+            escaped(g.fault), shown(g.output), reasons(*answer));
       }
       if (!row.empty()) out += fmt::format("<h3>Generation {}</h3><div class=\"texts\">{}</div>\n", k + 1, row);
     }
@@ -80,12 +83,14 @@ class Items {
     for (const Arm& arm : file_.arms) {
       for (std::uint32_t k = 0; k < study_generations_max; ++k) {
         const ScoredAnswer* answer = scores_.find(item.id, arm.name, k);
-        if (answer && is_sealed(item, *answer)) all[blake2b(as_byte_span(answer->generation->key)).short_hex()] = answer->generation;
+        if (answer && is_sealed(item, *answer))
+          all[blake2b(as_byte_span(answer->generation->key)).short_hex()] = answer->generation;
       }
     }
     if (all.empty()) return "";
     std::string out = "<h3>Not opened yet</h3><div class=\"texts\">";
-    for (const auto& [id, generation] : all) out += fmt::format("<div><strong>{}</strong><pre>{}</pre></div>\n", id, shown(generation->output));
+    for (const auto& [id, generation] : all)
+      out += fmt::format("<div><strong>{}</strong><pre>{}</pre></div>\n", id, shown(generation->output));
     return out + "</div>\n";
   }
 
@@ -93,7 +98,9 @@ class Items {
     std::string out;
     const auto detail = details_.find(answer.generation->key);
     const auto graded = answers_.find(answer.task);
-    const std::string* text = graded != answers_.end() ? graded->second : detail != details_.end() ? detail->second : nullptr;
+    const std::string* text = graded != answers_.end()   ? graded->second
+                              : detail != details_.end() ? detail->second
+                                                         : nullptr;
     if (!text) return out;
     const auto json = parse_json(*text);
     if (!json) return out;
@@ -104,7 +111,8 @@ class Items {
         out += badge(met->as_bool() ? "good" : "bad", (met->as_bool() ? "yes " : "no ") + id->as_string()) + " ";
       }
     }
-    if (const Json* reason = json->find("reason"); reason && reason->is_string()) out += fmt::format("<p class=\"soft\">{}</p>", escaped(reason->as_string()));
+    if (const Json* reason = json->find("reason"); reason && reason->is_string())
+      out += fmt::format("<p class=\"soft\">{}</p>", escaped(reason->as_string()));
     return out;
   }
 

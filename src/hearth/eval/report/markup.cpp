@@ -36,7 +36,8 @@ std::string table_html(const std::vector<std::string>& titles, const std::vector
   for (const std::vector<std::string>& row : rows) {
     out += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i) {
-      out += fmt::format("<td{}>{}</td>", i < titles.size() && titles[i].starts_with('>') ? " class=\"number\"" : "", row[i]);
+      out += fmt::format("<td{}>{}</td>", i < titles.size() && titles[i].starts_with('>') ? " class=\"number\"" : "",
+                         row[i]);
     }
     out += "</tr>";
   }
@@ -47,22 +48,32 @@ std::string interval_svg(const Comparison& c) {
   constexpr double width = 720, height = 92, left = 20, right = 700, middle = 44;
   const double low = c.absolute.ci95.low, high = c.absolute.ci95.high, estimate = c.absolute.estimate.difference;
   const double reach = 1.15 * std::max({std::abs(low), std::abs(high), std::abs(estimate), c.margin * 1.5, 0.01});
-  const auto x = [&](double value) { return left + (std::clamp(value, -reach, reach) + reach) / (2 * reach) * (right - left); };
-  std::string out = fmt::format("<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"difference {} points, 95 % interval {} to {}\">", width, height,
-                                points_text(estimate), points_text(low), points_text(high));
-  out += fmt::format("<rect class=\"worse\" x=\"{:.1f}\" y=\"14\" width=\"{:.1f}\" height=\"58\"/>", left, x(-c.margin) - left);
-  out += fmt::format("<line class=\"axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", left, middle, right, middle);
+  const auto x = [&](double value) {
+    return left + (std::clamp(value, -reach, reach) + reach) / (2 * reach) * (right - left);
+  };
+  std::string out = fmt::format(
+      "<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"difference {} points, 95 % interval {} to {}\">",
+      width, height, points_text(estimate), points_text(low), points_text(high));
+  out += fmt::format("<rect class=\"worse\" x=\"{:.1f}\" y=\"14\" width=\"{:.1f}\" height=\"58\"/>", left,
+                     x(-c.margin) - left);
+  out += fmt::format("<line class=\"axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", left, middle,
+                     right, middle);
   const auto mark = [&](double value, std::string_view kind, const std::string& text) {
-    out += fmt::format("<line class=\"{}\" x1=\"{:.1f}\" y1=\"14\" x2=\"{:.1f}\" y2=\"72\"/><text x=\"{:.1f}\" y=\"88\">{}</text>", kind, x(value), x(value), x(value), text);
+    out += fmt::format(
+        "<line class=\"{}\" x1=\"{:.1f}\" y1=\"14\" x2=\"{:.1f}\" y2=\"72\"/><text x=\"{:.1f}\" y=\"88\">{}</text>",
+        kind, x(value), x(value), x(value), text);
   };
   mark(0, "zero", "no difference");
   mark(-c.margin, "margin", fmt::format("margin {}", points_text(-c.margin)));
-  out += fmt::format("<line class=\"interval\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", x(low), middle, x(high), middle);
+  out += fmt::format("<line class=\"interval\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", x(low),
+                     middle, x(high), middle);
   out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\"/>", x(estimate), middle);
   out += fmt::format("<text x=\"{:.1f}\" y=\"34\">{}</text>", x(estimate), points_text(estimate));
   return out + "</svg>\n";
 }
 
-std::string badge(std::string_view kind, std::string_view text) { return fmt::format("<span class=\"badge {}\">{}</span>", kind, escaped(text)); }
+std::string badge(std::string_view kind, std::string_view text) {
+  return fmt::format("<span class=\"badge {}\">{}</span>", kind, escaped(text));
+}
 
 }  // namespace hearth::eval

@@ -10,7 +10,7 @@
 namespace hearth::eval {
 
 std::string escaped(std::string_view text);
-std::string points_text(double share);   // "+1.2"
+std::string points_text(double share);  // "+1.2"
 std::string percent_text(double share);  // "97 %"
 // Cells are HTML already; a title that begins with '>' is a column of numbers.
 std::string table_html(const std::vector<std::string>& titles, const std::vector<std::vector<std::string>>& rows);

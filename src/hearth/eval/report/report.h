@@ -14,6 +14,7 @@ namespace hearth::eval {
 
 inline constexpr std::size_t shown_bytes_max = 12'000;  // of one text
 
-Result<std::string> report_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const StudyOutcome& outcome);
+Result<std::string> report_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
+                                const StudyOutcome& outcome);
 
 }  // namespace hearth::eval

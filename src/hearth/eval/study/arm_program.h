@@ -14,7 +14,8 @@ namespace hearth::eval {
 class ArmProgram {
  public:
   // Returns when the service says that it is ready. unavailable, with how the program ended, otherwise.
-  static Result<ArmProgram> start(const Arm& arm, Service& service, const std::function<void(const std::string&)>& tell, const StopToken& stop);
+  static Result<ArmProgram> start(const Arm& arm, Service& service, const std::function<void(const std::string&)>& tell,
+                                  const StopToken& stop);
 
  private:
   ArmProgram() = default;

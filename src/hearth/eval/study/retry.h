@@ -16,9 +16,11 @@ struct RetryPolicy {
 };
 
 // The pause before another try, doubling and at least what the service asked for; nothing: give up.
-inline std::optional<Duration> pause_before_retry(const chat::ApiError& error, std::uint32_t tries, const RetryPolicy& policy) {
+inline std::optional<Duration> pause_before_retry(const chat::ApiError& error, std::uint32_t tries,
+                                                  const RetryPolicy& policy) {
   using Kind = chat::ApiError::Kind;
-  const bool may_pass = error.kind == Kind::rate_limit || error.kind == Kind::overloaded || error.kind == Kind::timed_out || error.kind == Kind::internal;
+  const bool may_pass = error.kind == Kind::rate_limit || error.kind == Kind::overloaded ||
+                        error.kind == Kind::timed_out || error.kind == Kind::internal;
   if (!may_pass || tries >= policy.tries_max) return {};
   Duration pause = policy.first_pause;
   for (std::uint32_t i = 1; i < tries && pause < policy.pause_max; ++i) pause *= 2;

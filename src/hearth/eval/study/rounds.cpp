@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint64_t sealed_bytes_max = 256u << 20;
 
-RoundInput round_input(const ArmsFile& file, std::uint32_t generations, const StudyRecords& records, const Scores& scores) {
+RoundInput round_input(const ArmsFile& file, std::uint32_t generations, const StudyRecords& records,
+                       const Scores& scores) {
   RoundInput out;
   for (const Arm& arm : file.arms) {
     out.arms.push_back(arm.name);
@@ -23,7 +24,8 @@ RoundInput round_input(const ArmsFile& file, std::uint32_t generations, const St
         const ScoredAnswer* answer = scores.find(item->id, arm.name, k);
         if (!answer || answer->score || answer->excused || !answer->task.empty()) continue;
         const store::GenerationRecord& record = *answer->generation;
-        out.answers.push_back({.generation = record.key, .item = record.item, .arm = record.arm, .k = record.k, .text = record.output});
+        out.answers.push_back(
+            {.generation = record.key, .item = record.item, .arm = record.arm, .k = record.k, .text = record.output});
       }
     }
   }
@@ -47,8 +49,10 @@ std::optional<std::uint32_t> round_under_way(const StudyRecords& records) {
   return {};
 }
 
-Result<std::optional<std::uint32_t>> begin_round(const std::filesystem::path& folder, const Suite& suite, const ArmsFile& file, std::uint32_t generations,
-                                                 store::StudyStore& store, FileSystem& files, const std::function<Result<std::string>()>& nonce) {
+Result<std::optional<std::uint32_t>> begin_round(const std::filesystem::path& folder, const Suite& suite,
+                                                 const ArmsFile& file, std::uint32_t generations,
+                                                 store::StudyStore& store, FileSystem& files,
+                                                 const std::function<Result<std::string>()>& nonce) {
   const StudyRecords records = TRY(read_records(store));
   CHECK(!round_under_way(records));
   const Scores scores = TRY(Scores::make(suite, file, records));
@@ -80,7 +84,8 @@ Result<std::optional<std::uint32_t>> begin_round(const std::filesystem::path& fo
   TRY(files.write_atomically(path, parts, Durability::survives_power_loss));
   std::error_code ignored;
   std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
-  TRY(store.add_round({.round = round, .k_begin = 0, .k_end = generations, .commitment = commitment(map).hex()}, tasks));
+  TRY(store.add_round({.round = round, .k_begin = 0, .k_end = generations, .commitment = commitment(map).hex()},
+                      tasks));
   return std::optional(round);
 }
 

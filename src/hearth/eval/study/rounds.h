@@ -20,8 +20,10 @@ std::optional<std::uint32_t> round_under_way(const StudyRecords& records);
 
 // Makes a round of all answers below `generations` that need a judge and have no task. Nothing: there
 // are none. No round may be under way (CHECK).
-Result<std::optional<std::uint32_t>> begin_round(const std::filesystem::path& folder, const Suite& suite, const ArmsFile& file, std::uint32_t generations,
-                                                 store::StudyStore& records, FileSystem& files, const std::function<Result<std::string>()>& nonce);
+Result<std::optional<std::uint32_t>> begin_round(const std::filesystem::path& folder, const Suite& suite,
+                                                 const ArmsFile& file, std::uint32_t generations,
+                                                 store::StudyStore& records, FileSystem& files,
+                                                 const std::function<Result<std::string>()>& nonce);
 
 // Every grade of the judge is in, given up ones included.
 bool is_graded(const StudyRecords& records, std::uint32_t round, const JudgeSpec& judge);

@@ -32,23 +32,23 @@ struct StudyRecords {
 Result<StudyRecords> read_records(const store::StudyStore& store);
 
 struct ScoredAnswer {
-  std::optional<double> score;   // nothing: not graded yet, or given up
-  bool excused = false;          // every grade of it was given up
+  std::optional<double> score;  // nothing: not graded yet, or given up
+  bool excused = false;  // every grade of it was given up
   const store::GenerationRecord* generation = nullptr;
-  std::string task;              // opaque id; empty where no judge is needed
+  std::string task;  // opaque id; empty where no judge is needed
 };
 
 struct JudgeNoise {
-  double sigma = 0;              // of one grade, from texts graded twice
-  double flip_rate = 0;          // of criteria
+  double sigma = 0;  // of one grade, from texts graded twice
+  double flip_rate = 0;  // of criteria
   std::size_t texts = 0;
 };
 
 struct Agreement {
   std::size_t texts = 0, criteria = 0;
-  double same = 0;               // share of criteria
-  double kappa = 0;              // Cohen's
-  double correlation = 0;        // of scores
+  double same = 0;  // share of criteria
+  double kappa = 0;  // Cohen's
+  double correlation = 0;  // of scores
 };
 
 class Scores {
@@ -60,7 +60,8 @@ class Scores {
   const ScoredAnswer* find(const std::string& item, const std::string& arm, std::uint32_t k) const;
   // Of items that both arms may have, k below `generations`. Prompts of which an arm has no score at
   // all are left out.
-  std::vector<PromptScores> paired(const std::string& candidate, const std::string& reference, std::uint32_t generations) const;
+  std::vector<PromptScores> paired(const std::string& candidate, const std::string& reference,
+                                   std::uint32_t generations) const;
   // Do both arms have all of them, graded or excused?
   bool complete(const std::string& arm, std::uint32_t generations) const;
   std::vector<const Item*> items_of(const Arm& arm) const;
@@ -78,7 +79,8 @@ class Scores {
     const store::TaskRecord* record;
     Subject subject;
   };
-  Scores(const Suite& suite, const ArmsFile& file, const StudyRecords& records) : suite_(suite), file_(file), records_(records) {}
+  Scores(const Suite& suite, const ArmsFile& file, const StudyRecords& records)
+      : suite_(suite), file_(file), records_(records) {}
   Result<> read_rounds();
   void read_generations();
   void add_grades();
@@ -97,9 +99,9 @@ class Scores {
   std::string judge_, second_;
   bool commitments_hold_ = true, graded_before_opening_ = true;
   std::map<std::tuple<std::string, std::string, std::uint32_t>, ScoredAnswer> answers_;  // item, arm, k
-  std::map<std::string, Task> tasks_;                                                   // of opened rounds, by id
+  std::map<std::string, Task> tasks_;  // of opened rounds, by id
   std::map<std::pair<std::string, std::string>, std::vector<const store::GradeRecord*>> grades_;  // task, judge
-  std::map<std::string, std::string> answer_tasks_;                                    // generation to task
+  std::map<std::string, std::string> answer_tasks_;  // generation to task
 };
 
 // Why an item may not be put to an arm, or graded at all; empty: it may.

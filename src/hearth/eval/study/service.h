@@ -10,13 +10,14 @@
 
 #include "hearth/eval/suite/item.h"
 #include "hearth/upstream/endpoint.h"
+#include "hearth/upstream/remote.h"
 
 namespace hearth::eval {
 
 struct ServiceReply {
   std::string text, thinking;
   chat::AnswerEnd end;
-  std::string model, build;        // as the service calls them; may be empty
+  std::string model, build;  // as the service calls them; may be empty
   double first_piece_s = 0, total_s = 0;
   double cost_usd = 0;
   std::uint32_t tries = 1;
@@ -32,6 +33,12 @@ class Service {
 
 // A service in the house. `endpoint` outlives it.
 std::unique_ptr<Service> make_house_service(upstream::Endpoint& endpoint);
+
+// A service outside of it, by way of the egress process. Takes items whose egress is at least `least`
+// (judge: may go to the judge; open: to any), which become open work with that as the reason; others are
+// refused here, before a byte is made. All arguments outlive it.
+std::unique_ptr<Service> make_outside_service(upstream::RemoteEndpoint& endpoint, const seal::RemoteGate& gate,
+                                              Egress least);
 
 // What a stream gave, as a reply; for all services alike.
 ServiceReply reply_of(const upstream::WholeReply& whole, const upstream::Prices& prices);

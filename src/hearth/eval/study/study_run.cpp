@@ -21,7 +21,8 @@ std::string money(double usd) { return usd > 0 ? fmt::format(", {:.2f} dollars",
 
 class Run {
  public:
-  Run(const StudyParts& parts, const StudyOptions& options, const StopToken& stop) : parts_(parts), options_(options), stop_(stop) {}
+  Run(const StudyParts& parts, const StudyOptions& options, const StopToken& stop)
+      : parts_(parts), options_(options), stop_(stop) {}
 
   Result<StudyEnd> go() {
     TRY(register_study(parts_.suite, parts_.file, parts_.records, parts_.now_s()));
@@ -38,13 +39,15 @@ class Run {
       const Standing standing = TRY(study_standing(plan, parts_.file, scores));
       if (standing.decided()) return any_failed(scores, true) ? StudyEnd::void_ : StudyEnd::decided;
       if (any_failed(scores, false)) return StudyEnd::void_;
-      const std::uint32_t generations = options_.grade ? *standing.next_generations : static_cast<std::uint32_t>(plan.generations.back());
+      const std::uint32_t generations =
+          options_.grade ? *standing.next_generations : static_cast<std::uint32_t>(plan.generations.back());
       const bool beyond = options_.generations_max > 0 && generations > options_.generations_max;
       if (options_.grade && beyond) return StudyEnd::generated;
       TRY(generate_look(standing, beyond ? options_.generations_max : generations));
       if (!options_.grade) return StudyEnd::generated;
       TRY(score_verifiable());
-      TRY(begin_round(parts_.folder, parts_.suite, parts_.file, generations, parts_.records, parts_.files, parts_.nonce));
+      TRY(begin_round(parts_.folder, parts_.suite, parts_.file, generations, parts_.records, parts_.files,
+                      parts_.nonce));
     }
     return fail(Code::internal, "the study does not move on; what was generated and graded is kept");
   }
@@ -76,11 +79,13 @@ class Run {
   }
 
   Result<> generate_arm(const Arm& arm, std::span<const WantedGeneration> wanted) {
-    const std::unique_ptr<Service> service = TRY(parts_.connect(arm.endpoint));
-    const ArmProgram program = TRY(ArmProgram::start(arm, *service, [&](const std::string& what) { tell(what, 0); }, stop_));
+    const std::unique_ptr<Service> service = TRY(parts_.connect(arm.endpoint, Egress::open));
+    const ArmProgram program = TRY(ArmProgram::start(
+        arm, *service, [&](const std::string& what) { tell(what, 0); }, stop_));
     GenerateOptions options{.retry = options_.retry, .progress = {}, .now_s = parts_.now_s};
     options.progress = [&](const GenerationCourse& course) {
-      tell(fmt::format("{}: {} of {} answers, {} left{}", course.arm, course.done, course.total, span_of_time(course.seconds_left), money(course.cost_usd)),
+      tell(fmt::format("{}: {} of {} answers, {} left{}", course.arm, course.done, course.total,
+                       span_of_time(course.seconds_left), money(course.cost_usd)),
            static_cast<double>(course.done) / static_cast<double>(course.total));
     };
     return generate(arm, wanted, *service, parts_.records, options, stop_);
@@ -101,8 +106,13 @@ class Run {
       const std::string digest = item_digest(*item).hex();
       if (present.contains({one.key, digest})) continue;
       const Grade grade = TRY(grade_answer(item->grader, one.output, parts_.sandbox, stop_));
-      TRY(parts_.records.add_score({.generation = one.key, .item_digest = digest, .grader_version = grader_version, .score = grade.score, .detail = dump_json(grade_json(grade))}));
-      tell(fmt::format("grading {} of {} answers", done, generations.size()), static_cast<double>(done) / static_cast<double>(generations.size()));
+      TRY(parts_.records.add_score({.generation = one.key,
+                                    .item_digest = digest,
+                                    .grader_version = grader_version,
+                                    .score = grade.score,
+                                    .detail = dump_json(grade_json(grade))}));
+      tell(fmt::format("grading {} of {} answers", done, generations.size()),
+           static_cast<double>(done) / static_cast<double>(generations.size()));
     }
     return {};
   }
@@ -118,7 +128,8 @@ class Run {
       if (task.for_second) for_second.push_back(task);
     }
     if (!judge.is_person) TRY(ask_judge(judge, tasks));
-    if (parts_.file.second_judge && !parts_.file.second_judge->is_person) TRY(ask_judge(*parts_.file.second_judge, for_second));
+    if (parts_.file.second_judge && !parts_.file.second_judge->is_person)
+      TRY(ask_judge(*parts_.file.second_judge, for_second));
     const StudyRecords now = TRY(read_records(parts_.records));
     if (!is_graded(now, round, judge)) return false;
     TRY(open_round(parts_.folder, round, parts_.records));
@@ -126,11 +137,12 @@ class Run {
   }
 
   Result<> ask_judge(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks) {
-    const std::unique_ptr<Service> service = TRY(parts_.connect(judge.endpoint));
+    const std::unique_ptr<Service> service = TRY(parts_.connect(judge.endpoint, Egress::judge));
     GradingOptions options{.retry = options_.retry, .progress = {}, .now_s = parts_.now_s, .nonce = parts_.nonce};
     options.progress = [&](const GradingCourse& course) {
       const std::string cap = judge.money_max_usd > 0 ? fmt::format(" of at most {:.2f}", judge.money_max_usd) : "";
-      tell(fmt::format("judge {}: {} of {} grades, {} left{}{}", judge.endpoint.name, course.done, course.total, span_of_time(course.seconds_left), money(course.cost_usd), cap),
+      tell(fmt::format("judge {}: {} of {} grades, {} left{}{}", judge.endpoint.name, course.done, course.total,
+                       span_of_time(course.seconds_left), money(course.cost_usd), cap),
            static_cast<double>(course.done) / static_cast<double>(course.total));
     };
     return grade_tasks(judge, tasks, *service, parts_.records, options, stop_);
@@ -147,6 +159,8 @@ class Run {
 
 }  // namespace
 
-Result<StudyEnd> run_study(const StudyParts& parts, const StudyOptions& options, const StopToken& stop) { return Run(parts, options, stop).go(); }
+Result<StudyEnd> run_study(const StudyParts& parts, const StudyOptions& options, const StopToken& stop) {
+  return Run(parts, options, stop).go();
+}
 
 }  // namespace hearth::eval

@@ -23,24 +23,25 @@ struct StudyParts {
   store::StudyStore& records;
   FileSystem& files;
   const Sandbox* sandbox = nullptr;  // only where an item is code
-  // Called once for each stretch of work; what it gives is dropped after it.
-  std::function<Result<std::unique_ptr<Service>>(const upstream::EndpointSpec&)> connect;
+  // Called once for each stretch of work; what it gives is dropped after it. `least`: what an item must
+  // allow for its text to go there, if that is outside the house.
+  std::function<Result<std::unique_ptr<Service>>(const upstream::EndpointSpec&, Egress least)> connect;
   std::function<std::int64_t()> now_s;
   std::function<Result<std::string>()> nonce;
 };
 
 struct StudyOptions {
   std::uint32_t generations_max = 0;  // stop before a look beyond it; 0: as planned
-  bool grade = true;                  // false: generate only
+  bool grade = true;  // false: generate only
   RetryPolicy retry;
   std::function<void(const std::string& what, double share)> progress;  // what: for people, with time left and cost
 };
 
 enum class StudyEnd : std::uint8_t {
   decided,
-  void_,          // a control came out wrong; more generations cannot mend that
-  wants_person,   // a person is to grade the round under way: hearth eval grade
-  generated,      // as far as was asked
+  void_,  // a control came out wrong; more generations cannot mend that
+  wants_person,  // a person is to grade the round under way: hearth eval grade
+  generated,  // as far as was asked
 };
 
 Result<StudyEnd> run_study(const StudyParts& parts, const StudyOptions& options, const StopToken& stop);

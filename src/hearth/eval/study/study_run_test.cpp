@@ -47,7 +47,7 @@ TEST(Study, ATieIsFoundAndStopsEarly) {
 TEST(Study, AWorseArmIsFound) {
   TestStudy study;
   study.small = std::make_unique<ScriptedArm>(0.5, 12);
-  ASSERT_EQ(study.run().value(), StudyEnd::decided);
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   const StudyOutcome outcome = outcome_of(study);
   EXPECT_EQ(outcome.decision.comparisons[0].verdict, Verdict::inferior);
   EXPECT_EQ(outcome.decision.pick, "large");
@@ -59,9 +59,11 @@ TEST(Study, EachFaultOfAJudgeIsCaughtByItsControl) {
     std::string control;
     JudgeFaults faults;
   };
-  for (const Case& one : {Case{"order", {.first_bonus = 1}}, Case{"padded", {.length_bonus = 0.3}}, Case{"second_judge", {.favourite = " indeed", .favour = 0.5}},
-                          Case{"guess_arm", {.marker = " indeed"}}, Case{"injected", {.obeys = true}}, Case{"damaged", {.attention = 0}}}) {
-    TestStudy study(30, std::string(test_arms) + "[second_judge]\nurl = \"http://127.0.0.1:4\"\nreach = \"cluster\"\nmodel = \"judge-2\"\n");
+  for (const Case& one :
+       {Case{"order", {.first_bonus = 1}}, Case{"padded", {.length_bonus = 0.3}},
+        Case{"second_judge", {.favourite = " indeed", .favour = 0.5}}, Case{"guess_arm", {.marker = " indeed"}},
+        Case{"injected", {.obeys = true}}, Case{"damaged", {.attention = 0}}}) {
+    TestStudy study(30, std::string(test_arms) + std::string(test_second));
     study.small = std::make_unique<ScriptedArm>(0.7, 12, " indeed");
     study.judge = std::make_unique<HonestOrNot>(one.faults, 13);
     const auto end = study.run();
@@ -76,9 +78,9 @@ TEST(Study, EachFaultOfAJudgeIsCaughtByItsControl) {
 }
 
 TEST(Study, GoesOnWhereItWasInterruptedAndDoesNothingTwice) {
-  TestStudy whole;
-  ASSERT_TRUE(whole.run());
-  TestStudy study;
+  TestStudy whole(12);
+  ASSERT_EQ(whole.end(), StudyEnd::decided);
+  TestStudy study(12);
   std::size_t runs = 0;
   for (std::size_t allowed = 7;; allowed += 7) {
     study.large->fail_after = allowed;
@@ -87,7 +89,7 @@ TEST(Study, GoesOnWhereItWasInterruptedAndDoesNothingTwice) {
     ++runs;
     const auto end = study.run();
     if (end) break;
-    EXPECT_EQ(end.error().code, Code::unavailable);
+    ASSERT_EQ(end.error().code, Code::unavailable) << end.error().message;
     EXPECT_TRUE(end.error().message.contains("again to go on"));
     ASSERT_LT(runs, 200u);
   }
@@ -101,11 +103,12 @@ TEST(Study, GoesOnWhereItWasInterruptedAndDoesNothingTwice) {
 }
 
 TEST(Study, RunAgainAfterItsEndDoesNothing) {
-  TestStudy study;
-  ASSERT_TRUE(study.run());
+  TestStudy study(12);
+  study.reopen();
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   const std::size_t calls = study.large->calls, grades = study.judge->calls;
   study.reopen();
-  EXPECT_EQ(study.run().value(), StudyEnd::decided);
+  EXPECT_EQ(study.end(), StudyEnd::decided);
   EXPECT_EQ(study.large->calls, calls);
   EXPECT_EQ(study.judge->calls, grades);
 }
@@ -113,14 +116,14 @@ TEST(Study, RunAgainAfterItsEndDoesNothing) {
 TEST(Study, EngineFaultsAreTriedAgainAndNeverScored) {
   TestStudy study;
   study.large->faults_left = 3;
-  ASSERT_TRUE(study.run());
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   EXPECT_EQ(outcome_of(study).arms[0].retried, 1u);
 }
 
 TEST(Study, AnArmThatSaysNothingIsScoredAndNotDropped) {
   TestStudy study;
   study.small->silent = true;
-  ASSERT_EQ(study.run().value(), StudyEnd::decided);
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   const StudyOutcome outcome = outcome_of(study);
   EXPECT_EQ(outcome.decision.comparisons[0].verdict, Verdict::inferior);
   EXPECT_NEAR(outcome.decision.comparisons[0].absolute.estimate.difference, -0.7, 0.1);
@@ -129,11 +132,11 @@ TEST(Study, AnArmThatSaysNothingIsScoredAndNotDropped) {
 
 TEST(Study, AnEditedItemHasNoRecordsAnyMore) {
   TestStudy study;
-  ASSERT_TRUE(study.run());
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   const std::size_t before = study.large->calls;
   study.suite.items[3].messages[0].text += " and be brief";
   EXPECT_FALSE(outcome_of(study).is_final);
-  ASSERT_TRUE(study.run());
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   EXPECT_GT(study.large->calls, before);
   EXPECT_LE(study.large->calls, before + 8);
   const StudyOutcome outcome = outcome_of(study);
@@ -143,10 +146,10 @@ TEST(Study, AnEditedItemHasNoRecordsAnyMore) {
 
 TEST(Study, AnEditedRubricIsGradedAnewAndNotGeneratedAnew) {
   TestStudy study;
-  ASSERT_TRUE(study.run());
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   const std::size_t before = study.large->calls, grades = study.judge->calls;
   std::get<RubricSpec>(study.suite.items[3].grader).criteria[0].weight = 2;
-  ASSERT_TRUE(study.run());
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   EXPECT_EQ(study.large->calls, before);
   EXPECT_GT(study.judge->calls, grades);
 }
@@ -163,7 +166,7 @@ TEST(Study, WhatAVerdictDependsOnIsFixedBeforehand) {
 TEST(Study, AJudgeThatOftenGivesNoGradeIsAskedAgain) {
   TestStudy study;
   study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.no_grade = 0.2}, 13);
-  ASSERT_TRUE(study.run());
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   const StudyOutcome outcome = outcome_of(study);
   EXPECT_EQ(wrong_controls(outcome), "");  // 0.8 % are given up
   EXPECT_LT(outcome.judges[0].failed, 20u);
@@ -172,30 +175,55 @@ TEST(Study, AJudgeThatOftenGivesNoGradeIsAskedAgain) {
 TEST(Study, AJudgeThatMostlyGivesNoGradeVoids) {
   TestStudy study;
   study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.no_grade = 0.7}, 13);
-  ASSERT_EQ(study.run().value(), StudyEnd::void_);
+  ASSERT_EQ(study.end(), StudyEnd::void_);
   EXPECT_TRUE(wrong_controls(outcome_of(study)).contains("failed_grades"));
 }
 
 TEST(Study, StopsBeforeTheCapAndGoesOnWhenItIsRaised) {
-  TestStudy study(30, std::string(test_arms) + "prompt_price = 1\nanswer_price = 1\nmoney_max = 1\n");
+  TestStudy study;
+  study.file.judge->endpoint.prices = {.prompt = 1, .answer = 1};
+  study.file.judge->money_max_usd = 1;
   study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.cost_usd = 0.005}, 13);
   const auto end = study.run();
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().code, Code::resource_exhausted);
   double spent = 0;
-  for (const auto& one : study.records->grades().value()) spent += one.cost_usd;
+  const std::vector<store::GradeRecord> grades = study.records->grades().value();
+  for (const store::GradeRecord& one : grades) spent += one.cost_usd;
   EXPECT_LE(spent, 1);
   EXPECT_GT(spent, 0.9);
   study.file.judge->money_max_usd = 100;
-  EXPECT_EQ(study.run().value(), StudyEnd::decided);
+  EXPECT_EQ(study.end(), StudyEnd::decided);
 }
 
 TEST(Study, NoJudgeHearsWhoWroteAText) {
   TestStudy study;
-  ASSERT_TRUE(study.run());
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   for (const std::string& prompt : study.judge->prompts) {
-    for (const char* word : {"secret-model", "\"large\"", "\"small\"", "generation"}) ASSERT_FALSE(prompt.contains(word)) << word;
+    for (const char* word : {"secret-model", "\"large\"", "\"small\"", "generation"})
+      ASSERT_FALSE(prompt.contains(word)) << word;
   }
+}
+
+TEST(Study, PrivateItemsNeverReachAJudgeOutsideTheHouse) {
+  TestStudy study;
+  study.file.judge->endpoint.reach = seal::Reach::remote;
+  for (std::size_t i = 0; i < 6; ++i) {
+    study.suite.items[i].egress = Egress::deny;
+    study.suite.items[i].messages[0].text += " CANARY";
+  }
+  ASSERT_EQ(study.end(), StudyEnd::decided);
+  for (const std::string& prompt : study.judge->prompts) ASSERT_FALSE(prompt.contains("CANARY"));
+  EXPECT_EQ(outcome_of(study).left_out.size(), 6u);
+}
+
+TEST(Study, AnArmOutsideTheHouseSeesOpenItemsOnly) {
+  TestStudy study;
+  study.file.arms[1].endpoint.reach = seal::Reach::remote;
+  for (std::size_t i = 0; i < 20; ++i) study.suite.items[i].egress = Egress::open;
+  ASSERT_TRUE(study.run());
+  EXPECT_LT(study.small->calls, study.large->calls);
+  EXPECT_EQ(study.small->calls % 20, 0u);
 }
 
 TEST(Study, AChangedMapIsFoundOut) {
@@ -213,23 +241,28 @@ TEST(Study, AChangedMapIsFoundOut) {
   changed.replace(at, 20, "is_candidates\\\":false");
   std::ofstream(path) << changed;
   study.file.judge->money_max_usd = 100;
-  EXPECT_EQ(study.run().value(), StudyEnd::void_);
+  EXPECT_EQ(study.end(), StudyEnd::void_);
   EXPECT_TRUE(wrong_controls(outcome_of(study)).contains("commitment"));
 }
 
 TEST(Study, ClassesAreHandedOverWithWhatTheyDependOn) {
   TestStudy study;
-  ASSERT_TRUE(study.run());
+  ASSERT_EQ(study.end(), StudyEnd::decided);
   const StudyOutcome outcome = outcome_of(study);
-  const auto verdicts = class_verdicts(study.suite, study.file, read_records(*study.records).value(), outcome, 7);
-  ASSERT_EQ(verdicts.size(), 4u);  // two classes, two arms
-  EXPECT_TRUE(std::ranges::all_of(verdicts, [](const store::ClassVerdict& v) { return v.good_enough && v.basis.engine_build == "b1" && v.decided_s == 7; }));
+  const StudyRecords records = read_records(*study.records).value();
+  const std::vector<store::ClassVerdict> verdicts = class_verdicts(study.suite, study.file, records, outcome, 7);
+  EXPECT_EQ(verdicts.size(), 4u);  // two classes, two arms
+  for (const store::ClassVerdict& one : verdicts) {
+    EXPECT_TRUE(one.good_enough) << one.task_class << one.arm;
+    EXPECT_EQ(one.basis.engine_build, "b1");
+    EXPECT_EQ(one.decided_s, 7);
+  }
 }
 
 TEST(Study, TheReportIsTheSameForTheSameRecordsAndKeepsBlindWhatIsSealed) {
   TestStudy study;
   study.file.judge->is_person = true;
-  ASSERT_EQ(study.run().value(), StudyEnd::wants_person);
+  ASSERT_EQ(study.end(), StudyEnd::wants_person);
   const auto page = [&] {
     const StudyRecords records = read_records(*study.records).value();
     const StudyOutcome outcome = study_outcome(study.suite, study.file, records).value();

@@ -45,6 +45,7 @@ struct Item {
   std::string title;    // for people; no arm sees it
   std::string cluster;  // items with an equal cluster share a document; its own id if none is named
   Egress egress = Egress::deny;
+  bool egress_is_named = false;  // or it is deny because nobody said anything
   std::uint32_t max_tokens = 0;  // of the answer, thinking apart
   std::vector<chat::Message> messages;
   std::vector<std::string> materials;  // names of files whose text is part of the messages

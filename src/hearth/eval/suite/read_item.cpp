@@ -66,6 +66,7 @@ class ItemReader {
       else entry.problem(found.error().message);
     }
     // Absent means that nothing may leave.
+    item_.egress_is_named = entry.has("egress");
     const auto egress = parse_egress(entry.text_or("egress", "deny"));
     if (egress) item_.egress = *egress;
     else entry.problem(egress.error().message);
@@ -98,6 +99,11 @@ class ItemReader {
     }
     item_.messages.push_back({.role = chat::Role::user, .text = filled("prompt.md", *prompt)});
     if (item_.messages.back().text.empty()) problem("prompt.md", 1, "is empty");
+    constexpr std::string_view folder = "materials/";
+    for (const auto& [name, text] : files_.files) {
+      if (!name.starts_with(folder) || std::ranges::find(item_.materials, name.substr(folder.size())) != item_.materials.end()) continue;
+      problem(name, 1, fmt::format("is not part of the prompt: write {{{{file:{}}}}} where it belongs", name.substr(folder.size())));
+    }
   }
 
   // "{{file:NAME}}" is a material; "{{state}}", "{{document}}" and "{{questions}}" come from the grader's files.

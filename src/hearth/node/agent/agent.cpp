@@ -121,10 +121,35 @@ net::Router Agent::routes() {
   json_route("/v1/decisions", [this] {
     return coordinator_ ? coordinator_->decisions() : Json::object({{"decisions", Json::array()}});
   });
+  router.add("PUT", assignment_path,
+             [this](net::Request& request, const net::PathParams&) { return take_assignment(request); },
+             {.body_bytes_max = assignment_bytes_max});
   router.add("POST", "/v1/parity", [this](net::Request& request, const net::PathParams&) {
     return try_peer(request);
   });
   return router;
+}
+
+Result<net::Response> Agent::take_assignment(const net::Request& request) const {
+  const std::string caller = TRY(machine_of(request));
+  const auto list = TRY(membership_->members());
+  if (caller != list->list.authority) {
+    return fail(Code::permission, fmt::format("only {}, which holds the cluster's authority, assigns work here",
+                                              list->list.authority));
+  }
+  if (!config_.assignments) {
+    return fail(Code::unsupported, fmt::format("{} is not managed; start it with hearth node --managed", machine()));
+  }
+  const std::string_view toml = request.body_text();
+  TRY(config_.assignments->check(toml));
+  TRY(keep_assignment(config_.directory, toml));
+  log_info("assigned anew by " + caller);
+  config_.assignments->begin_anew();
+  return net::Response::json(200, Json::object({{"digest", assignment_digest(toml)}}));
+}
+
+Json Agent::assignment_status() const {
+  return Json::object({{"digest", config_.assignments->digest}, {"trouble", config_.assignments->trouble}});
 }
 
 Result<net::Response> Agent::try_peer(const net::Request& request) const {
@@ -178,10 +203,15 @@ Json Agent::status() const {
     out.set("lends", Json::object({{"tunnel_port", lender_->tunnel_port()}, {"used_by", lender_->used_by()},
                                    {"rpc_restarts", lender_->restarts()}}));
   }
+  if (config_.assignments) out.set("assignment", assignment_status());
+  out.set("requests", Json::array());
   if (model_ == nullptr) {
     out.set("machine", std::move(machine_json));
     return out;
   }
+  Json requests = service_->running();
+  for (Json& one : inbox_->open()) requests.push(std::move(one));
+  out.set("requests", std::move(requests));
   if (const auto facts = service_->facts()) {
     machine_json.set("model", facts->model_name);
     machine_json.set("backend", facts->backend);

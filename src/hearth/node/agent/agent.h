@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "hearth/net/http_server.h"
+#include "hearth/node/agent/assignment.h"
 #include "hearth/node/agent/prefill_coordinator.h"
 #include "hearth/node/local_model.h"
 #include "hearth/node/membership/membership.h"
@@ -25,11 +26,13 @@ struct AgentConfig {
   bool coordinates = false;         // this machine answers requests: others may prefill for it
   cluster::PrefillPolicy prefill = cluster::PrefillPolicy::automatic;
   std::optional<LenderOptions> lends{};  // its memory, to workers of others
+  std::optional<AssignmentDesk> assignments{};  // takes what hearth up tells; absent: refuses
 };
 
 class Agent {
  public:
-  // `model` keeps a store and outlives this; nullptr on a machine that only lends its memory.
+  // `model` keeps a store and outlives this; nullptr on a machine that only lends its memory or waits
+  // for an assignment.
   // invalid_argument when this member has no address.
   static Result<std::unique_ptr<Agent>> start(AgentConfig config, LocalModel* model, const StopToken& stop);
   // The model answers alone from then on; every answer that was begun before has ended.
@@ -49,6 +52,8 @@ class Agent {
   void serve_model(const net::Address& reached_at, std::uint64_t incarnation);
   net::Router routes();
   Result<net::Response> try_peer(const net::Request& request) const;
+  Result<net::Response> take_assignment(const net::Request& request) const;
+  Json assignment_status() const;
   std::vector<Peer> find_peers() const;
   void learn_members();
   void keep_membership();

@@ -114,6 +114,17 @@ HandOffCounts AgentService::counts() const {
   return counts_;
 }
 
+Json AgentService::running() const {
+  const std::lock_guard hold(mutex_);
+  Json out = Json::array();
+  for (const Job& job : jobs_) {
+    if (job.job->is_over()) continue;
+    out.push(Json::object({{"kind", "prefills for"}, {"machine", job.caller}, {"tokens", job.token_count},
+                           {"seconds", seconds(std::chrono::steady_clock::now() - job.began)}}));
+  }
+  return out;
+}
+
 Result<net::Response> AgentService::node(const std::string&, net::Request&, const net::PathParams&) {
   const NodeFacts known = TRY(facts());
   return net::Response::json(200, facts_json(known));
@@ -171,8 +182,12 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
                          desk_.on_run_over(ticket.id, ticket.attempt);
                        }};
     const cluster::HandOffId id = call.ticket.id;
-    jobs_.push_back({id, std::make_unique<PrefillJob>(std::move(parts), std::move(call),
-                                                      std::move(body.tokens))});
+    const auto token_count = static_cast<std::uint32_t>(body.tokens.size());
+    jobs_.push_back({.id = id,
+                     .job = std::make_unique<PrefillJob>(std::move(parts), std::move(call), std::move(body.tokens)),
+                     .caller = caller,
+                     .token_count = token_count,
+                     .began = std::chrono::steady_clock::now()});
   }
   return net::Response::json(200, reply_json({.incarnation = accepted.incarnation,
                                               .first_piece = accepted.first_piece}));

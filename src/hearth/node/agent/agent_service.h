@@ -38,6 +38,8 @@ class AgentService {
   // unavailable while there is no worker.
   Result<NodeFacts> facts() const;
   HandOffCounts counts() const;
+  // What is prefilled for others now: {kind, machine, tokens, seconds}.
+  Json running() const;
   // Bodies of chunks that came, for whoever learns how fast links are. Before the server starts.
   using OnTransfer = std::function<void(const std::string& from, std::uint64_t bytes, double seconds)>;
   void set_on_transfer(OnTransfer on_transfer) { on_transfer_ = std::move(on_transfer); }
@@ -67,6 +69,9 @@ class AgentService {
   struct Job {
     cluster::HandOffId id;
     std::unique_ptr<PrefillJob> job;
+    std::string caller;
+    std::uint32_t token_count = 0;
+    Instant began{};
   };
   using Jobs = std::list<Job>;
   // Takes out those that are over, or of `id`; the caller drops them after unlocking.

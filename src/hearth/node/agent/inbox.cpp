@@ -39,7 +39,8 @@ Result<std::unique_ptr<Inbox::Claim>> Inbox::expect(const cluster::Ticket& ticke
     return fail(Code::resource_exhausted,
                 fmt::format("{} hand-offs are waited for already", tickets_.open_count()));
   }
-  deliveries_.emplace(ticket.id, delivery);
+  deliveries_.emplace(ticket.id, Open{.delivery = delivery, .from = from, .token_count = ticket.token_count,
+                                      .began = std::chrono::steady_clock::now()});
   return std::make_unique<Claim>(*this, ticket.id, std::move(delivery));
 }
 
@@ -47,7 +48,7 @@ Result<std::shared_ptr<Delivery>> Inbox::find(const cluster::TicketUse& use, con
   using cluster::TicketVerdict;
   const std::lock_guard hold(mutex_);
   const TicketVerdict verdict = tickets_.check(use, peer);
-  if (verdict == TicketVerdict::good) return deliveries_.at(use.id);
+  if (verdict == TicketVerdict::good) return deliveries_.at(use.id).delivery;
   const bool is_theft = verdict == TicketVerdict::foreign;
   return fail(is_theft ? Code::permission : Code::not_found,
               fmt::format("the ticket is {}: nothing is waited for", cluster::verdict_name(verdict)));
@@ -56,6 +57,17 @@ Result<std::shared_ptr<Delivery>> Inbox::find(const cluster::TicketUse& use, con
 std::size_t Inbox::size() const {
   const std::lock_guard hold(mutex_);
   return deliveries_.size();
+}
+
+std::vector<Json> Inbox::open() const {
+  const std::lock_guard hold(mutex_);
+  std::vector<Json> out;
+  for (const auto& [id, open] : deliveries_) {
+    out.push_back(Json::object({{"kind", "waits for the prefill of"}, {"machine", open.from},
+                                {"tokens", open.token_count},
+                                {"seconds", seconds(std::chrono::steady_clock::now() - open.began)}}));
+  }
+  return out;
 }
 
 void Inbox::forget(const cluster::HandOffId& id) {

@@ -45,6 +45,8 @@ class Inbox {
   // not_found when nobody waits for it any more; permission when the ticket is not this peer's.
   Result<std::shared_ptr<Delivery>> find(const cluster::TicketUse& use, const std::string& peer);
   std::size_t size() const;
+  // What is waited for: {kind, machine, tokens, seconds}.
+  std::vector<Json> open() const;
   std::uint64_t incarnation() const { return incarnation_; }
 
  private:
@@ -55,7 +57,13 @@ class Inbox {
   kv::ChunkStore& store_;
   mutable std::mutex mutex_;  // what follows
   cluster::TicketBook tickets_;
-  std::map<cluster::HandOffId, std::shared_ptr<Delivery>> deliveries_;
+  struct Open {
+    std::shared_ptr<Delivery> delivery;
+    std::string from;
+    std::uint32_t token_count = 0;
+    Instant began{};
+  };
+  std::map<cluster::HandOffId, Open> deliveries_;
 };
 
 }  // namespace hearth::node

@@ -16,8 +16,10 @@
 
 namespace hearth::node {
 
-// The server takes one client after another: one is served, the next may wait.
-inline constexpr std::size_t tunnel_connections_max = 2;
+// The server takes one client after another: one is served, others wait. A worker opens two or three
+// in a row, and one that has ended counts until both ends have noticed; a connection that is turned
+// away ends the worker.
+inline constexpr std::size_t tunnel_connections_max = 8;
 // That have not yet shown who they are among them.
 inline constexpr std::size_t tunnel_strangers_max = 64;
 // A machine that has vanished is noticed so soon.

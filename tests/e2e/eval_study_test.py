@@ -1,0 +1,186 @@
+"""Whole studies from outside: the real program, arms and judges over HTTP. Usage: eval_study_test.py BIN_DIR"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from scripted_services import JUDGES, Service, arm, arms_file, judge, write_suite
+
+BIN = Path(sys.argv[1])
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Study(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="hearth-study-")
+        self.root = Path(self.folder.name)
+        self.suite = self.root / "suite"
+        write_suite(self.suite)
+        self.arms = Service({"known-70": arm(0.7), "known-70b": arm(0.7, " indeed"), "known-45": arm(0.45, can_add=False)}, seed=3)
+        self.judges = Service(dict(JUDGES), seed=4)
+
+    def tearDown(self):
+        self.arms.close()
+        self.judges.close()
+        self.folder.cleanup()
+
+    def command(self, *arguments):
+        return [str(BIN / "hearth"), "eval", *map(str, arguments)]
+
+    def hearth(self, *arguments, status=0, **more):
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=120,
+                              env=dict(os.environ, HEARTH_HOME=str(self.root)), **more)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def write_arms(self, **more):
+        path = self.root / "arms.toml"
+        path.write_text(arms_file(self.arms.url, self.judges.url, **more))
+        return path
+
+    def run_study(self, status=0, study="study", **more):
+        return self.hearth("run", self.suite, "--arms", self.write_arms(**more), "--study", self.root / study, status=status)
+
+    def decide(self, status=0, study="study"):
+        return json.loads(self.hearth("decide", self.root / study, "--json", status=status).stdout)
+
+    def wrong(self, decision):
+        return [one["name"] for one in decision["controls"] if not one["passed"]]
+
+    def test_a_tie_is_decided_reported_and_handed_over(self):
+        self.run_study()
+        decision = self.decide()
+        self.assertEqual(self.wrong(decision), [])
+        self.assertEqual(decision["pick"], "small", decision["sentence"])
+        self.assertFalse(decision["void"])
+        one = decision["comparisons"][0]
+        self.assertEqual((one["a"], one["b"], one["verdict"]), ("small", "large", "non-inferior"))
+        self.assertLessEqual(one["ci95"][0], one["difference"])
+        self.assertTrue((self.root / "verdicts.db").exists())
+        page = Path(self.hearth("report", self.root / "study").stdout.strip()).read_text()
+        self.assertIn("<h1>Run small</h1>", page)
+        self.assertNotIn("http://", page.replace(self.arms.url, ""))
+        # Nothing that names an arm or a model reached the judge; no sum did either.
+        for request in self.judges.requests:
+            sent = json.dumps(request["messages"])
+            for word in ("known-70", "large", "small", "As Kimi", "quant", "together? End"):
+                self.assertFalse(word in sent, word)
+
+    def test_a_worse_arm_is_found(self):
+        self.run_study(models=("known-70", "known-45"))
+        decision = self.decide()
+        self.assertEqual(decision["comparisons"][0]["verdict"], "inferior")
+        self.assertEqual(decision["pick"], "large")
+
+    def test_biased_judges_are_caught(self):
+        for name, control in (("position", "order"), ("verbosity", "padded"), ("family", "second_judge"), ("leak", "guess_arm"),
+                              ("obedient", "injected"), ("blind", "damaged")):
+            self.run_study(status=1, study=name, judge_model=f"judge-{name}", second="judge-second", generations=2)
+            decision = self.decide(status=1, study=name)
+            self.assertTrue(decision["void"])
+            self.assertIsNone(decision["pick"])
+            self.assertIn(control, self.wrong(decision), name)
+
+    def test_killed_at_any_moment_nothing_is_lost_and_nothing_double(self):
+        arms = self.write_arms(generations=3)
+        kills = 0
+        for after in (3, 17, 31, 64, 90, 140):
+            process = subprocess.Popen(self.command("run", self.suite, "--arms", arms, "--study", self.root / "study"),
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            enough = threading.Event()
+            total = lambda: len(self.arms.requests) + len(self.judges.requests)
+            begin = total()
+            check = lambda _: enough.set() if total() - begin >= after else None
+            self.arms.on_request = self.judges.on_request = check
+            while process.poll() is None and not enough.wait(0.02):
+                pass
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            process.wait()
+        self.arms.on_request = self.judges.on_request = None
+        self.run_study(generations=3)
+        self.assertGreaterEqual(kills, 4)
+        decision = self.decide()
+        generations = sum(one["generations"] for one in decision["arms"])
+        self.assertEqual(generations, 2 * 16 * int(decision["comparisons"][0]["generations"]))
+        # Each kill lost at most the one answer that was under way.
+        self.assertLessEqual(len(self.arms.requests), generations + kills)
+        seeds = [(request["model"], request["seed"]) for request in self.arms.requests]
+        self.assertEqual(len(set(seeds)), generations)
+        self.assertEqual(self.wrong(decision), [])
+
+    def test_a_judge_that_chats_and_is_busy(self):
+        self.judges.models["judge-busy"] = judge(no_grade=0.15, busy=0.05)
+        self.run_study(judge_model="judge-busy", generations=2)
+        decision = self.decide()
+        self.assertEqual(self.wrong(decision), [])
+        self.assertGreater(decision["judges"][0]["grades"], 100)
+
+    def test_the_cap_stops_and_a_higher_one_goes_on(self):
+        prices = "prices = { prompt = 1, answer = 1 }\n"
+        done = self.run_study(status=3, prices=prices, judge_lines="money_max = 0.011\n")
+        self.assertIn("cap of 0.01", done.stderr)
+        self.assertFalse(self.decide(status=1)["final"])
+        self.run_study(prices=prices, judge_lines="money_max = 9\n")
+        self.assertTrue(self.decide()["final"])
+
+    def test_mistakes_are_usage(self):
+        done = self.run_study(status=2, margin=0)
+        self.assertIn("arms.toml:1: study: margin", done.stderr)
+        self.assertEqual(self.arms.requests, [])
+        self.hearth("decide", self.root / "nothing", status=2)
+        self.run_study(generations=2)
+        done = self.run_study(status=2, generations=2, margin=30)
+        self.assertIn("registered", done.stderr)
+
+    def test_an_arm_that_is_not_there(self):
+        arms = self.root / "arms.toml"
+        arms.write_text(arms_file("http://127.0.0.1:1", self.judges.url))
+        done = subprocess.run(self.command("run", self.suite, "--arms", arms, "--study", self.root / "study", "--tries", 1),
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("arm large", done.stderr)
+
+    def test_arms_that_do_not_fit_together_are_started_one_after_another(self):
+        ports, script = [free_port(), free_port()], Path(__file__).with_name("scripted_services.py")
+        text = arms_file("ARMS", self.judges.url, generations=2)
+        for port in ports:
+            text = text.replace("ARMS", f"http://127.0.0.1:{port}", 1)
+        for name, port in zip(("large", "small"), ports):
+            start = json.dumps([sys.executable, str(script), str(port), str(self.root / "running")])
+            text = text.replace(f'quantisation = "{name}-quant"', f'quantisation = "{name}-quant"\nstart = {start}')
+        (self.root / "arms.toml").write_text(text)
+        self.hearth("run", self.suite, "--arms", self.root / "arms.toml", "--study", self.root / "study")
+        self.assertEqual(self.decide()["arms"][1]["generations"], 32)
+        self.assertFalse((self.root / "running").exists())
+
+    def test_a_person_grades_in_the_terminal(self):
+        self.run_study(judge_model="person", generations=2)
+        # Whatever is asked first: criteria take y and n, pairs and guesses a number.
+        keys = "".join("y\n5\n" for _ in range(400))
+        done = self.hearth("grade", self.root / "study", status=130, input=keys)
+        self.assertTrue("What was asked:" in done.stdout and "graded =====" in done.stdout)
+        for word in ("large", "small", "Kimi", "known-70"):
+            self.assertFalse(word in done.stdout, word)
+        graded = int(re.findall(r"Stopped at (\d+) of", done.stdout)[0])
+        self.assertGreater(graded, 10)
+        again = self.hearth("grade", self.root / "study", status=130, input="")
+        self.assertTrue(f"===== {graded} of" in again.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[2:]])
