@@ -4,283 +4,63 @@
 
 #include <cstdio>
 
-#include "hearth/chat/format.h"
-#include "hearth/cli/environment.h"
-#include "hearth/cli/progress.h"
+#include "hearth/cli/kl_run.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
-#include "hearth/eval/kl/compare.h"
-#include "hearth/eval/kl/text_files.h"
-#include "hearth/eval/kl/transcript.h"
-#include "hearth/model/layout_identity.h"
-#include "hearth/node/local_run.h"
 
 namespace hearth::cli {
 namespace {
 
-constexpr int worker_attempts_max = 3;
-// A block on a slow machine, and the silence while a worker reads what comes before it.
-constexpr Duration score_deadline = std::chrono::hours(2);
-constexpr Duration tokenize_deadline = std::chrono::minutes(10);
-
 struct KlFlags {
-  std::filesystem::path base, candidate, record;
-  std::vector<std::string> texts;
-  eval::WindowOptions windows;
-  std::string chat_format;
-  node::WorkerOptions worker;
-  eval::KlThresholds thresholds;
+  KlSettings settings;
   double same_top_percent = 97;
-  bool floor = false, json = false;
-};
-
-// A model that works for us while this lives.
-class ScoringWorker {
- public:
-  static Result<std::unique_ptr<ScoringWorker>> start(const std::filesystem::path& model, const node::WorkerOptions& worker,
-                                                      Progress& progress, const StopToken& stop) {
-    node::LocalRunOptions options;
-    options.worker_executable = TRY(find_worker_executable());
-    options.worker = worker;
-    options.worker.model_path = model;
-    node::LocalRun::Callbacks callbacks;
-    callbacks.progress = [&progress, name = model.filename().string()](std::string_view what, double fraction) {
-      progress.update(fmt::format("{}: {}", name, what), fraction);
-    };
-    auto out = std::make_unique<ScoringWorker>();
-    out->run_ = TRY(node::LocalRun::start(std::move(options), std::move(callbacks), stop));
-    out->stop_ = stop;
-    return out;
-  }
-
-  const node::WorkerInfo& info() const { return run_->info(); }
-
-  eval::LogitsSource source() const {
-    return [this](std::span<const Token> tokens, std::uint32_t from, const eval::LogitsRow& row) -> Result<> {
-      const engine::ScoreRequest request{.tokens = {tokens.begin(), tokens.end()}, .from = from};
-      const auto rows = TRY(run_->decode_client().score(request, info().limits.vocabulary, Deadline::after(score_deadline), stop_));
-      while (true) {
-        const auto logits = TRY(rows->next(Deadline::after(score_deadline)));
-        if (logits.empty()) return {};
-        TRY(row(logits));
-      }
-    };
-  }
-
-  eval::TextTokenizer tokenizer() const {
-    return {.tokenize = [this](std::string_view text, bool special) {
-              return run_->decode_client().tokenize(text, special, Deadline::after(tokenize_deadline), stop_);
-            },
-            .bos = info().adds_bos ? info().bos_token : -1};
-  }
-
- private:
-  std::unique_ptr<node::LocalRun> run_;
-  StopToken stop_;
-};
-
-class KlRun {
- public:
-  KlRun(const KlFlags& flags, StopToken stop) : flags_(flags), stop_(std::move(stop)) {}
-
-  Result<eval::KlReport> run() {
-    TRY(eval::check_windows(flags_.windows));
-    std::vector<std::filesystem::path> paths(flags_.texts.begin(), flags_.texts.end());
-    files_ = TRY(eval::read_text_files(paths));
-    const eval::ModelMark base = TRY(mark_of(flags_.base)), candidate = TRY(mark_of(flags_.candidate));
-    if (base.tokenizer != candidate.tokenizer) {
-      return fail(Code::invalid_argument, fmt::format("{} and {} have different tokenizers: only models with the same tokens can be compared",
-                                                      base.name, candidate.name));
-    }
-    TRY(choose_folder(base));
-    eval::RecordFile reference = TRY(recorded(base));
-    auto rows = TRY(compared(reference, flags_.candidate, candidate, candidate.weights.substr(0, 12), worker_options()));
-    std::optional<eval::TextDivergences> floor;
-    if (flags_.floor) {
-      node::WorkerOptions other = worker_options();
-      other.ubatch_tokens = std::max(1u, other.ubatch_tokens / 2);
-      floor = TRY(compared(reference, flags_.base, base, "floor", other));
-    }
-    progress_.clear();
-    const eval::RecordHeader& header = reference.header();
-    return eval::report_kl(header.content, header.plan(), rows, floor ? &*floor : nullptr, flags_.thresholds);
-  }
-
- private:
-  static Result<eval::ModelMark> mark_of(const std::filesystem::path& path) {
-    const auto files = TRY(model::load_model_files(path));
-    return eval::ModelMark{path.filename().string(), TRY(model::weights_fingerprint(files)).hex(),
-                           model::tokenizer_digest(files.metadata()).hex(), ""};
-  }
-
-  Result<> choose_folder(const eval::ModelMark& base) {
-    folder_ = flags_.record;
-    if (folder_.empty()) {
-      Blake2b hash;
-      hash.update_sized(base.weights).update_sized(texts_digest()).update_number(flags_.windows.window_tokens);
-      hash.update_number(flags_.windows.skip_tokens);
-      folder_ = TRY(cache_directory()) / "kl" / hash.finish().short_hex();
-    }
-    return real_file_system()->create_directories(folder_);
-  }
-
-  std::string texts_digest() const {
-    Blake2b hash;
-    return hash.update_sized(eval::digest_of(files_).hex()).update_sized(flags_.chat_format).finish().hex();
-  }
-
-  node::WorkerOptions worker_options() const {
-    node::WorkerOptions out = flags_.worker;
-    out.sequences = 1;
-    out.scores = true;
-    out.chunk_tokens = std::max(out.ubatch_tokens, eval::block_positions);
-    out.context_tokens = flags_.windows.window_tokens + eval::block_positions;
-    return out;
-  }
-
-  // A worker that dies is started again; what is on disk is not computed again.
-  Result<> with_worker(const std::filesystem::path& model, const node::WorkerOptions& options,
-                       const std::function<Result<>(const ScoringWorker&)>& use) {
-    for (int attempt = 1;; ++attempt) {
-      const auto worker = TRY(ScoringWorker::start(model, options, progress_, stop_));
-      const auto done = use(*worker);
-      if (done || done.error().code != Code::unavailable || attempt == worker_attempts_max) return done;
-    }
-  }
-
-  eval::KlProgress progress(std::string what) {
-    return [this, what = std::move(what)](std::uint64_t done, std::uint64_t all) {
-      progress_.update(what, all == 0 ? 1 : static_cast<double>(done) / static_cast<double>(all));
-    };
-  }
-
-  Result<eval::RecordFile> recorded(const eval::ModelMark& base) {
-    const auto path = folder_ / "reference.hkl";
-    eval::RecordHeader wanted{.kind = eval::RecordKind::reference, .model = base, .windows = flags_.windows, .texts = texts_digest()};
-    if (std::filesystem::exists(path)) {
-      eval::RecordFile file = TRY(eval::RecordFile::open(path));
-      TRY(eval::check_same_work(file.header(), wanted, path));
-      const auto plan = file.header().plan();
-      TRY(file.resume(plan));
-      if (file.blocks() == plan.size()) return file;
-    }
-    std::optional<eval::RecordFile> out;
-    TRY(with_worker(flags_.base, worker_options(), [&](const ScoringWorker& worker) -> Result<> {
-      if (!std::filesystem::exists(path)) {
-        eval::RecordHeader made = wanted;
-        made.model.engine = worker.info().engine_build;
-        made.vocabulary = worker.info().limits.vocabulary;
-        made.top = std::min<std::uint32_t>(eval::top_tokens, made.vocabulary);
-        made.content = TRY(tokenized(worker));
-        out.reset();
-        out = TRY(eval::RecordFile::create(path, std::move(made)));
-      } else {
-        out.reset();
-        out = TRY(eval::RecordFile::open(path));
-        wanted.model.engine = worker.info().engine_build;
-        TRY(eval::check_same_work(out->header(), wanted, path));
-      }
-      if (out->header().plan().empty()) return fail(Code::invalid_argument, "no token is scored: the texts are too short, or --skip is too large");
-      return eval::record_reference(*out, worker.source(), progress("recording " + base.name), stop_);
-    }));
-    return *std::move(out);
-  }
-
-  Result<std::vector<eval::ScoredText>> tokenized(const ScoringWorker& worker) const {
-    const node::WorkerInfo& info = worker.info();
-    const auto format = flags_.chat_format.empty()
-                            ? chat::choose_format({.template_text = info.chat_template, .architecture = info.architecture,
-                                                   .model_name = info.model_name, .has_token = {}})
-                            : TRY(chat::make_format(flags_.chat_format));
-    std::vector<eval::ScoredText> out;
-    std::uint64_t tokens = 0;
-    for (const eval::TextFile& file : files_) {
-      auto scored = score(file, *format, worker.tokenizer());
-      if (!scored) return std::unexpected(with_context(std::move(scored).error(), file.name));
-      scored->name = file.name;
-      scored->text_class = file.text_class;
-      tokens += scored->tokens.size();
-      out.push_back(*std::move(scored));
-      if (tokens > eval::kl_tokens_max || out.size() > eval::kl_texts_max) {
-        return fail(Code::invalid_argument, fmt::format("more than {} tokens or {} texts; give fewer", eval::kl_tokens_max, eval::kl_texts_max));
-      }
-    }
-    return out;
-  }
-
-  static Result<eval::ScoredText> score(const eval::TextFile& file, const chat::Format& format, const eval::TextTokenizer& tokenizer) {
-    if (!file.is_transcript) return eval::score_plain_text(file.text, tokenizer);
-    const Json json = TRY(parse_json(file.text));
-    const chat::Conversation conversation = TRY(eval::conversation_from_json(json));
-    return eval::score_transcript(conversation, format, tokenizer);
-  }
-
-  Result<eval::TextDivergences> compared(const eval::RecordFile& reference, const std::filesystem::path& model,
-                                         const eval::ModelMark& mark, const std::string& name, const node::WorkerOptions& options) {
-    const auto path = folder_ / (name + ".hkl");
-    eval::RecordHeader wanted{.kind = eval::RecordKind::comparison, .model = mark, .windows = reference.header().windows,
-                              .texts = reference.header().texts, .reference = reference.digest().hex()};
-    const auto plan = reference.header().plan();
-    if (std::filesystem::exists(path)) {
-      eval::RecordFile file = TRY(eval::RecordFile::open(path));
-      TRY(eval::check_same_work(file.header(), wanted, path));
-      TRY(file.resume(plan));
-      if (file.blocks() == plan.size()) return eval::read_divergences(reference.header(), file);
-    }
-    eval::TextDivergences out;
-    TRY(with_worker(model, options, [&](const ScoringWorker& worker) -> Result<> {
-      wanted.model.engine = worker.info().engine_build;
-      wanted.vocabulary = reference.header().vocabulary;
-      wanted.top = reference.header().top;
-      eval::RecordFile file = TRY(std::filesystem::exists(path) ? eval::RecordFile::open(path) : eval::RecordFile::create(path, wanted));
-      TRY(eval::check_same_work(file.header(), wanted, path));
-      TRY(eval::compare_candidate(reference, file, worker.source(), progress("comparing " + mark.name), stop_));
-      out = TRY(eval::read_divergences(reference.header(), file));
-      return {};
-    }));
-    return out;
-  }
-
-  const KlFlags& flags_;
-  const StopToken stop_;
-  Progress progress_;
-  std::filesystem::path folder_;
-  std::vector<eval::TextFile> files_;
+  bool json = false;
 };
 
 void add_rows(Table& table, std::span<const eval::KlRow> rows, std::string_view all) {
   for (const eval::KlRow& row : rows) {
     const eval::DivergenceSummary& s = row.summary;
     table.add({row.text_class.empty() ? std::string(all) : row.text_class,
-               row.kind ? std::string(eval::token_kind_name(*row.kind)) : "all", std::to_string(s.positions),
-               fmt::format("{:.5f}", s.mean), fmt::format("{:.5f}", s.median), fmt::format("{:.4f}", s.p99),
-               fmt::format("{:.2f} %", 100 * s.same_top), std::to_string(s.right_to_wrong), std::to_string(s.wrong_to_right),
+               row.kind ? std::string(eval::token_kind_name(*row.kind)) : "all",
+               std::to_string(s.positions), fmt::format("{:.5f}", s.mean),
+               fmt::format("{:.5f}", s.median), fmt::format("{:.4f}", s.p99),
+               fmt::format("{:.2f} %", 100 * s.same_top), std::to_string(s.right_to_wrong),
+               std::to_string(s.wrong_to_right),
                row.fault.empty() ? (row.judged ? "passes" : "") : row.fault});
   }
 }
 
 std::string kl_text(const eval::KlReport& report) {
-  Table table({"class", "tokens", ">positions", ">mean KL", ">median", ">p99", ">same top", ">right to wrong", ">wrong to right", "gate"});
+  Table table({"class", "tokens", ">positions", ">mean KL", ">median", ">p99", ">same top",
+               ">right to wrong", ">wrong to right", "gate"});
   const eval::KlRow all{.text_class = "all", .summary = report.all};
   add_rows(table, std::span(&all, 1), "");
   add_rows(table, report.kinds, "all");
   add_rows(table, report.cells, "");
   const eval::DivergenceSummary& s = report.all;
   std::string out = report.sentence + "\n\n" + table.text();
-  out += fmt::format("\nKL in nats: mean {:.5f} ± {:.5f}, p95 {:.4f}, p99.9 {:.4f}, largest {:.3f}; unresolved tail {:.2g}.\n",
-                     s.mean, s.mean_standard_error, s.p95, s.p999, s.max, s.tail);
-  out += fmt::format("ln(perplexity ratio) {:+.5f}; the next token's probability changes by {:.2f} points (root mean square).\n",
-                     s.log_perplexity_ratio, 100 * s.target_change_rms);
+  out += fmt::format(
+      "\nKL in nats: mean {:.5f} ± {:.5f}, p95 {:.4f}, p99.9 {:.4f}, largest {:.3f}; unresolved "
+      "tail {:.2g}.\n",
+      s.mean, s.mean_standard_error, s.p95, s.p999, s.max, s.tail);
+  out += fmt::format(
+      "ln(perplexity ratio) {:+.5f}; the next token's probability changes by {:.2f} points (root "
+      "mean square).\n",
+      s.log_perplexity_ratio, 100 * s.target_change_rms);
   const eval::FirstDivergence& first = report.first_divergence;
-  out += fmt::format("Choosing the likeliest token, the two part in {} of {} texts{}.\n", first.parted, first.texts,
-                     first.median ? fmt::format(", half of them within {} tokens", *first.median) : std::string());
-  if (!report.floor_measured) out += "The floor was not measured: --floor compares the base model with itself.\n";
+  out += fmt::format(
+      "Choosing the likeliest token, the two part in {} of {} texts{}.\n", first.parted,
+      first.texts,
+      first.median ? fmt::format(", half of them within {} tokens", *first.median) : std::string());
+  if (!report.floor_measured) {
+    out += "The floor was not measured: --floor compares the base model with itself.\n";
+  }
   return out;
 }
 
-int run_kl(KlFlags& flags, const StopToken& stop) {
-  flags.thresholds.same_top = flags.same_top_percent / 100;
-  const auto found = KlRun(flags, stop).run();
+int run_verb(KlFlags& flags, const StopToken& stop) {
+  flags.settings.thresholds.same_top = flags.same_top_percent / 100;
+  const auto found = run_kl(flags.settings, stop);
   if (!found) return report(found.error());
   if (flags.json) {
     std::puts(dump_json(eval::kl_json(*found), 2).c_str());
@@ -291,25 +71,35 @@ int run_kl(KlFlags& flags, const StopToken& stop) {
 }
 
 void declare_kl(KlFlags& own, Flags& flags) {
-  flags.path("--base", own.base, "GGUF file of the model that is trusted, or any shard of one");
+  flags.path("--base", own.settings.base,
+             "GGUF file of the model that is trusted, or any shard of one");
   flags.required();
-  flags.path("--candidate", own.candidate, "GGUF file of the smaller one");
+  flags.path("--candidate", own.settings.candidate, "GGUF file of the smaller one");
   flags.required();
-  flags.list("texts", own.texts, "files or folders: texts, and transcripts as .json or .jsonl; a folder's folders are classes");
+  flags.list("texts", own.settings.texts,
+             "files or folders: texts, and transcripts as .json or .jsonl; a folder's folders are "
+             "classes");
   flags.required();
-  flags.path("--record", own.record, "folder for what was computed (default: in the cache directory, by model and texts)");
-  flags.count("--window", own.windows.window_tokens, "tokens that a model sees at once; longer texts are read through windows");
-  flags.count("--skip", own.windows.skip_tokens, "tokens at the beginning of each text that are read and not scored");
-  flags.text("--chat-format", own.chat_format, "of transcripts (default: by the model's template)");
-  flags.toggle("--floor", own.floor, "also compare the base model with itself, in batches of another size");
-  flags.number("--mean", own.thresholds.mean_kl, "gate: mean KL in nats must be below");
-  flags.number("--same-top", own.same_top_percent, "gate: per cent of positions with the same token on top must be above");
-  flags.count("--judged", own.thresholds.judged_positions, "gate: positions that a class and kind of token needs to be judged");
-  flags.count("--ubatch", own.worker.ubatch_tokens, "tokens computed at once");
-  flags.text("--kv-type", own.worker.kv_type, "number format of the KV cache");
-  flags.count("--threads", own.worker.threads, "0: one per core");
-  flags.text("--device", own.worker.device, "auto, cpu, or a device's name");
-  flags.toggle("--verbose", own.worker.verbose, "the engine's own log on standard error");
+  flags.path("--record", own.settings.record,
+             "folder for what was computed (default: in the cache directory, by model and texts)");
+  flags.count("--window", own.settings.windows.window_tokens,
+              "tokens that a model sees at once; longer texts are read through windows");
+  flags.count("--skip", own.settings.windows.skip_tokens,
+              "tokens at the beginning of each text that are read and not scored");
+  flags.text("--chat-format", own.settings.chat_format,
+             "of transcripts (default: by the model's template)");
+  flags.toggle("--floor", own.settings.floor,
+               "also compare the base model with itself, in batches of another size");
+  flags.number("--mean", own.settings.thresholds.mean_kl, "gate: mean KL in nats must be below");
+  flags.number("--same-top", own.same_top_percent,
+               "gate: per cent of positions with the same token on top must be above");
+  flags.count("--judged", own.settings.thresholds.judged_positions,
+              "gate: positions that a class and kind of token needs to be judged");
+  flags.count("--ubatch", own.settings.worker.ubatch_tokens, "tokens computed at once");
+  flags.text("--kv-type", own.settings.worker.kv_type, "number format of the KV cache");
+  flags.count("--threads", own.settings.worker.threads, "0: one per core");
+  flags.text("--device", own.settings.worker.device, "auto, cpu, or a device's name");
+  flags.toggle("--verbose", own.settings.worker.verbose, "the engine's own log on standard error");
   flags.toggle("--json", own.json, "one JSON document");
 }
 
@@ -318,10 +108,12 @@ void declare_kl(KlFlags& own, Flags& flags) {
 Verb eval_kl_verb(StopToken stop) {
   const auto own = std::make_shared<KlFlags>();  // shared by declare and run
   return {.name = "kl",
-          .summary = "does a smaller model foretell the same over your own texts; exit 0 if equivalent by measurement",
+          .summary =
+              "does a smaller model foretell the same over your own texts; exit 0 if equivalent by "
+              "measurement",
           .example = "hearth eval kl --base kimi-Q8.gguf --candidate kimi-Q4.gguf ~/texts",
           .declare = [own](Flags& flags) { declare_kl(*own, flags); },
-          .run = [own, stop] { return run_kl(*own, stop); }};
+          .run = [own, stop] { return run_verb(*own, stop); }};
 }
 
 }  // namespace hearth::cli

@@ -10,7 +10,8 @@
 
 namespace hearth::cli {
 
-Result<std::vector<voice::NamedText>> read_voice_texts(std::span<const std::filesystem::path> paths);
+Result<std::vector<voice::NamedText>> read_voice_texts(
+    std::span<const std::filesystem::path> paths);
 // Texts of others from a folder, or those that ship when it is empty.
 Result<std::vector<voice::NamedText>> read_impostors(const std::filesystem::path& folder);
 

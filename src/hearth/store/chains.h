@@ -19,13 +19,13 @@
 namespace hearth::store {
 
 struct ChainCall {
-  std::string key;       // a digest of arm, world, options, and of what was asked
-  std::string arm;       // its name
-  std::string cell;      // digest of the arm as pinned and of the options: what may be counted together
-  std::string kind;      // "free" or "forced"
-  std::uint64_t seed = 0;  // of the world
+  std::string key;   // a digest of arm, world, options, and of what was asked
+  std::string arm;   // its name
+  std::string cell;  // digest of the arm as pinned and of the options: what may be counted together
+  std::string kind;  // "free" or "forced"
+  std::uint64_t seed = 0;   // of the world
   std::uint32_t depth = 0;  // forced: right calls before it
-  std::string outcome;   // JSON
+  std::string outcome;      // JSON
 };
 
 class ChainStore {

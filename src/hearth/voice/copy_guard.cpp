@@ -23,7 +23,9 @@ std::uint64_t seed_key(const std::vector<std::uint32_t>& words, std::size_t at) 
 void CopyGuard::add(std::string name, std::string_view text) {
   std::vector<std::uint32_t> words;
   for (std::string& word : words_of(text)) {
-    words.push_back(numbers_.try_emplace(std::move(word), static_cast<std::uint32_t>(numbers_.size())).first->second);
+    words.push_back(
+        numbers_.try_emplace(std::move(word), static_cast<std::uint32_t>(numbers_.size()))
+            .first->second);
   }
   const auto index = static_cast<std::uint32_t>(texts_.size());
   for (std::size_t i = 0; i + seed_words <= words.size(); ++i) {
@@ -34,10 +36,14 @@ void CopyGuard::add(std::string name, std::string_view text) {
   texts_.push_back(std::move(words));
 }
 
-std::size_t CopyGuard::run_at(const std::vector<std::uint32_t>& draft, std::size_t from, const Place& place) const {
+std::size_t CopyGuard::run_at(const std::vector<std::uint32_t>& draft, std::size_t from,
+                              const Place& place) const {
   const std::vector<std::uint32_t>& text = texts_[place.text];
   std::size_t out = 0;
-  while (from + out < draft.size() && place.word + out < text.size() && draft[from + out] == text[place.word + out]) ++out;
+  while (from + out < draft.size() && place.word + out < text.size() &&
+         draft[from + out] == text[place.word + out]) {
+    ++out;
+  }
   return out;
 }
 
@@ -64,8 +70,13 @@ Copied CopyGuard::check(std::string_view draft) const {
     }
     if (longest >= copy_run_words) ++copied_runs;
   }
-  for (std::size_t i = longest_at; i < longest_at + out.longest_words; ++i) out.longest += (out.longest.empty() ? "" : " ") + spelled[i];
-  if (words.size() >= copy_run_words) out.share = static_cast<double>(copied_runs) / static_cast<double>(words.size() - copy_run_words + 1);
+  for (std::size_t i = longest_at; i < longest_at + out.longest_words; ++i) {
+    out.longest += (out.longest.empty() ? "" : " ") + spelled[i];
+  }
+  if (words.size() >= copy_run_words) {
+    out.share =
+        static_cast<double>(copied_runs) / static_cast<double>(words.size() - copy_run_words + 1);
+  }
   return out;
 }
 

@@ -8,22 +8,31 @@
 namespace hearth::voice {
 namespace {
 
-constexpr std::array<std::string_view, punctuation_marks> marks = {",", ".", ";", ":", "!", "?", "--", "(", "\"", "'", "...", "*"};
+constexpr std::array<std::string_view, punctuation_marks> marks = {
+    ",", ".", ";", ":", "!", "?", "--", "(", "\"", "'", "...", "*"};
 constexpr std::size_t mark_dash = 6, mark_apostrophe = 9, mark_dots = 10;
 constexpr std::size_t ngram_min = 3, ngram_max = 5;
 
 struct Fold {
   std::string_view from, to;
 };
-constexpr std::array<Fold, 9> folds = {{{"\u2018", "'"}, {"\u2019", "'"}, {"\u201C", "\""}, {"\u201D", "\""}, {"\u201E", "\""},
-                                        {"\u2013", "--"}, {"\u2014", "--"}, {"\u2026", "..."}, {"\u00A0", " "}}};
+constexpr std::array<Fold, 9> folds = {{{"\u2018", "'"},
+                                        {"\u2019", "'"},
+                                        {"\u201C", "\""},
+                                        {"\u201D", "\""},
+                                        {"\u201E", "\""},
+                                        {"\u2013", "--"},
+                                        {"\u2014", "--"},
+                                        {"\u2026", "..."},
+                                        {"\u00A0", " "}}};
 
 // One form for each mark, however it was typed.
 std::string folded(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const auto fold = std::ranges::find_if(folds, [&](const Fold& f) { return text.starts_with(f.from); });
+    const auto fold =
+        std::ranges::find_if(folds, [&](const Fold& f) { return text.starts_with(f.from); });
     if (fold != folds.end()) {
       out += fold->to;
       text.remove_prefix(fold->from.size());
@@ -35,7 +44,10 @@ std::string folded(std::string_view text) {
   return out;
 }
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80; }
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -45,7 +57,8 @@ void each_word(std::string_view text, Use use) {
   std::string word;
   for (std::size_t i = 0; i <= text.size(); ++i) {
     const char c = i < text.size() ? text[i] : ' ';
-    const bool joins = (c == '\'' || c == '-') && !word.empty() && i + 1 < text.size() && is_letter(text[i + 1]);
+    const bool joins = (c == '\'' || c == '-') && !word.empty() && i + 1 < text.size() &&
+                       is_letter(text[i + 1]);
     if (is_letter(c) || joins) {
       word += lower(c);
     } else if (!word.empty()) {
@@ -71,12 +84,15 @@ void count_marks(std::string_view text, Measures& out) {
         if (marks[m].size() == 1 && marks[m][0] == text[i]) mark = m;
       }
     }
-    const bool inside_word = mark == mark_apostrophe && i > 0 && i + 1 < text.size() && is_letter(text[i - 1]) && is_letter(text[i + 1]);
+    const bool inside_word = mark == mark_apostrophe && i > 0 && i + 1 < text.size() &&
+                             is_letter(text[i - 1]) && is_letter(text[i + 1]);
     if (mark < punctuation_marks && !inside_word) ++out.punctuation[mark];
   }
 }
 
-std::size_t bin_of(std::size_t count, std::size_t width) { return std::min(length_bins - 1, (count - 1) / width); }
+std::size_t bin_of(std::size_t count, std::size_t width) {
+  return std::min(length_bins - 1, (count - 1) / width);
+}
 
 // A sentence ends at . ! ? before a blank, a quote or the end.
 std::vector<std::size_t> sentence_word_counts(std::string_view paragraph) {
@@ -85,7 +101,8 @@ std::vector<std::size_t> sentence_word_counts(std::string_view paragraph) {
   for (std::size_t i = 0; i < paragraph.size(); ++i) {
     const char c = paragraph[i];
     const bool ends = (c == '.' || c == '!' || c == '?') &&
-                      (i + 1 == paragraph.size() || is_blank(paragraph[i + 1]) || paragraph[i + 1] == '"' || paragraph[i + 1] == '\'');
+                      (i + 1 == paragraph.size() || is_blank(paragraph[i + 1]) ||
+                       paragraph[i + 1] == '"' || paragraph[i + 1] == '\'');
     if (!ends && i + 1 < paragraph.size()) continue;
     std::size_t words = 0;
     each_word(paragraph.substr(begin, i + 1 - begin), [&](const std::string&) { ++words; });
@@ -143,7 +160,9 @@ std::string_view punctuation_name(std::size_t index) {
 
 double Measures::share_of(std::string_view word) const {
   const auto found = word_counts.find(word);
-  return found == word_counts.end() || words == 0 ? 0 : static_cast<double>(found->second) / static_cast<double>(words);
+  return found == word_counts.end() || words == 0
+             ? 0
+             : static_cast<double>(found->second) / static_cast<double>(words);
 }
 
 std::vector<std::string> words_of(std::string_view text) {
@@ -161,7 +180,9 @@ std::vector<std::string_view> paragraphs_of(std::string_view text) {
     if (!breaks && text[i] == '\n') {
       // A line without anything on it.
       std::size_t next = i + 1;
-      while (next < text.size() && (text[next] == ' ' || text[next] == '\t' || text[next] == '\r')) ++next;
+      while (next < text.size() && (text[next] == ' ' || text[next] == '\t' || text[next] == '\r')) {
+        ++next;
+      }
       breaks = next < text.size() && text[next] == '\n';
       if (breaks) i = next;
     }
@@ -214,7 +235,8 @@ Measures measure(std::string_view text) {
     for (const std::size_t count : sentences) ++out.sentence_lengths[bin_of(count, 4)];
     out.sentences += sentences.size();
   }
-  out.mean_sentence_words = out.sentences == 0 ? 0 : static_cast<double>(out.words) / static_cast<double>(out.sentences);
+  out.mean_sentence_words =
+      out.sentences == 0 ? 0 : static_cast<double>(out.words) / static_cast<double>(out.sentences);
   out.variety = variety_of(words);
   out.ngrams = count_ngrams(plain);
   return out;

@@ -26,12 +26,14 @@ struct NgramCount {
 
 struct Measures {
   std::size_t words = 0, sentences = 0, paragraphs = 0, characters = 0;
-  std::map<std::string, std::uint32_t, std::less<>> word_counts;  // lower case (ASCII), apostrophes kept
-  std::array<double, punctuation_marks> punctuation{};            // counts
-  std::array<double, length_bins> sentence_lengths{};             // sentences, by words: 1-4, 5-8, ...; the last is open
-  std::array<double, length_bins> paragraph_lengths{};            // paragraphs, by sentences: 1, 2, ...
-  double contractions = 0;      // words with an apostrophe inside
-  double variety = 0;           // mean share of different words in windows of 500 words (MATTR)
+  std::map<std::string, std::uint32_t, std::less<>>
+      word_counts;                                      // lower case (ASCII), apostrophes kept
+  std::array<double, punctuation_marks> punctuation{};  // counts
+  std::array<double, length_bins>
+      sentence_lengths{};  // sentences, by words: 1-4, 5-8, ...; the last is open
+  std::array<double, length_bins> paragraph_lengths{};  // paragraphs, by sentences: 1, 2, ...
+  double contractions = 0;                              // words with an apostrophe inside
+  double variety = 0;  // mean share of different words in windows of 500 words (MATTR)
   double mean_sentence_words = 0;
   std::vector<NgramCount> ngrams;  // by bucket
 

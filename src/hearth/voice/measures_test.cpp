@@ -11,7 +11,8 @@ namespace hearth::voice {
 namespace {
 
 TEST(VoiceMeasures, CountWordsSentencesAndParagraphs) {
-  const Measures found = measure("It was late. Nobody came!\n\nDon't ask -- I won't tell; really...\n");
+  const Measures found =
+      measure("It was late. Nobody came!\n\nDon't ask -- I won't tell; really...\n");
   EXPECT_EQ(found.words, 11u);
   EXPECT_EQ(found.sentences, 3u);
   EXPECT_EQ(found.paragraphs, 2u);
@@ -56,22 +57,27 @@ TEST(VoiceMeasures, PiecesAreCutAtParagraphsAndLoseNothing) {
 }
 
 TEST(Slop, IsFoundWhereItIsAndNotInPlainWords) {
-  const Slop slop = find_slop("In the realm of ideas we delve. It's not just a tool, it's a testament to the power of craft.\n\nReady?");
+  const Slop slop = find_slop(
+      "In the realm of ideas we delve. It's not just a tool, it's a testament to the power of "
+      "craft.\n\nReady?");
   EXPECT_GT(slop.words, 0);
   EXPECT_GT(slop.phrases, 0);
   EXPECT_GT(slop.contrasts, 0);
   EXPECT_TRUE(slop.closing_question);
-  const Slop plain = find_slop("We walked down to the river and sat there until it was dark. Then we went home.");
+  const Slop plain =
+      find_slop("We walked down to the river and sat there until it was dark. Then we went home.");
   EXPECT_EQ(plain.words + plain.phrases + plain.contrasts, 0);
   EXPECT_FALSE(plain.closing_question);
 }
 
 TEST(Slop, ContrastsAreFoundByTheirPatterns) {
-  for (const char* text : {"This is not a hammer but a promise.", "It isn't about speed, it's about care.", "It is not just a bench. It's a home.",
-                           "Less noise, more light.", "No fuss, no frills."}) {
+  for (const char* text :
+       {"This is not a hammer but a promise.", "It isn't about speed, it's about care.",
+        "It is not just a bench. It's a home.", "Less noise, more light.", "No fuss, no frills."}) {
     EXPECT_GT(find_slop(text).contrasts, 0) << text;
   }
-  for (const char* text : {"I do not know.", "She did not come. We left.", "He has more than I have.", "There was no bread."}) {
+  for (const char* text : {"I do not know.", "She did not come. We left.",
+                           "He has more than I have.", "There was no bread."}) {
     EXPECT_EQ(find_slop(text).contrasts, 0) << text;
   }
 }
@@ -85,9 +91,11 @@ TEST(Slop, WhatAWriterSaysIsNotAmongWhatHeNeverSays) {
 
 TEST(CopyGuard, FindsTheLongestRunAndItsShare) {
   CopyGuard guard;
-  guard.add("letter", "The quick brown fox jumps over the lazy dog and runs into the wood before night.");
+  guard.add("letter",
+            "The quick brown fox jumps over the lazy dog and runs into the wood before night.");
   guard.add("note", "Something else entirely stands here, with nothing in common.");
-  const Copied copied = guard.check("He wrote: the quick brown fox jumps over the lazy dog and runs, and then stopped.");
+  const Copied copied = guard.check(
+      "He wrote: the quick brown fox jumps over the lazy dog and runs, and then stopped.");
   EXPECT_EQ(copied.longest_words, 11u);
   EXPECT_EQ(copied.longest, "the quick brown fox jumps over the lazy dog and runs");
   EXPECT_EQ(copied.source, "letter");

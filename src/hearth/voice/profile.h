@@ -30,7 +30,7 @@ struct LengthModel {
 inline constexpr std::array<std::size_t, 3> piece_lengths = {500, 1'000, 2'000};
 
 struct Profile {
-  std::vector<LengthModel> models;   // by length, at least one
+  std::vector<LengthModel> models;  // by length, at least one
   std::size_t texts = 0, words = 0;
   Slop own;                          // rates of the writer's own texts, to compare with
   std::vector<NamedText> exemplars;  // passages that together show most of how the writer writes
@@ -46,7 +46,8 @@ struct Profile {
 // fewer words where there is little.
 // invalid_argument when there is too little for pieces_min pieces of piece_words_min words.
 inline constexpr std::size_t piece_words_min = 250;
-Result<Profile> build_profile(std::span<const NamedText> own, std::span<const NamedText> impostors, const ProfileOptions& options);
+Result<Profile> build_profile(std::span<const NamedText> own, std::span<const NamedText> impostors,
+                              const ProfileOptions& options);
 
 // Public-domain texts of three authors that ship with Hearth (data/impostors): a ceiling where the user
 // has none of others.

@@ -53,7 +53,9 @@ TEST_F(VoiceProfile, ExemplarsComeFromManyTexts) {
 TEST_F(VoiceProfile, ShortTextsArePooled) {
   std::vector<NamedText> posts;
   for (const NamedText& text : own_) {
-    for (std::string& piece : pieces_of(text.text, 80)) posts.push_back({text.name, std::move(piece)});
+    for (std::string& piece : pieces_of(text.text, 80)) {
+      posts.push_back({text.name, std::move(piece)});
+    }
   }
   EXPECT_TRUE(build_profile(posts, {}, {}));
   posts.resize(5);
@@ -64,8 +66,9 @@ TEST_F(VoiceProfile, ShortTextsArePooled) {
 }
 
 TEST_F(VoiceProfile, RefusesWhatIsNoProfile) {
-  for (const char* text : {"{}", R"({"kind":"other","version":1})", R"({"kind":"hearth-voice-profile","version":9})",
-                           R"({"kind":"hearth-voice-profile","version":1,"model":{}})"}) {
+  for (const char* text :
+       {"{}", R"({"kind":"other","version":1})", R"({"kind":"hearth-voice-profile","version":9})",
+        R"({"kind":"hearth-voice-profile","version":1,"model":{}})"}) {
     EXPECT_FALSE(Profile::from_json(parse_json(text).value())) << text;
   }
 }

@@ -16,9 +16,9 @@ std::span<const std::string_view> slop_words();
 std::span<const std::string_view> slop_phrases();  // of two words and more, lower case
 
 struct Slop {
-  double words = 0;      // of the list, a thousand words
-  double phrases = 0;    // a thousand words
-  double contrasts = 0;  // a thousand characters
+  double words = 0;           // of the list, a thousand words
+  double phrases = 0;         // a thousand words
+  double contrasts = 0;       // a thousand characters
   double lone_sentences = 0;  // share of paragraphs that are one sentence
   double marked_lines = 0;    // share of lines that begin with a bullet or an emoji
   bool closing_question = false;

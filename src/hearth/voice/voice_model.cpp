@@ -15,7 +15,9 @@ namespace {
 // A word counts as common, not as the subject of one piece, when it is in so many of them.
 constexpr double word_presence_min = 0.6;
 // What one occurrence more or less does; nothing is surer than that.
-double deviation_floor(double share, std::size_t words) { return std::sqrt(std::max(share, 1e-5) / static_cast<double>(std::max<std::size_t>(words, 1))); }
+double deviation_floor(double share, std::size_t words) {
+  return std::sqrt(std::max(share, 1e-5) / static_cast<double>(std::max<std::size_t>(words, 1)));
+}
 
 struct MeanAndDeviation {
   double mean = 0, deviation = 0;
@@ -28,7 +30,8 @@ MeanAndDeviation moments(const Values& values) {
   for (const double value : values) out.mean += value;
   out.mean /= static_cast<double>(values.size());
   for (const double value : values) out.deviation += (value - out.mean) * (value - out.mean);
-  out.deviation = values.size() < 2 ? 0 : std::sqrt(out.deviation / static_cast<double>(values.size() - 1));
+  out.deviation =
+      values.size() < 2 ? 0 : std::sqrt(out.deviation / static_cast<double>(values.size() - 1));
   return out;
 }
 
@@ -55,14 +58,17 @@ double jensen_shannon(const std::array<double, N>& a, const std::array<double, N
 }
 
 std::array<double, 2> as_yes_no(double share) { return {share, 1 - share}; }
-double contraction_share(const Measures& text) { return text.words == 0 ? 0 : text.contractions / static_cast<double>(text.words); }
+double contraction_share(const Measures& text) {
+  return text.words == 0 ? 0 : text.contractions / static_cast<double>(text.words);
+}
 
 float weight_of(float count, float idf) { return (1 + std::log(count)) * idf; }
 
 }  // namespace
 
 std::string_view distance_name(std::size_t index) {
-  static constexpr std::array<std::string_view, distance_count> names = {"words", "words_cosine", "letters", "rhythm", "variety"};
+  static constexpr std::array<std::string_view, distance_count> names = {
+      "words", "words_cosine", "letters", "rhythm", "variety"};
   CHECK(index < distance_count);
   return names[index];
 }
@@ -70,7 +76,8 @@ std::string_view distance_name(std::size_t index) {
 // What learning with one piece left out has in common with learning from all: counted once.
 class VoiceModel::Lesson {
  public:
-  Lesson(std::span<const Measures> own, std::span<const Measures> impostors) : own_(own), impostors_(impostors), documents_(ngram_buckets, 0) {
+  Lesson(std::span<const Measures> own, std::span<const Measures> impostors)
+      : own_(own), impostors_(impostors), documents_(ngram_buckets, 0) {
     choose_candidates();
     for (const auto pieces : {own, impostors}) {
       for (const Measures& piece : pieces) {
@@ -105,7 +112,9 @@ class VoiceModel::Lesson {
     }
     std::vector<std::pair<double, std::string_view>> ranked;
     for (const auto& [word, facts] : seen) {
-      if (static_cast<double>(facts.first) >= word_presence_min * static_cast<double>(own_.size())) ranked.emplace_back(-facts.second, word);
+      if (static_cast<double>(facts.first) >= word_presence_min * static_cast<double>(own_.size())) {
+        ranked.emplace_back(-facts.second, word);
+      }
     }
     std::ranges::sort(ranked);
     if (ranked.size() > 2 * words_used_max) ranked.resize(2 * words_used_max);
@@ -125,7 +134,8 @@ class VoiceModel::Lesson {
       }
       const MeanAndDeviation of_mine = moments(mine), of_all = moments(all);
       const double floor = deviation_floor(of_mine.mean, words / pieces);
-      out.words_.push_back({candidates_[w], of_mine.mean, of_all.mean, std::max(of_all.deviation, floor)});
+      out.words_.push_back(
+          {candidates_[w], of_mine.mean, of_all.mean, std::max(of_all.deviation, floor)});
     }
     std::ranges::stable_sort(out.words_, std::greater(), &UsedWord::mean);
     if (out.words_.size() > words_used_max) out.words_.resize(words_used_max);
@@ -144,13 +154,20 @@ class VoiceModel::Lesson {
     for (std::size_t i = 0; i < own_.size(); ++i) {
       if (i == left_out) continue;
       float length = 0;
-      for (const NgramCount& ngram : own_[i].ngrams) length += weight_of(ngram.count, idf[ngram.bucket]) * weight_of(ngram.count, idf[ngram.bucket]);
-      for (const NgramCount& ngram : own_[i].ngrams) centroid[ngram.bucket] += weight_of(ngram.count, idf[ngram.bucket]) / std::sqrt(length);
+      for (const NgramCount& ngram : own_[i].ngrams) {
+        length +=
+            weight_of(ngram.count, idf[ngram.bucket]) * weight_of(ngram.count, idf[ngram.bucket]);
+      }
+      for (const NgramCount& ngram : own_[i].ngrams) {
+        centroid[ngram.bucket] += weight_of(ngram.count, idf[ngram.bucket]) / std::sqrt(length);
+      }
     }
     for (std::uint32_t bucket = 0; bucket < ngram_buckets; ++bucket) {
       if (centroid[bucket] > 0) out.letters_.push_back({bucket, centroid[bucket]});
     }
-    const auto heavier = [](const NgramCount& a, const NgramCount& b) { return a.count != b.count ? a.count > b.count : a.bucket < b.bucket; };
+    const auto heavier = [](const NgramCount& a, const NgramCount& b) {
+      return a.count != b.count ? a.count > b.count : a.bucket < b.bucket;
+    };
     if (out.letters_.size() > letters_kept_max) {
       std::ranges::nth_element(out.letters_, out.letters_.begin() + letters_kept_max, heavier);
       out.letters_.resize(letters_kept_max);
@@ -168,7 +185,9 @@ class VoiceModel::Lesson {
     std::vector<double> variety, contractions;
     for (std::size_t piece = 0; piece < own_.size(); ++piece) {
       if (piece == left_out) continue;
-      for (std::size_t i = 0; i < punctuation_marks; ++i) out.punctuation_[i] += own_[piece].punctuation[i];
+      for (std::size_t i = 0; i < punctuation_marks; ++i) {
+        out.punctuation_[i] += own_[piece].punctuation[i];
+      }
       for (std::size_t i = 0; i < length_bins; ++i) {
         out.sentence_lengths_[i] += own_[piece].sentence_lengths[i];
         out.paragraph_lengths_[i] += own_[piece].paragraph_lengths[i];
@@ -209,7 +228,8 @@ Distances VoiceModel::distances(const Measures& text) const {
   for (const UsedWord& used : words_) {
     const double share = text.share_of(used.word);
     delta += std::abs(share - used.mean) / used.deviation;
-    const double z = (share - used.all_mean) / used.deviation, own_z = (used.mean - used.all_mean) / used.deviation;
+    const double z = (share - used.all_mean) / used.deviation,
+                 own_z = (used.mean - used.all_mean) / used.deviation;
     dot += z * own_z;
     text_length += z * z;
     own_length += own_z * own_z;
@@ -220,16 +240,20 @@ Distances VoiceModel::distances(const Measures& text) const {
   const double lengths = std::sqrt(text_length * own_length);
   out[1] = own_length < 1e-9 || lengths == 0 ? 0 : 1 - dot / lengths;
   out[2] = letters_distance(text);
-  out[3] = (jensen_shannon(as_shares(text.punctuation), punctuation_) + jensen_shannon(as_shares(text.sentence_lengths), sentence_lengths_) +
+  out[3] = (jensen_shannon(as_shares(text.punctuation), punctuation_) +
+            jensen_shannon(as_shares(text.sentence_lengths), sentence_lengths_) +
             jensen_shannon(as_shares(text.paragraph_lengths), paragraph_lengths_) +
-            jensen_shannon(as_yes_no(contraction_share(text)), as_yes_no(contraction_share_))) / 4;
+            jensen_shannon(as_yes_no(contraction_share(text)), as_yes_no(contraction_share_))) /
+           4;
   out[4] = std::abs(text.variety - variety_mean_) / variety_deviation_;
   return out;
 }
 
 double VoiceModel::combined(const Distances& distances) const {
   double sum = 0;
-  for (std::size_t i = 0; i < distance_count; ++i) sum += weights_[i] * (distances[i] - spread_mean_[i]) / spread_deviation_[i];
+  for (std::size_t i = 0; i < distance_count; ++i) {
+    sum += weights_[i] * (distances[i] - spread_mean_[i]) / spread_deviation_[i];
+  }
   return sum;
 }
 
@@ -243,24 +267,33 @@ void VoiceModel::weigh(std::span<const Distances> own, std::span<const Distances
     const MeanAndDeviation spread = moments(mine), of_others = moments(others);
     spread_mean_[d] = spread.mean;
     spread_deviation_[d] = std::max({spread.deviation, 0.05 * std::abs(spread.mean), 1e-6});
-    const double pooled = std::sqrt((spread.deviation * spread.deviation + of_others.deviation * of_others.deviation) / 2);
+    const double pooled = std::sqrt(
+        (spread.deviation * spread.deviation + of_others.deviation * of_others.deviation) / 2);
     const double apart = (of_others.mean - spread.mean) / std::max(pooled, spread_deviation_[d]);
     weights_[d] = impostors.empty() ? 1 : std::max(apart, 0.0);
     total += weights_[d];
   }
-  for (double& weight : weights_) weight = total > 0 ? weight / total : 1.0 / static_cast<double>(distance_count);
+  for (double& weight : weights_) {
+    weight = total > 0 ? weight / total : 1.0 / static_cast<double>(distance_count);
+  }
 }
 
-Result<VoiceModel> VoiceModel::fit(std::span<const Measures> own, std::span<const Measures> impostors) {
+Result<VoiceModel> VoiceModel::fit(std::span<const Measures> own,
+                                   std::span<const Measures> impostors) {
   if (own.size() < pieces_min || own.size() > pieces_max) {
-    return fail(Code::invalid_argument, fmt::format("{} pieces of writing: expected {} to {}; give more texts of yours, or longer ones",
-                                                    own.size(), pieces_min, pieces_max));
+    return fail(
+        Code::invalid_argument,
+        fmt::format(
+            "{} pieces of writing: expected {} to {}; give more texts of yours, or longer ones",
+            own.size(), pieces_min, pieces_max));
   }
   const Lesson lesson(own, impostors);
   // Evenly over the texts, where there are many.
   const std::size_t step = (own.size() + floor_pieces_max - 1) / floor_pieces_max;
   std::vector<Distances> left_out;
-  for (std::size_t i = 0; i < own.size(); i += step) left_out.push_back(lesson.learn(i).distances(own[i]));
+  for (std::size_t i = 0; i < own.size(); i += step) {
+    left_out.push_back(lesson.learn(i).distances(own[i]));
+  }
   VoiceModel out = lesson.learn(Lesson::nothing);
   std::vector<Distances> of_others;
   for (const Measures& piece : impostors) of_others.push_back(out.distances(piece));

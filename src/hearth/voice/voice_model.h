@@ -26,7 +26,7 @@
 namespace hearth::voice {
 
 inline constexpr std::size_t pieces_max = 400;
-inline constexpr std::size_t pieces_min = 4;    // fewer have no spread
+inline constexpr std::size_t pieces_min = 4;         // fewer have no spread
 inline constexpr std::size_t floor_pieces_max = 60;  // left out one by one
 inline constexpr std::size_t words_used_max = 150;
 inline constexpr std::size_t letters_kept_max = 20'000;  // buckets of a centroid
@@ -53,8 +53,12 @@ class VoiceModel {
   static Result<VoiceModel> fit(std::span<const Measures> own, std::span<const Measures> impostors);
 
   VoiceScore score(const Measures& text) const;
-  const std::vector<double>& floor() const { return floor_; }      // distances of the writer's own pieces, sorted
-  const std::vector<double>& ceiling() const { return ceiling_; }  // of the impostors', sorted; may be empty
+  const std::vector<double>& floor() const {
+    return floor_;
+  }  // distances of the writer's own pieces, sorted
+  const std::vector<double>& ceiling() const {
+    return ceiling_;
+  }  // of the impostors', sorted; may be empty
 
   Json json() const;
   static Result<VoiceModel> from_json(const Json& json);  // invalid_argument, naming the field
@@ -73,13 +77,13 @@ class VoiceModel {
   void weigh(std::span<const Distances> own, std::span<const Distances> impostors);
 
   std::vector<UsedWord> words_;
-  std::vector<NgramCount> letters_;      // weights of the centroid, of unit length
-  std::vector<NgramCount> letter_idf_;   // of the same buckets
+  std::vector<NgramCount> letters_;     // weights of the centroid, of unit length
+  std::vector<NgramCount> letter_idf_;  // of the same buckets
   std::array<double, punctuation_marks> punctuation_{};
   std::array<double, length_bins> sentence_lengths_{}, paragraph_lengths_{};
   double contraction_share_ = 0;
   double variety_mean_ = 0, variety_deviation_ = 1;
-  Distances weights_{};                  // add up to 1
+  Distances weights_{};                           // add up to 1
   Distances spread_mean_{}, spread_deviation_{};  // of the writer's pieces, left out one by one
   std::vector<double> floor_, ceiling_;
 };

@@ -21,12 +21,15 @@ Json numbers_json(const Values& values) {
 Result<std::vector<double>> numbers(const Json& json, std::string_view key, std::size_t count_max) {
   const Json* list = json.find(key);
   if (list == nullptr || !list->is_array() || list->as_array().size() > count_max) {
-    return fail(Code::invalid_argument, fmt::format("{}: expected a list of at most {} numbers", key, count_max));
+    return fail(Code::invalid_argument,
+                fmt::format("{}: expected a list of at most {} numbers", key, count_max));
   }
   std::vector<double> out;
   for (const Json& value : list->as_array()) {
     out.push_back(TRY(read_json<double>(value, key)));
-    if (!std::isfinite(out.back())) return fail(Code::invalid_argument, fmt::format("{}: a number that is none", key));
+    if (!std::isfinite(out.back())) {
+      return fail(Code::invalid_argument, fmt::format("{}: a number that is none", key));
+    }
   }
   return out;
 }
@@ -34,7 +37,10 @@ Result<std::vector<double>> numbers(const Json& json, std::string_view key, std:
 template <std::size_t N>
 Result<std::array<double, N>> fixed_numbers(const Json& json, std::string_view key) {
   const std::vector<double> found = TRY(numbers(json, key, N));
-  if (found.size() != N) return fail(Code::invalid_argument, fmt::format("{}: expected {} numbers, found {}", key, N, found.size()));
+  if (found.size() != N) {
+    return fail(Code::invalid_argument,
+                fmt::format("{}: expected {} numbers, found {}", key, N, found.size()));
+  }
   std::array<double, N> out{};
   std::ranges::copy(found, out.begin());
   return out;
@@ -42,7 +48,9 @@ Result<std::array<double, N>> fixed_numbers(const Json& json, std::string_view k
 
 Result<double> positive(const Json& json, std::string_view key) {
   const double out = TRY(get<double>(json, key));
-  if (!std::isfinite(out) || out <= 0) return fail(Code::invalid_argument, fmt::format("{}: expected a number above 0", key));
+  if (!std::isfinite(out) || out <= 0) {
+    return fail(Code::invalid_argument, fmt::format("{}: expected a number above 0", key));
+  }
   return out;
 }
 
@@ -51,11 +59,15 @@ Result<double> positive(const Json& json, std::string_view key) {
 Json VoiceModel::json() const {
   Json words = Json::array();
   for (const UsedWord& used : words_) {
-    words.push(Json::object({{"word", used.word}, {"mean", used.mean}, {"all_mean", used.all_mean}, {"deviation", used.deviation}}));
+    words.push(Json::object({{"word", used.word},
+                             {"mean", used.mean},
+                             {"all_mean", used.all_mean},
+                             {"deviation", used.deviation}}));
   }
   Json letters = Json::array();
   for (std::size_t i = 0; i < letters_.size(); ++i) {
-    letters.push(Json::array({letters_[i].bucket, double{letters_[i].count}, double{letter_idf_[i].count}}));
+    letters.push(
+        Json::array({letters_[i].bucket, double{letters_[i].count}, double{letter_idf_[i].count}}));
   }
   return Json::object({{"words", std::move(words)},
                        {"letters", std::move(letters)},
@@ -76,7 +88,8 @@ Result<VoiceModel> VoiceModel::from_json(const Json& json) {
   VoiceModel out;
   const Json* words = json.find("words");
   if (words == nullptr || !words->is_array() || words->as_array().size() > words_used_max) {
-    return fail(Code::invalid_argument, fmt::format("words: expected a list of at most {}", words_used_max));
+    return fail(Code::invalid_argument,
+                fmt::format("words: expected a list of at most {}", words_used_max));
   }
   for (const Json& item : words->as_array()) {
     UsedWord used;
@@ -88,10 +101,13 @@ Result<VoiceModel> VoiceModel::from_json(const Json& json) {
   }
   const Json* letters = json.find("letters");
   if (letters == nullptr || !letters->is_array() || letters->as_array().size() > letters_kept_max) {
-    return fail(Code::invalid_argument, fmt::format("letters: expected a list of at most {}", letters_kept_max));
+    return fail(Code::invalid_argument,
+                fmt::format("letters: expected a list of at most {}", letters_kept_max));
   }
   for (const Json& item : letters->as_array()) {
-    if (!item.is_array() || item.as_array().size() != 3) return fail(Code::invalid_argument, "letters: expected [bucket, weight, rarity]");
+    if (!item.is_array() || item.as_array().size() != 3) {
+      return fail(Code::invalid_argument, "letters: expected [bucket, weight, rarity]");
+    }
     const auto bucket = TRY(read_json<std::uint32_t>(item.as_array()[0], "letters"));
     const double weight = TRY(read_json<double>(item.as_array()[1], "letters"));
     const double rarity = TRY(read_json<double>(item.as_array()[2], "letters"));
@@ -116,8 +132,10 @@ Result<VoiceModel> VoiceModel::from_json(const Json& json) {
   }
   out.floor_ = TRY(numbers(json, "floor", spread_values_max));
   out.ceiling_ = TRY(numbers(json, "ceiling", spread_values_max));
-  if (out.floor_.empty() || !std::ranges::is_sorted(out.floor_) || !std::ranges::is_sorted(out.ceiling_)) {
-    return fail(Code::invalid_argument, "floor and ceiling: expected numbers in rising order, at least one of floor");
+  if (out.floor_.empty() || !std::ranges::is_sorted(out.floor_) ||
+      !std::ranges::is_sorted(out.ceiling_)) {
+    return fail(Code::invalid_argument,
+                "floor and ceiling: expected numbers in rising order, at least one of floor");
   }
   return out;
 }

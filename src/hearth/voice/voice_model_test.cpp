@@ -37,7 +37,9 @@ bool ranks_own_first(const Authors& all, const std::string& user, Random& random
     const std::size_t out = random.below(pieces.size());
     held_out[name] = pieces[out];
     for (std::size_t i = 0; i < pieces.size(); ++i) {
-      if (i != out && (name != user || random.chance(0.6))) (name == user ? own : impostors).push_back(pieces[i]);
+      if (i != out && (name != user || random.chance(0.6))) {
+        (name == user ? own : impostors).push_back(pieces[i]);
+      }
     }
   }
   const VoiceModel model = VoiceModel::fit(own, impostors).value();
@@ -72,13 +74,15 @@ TEST(VoiceModel, WorksWithoutImpostors) {
   const Authors all = authors(1'500);
   const VoiceModel model = VoiceModel::fit(all.at("roosevelt"), {}).value();
   EXPECT_TRUE(model.ceiling().empty());
-  EXPECT_LT(model.score(all.at("roosevelt")[3]).distance, model.score(all.at("austen")[3]).distance);
+  EXPECT_LT(model.score(all.at("roosevelt")[3]).distance,
+            model.score(all.at("austen")[3]).distance);
 }
 
 TEST(VoiceModel, ComesBackAsItWas) {
   const Authors all = authors(1'500);
   const VoiceModel model = VoiceModel::fit(all.at("austen"), all.at("melville")).value();
-  const VoiceModel again = VoiceModel::from_json(parse_json(dump_json(model.json())).value()).value();
+  const VoiceModel again =
+      VoiceModel::from_json(parse_json(dump_json(model.json())).value()).value();
   for (const auto& [name, pieces] : all) {
     EXPECT_NEAR(again.score(pieces[0]).distance, model.score(pieces[0]).distance, 1e-9);
     EXPECT_EQ(again.score(pieces[0]).score, model.score(pieces[0]).score);

@@ -8,7 +8,8 @@ namespace hearth::eval {
 namespace {
 
 // Strata are numbered in the order of the seeds, whatever the order of the records.
-std::map<std::uint64_t, std::uint32_t> strata(std::span<const ChainRecord> a, std::span<const ChainRecord> b) {
+std::map<std::uint64_t, std::uint32_t> strata(std::span<const ChainRecord> a,
+                                              std::span<const ChainRecord> b) {
   std::map<std::uint64_t, std::uint32_t> out;
   for (const auto records : {a, b}) {
     for (const ChainRecord& record : records) out[record.seed] = 0;
@@ -19,11 +20,14 @@ std::map<std::uint64_t, std::uint32_t> strata(std::span<const ChainRecord> a, st
 }
 
 // A chain that was lost before its first call says nothing.
-std::vector<Chain> chains_of(std::span<const ChainRecord> records, const std::map<std::uint64_t, std::uint32_t>& strata) {
+std::vector<Chain> chains_of(std::span<const ChainRecord> records,
+                             const std::map<std::uint64_t, std::uint32_t>& strata) {
   std::vector<Chain> out;
   for (const ChainRecord& record : records) {
     if (record.outcome.depth == 0) continue;
-    out.push_back({.depth = record.outcome.depth, .failed = record.outcome.failed, .stratum = strata.at(record.seed)});
+    out.push_back({.depth = record.outcome.depth,
+                   .failed = record.outcome.failed,
+                   .stratum = strata.at(record.seed)});
   }
   return out;
 }
@@ -62,7 +66,8 @@ Json errors_json(const std::map<ChainError, std::uint32_t>& errors) {
 
 }  // namespace
 
-Result<ChainArm> report_arm(std::string name, std::span<const ChainRecord> chains, std::span<const ForcedRecord> forced) {
+Result<ChainArm> report_arm(std::string name, std::span<const ChainRecord> chains,
+                            std::span<const ForcedRecord> forced) {
   ChainArm out{.name = std::move(name)};
   const std::vector<Chain> usable = chains_of(chains, strata(chains, {}));
   if (!usable.empty()) out.survival = TRY(kaplan_meier(usable));
@@ -82,7 +87,8 @@ Result<ChainArm> report_arm(std::string name, std::span<const ChainRecord> chain
   return out;
 }
 
-Result<LogRank> compare_arms(std::span<const ChainRecord> candidate, std::span<const ChainRecord> reference) {
+Result<LogRank> compare_arms(std::span<const ChainRecord> candidate,
+                             std::span<const ChainRecord> reference) {
   const auto tasks = strata(candidate, reference);
   return log_rank(chains_of(candidate, tasks), chains_of(reference, tasks));
 }
@@ -91,31 +97,43 @@ std::string chain_sentence(const ChainArm& arm) {
   const auto eighth = arm.survival.at(eighth_call);
   if (!eighth) return fmt::format("{}: no chain got as far as the eighth call.", arm.name);
   const auto half_life = arm.survival.half_life();
-  return fmt::format("{} completes {} dependent calls with probability {:.2f} ({:.2f} to {:.2f}); {}.", arm.name, eighth_call,
-                     eighth->survival, eighth->low, eighth->high,
-                     half_life ? fmt::format("half-life {:.1f} calls", *half_life) : std::string("no chain failed"));
+  return fmt::format(
+      "{} completes {} dependent calls with probability {:.2f} ({:.2f} to {:.2f}); {}.", arm.name,
+      eighth_call, eighth->survival, eighth->low, eighth->high,
+      half_life ? fmt::format("half-life {:.1f} calls", *half_life)
+                : std::string("no chain failed"));
 }
 
 Json chain_arm_json(const ChainArm& arm) {
   Json survival = Json::array();
   for (const SurvivalPoint& point : arm.survival.points) {
-    survival.push(Json::object({{"k", point.depth}, {"s", point.survival}, {"low", point.low}, {"high", point.high},
-                                {"at_risk", point.at_risk}, {"failures", point.failures}}));
+    survival.push(Json::object({{"k", point.depth},
+                                {"s", point.survival},
+                                {"low", point.low},
+                                {"high", point.high},
+                                {"at_risk", point.at_risk},
+                                {"failures", point.failures}}));
   }
   Json forced = Json::array();
   for (const ForcedPoint& point : arm.forced) {
-    forced.push(Json::object({{"depth", point.depth}, {"asked", point.asked}, {"right", point.right}}));
+    forced.push(
+        Json::object({{"depth", point.depth}, {"asked", point.asked}, {"right", point.right}}));
   }
   const auto eighth = arm.survival.at(eighth_call);
   const auto half_life = arm.survival.half_life();
   const auto median = arm.survival.median();
-  Json out = Json::object({{"arm", arm.name}, {"chains", arm.chains}, {"finished", arm.finished}, {"lost", arm.lost},
+  Json out = Json::object({{"arm", arm.name},
+                           {"chains", arm.chains},
+                           {"finished", arm.finished},
+                           {"lost", arm.lost},
                            {"survival", std::move(survival)},
                            {"s8", eighth ? Json(eighth->survival) : Json()},
                            {"half_life", half_life ? Json(*half_life) : Json()},
                            {"median", median ? Json(*median) : Json()},
-                           {"errors", errors_json(arm.errors)}, {"recovered", errors_json(arm.recovered)},
-                           {"forced", std::move(forced)}, {"forced_errors", errors_json(arm.forced_errors)}});
+                           {"errors", errors_json(arm.errors)},
+                           {"recovered", errors_json(arm.recovered)},
+                           {"forced", std::move(forced)},
+                           {"forced_errors", errors_json(arm.forced_errors)}});
   if (arm.survival.calls > 0) {
     out.set("hazard", arm.survival.hazard());
     out.set("hazard_early", arm.survival.hazard_up_to(eighth_call));

@@ -15,13 +15,13 @@ namespace hearth::eval {
 
 // One chain of an arm, as it is kept.
 struct ChainRecord {
-  std::uint64_t seed = 0;    // of the world: the task
+  std::uint64_t seed = 0;  // of the world: the task
   ChainOutcome outcome;
 };
 // One teacher-forced call.
 struct ForcedRecord {
   std::uint64_t seed = 0;
-  std::uint32_t depth = 0;   // right calls before it
+  std::uint32_t depth = 0;  // right calls before it
   ChainError error = ChainError::none;
 };
 
@@ -44,10 +44,12 @@ struct ChainArm {
   std::optional<double> self_conditioning;
   std::uint32_t self_conditioning_depth = 0;
 };
-Result<ChainArm> report_arm(std::string name, std::span<const ChainRecord> chains, std::span<const ForcedRecord> forced);
+Result<ChainArm> report_arm(std::string name, std::span<const ChainRecord> chains,
+                            std::span<const ForcedRecord> forced);
 
 // Stratified by task. `candidate` fails earlier when p_worse is small.
-Result<LogRank> compare_arms(std::span<const ChainRecord> candidate, std::span<const ChainRecord> reference);
+Result<LogRank> compare_arms(std::span<const ChainRecord> candidate,
+                             std::span<const ChainRecord> reference);
 
 inline constexpr std::uint32_t eighth_call = 8;
 // "It completes 8 dependent calls with probability 0.51 (0.44 to 0.58); half-life 8.3 calls."

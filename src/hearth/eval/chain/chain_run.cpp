@@ -21,9 +21,14 @@ CallHistory gold_history(const ChainWorld& world, std::uint32_t depth) {
 
 Json chain_outcome_json(const ChainOutcome& outcome) {
   Json recovered = Json::object();
-  for (const auto& [error, count] : outcome.recovered) recovered.set(std::string(chain_error_name(error)), count);
-  return Json::object({{"depth", outcome.depth}, {"failed", outcome.failed}, {"error", chain_error_name(outcome.error)},
-                       {"recovered", std::move(recovered)}, {"turns", outcome.turns}});
+  for (const auto& [error, count] : outcome.recovered) {
+    recovered.set(std::string(chain_error_name(error)), count);
+  }
+  return Json::object({{"depth", outcome.depth},
+                       {"failed", outcome.failed},
+                       {"error", chain_error_name(outcome.error)},
+                       {"recovered", std::move(recovered)},
+                       {"turns", outcome.turns}});
 }
 
 Result<ChainOutcome> chain_outcome_from_json(const Json& json) {
@@ -34,7 +39,9 @@ Result<ChainOutcome> chain_outcome_from_json(const Json& json) {
   const auto name = TRY(get<std::string>(json, "error"));
   const auto error = error_of_name(name);
   const Json* recovered = json.find("recovered");
-  if (!error || recovered == nullptr || !recovered->is_object()) return fail(Code::corrupt, "a chain's record has an unknown error: " + name);
+  if (!error || recovered == nullptr || !recovered->is_object()) {
+    return fail(Code::corrupt, "a chain's record has an unknown error: " + name);
+  }
   out.error = *error;
   for (const auto& [key, value] : recovered->as_object()) {
     const auto one = error_of_name(key);
@@ -55,7 +62,10 @@ void ChainRun::end(ChainError error) {
 
 void ChainRun::count(ChainError error) {
   mistakes_.push_back(error);
-  if (error == ChainError::transport || error == ChainError::loop || mistakes_.size() > world_.options().retries) end(error);
+  if (error == ChainError::transport || error == ChainError::loop ||
+      mistakes_.size() > world_.options().retries) {
+    end(error);
+  }
 }
 
 void ChainRun::take(ModelTurn turn) {
@@ -63,15 +73,24 @@ void ChainRun::take(ModelTurn turn) {
   ++outcome_.turns;
   if (turn.calls.empty() || turn.failed) {
     const ChainError error = grade_words(turn, world_.tools());
-    conversation_.messages.push_back({.role = chat::Role::assistant, .text = std::move(turn.text), .thinking = std::move(turn.thinking)});
-    conversation_.messages.push_back({.role = chat::Role::user, .text = "Steps are left. Go on with a call of the tool that is due."});
+    conversation_.messages.push_back({.role = chat::Role::assistant,
+                                      .text = std::move(turn.text),
+                                      .thinking = std::move(turn.thinking)});
+    conversation_.messages.push_back(
+        {.role = chat::Role::user,
+         .text = "Steps are left. Go on with a call of the tool that is due."});
     count(error);
     return;
   }
   for (std::size_t i = 0; i < turn.calls.size(); ++i) {
-    if (turn.calls[i].id.empty()) turn.calls[i].id = fmt::format("call_{}_{}", outcome_.turns, i + 1);
+    if (turn.calls[i].id.empty()) {
+      turn.calls[i].id = fmt::format("call_{}_{}", outcome_.turns, i + 1);
+    }
   }
-  conversation_.messages.push_back({.role = chat::Role::assistant, .text = std::move(turn.text), .thinking = std::move(turn.thinking), .calls = turn.calls});
+  conversation_.messages.push_back({.role = chat::Role::assistant,
+                                    .text = std::move(turn.text),
+                                    .thinking = std::move(turn.thinking),
+                                    .calls = turn.calls});
   for (chat::ToolCall& call : turn.calls) {
     if (!done_) take_call(std::move(call));
   }
@@ -80,7 +99,9 @@ void ChainRun::take(ModelTurn turn) {
 
 void ChainRun::take_call(chat::ToolCall call) {
   const ChainError error = grade_call(world_, history_, call);
-  conversation_.messages.push_back({.role = chat::Role::tool, .text = answer_of_tool(world_, history_, error), .call_id = call.id});
+  conversation_.messages.push_back({.role = chat::Role::tool,
+                                    .text = answer_of_tool(world_, history_, error),
+                                    .call_id = call.id});
   const bool repeats = !history_.in_a_row.empty() && history_.in_a_row.back().name == call.name &&
                        history_.in_a_row.back().arguments == call.arguments;
   if (!repeats) history_.in_a_row.clear();

@@ -9,10 +9,11 @@
 namespace hearth::eval {
 
 struct ChainOutcome {
-  std::uint32_t depth = 0;     // the call that failed for good, or the last one made
-  bool failed = false;         // false: every call was made, or the transport failed: censored
-  ChainError error = ChainError::none;           // that ended it
-  std::map<ChainError, std::uint32_t> recovered;  // mistakes that were mended after an error message
+  std::uint32_t depth = 0;  // the call that failed for good, or the last one made
+  bool failed = false;      // false: every call was made, or the transport failed: censored
+  ChainError error = ChainError::none;  // that ended it
+  std::map<ChainError, std::uint32_t>
+      recovered;  // mistakes that were mended after an error message
   std::uint32_t turns = 0;
 
   bool operator==(const ChainOutcome&) const = default;

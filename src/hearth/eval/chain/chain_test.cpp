@@ -27,7 +27,8 @@ TEST(ChainWorld, IsTheSameForTheSameSeed) {
 // A world that changed would make old records and new ones two things under one name.
 TEST(ChainWorld, OfSeedOneIsAsItAlwaysWas) {
   const ChainWorld world(1, {});
-  EXPECT_EQ(dump_json(world.gold_call(7).arguments), R"({"item":"dark clamp","amount":24,"ticket":"L73KQDP","proof":"BXBCNWZ"})");
+  EXPECT_EQ(dump_json(world.gold_call(7).arguments),
+            R"({"item":"dark clamp","amount":24,"ticket":"L73KQDP","proof":"BXBCNWZ"})");
 }
 
 TEST(ChainWorld, EveryTicketIsFreshAndOlderOnesAreAskedFor) {
@@ -48,7 +49,9 @@ TEST(ChainWorld, EveryTicketIsFreshAndOlderOnesAreAskedFor) {
 
 TEST(ChainWorld, FactorsShowInTheOpening) {
   const auto plain = ChainWorld(1, {}).opening();
-  const auto filled = ChainWorld(1, {.distractor_tools = 20, .fill_tokens = 1'000, .injected_error = true}).opening();
+  const auto filled =
+      ChainWorld(1, {.distractor_tools = 20, .fill_tokens = 1'000, .injected_error = true})
+          .opening();
   EXPECT_EQ(plain.tools.size(), 10u);
   EXPECT_EQ(filled.tools.size(), 30u);
   EXPECT_GT(filled.messages[1].text.size(), plain.messages[1].text.size() + 4'000 - 1);
@@ -76,7 +79,9 @@ TEST_P(EveryMistake, IsRecognisedAndEndsTheChainAtItsCall) {
   for (const std::uint32_t depth : {2u, 8u, 12u}) {
     ScriptedAgent agent(world, 0, 1);
     ChainRun run(world);
-    while (run.conversation().messages.size() < 2 + 2 * depth) run.take(agent.answer(run.conversation()));
+    while (run.conversation().messages.size() < 2 + 2 * depth) {
+      run.take(agent.answer(run.conversation()));
+    }
     ASSERT_FALSE(run.done());
     run.take(agent.mistake(GetParam(), depth));
     ASSERT_TRUE(run.done());
@@ -87,13 +92,14 @@ TEST_P(EveryMistake, IsRecognisedAndEndsTheChainAtItsCall) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, EveryMistake,
-                         ::testing::Values(ChainError::transport, ChainError::template_leak, ChainError::call_as_text,
-                                           ChainError::bad_json, ChainError::unknown_tool, ChainError::schema_invalid,
-                                           ChainError::duplicate, ChainError::wrong_order, ChainError::wrong_tool,
-                                           ChainError::stale_value, ChainError::hallucinated_argument,
-                                           ChainError::false_success, ChainError::premature_stop),
-                         [](const auto& tested) { return std::string(chain_error_name(tested.param)); });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, EveryMistake,
+    ::testing::Values(ChainError::transport, ChainError::template_leak, ChainError::call_as_text,
+                      ChainError::bad_json, ChainError::unknown_tool, ChainError::schema_invalid,
+                      ChainError::duplicate, ChainError::wrong_order, ChainError::wrong_tool,
+                      ChainError::stale_value, ChainError::hallucinated_argument,
+                      ChainError::false_success, ChainError::premature_stop),
+    [](const auto& tested) { return std::string(chain_error_name(tested.param)); });
 
 TEST(ChainRun, TheSameCallThreeTimesInARowIsALoopWhateverIsForgiven) {
   const ChainWorld world(5, {.calls = 16, .retries = 10});
@@ -114,7 +120,9 @@ TEST(ChainRun, AMistakeThatIsMendedIsCountedAndForgiven) {
   run.take(agent.mistake(ChainError::premature_stop, 1));
   while (!run.done()) run.take(agent.answer(run.conversation()));
   EXPECT_FALSE(run.outcome().failed);
-  EXPECT_EQ(run.outcome().recovered, (std::map<ChainError, std::uint32_t>{{ChainError::hallucinated_argument, 1}, {ChainError::premature_stop, 1}}));
+  EXPECT_EQ(run.outcome().recovered,
+            (std::map<ChainError, std::uint32_t>{{ChainError::hallucinated_argument, 1},
+                                                 {ChainError::premature_stop, 1}}));
 }
 
 TEST(ChainRun, CallsOfOneTurnAreGradedOneAfterAnother) {
@@ -136,14 +144,19 @@ TEST(ChainRun, AnAgentThatTalksForEverComesToAnEnd) {
 }
 
 TEST(ChainOutcome, ComesBackAsItWas) {
-  ChainOutcome outcome{.depth = 9, .failed = true, .error = ChainError::stale_value, .recovered = {{ChainError::loop, 2}}, .turns = 10};
+  ChainOutcome outcome{.depth = 9,
+                       .failed = true,
+                       .error = ChainError::stale_value,
+                       .recovered = {{ChainError::loop, 2}},
+                       .turns = 10};
   EXPECT_EQ(chain_outcome_from_json(chain_outcome_json(outcome)).value(), outcome);
   Json json = chain_outcome_json(outcome);
   json.set("error", "no such");
   EXPECT_FALSE(chain_outcome_from_json(json));
 }
 
-std::vector<ChainRecord> many_chains(std::uint32_t count, double error_rate, std::uint64_t seed, ChainOptions options) {
+std::vector<ChainRecord> many_chains(std::uint32_t count, double error_rate, std::uint64_t seed,
+                                     ChainOptions options) {
   std::vector<ChainRecord> out;
   for (std::uint32_t i = 0; i < count; ++i) {
     const ChainWorld world(1'000 + i, options);
@@ -159,7 +172,8 @@ TEST(ChainReport, IntervalOfTheEighthCallHoldsTheTruth) {
   constexpr int studies = 500;
   int held = 0;
   for (int study = 0; study < studies; ++study) {
-    const auto chains = many_chains(96, 0.08, static_cast<std::uint64_t>(study) + 1, {.calls = 8, .retries = 0});
+    const auto chains =
+        many_chains(96, 0.08, static_cast<std::uint64_t>(study) + 1, {.calls = 8, .retries = 0});
     const auto eighth = report_arm("scripted", chains, {})->survival.at(8).value();
     const double truth = std::pow(0.92, 8);
     held += eighth.low <= truth && truth <= eighth.high ? 1 : 0;
@@ -169,7 +183,8 @@ TEST(ChainReport, IntervalOfTheEighthCallHoldsTheTruth) {
 }
 
 TEST(ChainReport, HalfLifeIsThatOfTheHazard) {
-  const ChainArm arm = report_arm("scripted", many_chains(400, 0.05, 3, {.calls = 32, .retries = 0}), {}).value();
+  const ChainArm arm =
+      report_arm("scripted", many_chains(400, 0.05, 3, {.calls = 32, .retries = 0}), {}).value();
   EXPECT_NEAR(arm.survival.half_life().value(), 13.5, 0.17 * 13.5);
   EXPECT_EQ(arm.chains, 400u);
   EXPECT_EQ(arm.errors.begin()->first, ChainError::hallucinated_argument);
@@ -190,7 +205,9 @@ TEST(ChainReport, IndependentMistakesShowNoSelfConditioning) {
     const ChainWorld world(1'000 + i, options);
     ScriptedAgent agent(world, 0.05, 77'000 + i);
     for (std::uint32_t depth = 0; depth < 8; ++depth) {
-      forced.push_back({world.seed(), depth, grade_forced(world, depth, agent.answer(forced_conversation(world, depth)))});
+      forced.push_back(
+          {world.seed(), depth,
+           grade_forced(world, depth, agent.answer(forced_conversation(world, depth)))});
     }
   }
   const ChainArm arm = report_arm("scripted", many_chains(400, 0.05, 5, options), forced).value();
@@ -201,7 +218,10 @@ TEST(ChainReport, IndependentMistakesShowNoSelfConditioning) {
 
 TEST(ChainReport, LostChainsAreCensoredNotFailed) {
   std::vector<ChainRecord> chains = many_chains(50, 0, 1, {.calls = 8, .retries = 0});
-  for (int i = 0; i < 10; ++i) chains[static_cast<std::size_t>(i)].outcome = {.depth = 3, .failed = false, .error = ChainError::transport};
+  for (int i = 0; i < 10; ++i) {
+    chains[static_cast<std::size_t>(i)].outcome = {
+        .depth = 3, .failed = false, .error = ChainError::transport};
+  }
   const ChainArm arm = report_arm("scripted", chains, {}).value();
   EXPECT_EQ(arm.lost, 10u);
   EXPECT_EQ(arm.survival.at(8)->survival, 1);

@@ -10,7 +10,8 @@ namespace hearth::eval {
 class ScriptedAgent {
  public:
   // `kinds`: how it errs, drawn evenly; empty: hallucinated arguments. `world` outlives it.
-  ScriptedAgent(const ChainWorld& world, double error_rate, std::uint64_t seed, std::vector<ChainError> kinds = {})
+  ScriptedAgent(const ChainWorld& world, double error_rate, std::uint64_t seed,
+                std::vector<ChainError> kinds = {})
       : world_(world), error_rate_(error_rate), random_(seed), kinds_(std::move(kinds)) {}
 
   // Counts the right calls in the conversation by their results, so it goes on after refusals too.

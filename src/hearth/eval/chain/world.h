@@ -22,10 +22,10 @@ inline constexpr std::uint32_t fill_tokens_max = 1u << 20;
 struct ChainOptions {
   std::uint32_t calls = 32;            // a chain that is still right after so many is censored
   std::uint32_t distractor_tools = 0;  // tools that no step needs
-  std::uint32_t fill_tokens = 0;       // notes of no use in front of the task, at four bytes a token
-  bool injected_error = false;         // the conversation begins with a wrong call and its error
-  bool plan_given = true;              // all steps are listed; else each result says the next one
-  std::uint32_t retries = 1;           // wrong calls that a step forgives after an error message
+  std::uint32_t fill_tokens = 0;  // notes of no use in front of the task, at four bytes a token
+  bool injected_error = false;    // the conversation begins with a wrong call and its error
+  bool plan_given = true;         // all steps are listed; else each result says the next one
+  std::uint32_t retries = 1;      // wrong calls that a step forgives after an error message
 };
 Result<> check_chain(const ChainOptions& options);
 Json chain_options_json(const ChainOptions& options);
@@ -44,7 +44,9 @@ class ChainWorld {
   const ChainOptions& options() const { return options_; }
   std::uint64_t seed() const { return seed_; }
   std::uint32_t calls() const { return options_.calls; }
-  const std::vector<chat::Tool>& tools() const { return tools_; }  // the chain's and the distractors
+  const std::vector<chat::Tool>& tools() const {
+    return tools_;
+  }  // the chain's and the distractors
   // Steps are counted from 0; ticket(0) opens the first one, ticket(k + 1) is the result of step k.
   const ChainStep& step(std::uint32_t index) const { return steps_[index]; }
   const std::string& ticket(std::uint32_t number) const { return tickets_[number]; }

@@ -15,20 +15,22 @@ namespace hearth::eval {
 
 // Gives one row of logits to `row` for each of tokens[from] .. tokens.back(), in order.
 using LogitsRow = std::function<Result<>(std::span<const float> logits)>;
-using LogitsSource =
-    std::function<Result<>(std::span<const Token> tokens, std::uint32_t from, const LogitsRow& row)>;
+using LogitsSource = std::function<Result<>(std::span<const Token> tokens, std::uint32_t from,
+                                            const LogitsRow& row)>;
 using KlProgress = std::function<void(std::uint64_t positions_done, std::uint64_t positions)>;
 
 std::uint64_t positions_of(std::span<const ScoreBlock> plan);
 
 // `record` is resumed by this. cancelled when `stop` fires between two blocks.
-Result<> record_reference(RecordFile& record, const LogitsSource& source, const KlProgress& progress,
-                          const StopToken& stop);
+Result<> record_reference(RecordFile& record, const LogitsSource& source,
+                          const KlProgress& progress, const StopToken& stop);
 // The reference must be complete and resumed; `comparison` is resumed by this.
-Result<> compare_candidate(const RecordFile& reference, RecordFile& comparison, const LogitsSource& source,
-                           const KlProgress& progress, const StopToken& stop);
+Result<> compare_candidate(const RecordFile& reference, RecordFile& comparison,
+                           const LogitsSource& source, const KlProgress& progress,
+                           const StopToken& stop);
 
 // All rows of a complete comparison, text by text. unavailable when blocks are missing.
-Result<TextDivergences> read_divergences(const RecordHeader& reference, const RecordFile& comparison);
+Result<TextDivergences> read_divergences(const RecordHeader& reference,
+                                         const RecordFile& comparison);
 
 }  // namespace hearth::eval

@@ -11,9 +11,7 @@ constexpr auto quiet = [](std::uint64_t, std::uint64_t) {};
 
 class KlComparison : public ::testing::Test {
  protected:
-  KlComparison() {
-    EXPECT_TRUE(record_reference(reference_, toy_model(0), quiet, {}));
-  }
+  KlComparison() { EXPECT_TRUE(record_reference(reference_, toy_model(0), quiet, {})); }
   TextDivergences compare(double shake) {
     const auto path = directory_.path() / std::to_string(++files_);
     RecordFile file = RecordFile::create(path, toy_comparison_header(reference_)).value();
@@ -61,7 +59,8 @@ TEST_F(KlComparison, ShowsClassesAndKindsOfTokensApart) {
   EXPECT_EQ(positions, found.all.positions);
   EXPECT_EQ(found.cells.size(), 2 * token_kinds);
   EXPECT_EQ(found.verdict, KlVerdict::not_shown);
-  EXPECT_NE(found.sentence.find("writing, tool_call: mean KL"), std::string::npos) << found.sentence;
+  EXPECT_NE(found.sentence.find("writing, tool_call: mean KL"), std::string::npos)
+      << found.sentence;
   EXPECT_EQ(found.first_divergence.parted, 2u);
 }
 
@@ -85,8 +84,11 @@ TEST_F(KlComparison, RowsOfAnotherPlanAreRefused) {
 }
 
 TEST_F(KlComparison, RefusesAModelOfAnotherVocabulary) {
-  RecordFile file = RecordFile::create(directory_.path() / "other", toy_comparison_header(reference_)).value();
-  const LogitsSource small = [](std::span<const Token>, std::uint32_t, const LogitsRow& row) { return row(std::vector<float>(10)); };
+  RecordFile file =
+      RecordFile::create(directory_.path() / "other", toy_comparison_header(reference_)).value();
+  const LogitsSource small = [](std::span<const Token>, std::uint32_t, const LogitsRow& row) {
+    return row(std::vector<float>(10));
+  };
   const auto refused = compare_candidate(reference_, file, small, quiet, {});
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("tokenizers differ"), std::string::npos);

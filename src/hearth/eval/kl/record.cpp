@@ -34,8 +34,12 @@ Result<RecordFile> RecordFile::opened(const std::filesystem::path& path, int fla
   out.file_ = FileDescriptor(::open(path.c_str(), flags | O_RDWR | O_APPEND | O_CLOEXEC, 0600));
   if (!out.file_.valid()) return fail_errno("open", path, errno);
   if (::flock(out.file_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(Code::unavailable, fmt::format("{} is in use: another hearth eval kl works on it; wait for it, or choose another "
-                                               "folder with --record", path.string()));
+    return fail(
+        Code::unavailable,
+        fmt::format(
+            "{} is in use: another hearth eval kl works on it; wait for it, or choose another "
+            "folder with --record",
+            path.string()));
   }
   return out;
 }
@@ -43,7 +47,8 @@ Result<RecordFile> RecordFile::opened(const std::filesystem::path& path, int fla
 Result<RecordFile> RecordFile::create(const std::filesystem::path& path, RecordHeader header) {
   const Bytes bytes = encode_header(header);
   const ByteSpan whole = bytes;
-  TRY(real_file_system()->write_atomically(path, std::span(&whole, 1), Durability::survives_power_loss));
+  TRY(real_file_system()->write_atomically(path, std::span(&whole, 1),
+                                           Durability::survives_power_loss));
   return open(path);
 }
 
@@ -61,7 +66,8 @@ Result<RecordFile> RecordFile::open(const std::filesystem::path& path) {
 }
 
 std::uint64_t RecordFile::payload_bytes(const ScoreBlock& block) const {
-  const std::uint64_t row = header_.kind == RecordKind::reference ? 8ull * header_.top + 8 : comparison_row_bytes;
+  const std::uint64_t row = header_.kind == RecordKind::reference ? 8ull * header_.top + 8
+                                                                  : comparison_row_bytes;
   return row * block.positions();
 }
 
@@ -80,13 +86,15 @@ Result<> RecordFile::resume(std::span<const ScoreBlock> plan) {
   if (blocks() == plan.size() && offsets_.back() < size) {
     return fail(Code::corrupt, fmt::format("{} goes on after its last block", path_.string()));
   }
-  if (offsets_.back() < size && ::ftruncate(file_.get(), static_cast<off_t>(offsets_.back())) != 0) {
+  if (offsets_.back() < size &&
+      ::ftruncate(file_.get(), static_cast<off_t>(offsets_.back())) != 0) {
     return fail_errno("cut off", path_, errno);
   }
   return {};
 }
 
-Result<Bytes> RecordFile::read_block(std::size_t block, std::uint64_t offset, std::uint64_t payload_bytes) const {
+Result<Bytes> RecordFile::read_block(std::size_t block, std::uint64_t offset,
+                                     std::uint64_t payload_bytes) const {
   const ReadableFile file = TRY(ReadableFile::open(path_));
   Bytes bytes(static_cast<std::size_t>(block_head_bytes + payload_bytes + block_tail_bytes));
   TRY(file.read_at(offset, bytes));
@@ -96,15 +104,19 @@ Result<Bytes> RecordFile::read_block(std::size_t block, std::uint64_t offset, st
   const auto length = TRY(reader.read<std::uint32_t>("length"));
   if (index != block || length != payload_bytes ||
       xxh3_128(covered) != checksum_at(ByteSpan(bytes).last(block_tail_bytes))) {
-    return fail(Code::corrupt, fmt::format("{}: block {} at offset {} is damaged; remove the file, and it will be made again",
-                                           path_.string(), block, offset));
+    return fail(
+        Code::corrupt,
+        fmt::format(
+            "{}: block {} at offset {} is damaged; remove the file, and it will be made again",
+            path_.string(), block, offset));
   }
   return Bytes(covered.begin() + block_head_bytes, covered.end());
 }
 
 Result<Bytes> RecordFile::read(std::size_t block) const {
   CHECK(block < blocks());
-  const std::uint64_t payload = offsets_[block + 1] - offsets_[block] - block_head_bytes - block_tail_bytes;
+  const std::uint64_t payload =
+      offsets_[block + 1] - offsets_[block] - block_head_bytes - block_tail_bytes;
   return read_block(block, offsets_[block], payload);
 }
 

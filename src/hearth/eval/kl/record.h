@@ -34,10 +34,10 @@ struct RecordHeader {
   RecordKind kind = RecordKind::reference;
   ModelMark model;
   std::uint32_t vocabulary = 0;
-  std::uint32_t top = 0;           // entries of a reference's rows: 256, or the vocabulary
+  std::uint32_t top = 0;  // entries of a reference's rows: 256, or the vocabulary
   WindowOptions windows;
-  std::string texts;               // digest of what the texts were made of, hex
-  std::string reference;           // of a comparison: RecordFile::digest of what it compares with
+  std::string texts;                // digest of what the texts were made of, hex
+  std::string reference;            // of a comparison: RecordFile::digest of what it compares with
   std::vector<ScoredText> content;  // of a reference
 
   std::vector<ScoreBlock> plan() const;  // of a reference
@@ -53,11 +53,13 @@ struct ParsedHeader {
 };
 Result<ParsedHeader> parse_header(ByteSpan bytes);
 // invalid_argument, naming the setting, when a found file was made for something else.
-Result<> check_same_work(const RecordHeader& found, const RecordHeader& wanted, const std::filesystem::path& path);
+Result<> check_same_work(const RecordHeader& found, const RecordHeader& wanted,
+                         const std::filesystem::path& path);
 // Of whole rows, one after another.
 Bytes encode_rows(std::span<const TopDistribution> rows);
 Bytes encode_rows(std::span<const PositionDivergence> rows);
-Result<std::vector<TopDistribution>> parse_reference_rows(ByteSpan bytes, std::uint32_t top, std::uint32_t vocabulary);
+Result<std::vector<TopDistribution>> parse_reference_rows(ByteSpan bytes, std::uint32_t top,
+                                                          std::uint32_t vocabulary);
 Result<std::vector<PositionDivergence>> parse_comparison_rows(ByteSpan bytes);
 
 class RecordFile {
@@ -72,7 +74,9 @@ class RecordFile {
 
   const RecordHeader& header() const { return header_; }
   const Digest256& digest() const { return digest_; }  // of the header's bytes
-  std::size_t blocks() const { return offsets_.empty() ? 0 : offsets_.size() - 1; }  // complete ones, from the plan's first on
+  std::size_t blocks() const {
+    return offsets_.empty() ? 0 : offsets_.size() - 1;
+  }  // complete ones, from the plan's first on
 
   Result<> append(ByteSpan payload);
   Result<Bytes> read(std::size_t block) const;  // its payload, checked
@@ -81,7 +85,8 @@ class RecordFile {
   RecordFile() = default;
   static Result<RecordFile> opened(const std::filesystem::path& path, int flags);
   std::uint64_t payload_bytes(const ScoreBlock& block) const;
-  Result<Bytes> read_block(std::size_t block, std::uint64_t offset, std::uint64_t payload_bytes) const;
+  Result<Bytes> read_block(std::size_t block, std::uint64_t offset,
+                           std::uint64_t payload_bytes) const;
   Result<> write(ByteSpan bytes);
 
   std::filesystem::path path_;

@@ -29,7 +29,8 @@ Json header_json(const RecordHeader& header) {
                            {"reference", header.reference}});
   Json content = Json::array();
   for (const ScoredText& text : header.content) {
-    content.push(Json::object({{"name", text.name}, {"class", text.text_class}, {"tokens", text.tokens.size()}}));
+    content.push(Json::object(
+        {{"name", text.name}, {"class", text.text_class}, {"tokens", text.tokens.size()}}));
   }
   out.set("content", std::move(content));
   return out;
@@ -46,9 +47,10 @@ Result<> read_settings(const Json& json, RecordHeader& header) {
   header.texts = TRY(get<std::string>(json, "texts"));
   header.reference = TRY(get<std::string>(json, "reference"));
   TRY(check_windows(header.windows));
-  if (header.vocabulary < 2 || header.vocabulary > vocabulary_max || header.top < 1 || header.top > top_tokens ||
-      header.top > header.vocabulary) {
-    return not_a_record(fmt::format("{} entries of a vocabulary of {}", header.top, header.vocabulary));
+  if (header.vocabulary < 2 || header.vocabulary > vocabulary_max || header.top < 1 ||
+      header.top > top_tokens || header.top > header.vocabulary) {
+    return not_a_record(
+        fmt::format("{} entries of a vocabulary of {}", header.top, header.vocabulary));
   }
   return {};
 }
@@ -56,7 +58,8 @@ Result<> read_settings(const Json& json, RecordHeader& header) {
 Result<> read_content(const Json& json, ByteReader& reader, RecordHeader& header) {
   const Json* content = json.find("content");
   if (content == nullptr || !content->is_array() || content->as_array().size() > kl_texts_max) {
-    return not_a_record(fmt::format("content: expected an array of at most {} texts", kl_texts_max));
+    return not_a_record(
+        fmt::format("content: expected an array of at most {} texts", kl_texts_max));
   }
   std::uint64_t total = 0;
   for (const Json& item : content->as_array()) {
@@ -65,16 +68,22 @@ Result<> read_content(const Json& json, ByteReader& reader, RecordHeader& header
     text.text_class = TRY(get<std::string>(item, "class", "content[]"));
     const auto count = TRY(get<std::uint32_t>(item, "tokens", "content[]"));
     total += count;
-    if (total > kl_tokens_max) return not_a_record(fmt::format("more than {} tokens", kl_tokens_max));
+    if (total > kl_tokens_max) {
+      return not_a_record(fmt::format("more than {} tokens", kl_tokens_max));
+    }
     const ByteSpan tokens = TRY(reader.read_bytes(std::uint64_t{count} * sizeof(Token), "tokens"));
     const ByteSpan kinds = TRY(reader.read_bytes(count, "kinds"));
     text.tokens.resize(count);
     if (count > 0) std::memcpy(text.tokens.data(), tokens.data(), tokens.size());
     for (const Token token : text.tokens) {
-      if (token < 0 || static_cast<std::uint32_t>(token) >= header.vocabulary) return not_a_record("a token outside the vocabulary");
+      if (token < 0 || static_cast<std::uint32_t>(token) >= header.vocabulary) {
+        return not_a_record("a token outside the vocabulary");
+      }
     }
     for (const std::byte kind : kinds) {
-      if (static_cast<std::size_t>(kind) >= token_kinds) return not_a_record("a token of an unknown kind");
+      if (static_cast<std::size_t>(kind) >= token_kinds) {
+        return not_a_record("a token of an unknown kind");
+      }
       text.kinds.push_back(static_cast<TokenKind>(kind));
     }
     header.content.push_back(std::move(text));
@@ -85,7 +94,10 @@ Result<> read_content(const Json& json, ByteReader& reader, RecordHeader& header
 }  // namespace
 
 Json model_mark_json(const ModelMark& mark) {
-  return Json::object({{"name", mark.name}, {"weights", mark.weights}, {"tokenizer", mark.tokenizer}, {"engine", mark.engine}});
+  return Json::object({{"name", mark.name},
+                       {"weights", mark.weights},
+                       {"tokenizer", mark.tokenizer},
+                       {"engine", mark.engine}});
 }
 
 Result<ModelMark> model_mark_from_json(const Json& json) {
@@ -99,7 +111,9 @@ Result<ModelMark> model_mark_from_json(const Json& json) {
 
 std::vector<ScoreBlock> RecordHeader::plan() const {
   std::vector<std::uint32_t> counts;
-  for (const ScoredText& text : content) counts.push_back(static_cast<std::uint32_t>(text.tokens.size()));
+  for (const ScoredText& text : content) {
+    counts.push_back(static_cast<std::uint32_t>(text.tokens.size()));
+  }
   return plan_blocks(counts, windows);
 }
 
@@ -127,7 +141,9 @@ Result<ParsedHeader> parse_header(ByteSpan bytes) {
   if (as_text(found) != magic) return not_a_record("the first eight bytes are others");
   const auto version = TRY(reader.read<std::uint32_t>("version"));
   if (version != format_version) {
-    return fail(Code::unsupported, fmt::format("a record of version {}; this program reads {}: make it again", version, format_version));
+    return fail(Code::unsupported,
+                fmt::format("a record of version {}; this program reads {}: make it again", version,
+                            format_version));
   }
   ParsedHeader out;
   const auto kind = TRY(reader.read<std::uint32_t>("kind"));
@@ -148,17 +164,21 @@ Result<ParsedHeader> parse_header(ByteSpan bytes) {
   return out;
 }
 
-Result<> check_same_work(const RecordHeader& found, const RecordHeader& wanted, const std::filesystem::path& path) {
+Result<> check_same_work(const RecordHeader& found, const RecordHeader& wanted,
+                         const std::filesystem::path& path) {
+  const bool same_engine = wanted.model.engine.empty() || found.model.engine == wanted.model.engine;
   std::string_view what;
   if (found.kind != wanted.kind) what = "kind";
   else if (found.model.weights != wanted.model.weights) what = "model";
-  else if (!wanted.model.engine.empty() && found.model.engine != wanted.model.engine) what = "build of the engine";
+  else if (!same_engine) what = "build of the engine";
   else if (found.texts != wanted.texts) what = "texts";
-  else if (!(found.windows == wanted.windows)) what = "window";
+  else if (found.windows != wanted.windows) what = "window";
   else if (found.reference != wanted.reference) what = "reference";
   if (what.empty()) return {};
-  return fail(Code::invalid_argument, fmt::format("{} was made with another {}: choose another folder with --record, or remove it",
-                                                  path.string(), what));
+  return fail(
+      Code::invalid_argument,
+      fmt::format("{} was made with another {}: choose another folder with --record, or remove it",
+                  path.string(), what));
 }
 
 Bytes encode_rows(std::span<const TopDistribution> rows) {
@@ -175,14 +195,18 @@ Bytes encode_rows(std::span<const TopDistribution> rows) {
 Bytes encode_rows(std::span<const PositionDivergence> rows) {
   ByteWriter out;
   for (const PositionDivergence& row : rows) {
-    for (const double value : {row.kl, row.tail, row.target_change, row.log_likelihood_loss}) out.write(value);
-    out.write((row.same_top ? flag_same_top : 0) | (row.reference_right ? flag_reference_right : 0) |
+    for (const double value : {row.kl, row.tail, row.target_change, row.log_likelihood_loss}) {
+      out.write(value);
+    }
+    out.write((row.same_top ? flag_same_top : 0) |
+              (row.reference_right ? flag_reference_right : 0) |
               (row.candidate_right ? flag_candidate_right : 0));
   }
   return out.take();
 }
 
-Result<std::vector<TopDistribution>> parse_reference_rows(ByteSpan bytes, std::uint32_t top, std::uint32_t vocabulary) {
+Result<std::vector<TopDistribution>> parse_reference_rows(ByteSpan bytes, std::uint32_t top,
+                                                          std::uint32_t vocabulary) {
   ByteReader reader(bytes);
   std::vector<TopDistribution> out;
   while (reader.remaining() > 0) {
@@ -197,7 +221,9 @@ Result<std::vector<TopDistribution>> parse_reference_rows(ByteSpan bytes, std::u
     }
     row.tail = TRY(reader.read<float>("tail"));
     row.target_log_probability = TRY(reader.read<float>("log-probability"));
-    if (!(row.tail >= 0 && row.tail <= 1.001F) || !(row.target_log_probability <= 1e-3F)) return not_a_record("a probability outside 0 to 1");
+    if (!(row.tail >= 0 && row.tail <= 1.001F) || !(row.target_log_probability <= 1e-3F)) {
+      return not_a_record("a probability outside 0 to 1");
+    }
     out.push_back(std::move(row));
   }
   return out;

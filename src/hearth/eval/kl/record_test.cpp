@@ -14,14 +14,16 @@ constexpr auto quiet = [](std::uint64_t, std::uint64_t) {};
 Bytes bytes_of(const std::filesystem::path& path) { return read_file(path, 1u << 26).value(); }
 void write_bytes(const std::filesystem::path& path, ByteSpan bytes) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out.write(reinterpret_cast<const char*>(bytes.data()),
+            static_cast<std::streamsize>(bytes.size()));
 }
 
 class KlRecord : public ::testing::Test {
  protected:
   std::filesystem::path path(std::string_view name) const { return directory_.path() / name; }
   Result<> record(const std::filesystem::path& file, const StopToken& stop = {}) {
-    RecordFile record = TRY(std::filesystem::exists(file) ? RecordFile::open(file) : RecordFile::create(file, toy_header()));
+    RecordFile record = TRY(std::filesystem::exists(file) ? RecordFile::open(file)
+                                                          : RecordFile::create(file, toy_header()));
     return record_reference(record, toy_model(0, &rows_made), quiet, stop);
   }
 
@@ -100,9 +102,12 @@ TEST_F(KlRecord, ComputesNothingTwice) {
 TEST_F(KlRecord, StopsBetweenBlocksAndGoesOn) {
   StopSource stop;
   RecordFile file = RecordFile::create(path("stopped"), toy_header()).value();
-  const auto stopped = record_reference(file, toy_model(0), [&](std::uint64_t done, std::uint64_t) {
-    if (done > 500) stop.request_stop();
-  }, stop.token());
+  const auto stopped = record_reference(
+      file, toy_model(0),
+      [&](std::uint64_t done, std::uint64_t) {
+        if (done > 500) stop.request_stop();
+      },
+      stop.token());
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code, Code::cancelled);
   EXPECT_EQ(file.blocks(), 1u);

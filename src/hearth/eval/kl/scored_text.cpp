@@ -8,18 +8,20 @@
 namespace hearth::eval {
 
 std::string_view token_kind_name(TokenKind kind) {
-  static constexpr std::array<std::string_view, token_kinds> names = {"text",   "read",      "thinking",
-                                                                      "answer", "tool_call", "control"};
+  static constexpr std::array<std::string_view, token_kinds> names = {
+      "text", "read", "thinking", "answer", "tool_call", "control"};
   return names[static_cast<std::size_t>(kind)];
 }
 
 Result<> check_windows(const WindowOptions& options) {
   if (options.window_tokens >= 2 && options.window_tokens <= window_tokens_max) return {};
-  return fail(Code::invalid_argument, fmt::format("a window of {} tokens: expected 2 to {}, for example 4096",
-                                                  options.window_tokens, window_tokens_max));
+  return fail(Code::invalid_argument,
+              fmt::format("a window of {} tokens: expected 2 to {}, for example 4096",
+                          options.window_tokens, window_tokens_max));
 }
 
-std::vector<ScoreBlock> plan_blocks(std::span<const std::uint32_t> text_tokens, const WindowOptions& options) {
+std::vector<ScoreBlock> plan_blocks(std::span<const std::uint32_t> text_tokens,
+                                    const WindowOptions& options) {
   std::vector<ScoreBlock> out;
   const std::uint32_t step = std::max(1u, options.window_tokens / 2);
   for (std::uint32_t text = 0; text < text_tokens.size(); ++text) {

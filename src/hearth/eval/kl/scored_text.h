@@ -18,9 +18,9 @@ namespace hearth::eval {
 
 // What a token is part of. Calls and control tokens are few and would drown in a mean over all.
 enum class TokenKind : std::uint8_t {
-  text,       // prose or code outside a transcript
-  read,       // of a transcript: what the model was given (instructions, questions, results)
-  thinking,   // what it wrote
+  text,      // prose or code outside a transcript
+  read,      // of a transcript: what the model was given (instructions, questions, results)
+  thinking,  // what it wrote
   answer,
   tool_call,  // names and arguments
   control,    // markup: roles, begin and end of thinking, calls and turns
@@ -47,8 +47,8 @@ struct WindowOptions {
 };
 
 struct ScoreBlock {
-  std::uint32_t text = 0;          // index
-  std::uint32_t begin = 0;         // the model reads tokens [begin, end)
+  std::uint32_t text = 0;           // index
+  std::uint32_t begin = 0;          // the model reads tokens [begin, end)
   std::uint32_t from = 0, end = 0;  // scored: tokens [from, end); from > begin
   std::uint32_t positions() const { return end - from; }
   bool operator==(const ScoreBlock&) const = default;
@@ -56,6 +56,7 @@ struct ScoreBlock {
 
 Result<> check_windows(const WindowOptions& options);
 // In the order of the texts. Texts of fewer than two tokens, or all skipped, have no block.
-std::vector<ScoreBlock> plan_blocks(std::span<const std::uint32_t> text_tokens, const WindowOptions& options);
+std::vector<ScoreBlock> plan_blocks(std::span<const std::uint32_t> text_tokens,
+                                    const WindowOptions& options);
 
 }  // namespace hearth::eval

@@ -47,7 +47,8 @@ void add_lines(const Found& found, std::string_view text, std::vector<TextFile>&
     const std::string_view line = text.substr(0, end);
     ++number;
     if (line.find_first_not_of(" \t\r") != std::string_view::npos) {
-      out.push_back({fmt::format("{}:{}", found.name, number), found.text_class, std::string(line), true});
+      out.push_back(
+          {fmt::format("{}:{}", found.name, number), found.text_class, std::string(line), true});
     }
     text.remove_prefix(std::min(end + 1, text.size()));
   }
@@ -56,8 +57,9 @@ void add_lines(const Found& found, std::string_view text, std::vector<TextFile>&
 Result<> add_file(const Found& found, std::vector<TextFile>& out) {
   const std::string text = TRY(read_text_file(found.path, text_file_bytes_max));
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
-    return fail(Code::invalid_argument, fmt::format("{} is not UTF-8 at byte {}: take it out of the folder, or convert it",
-                                                    found.path.string(), bad));
+    return fail(Code::invalid_argument,
+                fmt::format("{} is not UTF-8 at byte {}: take it out of the folder, or convert it",
+                            found.path.string(), bad));
   }
   const std::string extension = found.path.extension().string();
   if (extension == ".jsonl") {
@@ -85,11 +87,16 @@ Result<std::vector<TextFile>> read_text_files(std::span<const fs::path> paths) {
       std::uint64_t bytes = 0;
       for (const TextFile& file : out) bytes += file.text.size();
       if (bytes > text_files_bytes_max) {
-        return fail(Code::invalid_argument, fmt::format("the texts have more than {} bytes together; give fewer", text_files_bytes_max));
+        return fail(Code::invalid_argument,
+                    fmt::format("the texts have more than {} bytes together; give fewer",
+                                text_files_bytes_max));
       }
     }
   }
-  if (out.empty()) return fail(Code::invalid_argument, "no text: give files, or folders with texts and transcripts (.json, .jsonl)");
+  if (out.empty()) {
+    return fail(Code::invalid_argument,
+                "no text: give files, or folders with texts and transcripts (.json, .jsonl)");
+  }
   return out;
 }
 

@@ -17,9 +17,9 @@ inline constexpr std::uint64_t text_files_bytes_max = 256u << 20;  // all togeth
 inline constexpr std::string_view class_of_loose_texts = "text";
 
 struct TextFile {
-  std::string name;        // below the folder that was given; of a transcript in .jsonl with its line
-  std::string text_class;  // the first folder below the one given; else class_of_loose_texts
-  std::string text;        // UTF-8
+  std::string name;  // below the folder that was given; of a transcript in .jsonl with its line
+  std::string text_class;      // the first folder below the one given; else class_of_loose_texts
+  std::string text;            // UTF-8
   bool is_transcript = false;  // one conversation as JSON: a .json file, or a line of a .jsonl file
 };
 

@@ -35,10 +35,13 @@ TEST_F(KlTexts, TakeTheirClassFromTheFolder) {
   std::filesystem::create_symlink("/etc", directory_.path() / "link");
   const auto found = read().value();
   std::vector<std::string> seen;
-  for (const TextFile& file : found) seen.push_back(file.text_class + " " + file.name + (file.is_transcript ? " transcript" : ""));
-  EXPECT_EQ(seen, (std::vector<std::string>{"code code/c.py", "text loose.txt", "talk talk/day.jsonl:1 transcript",
-                                            "talk talk/day.jsonl:3 transcript", "writing writing/a.txt",
-                                            "writing writing/deep/b.md"}));
+  for (const TextFile& file : found) {
+    seen.push_back(file.text_class + " " + file.name + (file.is_transcript ? " transcript" : ""));
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"code code/c.py", "text loose.txt",
+                                            "talk talk/day.jsonl:1 transcript",
+                                            "talk talk/day.jsonl:3 transcript",
+                                            "writing writing/a.txt", "writing writing/deep/b.md"}));
 }
 
 TEST_F(KlTexts, RefuseABinaryFileByName) {

@@ -12,9 +12,14 @@ Result<std::string> read_content(const Json& message, const std::string& path) {
   const Json* content = message.find("content");
   if (content == nullptr || content->is_null()) return std::string();
   if (content->is_string()) return content->as_string();
-  if (!content->is_array()) return fail(Code::invalid_argument, path + ".content: expected a string or a list of text parts");
+  if (!content->is_array()) {
+    return fail(Code::invalid_argument,
+                path + ".content: expected a string or a list of text parts");
+  }
   std::string out;
-  for (const Json& part : content->as_array()) out += TRY(get<std::string>(part, "text", path + ".content[]"));
+  for (const Json& part : content->as_array()) {
+    out += TRY(get<std::string>(part, "text", path + ".content[]"));
+  }
   return out;
 }
 
@@ -46,7 +51,10 @@ Result<chat::Message> read_message(const Json& json, const std::string& path) {
   else if (role == "user") out.role = Role::user;
   else if (role == "assistant") out.role = Role::assistant;
   else if (role == "tool") out.role = Role::tool;
-  else return fail(Code::invalid_argument, fmt::format("{}.role: '{}'; expected system, user, assistant or tool", path, role));
+  else {
+    return fail(Code::invalid_argument,
+                fmt::format("{}.role: '{}'; expected system, user, assistant or tool", path, role));
+  }
   out.text = TRY(read_content(json, path));
   if (out.role == Role::tool) out.call_id = TRY(get<std::string>(json, "tool_call_id", path));
   if (out.role != Role::assistant) return out;
@@ -54,7 +62,8 @@ Result<chat::Message> read_message(const Json& json, const std::string& path) {
   const Json* calls = json.find("tool_calls");
   if (calls == nullptr || !calls->is_array()) return out;
   for (std::size_t i = 0; i < calls->as_array().size(); ++i) {
-    out.calls.push_back(TRY(read_call(calls->as_array()[i], fmt::format("{}.tool_calls[{}]", path, i))));
+    out.calls.push_back(
+        TRY(read_call(calls->as_array()[i], fmt::format("{}.tool_calls[{}]", path, i))));
   }
   return out;
 }
@@ -75,7 +84,8 @@ struct Turn {
   bool thinking_open = false;
 };
 
-Result<std::vector<Turn>> find_turns(const chat::Conversation& conversation, const chat::Format& format) {
+Result<std::vector<Turn>> find_turns(const chat::Conversation& conversation,
+                                     const chat::Format& format) {
   std::vector<Turn> out;
   chat::Conversation part{.tools = conversation.tools, .messages = {}};
   for (const chat::Message& message : conversation.messages) {
@@ -112,7 +122,8 @@ std::optional<TokenKind> kind_of(std::span<const chat::Event> events) {
 // Kinds of the segments, one for each. A text that the parser holds back (a call's name before its
 // arguments begin) is of the kind that comes out next.
 std::vector<TokenKind> segment_kinds(const chat::Rendering& rendering, std::span<const Turn> turns,
-                                     const chat::Conversation& conversation, const chat::Format& format) {
+                                     const chat::Conversation& conversation,
+                                     const chat::Format& format) {
   std::vector<TokenKind> out;
   std::unique_ptr<chat::OutputParser> parser;
   std::vector<std::size_t> held_back;
@@ -132,7 +143,11 @@ std::vector<TokenKind> segment_kinds(const chat::Rendering& rendering, std::span
     out.push_back(is_markup ? TokenKind::control : TokenKind::read);
     if (!turns.empty() && end > turns.front().begin) {
       const Turn& turn = turns.front();
-      if (!parser) parser = format.make_parser({.tools = conversation.tools, .thinking_open = turn.thinking_open, .token_markers = {}});
+      if (!parser) {
+        parser = format.make_parser({.tools = conversation.tools,
+                                     .thinking_open = turn.thinking_open,
+                                     .token_markers = {}});
+      }
       const std::size_t skip = offset < turn.begin ? turn.begin - offset : 0;
       const auto found = kind_of(parser->push(std::string_view(segment.text).substr(skip)));
       if (!is_markup) held_back.push_back(out.size() - 1);
@@ -160,11 +175,13 @@ void begin_with_bos(ScoredText& out, const TextTokenizer& tokenizer, TokenKind k
 Result<chat::Conversation> conversation_from_json(const Json& json) {
   const Json* messages = json.find("messages");
   if (messages == nullptr || !messages->is_array() || messages->as_array().empty()) {
-    return fail(Code::invalid_argument, "messages: expected a list of messages, as in a request of chat completions");
+    return fail(Code::invalid_argument,
+                "messages: expected a list of messages, as in a request of chat completions");
   }
   chat::Conversation out;
   for (std::size_t i = 0; i < messages->as_array().size(); ++i) {
-    out.messages.push_back(TRY(read_message(messages->as_array()[i], fmt::format("messages[{}]", i))));
+    out.messages.push_back(
+        TRY(read_message(messages->as_array()[i], fmt::format("messages[{}]", i))));
   }
   if (const Json* tools = json.find("tools"); tools != nullptr && tools->is_array()) {
     for (std::size_t i = 0; i < tools->as_array().size(); ++i) {
@@ -181,8 +198,8 @@ Result<ScoredText> score_plain_text(std::string_view text, const TextTokenizer& 
   return out;
 }
 
-Result<ScoredText> score_transcript(const chat::Conversation& conversation, const chat::Format& format,
-                                    const TextTokenizer& tokenizer) {
+Result<ScoredText> score_transcript(const chat::Conversation& conversation,
+                                    const chat::Format& format, const TextTokenizer& tokenizer) {
   const chat::Rendering rendering = TRY(format.render(conversation, {.generation_prompt = false}));
   const std::vector<Turn> turns = TRY(find_turns(conversation, format));
   const std::vector<TokenKind> kinds = segment_kinds(rendering, turns, conversation, format);

@@ -25,7 +25,7 @@ Result<chat::Conversation> conversation_from_json(const Json& json);
 
 // Name and class are the caller's to set.
 Result<ScoredText> score_plain_text(std::string_view text, const TextTokenizer& tokenizer);
-Result<ScoredText> score_transcript(const chat::Conversation& conversation, const chat::Format& format,
-                                    const TextTokenizer& tokenizer);
+Result<ScoredText> score_transcript(const chat::Conversation& conversation,
+                                    const chat::Format& format, const TextTokenizer& tokenizer);
 
 }  // namespace hearth::eval

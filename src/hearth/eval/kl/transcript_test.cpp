@@ -33,12 +33,15 @@ TextTokenizer byte_tokenizer(const chat::Format& format) {
 std::string text_of(const ScoredText& scored, TokenKind kind) {
   std::string out;
   for (std::size_t i = 0; i < scored.tokens.size(); ++i) {
-    if (scored.kinds[i] == kind && scored.tokens[i] < 256) out += static_cast<char>(scored.tokens[i]);
+    if (scored.kinds[i] == kind && scored.tokens[i] < 256) {
+      out += static_cast<char>(scored.tokens[i]);
+    }
   }
   return out;
 }
 
-const char* const conversation_text = R"({"tools": [{"type": "function", "function": {"name": "look_up",
+const char* const conversation_text =
+    R"({"tools": [{"type": "function", "function": {"name": "look_up",
     "description": "finds", "parameters": {"type": "object", "properties": {"key": {"type": "string"}}}}}],
   "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is the code?"},
     {"role": "assistant", "content": "", "reasoning_content": "I must look.", "tool_calls": [{"id": "call_1", "type": "function",
@@ -51,7 +54,8 @@ class TranscriptKinds : public ::testing::TestWithParam<const char*> {};
 TEST_P(TranscriptKinds, TellWhatTheModelWroteFromWhatItRead) {
   const auto format = chat::make_format(GetParam()).value();
   const auto conversation = conversation_from_json(parse_json(conversation_text).value()).value();
-  const ScoredText scored = score_transcript(conversation, *format, byte_tokenizer(*format)).value();
+  const ScoredText scored =
+      score_transcript(conversation, *format, byte_tokenizer(*format)).value();
   ASSERT_EQ(scored.tokens.size(), scored.kinds.size());
   const std::string calls = text_of(scored, TokenKind::tool_call);
   EXPECT_NE(calls.find("look_up"), std::string::npos) << calls;
@@ -59,7 +63,9 @@ TEST_P(TranscriptKinds, TellWhatTheModelWroteFromWhatItRead) {
   EXPECT_EQ(calls.find("7131"), std::string::npos) << calls;
   EXPECT_NE(text_of(scored, TokenKind::answer).find("It is seven."), std::string::npos);
   const std::string read = text_of(scored, TokenKind::read);
-  for (const char* given : {"Be brief.", "What is the code?", "7131"}) EXPECT_NE(read.find(given), std::string::npos) << given;
+  for (const char* given : {"Be brief.", "What is the code?", "7131"}) {
+    EXPECT_NE(read.find(given), std::string::npos) << given;
+  }
   EXPECT_EQ(read.find("seven"), std::string::npos);
   if (format->can_think()) {
     EXPECT_NE(text_of(scored, TokenKind::thinking).find("There it is."), std::string::npos);
@@ -67,10 +73,12 @@ TEST_P(TranscriptKinds, TellWhatTheModelWroteFromWhatItRead) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, TranscriptKinds,
-                         ::testing::Values("kimi-k2", "kimi-k2-thinking", "kimi-k2.6", "qwen3", "chatml", "llama3"),
+                         ::testing::Values("kimi-k2", "kimi-k2-thinking", "kimi-k2.6", "qwen3",
+                                           "chatml", "llama3"),
                          [](const auto& tested) {
                            std::string name = tested.param;
-                           std::ranges::replace_if(name, [](char c) { return c == '-' || c == '.'; }, '_');
+                           std::ranges::replace_if(
+                               name, [](char c) { return c == '-' || c == '.'; }, '_');
                            return name;
                          });
 
@@ -81,7 +89,8 @@ TEST(Transcript, RefusesWhatIsNoConversationAndSaysWhere) {
       {R"({"messages": [{"content": "x"}]})", "messages[0]"},
       {R"({"messages": [{"role": "robot", "content": "x"}]})", "messages[0].role"},
       {R"({"messages": [{"role": "user", "content": 7}]})", "messages[0].content"},
-      {R"({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]})", "tool_calls[0].function"},
+      {R"({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]})",
+       "tool_calls[0].function"},
       {R"({"messages": [{"role": "user", "content": "x"}], "tools": [{}]})", "tools[0]"}};
   for (const auto& [text, where] : cases) {
     const auto refused = conversation_from_json(parse_json(text).value());

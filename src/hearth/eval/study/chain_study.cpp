@@ -9,8 +9,15 @@ namespace {
 
 constexpr std::string_view kind_free = "free", kind_forced = "forced";
 
-std::string record_key(std::string_view cell, std::string_view kind, std::uint64_t seed, std::uint32_t depth) {
-  return Blake2b().update_sized(cell).update_sized(kind).update_number(seed).update_number(depth).finish().hex();
+std::string record_key(std::string_view cell, std::string_view kind, std::uint64_t seed,
+                       std::uint32_t depth) {
+  return Blake2b()
+      .update_sized(cell)
+      .update_sized(kind)
+      .update_number(seed)
+      .update_number(depth)
+      .finish()
+      .hex();
 }
 
 // The service itself is at fault, or out of reach: nothing was learnt about the model.
@@ -30,25 +37,35 @@ class ChainAsker {
   ChainAsker(const Arm& arm, const ChainPlan& plan, const TurnSource& source, const StopToken& stop)
       : arm_(arm), plan_(plan), source_(source), stop_(stop) {}
 
-  Result<ModelTurn> ask(const chat::Conversation& conversation, std::uint64_t seed, std::uint32_t turn) const {
-    const chat::ChatRequest request = chain_request(arm_, conversation, plan_.turn_tokens_max, seed, turn);
+  Result<ModelTurn> ask(const chat::Conversation& conversation, std::uint64_t seed,
+                        std::uint32_t turn) const {
+    const chat::ChatRequest request =
+        chain_request(arm_, conversation, plan_.turn_tokens_max, seed, turn);
     for (std::uint32_t tries = 1;; ++tries) {
       auto answer = source_(request, stop_);
       if (answer) return *std::move(answer);
-      if (stop_.stop_requested()) return fail(Code::cancelled, "stopped; the same command goes on from here");
+      if (stop_.stop_requested()) {
+        return fail(Code::cancelled, "stopped; the same command goes on from here");
+      }
       if (const auto pause = pause_before_retry(answer.error(), tries, plan_.retry)) {
-        if (stopped_while_waiting(stop_, Deadline::after(*pause))) return fail(Code::cancelled, "stopped; the same command goes on from here");
+        if (stopped_while_waiting(stop_, Deadline::after(*pause))) {
+          return fail(Code::cancelled, "stopped; the same command goes on from here");
+        }
         continue;
       }
       if (!may_be_asked_later(answer.error())) return ModelTurn{.failed = true};
-      return fail(Code::unavailable, fmt::format("arm {}: {} ({} tries); finished chains are kept, the same command goes on", arm_.name,
-                                                 answer.error().message, tries));
+      return fail(
+          Code::unavailable,
+          fmt::format("arm {}: {} ({} tries); finished chains are kept, the same command goes on",
+                      arm_.name, answer.error().message, tries));
     }
   }
 
   Result<ChainOutcome> free_chain(const ChainWorld& world) const {
     ChainRun run(world);
-    for (std::uint32_t turn = 0; !run.done(); ++turn) run.take(TRY(ask(run.conversation(), world.seed(), turn)));
+    for (std::uint32_t turn = 0; !run.done(); ++turn) {
+      run.take(TRY(ask(run.conversation(), world.seed(), turn)));
+    }
     return run.outcome();
   }
 
@@ -78,7 +95,8 @@ chat::ToolCall call_of(const chat::AnswerEvent& event) {
 }  // namespace
 
 TurnSource turns_of(upstream::Endpoint& endpoint) {
-  return [&endpoint](const chat::ChatRequest& request, const StopToken& stop) -> chat::ApiResult<ModelTurn> {
+  return [&endpoint](const chat::ChatRequest& request,
+                     const StopToken& stop) -> chat::ApiResult<ModelTurn> {
     auto stream = endpoint.ask(request, Deadline::never(), stop);
     if (!stream) return std::unexpected(std::move(stream).error());
     const auto whole = upstream::read_whole(**stream, Deadline::never());
@@ -88,14 +106,17 @@ TurnSource turns_of(upstream::Endpoint& endpoint) {
       const auto* piece = std::get_if<upstream::Piece>(&arrival.what);
       if (piece == nullptr) continue;
       if (piece->event.kind == chat::AnswerEvent::Kind::thinking) out.thinking += piece->event.text;
-      if (piece->event.kind == chat::AnswerEvent::Kind::call) out.calls.push_back(call_of(piece->event));
+      if (piece->event.kind == chat::AnswerEvent::Kind::call) {
+        out.calls.push_back(call_of(piece->event));
+      }
     }
     return out;
   };
 }
 
-chat::ChatRequest chain_request(const Arm& arm, const chat::Conversation& conversation, std::uint32_t tokens_max,
-                                std::uint64_t world_seed, std::uint32_t turn) {
+chat::ChatRequest chain_request(const Arm& arm, const chat::Conversation& conversation,
+                                std::uint32_t tokens_max, std::uint64_t world_seed,
+                                std::uint32_t turn) {
   chat::ChatRequest out;
   out.model = arm.endpoint.model;
   out.conversation = conversation;
@@ -107,7 +128,8 @@ chat::ChatRequest chain_request(const Arm& arm, const chat::Conversation& conver
   if (arm.top_k) out.sampling.top_k = static_cast<int>(*arm.top_k);
   if (arm.seed) {
     Random random(*arm.seed + world_seed * 1'000'003 + turn);
-    out.sampling.seed = static_cast<std::uint32_t>(random.below(1u << 31));  // some services take no more
+    out.sampling.seed =
+        static_cast<std::uint32_t>(random.below(1u << 31));  // some services take no more
   }
   out.stream = true;
   return out;
@@ -115,12 +137,16 @@ chat::ChatRequest chain_request(const Arm& arm, const chat::Conversation& conver
 
 std::string chain_cell(const Arm& arm, const ChainPlan& plan) {
   Blake2b hash;
-  hash.update_sized(arm.digest().hex()).update_sized(dump_json(chain_options_json(plan.options))).update_number(plan.turn_tokens_max);
+  hash.update_sized(arm.digest().hex())
+      .update_sized(dump_json(chain_options_json(plan.options)))
+      .update_number(plan.turn_tokens_max);
   return hash.finish().hex();
 }
 
-Result<> run_chains(const Arm& arm, const ChainPlan& plan, const TurnSource& source, store::ChainStore& records,
-                    const std::function<void(std::size_t done, std::size_t total)>& progress, const StopToken& stop) {
+Result<> run_chains(const Arm& arm, const ChainPlan& plan, const TurnSource& source,
+                    store::ChainStore& records,
+                    const std::function<void(std::size_t done, std::size_t total)>& progress,
+                    const StopToken& stop) {
   TRY(check_chain(plan.options));
   const std::string cell = chain_cell(arm, plan);
   const std::set<std::string> present = TRY(records.keys());
@@ -129,18 +155,27 @@ Result<> run_chains(const Arm& arm, const ChainPlan& plan, const TurnSource& sou
   const std::size_t total = plan.chains * per_world;
   std::size_t done = 0;
   // Makes one record if it is not there.
-  const auto once = [&](std::string_view kind, std::uint64_t seed, std::uint32_t depth, const auto& make) -> Result<> {
+  const auto once = [&](std::string_view kind, std::uint64_t seed, std::uint32_t depth,
+                        const auto& make) -> Result<> {
     progress(done++, total);
     const std::string key = record_key(cell, kind, seed, depth);
     if (present.contains(key)) return {};
-    if (stop.stop_requested()) return fail(Code::cancelled, "stopped; the same command goes on from here");
+    if (stop.stop_requested()) {
+      return fail(Code::cancelled, "stopped; the same command goes on from here");
+    }
     const Json outcome = TRY(make());
-    return records.add({.key = key, .arm = arm.name, .cell = cell, .kind = std::string(kind), .seed = seed, .depth = depth,
+    return records.add({.key = key,
+                        .arm = arm.name,
+                        .cell = cell,
+                        .kind = std::string(kind),
+                        .seed = seed,
+                        .depth = depth,
                         .outcome = dump_json(outcome)});
   };
   for (std::uint32_t i = 0; i < plan.chains; ++i) {
     const ChainWorld world(plan.first_seed + i, plan.options);
-    TRY(once(kind_free, world.seed(), 0, [&]() -> Result<Json> { return chain_outcome_json(TRY(asker.free_chain(world))); }));
+    TRY(once(kind_free, world.seed(), 0,
+             [&]() -> Result<Json> { return chain_outcome_json(TRY(asker.free_chain(world))); }));
     for (std::uint32_t depth = 0; plan.forced && depth < plan.options.calls; ++depth) {
       TRY(once(kind_forced, world.seed(), depth, [&]() -> Result<Json> {
         return Json::object({{"error", chain_error_name(TRY(asker.forced_call(world, depth)))}});
@@ -151,7 +186,8 @@ Result<> run_chains(const Arm& arm, const ChainPlan& plan, const TurnSource& sou
   return {};
 }
 
-Result<ChainRecords> read_chains(const store::ChainStore& records, const Arm& arm, const ChainPlan& plan) {
+Result<ChainRecords> read_chains(const store::ChainStore& records, const Arm& arm,
+                                 const ChainPlan& plan) {
   ChainRecords out;
   for (const store::ChainCall& call : TRY(records.of_cell(chain_cell(arm, plan)))) {
     if (call.seed < plan.first_seed || call.seed - plan.first_seed >= plan.chains) continue;
@@ -161,7 +197,9 @@ Result<ChainRecords> read_chains(const store::ChainStore& records, const Arm& ar
     } else {
       const auto name = TRY(get<std::string>(outcome, "error"));
       const auto error = error_of_name(name);
-      if (!error) return fail(Code::corrupt, "a forced call's record has an unknown error: " + name);
+      if (!error) {
+        return fail(Code::corrupt, "a forced call's record has an unknown error: " + name);
+      }
       out.forced.push_back({.seed = call.seed, .depth = call.depth, .error = *error});
     }
   }

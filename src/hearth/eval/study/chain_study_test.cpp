@@ -10,10 +10,13 @@ namespace {
 
 class ChainStudy : public ::testing::Test {
  protected:
-  store::ChainStore open() const { return store::ChainStore::open(directory_.path() / "chains.db").value(); }
+  store::ChainStore open() const {
+    return store::ChainStore::open(directory_.path() / "chains.db").value();
+  }
   // An endpoint that knows the worlds, told apart by the first ticket in the task.
   TurnSource source(double error_rate) {
-    return [this, error_rate](const chat::ChatRequest& request, const StopToken&) -> chat::ApiResult<ModelTurn> {
+    return [this, error_rate](const chat::ChatRequest& request,
+                              const StopToken&) -> chat::ApiResult<ModelTurn> {
       ++asked_;
       if (fails_at_ == asked_) return std::unexpected(failure_);
       for (std::uint64_t seed = plan_.first_seed; seed < plan_.first_seed + plan_.chains; ++seed) {
@@ -28,7 +31,8 @@ class ChainStudy : public ::testing::Test {
   }
   Result<> run(double error_rate = 0, const StopToken& stop = {}) {
     store::ChainStore records = open();
-    return run_chains(arm_, plan_, source(error_rate), records, [](std::size_t, std::size_t) {}, stop);
+    return run_chains(
+        arm_, plan_, source(error_rate), records, [](std::size_t, std::size_t) {}, stop);
   }
   ChainRecords read() const { return read_chains(open(), arm_, plan_).value(); }
 
@@ -62,7 +66,9 @@ TEST_F(ChainStudy, GoesOnAfterAFailureToTheSameRecords) {
     ASSERT_TRUE(run(0.1));
     const ChainRecords again = read();
     ASSERT_EQ(again.chains.size(), whole.chains.size());
-    for (std::size_t i = 0; i < whole.chains.size(); ++i) EXPECT_EQ(again.chains[i].outcome, whole.chains[i].outcome);
+    for (std::size_t i = 0; i < whole.chains.size(); ++i) {
+      EXPECT_EQ(again.chains[i].outcome, whole.chains[i].outcome);
+    }
   }
 }
 
