@@ -7,6 +7,7 @@
 
 #include "hearth/cli/environment.h"
 #include "hearth/cli/progress.h"
+#include "hearth/cli/routing_setup.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/eval/study/chain_study.h"
@@ -52,7 +53,7 @@ Result<std::vector<eval::Arm>> chosen_arms(const ChainFlags& flags) {
 Result<> run_arm(const eval::Arm& arm, const ChainFlags& flags, store::ChainStore& records,
                  Progress& progress, const StopToken& stop) {
   const auto http = net::make_curl_client();
-  std::string key = TRY(service_key(arm.endpoint.key_variable, arm.endpoint.key_file));
+  std::string key = TRY(read_upstream_key(arm.endpoint));
   const auto endpoint = TRY(upstream::make_endpoint(arm.endpoint, std::move(key), *http));
   return eval::run_chains(
       arm, flags.plan, eval::turns_of(*endpoint), records,

@@ -233,8 +233,8 @@ Slop find_slop(std::string_view text) {
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     const std::string_view line = text.substr(begin, end - begin);
-    lines += line.empty() ? 0 : 1;
-    marked += begins_with_a_mark(line) ? 1 : 0;
+    lines += line.empty() ? 0U : 1U;
+    marked += begins_with_a_mark(line) ? 1U : 0U;
     begin = end + 1;
   }
   if (lines > 0) out.marked_lines = static_cast<double>(marked) / static_cast<double>(lines);
