@@ -84,8 +84,12 @@ class Service:
 
 
 def arms_text(services):
-    return "".join(f'[[arm]]\nname = "{name}"\nkind = "openai"\nurl = "{url}"\nreach = "cluster"\nmodel = "agent"\nquantisation = "none"\n'
-                   for name, url in services)
+    upstreams = "".join(f'[[upstream]]\nname = "{name}"\nkind = "openai"\nurl = "{url}"\nreach = "cluster"\nmodel = "agent"\n'
+                        for name, url in services)
+    if len(services) == 1:  # an arms file has two arms; --arm chooses
+        services = [*services, ("unused", services[0][1])]
+    return upstreams + "".join(f'[[arm]]\nname = "{name}"\nupstream = "{services[0][0] if name == "unused" else name}"\nquantisation = "none"\ntemperature = 0\n'
+                               for name, _ in services)
 
 
 class Chain(unittest.TestCase):
@@ -102,7 +106,8 @@ class Chain(unittest.TestCase):
     def command(self, services, *arguments):
         arms = self.root / "arms.toml"
         arms.write_text(arms_text(services))
-        return [str(BIN / "hearth"), "eval", "chain", "--arms", str(arms), "--study", str(self.root / "chains"), "--calls", "8",
+        chosen = [flag for name, _ in services for flag in ("--arm", name)]
+        return [str(BIN / "hearth"), "eval", "chain", "--arms", str(arms), *chosen, "--study", str(self.root / "chains"), "--calls", "8",
                 "--retries", "0", "--json", *map(str, arguments)]
 
     def chain(self, services, *arguments):
