@@ -1,6 +1,7 @@
 #include "hearth/voice/measures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "hearth/base/check.h"
@@ -131,7 +132,7 @@ double variety_of(const std::vector<std::string>& words) {
   return sum / static_cast<double>(windows);
 }
 
-std::vector<NgramCount> count_ngrams(std::string_view text) {
+std::vector<NgramWeight> weigh_ngrams(std::string_view text) {
   std::string flat;
   for (const char c : text) {
     const char one = is_blank(c) ? ' ' : lower(c);
@@ -145,9 +146,9 @@ std::vector<NgramCount> count_ngrams(std::string_view text) {
       if (n >= ngram_min) ++counts[(hash ^ (hash >> 15)) % ngram_buckets];
     }
   }
-  std::vector<NgramCount> out;
-  for (const auto& [bucket, count] : counts) out.push_back({bucket, count});
-  std::ranges::sort(out, {}, &NgramCount::bucket);
+  std::vector<NgramWeight> out;
+  for (const auto& [bucket, count] : counts) out.push_back({bucket, 1 + std::log(count)});
+  std::ranges::sort(out, {}, &NgramWeight::bucket);
   return out;
 }
 
@@ -238,7 +239,7 @@ Measures measure(std::string_view text) {
   out.mean_sentence_words =
       out.sentences == 0 ? 0 : static_cast<double>(out.words) / static_cast<double>(out.sentences);
   out.variety = variety_of(words);
-  out.ngrams = count_ngrams(plain);
+  out.ngrams = weigh_ngrams(plain);
   return out;
 }
 

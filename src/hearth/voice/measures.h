@@ -19,9 +19,9 @@ inline constexpr std::size_t length_bins = 12;
 inline constexpr std::uint32_t ngram_buckets = 1u << 18;
 inline constexpr std::size_t variety_window_words = 500;
 
-struct NgramCount {
+struct NgramWeight {
   std::uint32_t bucket = 0;
-  float count = 0;
+  float weight = 0;  // of a text: 1 + ln(count)
 };
 
 struct Measures {
@@ -35,7 +35,7 @@ struct Measures {
   double contractions = 0;                              // words with an apostrophe inside
   double variety = 0;  // mean share of different words in windows of 500 words (MATTR)
   double mean_sentence_words = 0;
-  std::vector<NgramCount> ngrams;  // by bucket
+  std::vector<NgramWeight> ngrams;  // by bucket
 
   double share_of(std::string_view word) const;  // of all words
 };

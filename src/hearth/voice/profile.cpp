@@ -75,7 +75,7 @@ std::vector<NamedText> choose_exemplars(std::span<const NamedText> texts,
   std::vector<float> weight(ngram_buckets, 0);
   for (const NamedText& passage : passages) {
     found.push_back(measure(passage.text));
-    for (const NgramCount& ngram : found.back().ngrams) weight[ngram.bucket] += 1;
+    for (const NgramWeight& ngram : found.back().ngrams) weight[ngram.bucket] += 1;
   }
   // A run in one passage alone is its subject.
   for (float& one : weight) one = one < 2 ? 0 : std::sqrt(one);
@@ -87,7 +87,7 @@ std::vector<NamedText> choose_exemplars(std::span<const NamedText> texts,
     for (std::size_t i = 0; i < passages.size(); ++i) {
       if (taken[i]) continue;
       double gain = 0;
-      for (const NgramCount& ngram : found[i].ngrams) gain += weight[ngram.bucket];
+      for (const NgramWeight& ngram : found[i].ngrams) gain += weight[ngram.bucket];
       // By length, or the longest passage always wins.
       gain /= std::sqrt(static_cast<double>(std::max<std::size_t>(found[i].words, 1)));
       if (gain > best_gain) {
@@ -96,7 +96,7 @@ std::vector<NamedText> choose_exemplars(std::span<const NamedText> texts,
       }
     }
     taken[best] = true;
-    for (const NgramCount& ngram : found[best].ngrams) weight[ngram.bucket] *= 0.25F;
+    for (const NgramWeight& ngram : found[best].ngrams) weight[ngram.bucket] *= 0.25F;
     out.push_back(passages[best]);
   }
   return out;

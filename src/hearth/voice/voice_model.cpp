@@ -62,8 +62,6 @@ double contraction_share(const Measures& text) {
   return text.words == 0 ? 0 : text.contractions / static_cast<double>(text.words);
 }
 
-float weight_of(float count, float idf) { return (1 + std::log(count)) * idf; }
-
 }  // namespace
 
 std::string_view distance_name(std::size_t index) {
@@ -84,7 +82,7 @@ class VoiceModel::Lesson {
         std::vector<double> shares;
         for (const std::string& word : candidates_) shares.push_back(piece.share_of(word));
         shares_.push_back(std::move(shares));
-        for (const NgramCount& ngram : piece.ngrams) documents_[ngram.bucket] += 1;
+        for (const NgramWeight& ngram : piece.ngrams) documents_[ngram.bucket] += 1;
       }
     }
   }
@@ -143,41 +141,45 @@ class VoiceModel::Lesson {
 
   void learn_letters(std::size_t left_out, VoiceModel& out) const {
     const auto total = static_cast<float>(shares_.size() - (left_out == nothing ? 0 : 1));
-    std::vector<float> documents = documents_;
+    std::vector<std::uint32_t> documents = documents_;
     if (left_out != nothing) {
-      for (const NgramCount& ngram : own_[left_out].ngrams) documents[ngram.bucket] -= 1;
+      for (const NgramWeight& ngram : own_[left_out].ngrams) documents[ngram.bucket] -= 1;
     }
-    std::vector<float> idf(ngram_buckets, 0), centroid(ngram_buckets, 0);
+    std::vector<float> rarity_of_count = {0};  // by how many pieces have it
+    for (std::size_t count = 1; count <= shares_.size(); ++count) {
+      rarity_of_count.push_back(std::log((1 + total) / (1 + static_cast<float>(count))) + 1);
+    }
+    std::vector<float> rarity(ngram_buckets, 0), centroid(ngram_buckets, 0);
     for (std::size_t bucket = 0; bucket < ngram_buckets; ++bucket) {
-      if (documents[bucket] > 0) idf[bucket] = std::log((1 + total) / (1 + documents[bucket])) + 1;
+      rarity[bucket] = rarity_of_count[documents[bucket]];
     }
     for (std::size_t i = 0; i < own_.size(); ++i) {
       if (i == left_out) continue;
       float length = 0;
-      for (const NgramCount& ngram : own_[i].ngrams) {
-        length +=
-            weight_of(ngram.count, idf[ngram.bucket]) * weight_of(ngram.count, idf[ngram.bucket]);
+      for (const NgramWeight& ngram : own_[i].ngrams) {
+        const float weight = ngram.weight * rarity[ngram.bucket];
+        length += weight * weight;
       }
-      for (const NgramCount& ngram : own_[i].ngrams) {
-        centroid[ngram.bucket] += weight_of(ngram.count, idf[ngram.bucket]) / std::sqrt(length);
+      for (const NgramWeight& ngram : own_[i].ngrams) {
+        centroid[ngram.bucket] += ngram.weight * rarity[ngram.bucket] / std::sqrt(length);
       }
     }
     for (std::uint32_t bucket = 0; bucket < ngram_buckets; ++bucket) {
       if (centroid[bucket] > 0) out.letters_.push_back({bucket, centroid[bucket]});
     }
-    const auto heavier = [](const NgramCount& a, const NgramCount& b) {
-      return a.count != b.count ? a.count > b.count : a.bucket < b.bucket;
+    const auto heavier = [](const NgramWeight& a, const NgramWeight& b) {
+      return a.weight != b.weight ? a.weight > b.weight : a.bucket < b.bucket;
     };
     if (out.letters_.size() > letters_kept_max) {
       std::ranges::nth_element(out.letters_, out.letters_.begin() + letters_kept_max, heavier);
       out.letters_.resize(letters_kept_max);
-      std::ranges::sort(out.letters_, {}, &NgramCount::bucket);
+      std::ranges::sort(out.letters_, {}, &NgramWeight::bucket);
     }
     float length = 0;
-    for (const NgramCount& one : out.letters_) length += one.count * one.count;
-    for (NgramCount& one : out.letters_) {
-      one.count /= std::sqrt(length);
-      out.letter_idf_.push_back({one.bucket, idf[one.bucket]});
+    for (const NgramWeight& one : out.letters_) length += one.weight * one.weight;
+    for (NgramWeight& one : out.letters_) {
+      one.weight /= std::sqrt(length);
+      out.letter_rarity_.push_back({one.bucket, rarity[one.bucket]});
     }
   }
 
@@ -206,7 +208,7 @@ class VoiceModel::Lesson {
   std::span<const Measures> own_, impostors_;
   std::vector<std::string> candidates_;
   std::vector<std::vector<double>> shares_;  // of own pieces, then of impostors, by candidate
-  std::vector<float> documents_;             // pieces that have a run of letters
+  std::vector<std::uint32_t> documents_;             // pieces that have a run of letters
 };
 
 double VoiceModel::letters_distance(const Measures& text) const {
@@ -216,8 +218,8 @@ double VoiceModel::letters_distance(const Measures& text) const {
     while (ngram != text.ngrams.end() && ngram->bucket < letters_[i].bucket) ++ngram;
     if (ngram == text.ngrams.end()) break;
     if (ngram->bucket != letters_[i].bucket) continue;
-    const double weight = weight_of(ngram->count, letter_idf_[i].count);
-    dot += weight * letters_[i].count;
+    const double weight = ngram->weight * letter_rarity_[i].weight;
+    dot += weight * letters_[i].weight;
     length += weight * weight;
   }
   return length > 0 ? 1 - dot / std::sqrt(length) : 1;

@@ -77,8 +77,8 @@ class VoiceModel {
   void weigh(std::span<const Distances> own, std::span<const Distances> impostors);
 
   std::vector<UsedWord> words_;
-  std::vector<NgramCount> letters_;     // weights of the centroid, of unit length
-  std::vector<NgramCount> letter_idf_;  // of the same buckets
+  std::vector<NgramWeight> letters_;     // weights of the centroid, of unit length
+  std::vector<NgramWeight> letter_rarity_;  // of the same buckets
   std::array<double, punctuation_marks> punctuation_{};
   std::array<double, length_bins> sentence_lengths_{}, paragraph_lengths_{};
   double contraction_share_ = 0;

@@ -67,7 +67,7 @@ Json VoiceModel::json() const {
   Json letters = Json::array();
   for (std::size_t i = 0; i < letters_.size(); ++i) {
     letters.push(
-        Json::array({letters_[i].bucket, double{letters_[i].count}, double{letter_idf_[i].count}}));
+        Json::array({letters_[i].bucket, double{letters_[i].weight}, double{letter_rarity_[i].weight}}));
   }
   return Json::object({{"words", std::move(words)},
                        {"letters", std::move(letters)},
@@ -116,7 +116,7 @@ Result<VoiceModel> VoiceModel::from_json(const Json& json) {
       return fail(Code::invalid_argument, "letters: buckets must rise and weights be numbers");
     }
     out.letters_.push_back({bucket, static_cast<float>(weight)});
-    out.letter_idf_.push_back({bucket, static_cast<float>(rarity)});
+    out.letter_rarity_.push_back({bucket, static_cast<float>(rarity)});
   }
   out.punctuation_ = TRY(fixed_numbers<punctuation_marks>(json, "punctuation"));
   out.sentence_lengths_ = TRY(fixed_numbers<length_bins>(json, "sentence_lengths"));
