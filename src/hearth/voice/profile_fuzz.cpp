@@ -1,5 +1,6 @@
 // Voice profiles: whatever the bytes, what is read is written the same again; and any text can be measured.
 
+#include "hearth/base/bytes.h"
 #include "hearth/base/check.h"
 #include "hearth/voice/profile.h"
 
