@@ -18,5 +18,6 @@ int main(int argc, char** argv) {
       {serve_verb(stop), run_verb(stop), demo_verb(stop), plan_verb(stop), catalog_verb(),
        eval_verb(stop), experiment_verb(stop), model_verb(stop), kv_verb(stop),
        cluster_verb(stop), node_verb(stop), up_verb(stop), status_verb(stop), route_verb(),
-       egress_verb(stop), vault_verb(stop), seal_verb(stop), check_verb(stop), bench_verb(stop)});
+       egress_verb(stop), vault_verb(stop), seal_verb(stop), check_verb(stop), bench_verb(stop),
+       voice_verb()});
 }

@@ -16,6 +16,10 @@ Verb egress_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
 Verb experiment_verb(StopToken stop);
 Verb eval_lint_verb(StopToken stop);  // children of eval
+Verb eval_chain_verb(StopToken stop);  // children of eval
+Verb eval_kl_verb(StopToken stop);
+Verb eval_voice_verb();
+Verb eval_lint_verb(StopToken stop);
 Verb eval_ls_verb();
 Verb eval_show_verb();
 Verb kv_verb(StopToken stop);
@@ -31,5 +35,6 @@ Verb serve_verb(StopToken stop);
 Verb status_verb(StopToken stop);
 Verb up_verb(StopToken stop);
 Verb vault_verb(StopToken stop);
+Verb voice_verb();
 
 }  // namespace hearth::cli

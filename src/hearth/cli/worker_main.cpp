@@ -130,6 +130,7 @@ int serve(const node::WorkerOptions& options) {
                                     .kv_type = TRY(model::parse_kv_type(options.kv_type)),
                                     .threads = options.threads,
                                     .device = options.device,
+                                    .scores = options.scores,
                                     .remote = TRY(probe_remote(options, orphaned.token()))};
     auto loaded = TRY(engine::load_llama_engine(
         load,
@@ -224,6 +225,7 @@ int worker_main(int argc, char** argv) {
              flags.count("--context", options.context_tokens, "tokens of KV shared by all sequences");
              flags.count("--sequences", options.sequences, "answers at the same time");
              flags.count("--chunk-tokens", options.chunk_tokens, "tokens of one KV chunk and of one batch");
+             flags.toggle("--scores", options.scores, "keep room for scoring texts (POST /v1/score)");
              flags.count("--ubatch", options.ubatch_tokens, "tokens computed at once");
              flags.text("--kv-type", options.kv_type, "number format of the KV cache");
              flags.count("--threads", options.threads, "0: one per core");

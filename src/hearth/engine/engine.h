@@ -34,6 +34,7 @@ struct EngineLimits {
   std::uint32_t ubatch_tokens = 0;   // what is computed at once; divides batch_tokens
   std::uint32_t sequences = 0;       // usable ids are 0 .. sequences-1
   std::uint32_t vocabulary = 0;
+  std::uint32_t score_rows = 0;      // most items of one decode that want logits beside an answer's; 0: none
 };
 
 struct BatchItem {

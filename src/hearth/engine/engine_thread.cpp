@@ -12,6 +12,8 @@ namespace {
 // finished for one job.
 constexpr std::size_t events_per_step_max = 6;
 constexpr std::size_t channel_events_max = 64;
+// Logits are large: the next slice waits until at most one is unread.
+constexpr std::size_t score_events_max = events_per_step_max + 1;
 // How long an idle engine thread sleeps before it looks for expired leases.
 constexpr Duration idle_wait = std::chrono::seconds(1);
 constexpr Duration submit_deadline = std::chrono::seconds(120);
@@ -124,8 +126,9 @@ Result<> EngineThread::call(std::function<Result<>(Scheduler&)> use, Deadline de
 }
 
 template <class Request>
-Result<std::shared_ptr<JobChannel>> EngineThread::submit(Request request, StopToken stop) {
-  auto channel = std::make_shared<JobChannel>(channel_events_max, [this] {
+Result<std::shared_ptr<JobChannel>> EngineThread::submit(Request request, std::size_t channel_events,
+                                                               StopToken stop) {
+  auto channel = std::make_shared<JobChannel>(channel_events, [this] {
     // A full queue means that the thread is awake anyway.
     commands_.try_push([](Scheduler&) {});
   });
@@ -143,11 +146,15 @@ Result<std::shared_ptr<JobChannel>> EngineThread::submit(Request request, StopTo
 }
 
 Result<std::shared_ptr<JobChannel>> EngineThread::generate(GenerateRequest request, StopToken stop) {
-  return submit(std::move(request), std::move(stop));
+  return submit(std::move(request), channel_events_max, std::move(stop));
 }
 
 Result<std::shared_ptr<JobChannel>> EngineThread::prefill(PrefillRequest request, StopToken stop) {
-  return submit(std::move(request), std::move(stop));
+  return submit(std::move(request), channel_events_max, std::move(stop));
+}
+
+Result<std::shared_ptr<JobChannel>> EngineThread::score(ScoreRequest request, StopToken stop) {
+  return submit(std::move(request), score_events_max, std::move(stop));
 }
 
 }  // namespace hearth::engine

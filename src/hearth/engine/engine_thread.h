@@ -60,6 +60,7 @@ class EngineThread {
   // Any thread. Refusals are immediate; `stop` cancels the job.
   Result<std::shared_ptr<JobChannel>> generate(GenerateRequest request, StopToken stop);
   Result<std::shared_ptr<JobChannel>> prefill(PrefillRequest request, StopToken stop);
+  Result<std::shared_ptr<JobChannel>> score(ScoreRequest request, StopToken stop);
   // Runs `use` on the engine thread between two steps and waits for its result.
   // unavailable when the thread is stopping, timed_out at the deadline (`use` may still run).
   Result<> call(std::function<Result<>(Scheduler&)> use, Deadline deadline);
@@ -70,7 +71,7 @@ class EngineThread {
  private:
   using Command = std::function<void(Scheduler&)>;
   template <class Request>
-  Result<std::shared_ptr<JobChannel>> submit(Request request, StopToken stop);
+  Result<std::shared_ptr<JobChannel>> submit(Request request, std::size_t channel_events, StopToken stop);
   void run();
 
   std::unique_ptr<Engine> engine_;

@@ -46,6 +46,13 @@ struct PrefillRequest {
   std::optional<std::uint32_t> export_from;
 };
 
+// How likely each token of a text was, given those before it: the logits that foretell
+// tokens[from] .. tokens.back(), as LogitsDone. Nothing is sampled.
+struct ScoreRequest {
+  std::vector<Token> tokens;  // at least two
+  std::uint32_t from = 1;     // at least 1: nothing foretells the first token
+};
+
 struct TokenLogprob {
   Token token = 0;
   double logprob = 0;
@@ -83,6 +90,12 @@ struct StateDone {
   Duration export_time{};
 };
 
+// Rows of one logit for each token of the vocabulary, in order and without gaps.
+struct LogitsDone {
+  std::uint32_t first = 0;   // the token that the first row foretells
+  std::vector<float> rows;
+};
+
 enum class FinishReason { end_of_generation, stop_string, token_limit, context_full, prefilled };
 std::string_view finish_reason_name(FinishReason reason);
 
@@ -94,7 +107,7 @@ struct Finished {
   Duration decode{};         // from the first token to the last
 };
 
-using JobEvent = std::variant<PromptProgress, PromptDone, TokenDone, StateDone, Finished, Error>;
+using JobEvent = std::variant<PromptProgress, PromptDone, TokenDone, StateDone, LogitsDone, Finished, Error>;
 
 // Where a job's events go. Called on the engine thread, never blocks. Finished or Error is last.
 class JobSink {

@@ -73,7 +73,8 @@ Result<> LlamaEngineImplementation::make_context(const LlamaEngineOptions& optio
              .batch_tokens = llama_n_batch(context_.get()),
              .ubatch_tokens = llama_n_ubatch(context_.get()),
              .sequences = options.sequences,
-             .vocabulary = static_cast<std::uint32_t>(llama_vocab_n_tokens(vocab_))};
+             .vocabulary = static_cast<std::uint32_t>(llama_vocab_n_tokens(vocab_)),
+             .score_rows = score_rows(*model_, options)};
   batch_ = llama_batch_init(static_cast<int>(limits_.batch_tokens), 0, 1);
   state_.emplace(context_.get(), static_cast<std::int32_t>(limits_.sequences));
   return {};

@@ -37,6 +37,7 @@ struct LlamaEngineOptions {
   std::uint32_t threads = 0;          // 0: one per core
   std::string device = "auto";        // "auto", "cpu", or a device name that `devices` lists
   bool memory_map = true;
+  bool scores = false;                // reserves memory for the logits of many tokens at once
   std::vector<RemoteLayers> remote{};  // in the order of the layers; this machine has the others
 };
 

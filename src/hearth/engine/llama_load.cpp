@@ -53,6 +53,13 @@ Result<ModelHandle> load_model(const LlamaEngineOptions& options, DevicePlacemen
   return model;
 }
 
+std::uint32_t score_rows(const llama_model& model, const LlamaEngineOptions& options) {
+  if (!options.scores) return 0;
+  const auto row_bytes = sizeof(float) * static_cast<std::uint64_t>(llama_vocab_n_tokens(llama_model_get_vocab(&model)));
+  const std::uint64_t rows = std::max<std::uint64_t>(1, score_slice_bytes_max / row_bytes);
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(rows, options.batch_tokens));
+}
+
 Result<ContextHandle> make_context(llama_model& model, const LlamaEngineOptions& options,
                                    StopToken& decode_stop) {
   const std::uint32_t threads =
@@ -62,7 +69,8 @@ Result<ContextHandle> make_context(llama_model& model, const LlamaEngineOptions&
   params.n_batch = options.batch_tokens;
   params.n_ubatch = options.ubatch_tokens;
   params.n_seq_max = options.sequences + 1;      // the last one is the scratch of state transfer
-  params.n_outputs_max = options.sequences + 1;  // one row of logits per answer, not per token
+  // One row of logits per answer, not per token.
+  params.n_outputs_max = options.sequences + 1 + score_rows(model, options);
   params.n_threads = static_cast<int>(threads);
   params.n_threads_batch = static_cast<int>(threads);
   params.type_k = ggml_type_of(options.kv_type);

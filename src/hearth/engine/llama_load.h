@@ -27,6 +27,11 @@ Result<ModelHandle> load_model(const LlamaEngineOptions& options, DevicePlacemen
                                const model::ModelShape& shape, const LoadProgress& progress,
                                const StopToken& stop);
 
+// Logits of one slice of a text that is scored: they are held twice, by the engine and on their way
+// to the reader. A vocabulary of 163,840 gives 204 rows.
+inline constexpr std::uint64_t score_slice_bytes_max = 128u << 20;
+std::uint32_t score_rows(const llama_model& model, const LlamaEngineOptions& options);
+
 // One sequence more than options.sequences, for the transfer of state. While `decode_stop`, which
 // outlives the context, is fired, a decode ends early.
 Result<ContextHandle> make_context(llama_model& model, const LlamaEngineOptions& options,

@@ -78,6 +78,26 @@ Result<> Scheduler::submit(PrefillRequest request, std::shared_ptr<JobSink> sink
   return enqueue(std::move(job));
 }
 
+Result<> Scheduler::submit(ScoreRequest request, std::shared_ptr<JobSink> sink, StopToken stop) {
+  if (engine_.limits().score_rows == 0) {
+    return fail(Code::unsupported, "this worker keeps no room for scores; start it with --scores");
+  }
+  if (request.from == 0 || request.from >= request.tokens.size()) {
+    return fail(Code::invalid_argument,
+                fmt::format("from is {} of {} tokens; expected 1 to one less than there are: nothing foretells the first",
+                            request.from, request.tokens.size()));
+  }
+  request.tokens.pop_back();  // foretold, never read
+  TRY(check_fits(static_cast<std::uint32_t>(request.tokens.size()), "the text"));
+  auto job = std::make_unique<Job>();
+  job->prompt = std::move(request.tokens);
+  job->score_from = request.from - 1;
+  job->total_tokens = job->prompt_tokens();
+  job->sink = std::move(sink);
+  job->stop = std::move(stop);
+  return enqueue(std::move(job));
+}
+
 Result<> Scheduler::enqueue(std::unique_ptr<Job> job) {
   if (pending_.size() >= options_.pending_jobs_max) {
     return fail(Code::resource_exhausted,

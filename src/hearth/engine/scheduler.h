@@ -59,6 +59,7 @@ class Scheduler {
   // outlive the job. `stop` cancels it at the next step, or within one where the engine can.
   Result<> submit(GenerateRequest request, std::shared_ptr<JobSink> sink, StopToken stop);
   Result<> submit(PrefillRequest request, std::shared_ptr<JobSink> sink, StopToken stop);
+  Result<> submit(ScoreRequest request, std::shared_ptr<JobSink> sink, StopToken stop);
 
   // Reserves the sequence that suits `prompt` best until used, closed or `keep` has passed without
   // a call. resource_exhausted when every sequence is taken.
@@ -97,7 +98,10 @@ class Scheduler {
   std::uint32_t slice_budget(bool answers_running) const;
   StopToken lone_stop() const;
   void after_decode(const std::vector<BatchItem>& batch, Duration took);
+  std::uint32_t slice_end(const Job& job, std::uint32_t begin, std::uint32_t budget,
+                          std::uint32_t score_rows) const;
   void advance_prompt(Job& job, std::uint32_t count);
+  void tell_logits(Job& job, std::uint32_t count);
   void export_piece(Job& job);
   void advance_answer(Job& job);
   void tell_progress(Job& job);

@@ -26,7 +26,7 @@ void Scheduler::admit() {
 
 // False: there is no sequence or no room for it now.
 Result<bool> Scheduler::start(Job& job) {
-  const auto prompt = std::span<const Token>(job.prompt).first(job.prompt_target());
+  const auto prompt = std::span<const Token>(job.prompt).first(job.reusable_tokens());
   const std::uint32_t tokens =
       std::min(job.total_tokens, job.prompt_tokens() + options_.answer_step_tokens);
   std::optional<Placement> placement;

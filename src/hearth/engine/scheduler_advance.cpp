@@ -22,7 +22,22 @@ void Scheduler::after_decode(const std::vector<BatchItem>& batch, Duration took)
   }
 }
 
+// Of the slice just decoded, before it counts as held.
+void Scheduler::tell_logits(Job& job, std::uint32_t count) {
+  const std::uint32_t begin = slots_[*job.slot].length();
+  const std::uint32_t first = std::max(begin, *job.score_from);
+  if (first >= begin + count) return;
+  LogitsDone done{.first = first + 1, .rows = {}};
+  done.rows.reserve(std::size_t{begin + count - first} * engine_.limits().vocabulary);
+  for (std::uint32_t i = 0; i < begin + count - first; ++i) {
+    const std::span<const float> row = engine_.logits(job.logits_index + i);
+    done.rows.insert(done.rows.end(), row.begin(), row.end());
+  }
+  job.sink->push(std::move(done));
+}
+
 void Scheduler::advance_prompt(Job& job, std::uint32_t count) {
+  if (job.score_from) tell_logits(job, count);
   const Slot& slot = slots_[*job.slot];
   slots_.append(*job.slot, std::span(job.prompt).subspan(slot.length(), count));
   stats_.prompt_tokens_computed += count;

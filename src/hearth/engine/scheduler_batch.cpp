@@ -30,6 +30,7 @@ std::vector<BatchItem> Scheduler::build_batch() {
 void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, bool answers_running) {
   std::vector<Job*> reading;
   for (const auto& job : running_) {
+    if (job->score_from && !job->sink->has_room()) continue;
     if (!job->answering && !job->ended && slots_[*job->slot].length() < job->prompt_target()) {
       reading.push_back(job.get());
     }
@@ -42,18 +43,29 @@ void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, bool answers_ru
     });
   }
   std::uint32_t budget = slice_budget(answers_running);
+  std::uint32_t score_rows = engine_.limits().score_rows;  // of all texts that are scored
   for (Job* job : reading) {
     const Slot& slot = slots_[*job->slot];
     const std::uint32_t begin = slot.length();
-    const std::uint32_t chunk_end = (begin / options_.chunk_tokens + 1) * options_.chunk_tokens;
-    const std::uint32_t end = std::min({chunk_end, job->prompt_target(), begin + budget});
+    const std::uint32_t end = slice_end(*job, begin, budget, score_rows);
+    if (job->score_from) score_rows -= end - std::min(end, std::max(begin, *job->score_from));
     for (std::uint32_t position = begin; position < end; ++position) {
-      batch.push_back({job->prompt[position], position, slot.sequence, /*wants_logits=*/false});
+      const bool wants_logits = job->score_from && position >= *job->score_from;
+      if (wants_logits && position == std::max(begin, *job->score_from)) job->logits_index = batch.size();
+      batch.push_back({job->prompt[position], position, slot.sequence, wants_logits});
     }
     job->batch_count = end - begin;
     budget -= job->batch_count;
     if (budget == 0) return;
   }
+}
+
+std::uint32_t Scheduler::slice_end(const Job& job, std::uint32_t begin, std::uint32_t budget,
+                                   std::uint32_t score_rows) const {
+  const std::uint32_t chunk_end = (begin / options_.chunk_tokens + 1) * options_.chunk_tokens;
+  const std::uint32_t end = std::min({chunk_end, job.prompt_target(), begin + budget});
+  if (!job.score_from) return end;
+  return std::min(end, std::max(begin, *job.score_from) + score_rows);
 }
 
 std::uint32_t Scheduler::slice_budget(bool answers_running) const {

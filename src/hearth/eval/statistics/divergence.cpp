@@ -104,6 +104,8 @@ Result<PositionDivergence> diverge(const TopDistribution& reference, std::span<c
   out.kl += kl_term(p.tail, 1 - candidate_top);
   out.kl = std::max(out.kl, 0.0);
   out.same_top = normal.top == reference.ids[0];
+  out.reference_right = reference.ids[0] == target;
+  out.candidate_right = normal.top == target;
   const double floor = std::log(probability_min);
   const double target_log = std::max(logits[target] - normal.log_total, floor);
   const double reference_log = std::max<double>(reference.target_log_probability, floor);
@@ -132,6 +134,8 @@ Result<DivergenceSummary> summarise(std::span<const std::vector<PositionDivergen
       cluster.sum += position.kl;
       cluster.prompts += 1;
       out.same_top += position.same_top ? 1 : 0;
+      out.right_to_wrong += position.reference_right && !position.candidate_right ? 1 : 0;
+      out.wrong_to_right += position.candidate_right && !position.reference_right ? 1 : 0;
       out.target_change_rms += position.target_change * position.target_change;
       out.log_perplexity_ratio += position.log_likelihood_loss;
       out.tail += position.tail;

@@ -33,6 +33,8 @@ struct PositionDivergence {
   double kl = 0;
   double tail = 0;                // of the reference: the unresolved mass
   bool same_top = false;          // both would choose the same token
+  bool reference_right = false;   // its likeliest token is the one that came next
+  bool candidate_right = false;
   double target_change = 0;       // probability of the next token, candidate minus reference
   double log_likelihood_loss = 0;  // its log-probability, reference minus candidate
 };
@@ -49,6 +51,8 @@ struct DivergenceSummary {
   double mean = 0, mean_standard_error = 0;  // clusters are transcripts
   double median = 0, p95 = 0, p99 = 0, p999 = 0, max = 0;
   double same_top = 0;                 // share of positions
+  std::size_t right_to_wrong = 0;      // flips: only the reference's likeliest token came next
+  std::size_t wrong_to_right = 0;      // only the candidate's
   double target_change_rms = 0;
   double log_perplexity_ratio = 0;     // ln(PPL candidate / PPL reference)
   double tail = 0;                     // mean

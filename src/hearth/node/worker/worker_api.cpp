@@ -78,6 +78,15 @@ Result<engine::PrefillRequest> prefill_from_json(PromptBody body) {
   return out;
 }
 
+Json score_json(const engine::ScoreRequest& request) {
+  return Json::object({{"from", request.from}});
+}
+
+Result<engine::ScoreRequest> score_from_json(PromptBody body) {
+  const auto from = TRY(get_or<std::uint32_t>(body.head, "from", 1));
+  return engine::ScoreRequest{std::move(body.tokens), from};
+}
+
 Json files_json(std::span<const ChunkFile> files) {
   Json list = Json::array();
   for (const ChunkFile& file : files) {

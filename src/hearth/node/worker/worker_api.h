@@ -13,6 +13,9 @@
 //                                        order -> {imported}, with error when the next one failed
 //   POST   /v1/generate                  prompt -> one JSON event a line, the last is finished or error
 //   POST   /v1/prefill                   prompt -> chunks in order, one after another
+//   POST   /v1/score                     prompt, {from} -> the logits that foretell tokens[from] to the last
+//                                        one: a row of 32-bit floats for each, one for each token of
+//                                        the vocabulary
 //   POST   /v1/exports                   prompt, {from, parent} -> whole chunks from there on, as far as
 //                                        some sequence holds the prompt; nothing is computed
 //
@@ -34,6 +37,7 @@
 namespace hearth::node {
 
 inline constexpr const char* chunk_stream_type = "application/vnd.hearth.chunks";
+inline constexpr const char* logits_stream_type = "application/vnd.hearth.logits";
 inline constexpr const char* event_stream_type = "application/x-ndjson";
 inline constexpr std::uint64_t prompt_body_bytes_max = 64u << 20;
 
@@ -42,6 +46,9 @@ Json generate_json(const engine::GenerateRequest& request);
 Result<engine::GenerateRequest> generate_from_json(PromptBody body);
 Json prefill_json(const engine::PrefillRequest& request);
 Result<engine::PrefillRequest> prefill_from_json(PromptBody body);
+
+Json score_json(const engine::ScoreRequest& request);
+Result<engine::ScoreRequest> score_from_json(PromptBody body);
 
 Json files_json(std::span<const ChunkFile> files);
 Result<std::vector<ChunkFile>> files_from_json(const Json& json);

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "hearth/kv/chunk_stream.h"
 
 namespace hearth::node {
@@ -69,6 +72,23 @@ Result<engine::JobEvent> Generation::next(Deadline deadline) {
     if (piece.empty()) return fail(Code::unavailable, "the worker ended its answer without a last event");
     TRY(reader_.push(piece));
   }
+}
+
+Result<std::span<const float>> ScoredRows::next(Deadline deadline) {
+  if (rows_left_ == 0) return std::span<const float>();
+  const std::span<std::byte> row = std::as_writable_bytes(std::span(row_));
+  for (std::size_t filled = 0; filled < row.size();) {
+    if (unread_.empty()) unread_ = TRY(stream_->read(deadline));
+    if (unread_.empty()) {
+      return fail(Code::unavailable, fmt::format("the worker ended its scores {} rows early", rows_left_));
+    }
+    const std::size_t count = std::min(unread_.size(), row.size() - filled);
+    std::memcpy(row.data() + filled, unread_.data(), count);
+    unread_ = unread_.subspan(count);
+    filled += count;
+  }
+  --rows_left_;
+  return std::span<const float>(row_);
 }
 
 net::ClientRequest WorkerClient::request(std::string method, std::string target,
@@ -155,6 +175,15 @@ Result<std::unique_ptr<Generation>> WorkerClient::generate(const engine::Generat
   auto stream = TRY(open_stream("/v1/generate", generate_json(request), request.prompt,
                                 head_deadline, stop));
   return std::unique_ptr<Generation>(new Generation(std::move(stream)));
+}
+
+Result<std::unique_ptr<ScoredRows>> WorkerClient::score(const engine::ScoreRequest& request,
+                                                        std::uint32_t vocabulary,
+                                                        Deadline head_deadline,
+                                                        const StopToken& stop) const {
+  auto stream = TRY(open_stream("/v1/score", score_json(request), request.tokens, head_deadline, stop));
+  const std::size_t rows = request.tokens.size() - request.from;
+  return std::unique_ptr<ScoredRows>(new ScoredRows(std::move(stream), rows, vocabulary));
 }
 
 Result<std::unique_ptr<ChunkSource>> WorkerClient::prefill(const engine::PrefillRequest& request,

@@ -31,6 +31,22 @@ class Generation {
   net::NdjsonReader reader_;
 };
 
+// The rows of one scored text. Dropping it cancels the work. One thread at a time.
+class ScoredRows {
+ public:
+  // The next row, valid until the next call; empty after the last one.
+  Result<std::span<const float>> next(Deadline deadline);
+
+ private:
+  friend class WorkerClient;
+  ScoredRows(std::unique_ptr<net::ResponseStream> stream, std::size_t rows, std::size_t vocabulary)
+      : stream_(std::move(stream)), rows_left_(rows), row_(vocabulary) {}
+  std::unique_ptr<net::ResponseStream> stream_;
+  std::size_t rows_left_;
+  std::vector<float> row_;
+  ByteSpan unread_;
+};
+
 class WorkerClient {
  public:
   // `http` must outlive this.
@@ -51,6 +67,10 @@ class WorkerClient {
                                      Deadline deadline, const StopToken& stop) const;
   Result<std::unique_ptr<Generation>> generate(const engine::GenerateRequest& request,
                                                Deadline head_deadline, const StopToken& stop) const;
+  // `vocabulary` is that of info().limits.
+  Result<std::unique_ptr<ScoredRows>> score(const engine::ScoreRequest& request,
+                                            std::uint32_t vocabulary, Deadline head_deadline,
+                                            const StopToken& stop) const;
   // Chunks from request.export_from on; `parent` is the key of what comes before.
   Result<std::unique_ptr<ChunkSource>> prefill(const engine::PrefillRequest& request,
                                                const kv::ChunkKey& parent,

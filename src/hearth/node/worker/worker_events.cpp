@@ -115,7 +115,9 @@ Json event_json(const engine::JobEvent& event) {
                            {"queued_ms", to_ms(e.queued)}, {"prefill_ms", to_ms(e.prefill)}});
     }
     Json operator()(const engine::TokenDone& e) const { return token_event(e); }
-    Json operator()(const engine::StateDone&) const {
+    Json operator()(const engine::StateDone&) const { return none(); }
+    Json operator()(const engine::LogitsDone&) const { return none(); }
+    static Json none() {
       CHECK(false);
       return {};
     }

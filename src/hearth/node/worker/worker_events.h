@@ -7,7 +7,7 @@
 
 namespace hearth::node {
 
-// StateDone has no JSON: it travels as a chunk.
+// StateDone and LogitsDone have no JSON: they travel as bytes.
 Json event_json(const engine::JobEvent& event);
 Result<engine::JobEvent> event_from_json(const Json& json);
 

@@ -54,6 +54,7 @@ Json info_json(const WorkerInfo& info) {
        {"limits", Json::object({{"context_tokens", info.limits.context_tokens},
                                 {"batch_tokens", info.limits.batch_tokens},
                                 {"ubatch_tokens", info.limits.ubatch_tokens},
+                                {"score_rows", info.limits.score_rows},
                                 {"sequences", info.limits.sequences},
                                 {"vocabulary", info.limits.vocabulary}})},
        {"devices", devices_json(info.devices)},
@@ -96,6 +97,7 @@ Result<WorkerInfo> info_from_json(const Json& json) {
   out.limits.context_tokens = TRY(get<std::uint32_t>(limits, "context_tokens"));
   out.limits.batch_tokens = TRY(get<std::uint32_t>(limits, "batch_tokens"));
   out.limits.ubatch_tokens = TRY(get<std::uint32_t>(limits, "ubatch_tokens"));
+  out.limits.score_rows = TRY(get_or<std::uint32_t>(limits, "score_rows", 0));
   out.limits.sequences = TRY(get<std::uint32_t>(limits, "sequences"));
   out.limits.vocabulary = TRY(get<std::uint32_t>(limits, "vocabulary"));
   out.devices = TRY(devices_from_json(json));

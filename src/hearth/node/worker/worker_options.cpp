@@ -39,6 +39,7 @@ std::vector<std::string> WorkerOptions::arguments() const {
     out.push_back("--remote");
     out.push_back(layers.text());
   }
+  if (scores) out.push_back("--scores");
   if (verbose) out.push_back("--verbose");
   return out;
 }

@@ -39,6 +39,7 @@ struct WorkerOptions {
   std::string device = "auto";
   std::string name = "worker";
   bool verbose = false;
+  bool scores = false;        // texts can be scored (POST /v1/score); costs memory
   std::vector<RemoteLayers> remote{};  // in the order of the layers; the others are this machine's
 
   // "serve --model … --socket …"

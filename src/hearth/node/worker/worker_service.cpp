@@ -48,6 +48,31 @@ class EventBody final : public net::BodySource {
   bool ended_ = false;
 };
 
+// Rows of logits as they are computed. Owns its cancel source, as EventBody does.
+class LogitsBody final : public net::BodySource {
+ public:
+  LogitsBody(std::shared_ptr<engine::JobChannel> channel, std::unique_ptr<StopSource> cancel)
+      : channel_(std::move(channel)), cancel_(std::move(cancel)) {}
+  ~LogitsBody() override { cancel_->request_stop(); }
+
+  Result<ByteSpan> next(const StopToken& stop) override {
+    while (true) {
+      engine::JobEvent event = TRY(channel_->next(Deadline::never(), stop));
+      if (auto* logits = std::get_if<engine::LogitsDone>(&event)) {
+        rows_ = std::move(logits->rows);
+        return std::as_bytes(std::span(rows_));
+      }
+      if (std::holds_alternative<engine::Finished>(event)) return ByteSpan{};
+      if (auto* error = std::get_if<Error>(&event)) return std::unexpected(std::move(*error));
+    }
+  }
+
+ private:
+  std::shared_ptr<engine::JobChannel> channel_;
+  std::unique_ptr<StopSource> cancel_;
+  std::vector<float> rows_;
+};
+
 // What a prefill exports, as it is computed. Owns its cancel source, as EventBody does.
 class PrefillStates {
  public:
@@ -116,6 +141,8 @@ net::Router WorkerService::routes() {
              [this](Request& r, const PathParams&) { return exports(r); }, prompt_body);
   router.add("POST", "/v1/prefill",
              [this](Request& r, const PathParams&) { return prefill(r); }, prompt_body);
+  router.add("POST", "/v1/score",
+             [this](Request& r, const PathParams&) { return score(r); }, prompt_body);
   return router;
 }
 
@@ -229,6 +256,15 @@ Result<net::Response> WorkerService::prefill(const net::Request& request) {
       std::make_unique<ChunkBody>([states](const StopToken& stop) { return states->next(stop); },
                                   std::move(chain)),
       chunk_stream_type);
+}
+
+Result<net::Response> WorkerService::score(const net::Request& request) {
+  auto body = TRY(read_body(request));
+  auto job = TRY(score_from_json(std::move(body)));
+  auto cancel = std::make_unique<StopSource>();
+  auto channel = TRY(engine_.score(std::move(job), cancel->token()));
+  return net::Response::stream(std::make_unique<LogitsBody>(std::move(channel), std::move(cancel)),
+                               logits_stream_type);
 }
 
 // The key of what comes before: the caller tells how that prefix was cut into chunks.

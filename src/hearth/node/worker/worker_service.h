@@ -36,6 +36,7 @@ class WorkerService {
   Result<net::Response> import_chunk(engine::LeaseId lease, std::shared_ptr<const Import> import);
   Result<net::Response> generate(const net::Request& request);
   Result<net::Response> prefill(const net::Request& request);
+  Result<net::Response> score(const net::Request& request);
   Result<net::Response> exports(const net::Request& request);
   Result<ChunkChain> chain_from(const std::optional<std::string>& parent_hex, std::uint32_t from,
                                 std::vector<Token> tokens) const;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "hearth/base/file.h"
@@ -16,7 +17,8 @@ namespace hearth::node {
 namespace {
 
 constexpr engine::EngineLimits limits{.context_tokens = 4096, .batch_tokens = 256,
-                                      .ubatch_tokens = 128, .sequences = 2, .vocabulary = 1000};
+                                      .ubatch_tokens = 128, .sequences = 2, .vocabulary = 1000,
+                                      .score_rows = 100};
 constexpr std::uint32_t chunk_tokens = 256;
 constexpr std::uint32_t chunk_count = 7;
 
@@ -123,6 +125,23 @@ TEST_F(WorkerServiceTest, ImportsNothingFromAnEmptyList) {
   const FilesImported imported = client_.import_files(open_lease(), {}, soon(), {}).value();
   EXPECT_EQ(imported.count, 0u);
   EXPECT_FALSE(imported.error);
+}
+
+TEST_F(WorkerServiceTest, ScoresATextRowByRow) {
+  const engine::ScoreRequest request{.tokens = prompt_, .from = 700};
+  const auto rows = client_.score(request, limits.vocabulary, soon(), {}).value();
+  for (std::size_t i = request.from; i < prompt_.size(); ++i) {
+    const auto row = rows->next(soon()).value();
+    ASSERT_EQ(row.size(), limits.vocabulary);
+    EXPECT_EQ(std::ranges::max_element(row) - row.begin(), prompt_[i]);
+  }
+  EXPECT_TRUE(rows->next(soon())->empty());
+}
+
+TEST_F(WorkerServiceTest, RefusesToScoreNothing) {
+  const auto refused = client_.score({.tokens = prompt_, .from = 0}, limits.vocabulary, soon(), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::invalid_argument);
 }
 
 }  // namespace
