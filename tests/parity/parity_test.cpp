@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "hearth/engine/synth/facts.h"
 #include "tests/support/local_models.h"
 
@@ -64,14 +66,27 @@ TEST_P(Parity, SplitWritesWhatOneWorkerWrites) {
 INSTANTIATE_TEST_SUITE_P(Models, Parity,
                          ::testing::Values(Case{"kimi", "f16"}, Case{"kimi", "q8_0"},
                                            Case{"qwen3moe", "f16"}, Case{"qwen3moe", "q8_0"},
-                                           Case{"llama", "f16"}, Case{"llama", "q8_0"}),
+                                           Case{"llama", "f16"}, Case{"llama", "q8_0"},
+                                           Case{"gpt-oss", "f16"}, Case{"gpt-oss", "q8_0"},
+                                           Case{"qwen35moe", "f16"}, Case{"qwen35moe", "q8_0"}),
                          [](const ::testing::TestParamInfo<Case>& each) {
-                           return each.param.architecture + "_" + each.param.kv_type;
+                           std::string name = each.param.architecture + "_" + each.param.kv_type;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
                          });
 
-TEST(WarmStore, SecondRunFindsItsPrefixOnDisk) {
+class WarmStore : public ::testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(Models, WarmStore, ::testing::Values("kimi", "gpt-oss", "qwen35moe"),
+                         [](const ::testing::TestParamInfo<std::string>& each) {
+                           std::string name = each.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+TEST_P(WarmStore, SecondRunFindsItsPrefixOnDisk) {
   const auto directory = TemporaryDirectory::create("hearth-warm").value();
-  LocalRunOptions options = testing::local_run_options("kimi");
+  LocalRunOptions options = testing::local_run_options(GetParam());
   options.store_directory = directory.path();
   const AnswerOptions answer_options{.tokens_max = 8, .first_logits = true};
   std::vector<Token> tokens;

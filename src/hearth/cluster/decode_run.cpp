@@ -23,7 +23,7 @@ Duration to_duration(double s) {
 bool is_lie(kv::Refusal refusal) {
   return refusal == kv::Refusal::forged_key || refusal == kv::Refusal::foreign_layout ||
          refusal == kv::Refusal::wrong_range || refusal == kv::Refusal::not_announced ||
-         refusal == kv::Refusal::too_large;
+         refusal == kv::Refusal::too_large || refusal == kv::Refusal::partial_end;
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ struct TokenDone {
 
 struct StateDone {
   TokenRange range;
+  bool is_partial = false;  // without the recurrent state, which a later one of the job brings
   Buffer blob;
   Duration export_time{};
 };

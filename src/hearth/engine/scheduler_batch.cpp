@@ -46,7 +46,11 @@ void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, bool answers_ru
     const Slot& slot = slots_[*job->slot];
     const std::uint32_t begin = slot.length();
     const std::uint32_t chunk_end = (begin / options_.chunk_tokens + 1) * options_.chunk_tokens;
-    const std::uint32_t end = std::min({chunk_end, job->prompt_target(), begin + budget});
+    std::uint32_t end = std::min({chunk_end, job->prompt_target(), begin + budget});
+    // What is not exported at its end is lost with the next token.
+    if (engine_.limits().is_append_only && job->export_from) {
+      end = std::max(begin, std::min(end, export_end(*job)));
+    }
     for (std::uint32_t position = begin; position < end; ++position) {
       batch.push_back({job->prompt[position], position, slot.sequence, /*wants_logits=*/false});
     }

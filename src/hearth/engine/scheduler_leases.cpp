@@ -46,6 +46,13 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
                             range.begin, range.end, slot.length()));
   }
   if (range.begin < slot.length()) {
+    if (engine_.limits().is_append_only && range.begin > 0) {
+      ++stats_.states_refused;
+      return fail(Code::invalid_argument,
+                  fmt::format("the sequence holds {} tokens and cannot be cut back to {}: this model "
+                              "keeps what came last only; begin again at position 0",
+                              slot.length(), range.begin));
+    }
     TRY(truncate(*index, range.begin));
   }
   const auto room =
@@ -55,10 +62,12 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
                 "the cells of this worker are promised to other requests");
   }
   for (const std::size_t victim : *room) TRY(truncate(victim, 0));
-  if (auto imported = engine_.import_state(slot.sequence, range, blob); !imported) {
+  const auto imported = engine_.import_state(slot.sequence, range, blob);
+  if (!imported) {
     ++stats_.states_refused;
-    return imported;
+    return std::unexpected(imported.error());
   }
+  slot.is_partial = *imported == model::Completeness::partial;
   ++stats_.states_imported;
   slot.lease_until = clock_.now() + slot.lease_keep;
   slots_.append(*index, tokens);

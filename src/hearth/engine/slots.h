@@ -19,6 +19,7 @@ struct Slot {
   SequenceId sequence;
   std::vector<Token> tokens;          // position i holds tokens[i]; the table changes them
   bool busy = false;                  // a job is using it
+  bool is_partial = false;            // its recurrent state has not come yet: nothing to go on from
   std::optional<LeaseId> lease;
   Instant lease_until{};
   Duration lease_keep{};  // each call of the lease's holder makes it last so much longer
@@ -39,7 +40,8 @@ struct Placement {
 
 class SlotTable {
  public:
-  SlotTable(std::uint32_t slot_count, std::uint32_t context_tokens);
+  // `is_append_only`: as in EngineLimits.
+  SlotTable(std::uint32_t slot_count, std::uint32_t context_tokens, bool is_append_only = false);
 
   std::vector<Slot>& slots() { return slots_; }
   const std::vector<Slot>& slots() const { return slots_; }
@@ -50,11 +52,15 @@ class SlotTable {
   void truncate(std::size_t slot, std::uint32_t length);
   void share(std::size_t from, std::size_t to, std::uint32_t length);  // instead of what `to` held
 
+  // How much of `prompt` the slot holds and could go on from; of an append-only one that is longer
+  // than `tokens_max`, nothing.
+  std::uint32_t usable_prefix(std::size_t slot, std::span<const Token> prompt,
+                              std::uint32_t tokens_max = UINT32_MAX) const;
   // The best way to hold `total_tokens` that begin with `prompt`; nothing when every slot is taken
   // or the cells are promised to others. Continues a sequence only where that loses little of it:
   // a short side request never costs a long conversation.
-  std::optional<Placement> place(std::span<const Token> prompt,
-                                 std::uint32_t total_tokens) const;
+  std::optional<Placement> place(std::span<const Token> prompt, std::uint32_t total_tokens,
+                                 std::uint32_t usable_tokens_max = UINT32_MAX) const;
   // Idle slots to empty so that `slot`, cut back to `keep_tokens`, may grow to `total_tokens`:
   // least recently used first, none that can stay. Nothing when that cannot be.
   std::optional<std::vector<std::size_t>> make_room(std::size_t slot, std::uint32_t keep_tokens,
@@ -75,6 +81,7 @@ class SlotTable {
   std::vector<Slot> slots_;
   CellLedger cells_;
   std::uint32_t context_tokens_;
+  bool is_append_only_;
   std::uint64_t use_counter_ = 0;
 };
 

@@ -56,6 +56,7 @@ std::string_view refusal_name(Refusal refusal) {
     case Refusal::too_large: return "too_large";
     case Refusal::payload_size: return "payload_size";
     case Refusal::payload_digest: return "payload_digest";
+    case Refusal::partial_end: return "partial_end";
     case Refusal::over: return "over";
   }
   return "unknown";
@@ -93,10 +94,11 @@ void ChunkReceiver::skip_present() {
   }
 }
 
-void ChunkReceiver::on_held(const ChunkKey& key) {
+void ChunkReceiver::on_held(const ChunkKey& key, bool is_partial) {
   const auto index = index_of(key);
   if (!index || items_[*index].state != State::missing) return;
   items_[*index].state = State::held;
+  items_[*index].is_partial = is_partial;
   skip_present();
 }
 
@@ -128,6 +130,7 @@ std::optional<Refusal> ChunkReceiver::find_refusal(const ChunkHeader& header,
   if (const auto fault = find_header_fault(header, expected)) return refusal_of(*fault);
   if (!index) return Refusal::not_announced;
   if (header.range != chain_.ranges[*index]) return Refusal::wrong_range;
+  if (header.is_partial && *index + 1 == items_.size()) return Refusal::partial_end;
   if (items_[*index].state != State::missing) return Refusal::duplicate;
   const std::uint64_t bytes = chunk_bytes(header);
   if (header.payload_bytes > limits_.payload_bytes_max || bytes > limits_.staging_bytes_max) {
@@ -161,6 +164,7 @@ std::expected<std::uint32_t, Refusal> ChunkReceiver::on_body(Reservation reserva
   release(admitted.bytes - chunk_bytes(chunk->header));
   Item& item = items_[admitted.index];
   item.state = State::staged;
+  item.is_partial = chunk->header.is_partial;
   item.chunk = std::move(chunk);
   ++statistics_.accepted;
   skip_present();
@@ -175,6 +179,7 @@ std::optional<Refusal> ChunkReceiver::find_body_refusal(const Admitted& admitted
     return refusal_of(*fault);
   }
   // The header may not be the one that was admitted.
+  if (chunk.header.is_partial && admitted.index + 1 == items_.size()) return Refusal::partial_end;
   if (chunk.header.range != chain_.ranges[admitted.index]) return Refusal::wrong_range;
   if (chunk_bytes(chunk.header) > admitted.bytes) return Refusal::payload_size;
   if (items_[admitted.index].state != State::missing) return Refusal::duplicate;
@@ -236,7 +241,10 @@ void ChunkReceiver::end(Error error) {
 }
 
 std::uint32_t ChunkReceiver::committed_tokens() const {
-  return import_index_ == 0 ? 0 : chain_.ranges[import_index_ - 1].end;
+  for (std::uint32_t i = import_index_; i > 0; --i) {
+    if (!items_[i - 1].is_partial) return chain_.ranges[i - 1].end;
+  }
+  return 0;
 }
 
 }  // namespace hearth::kv

@@ -43,9 +43,10 @@ enum class Refusal : std::uint8_t {
   too_large,       // would never fit
   payload_size,    // cut or padded on the way: send again
   payload_digest,  // damaged on the way: send again
+  partial_end,     // the chain's last chunk, without the state that the chain is for
   over,            // cancelled or failed
 };
-inline constexpr std::size_t refusal_count = 11;
+inline constexpr std::size_t refusal_count = 12;
 std::string_view refusal_name(Refusal refusal);
 // Whether the same chunk may be sent again (gap, busy, payload_size, payload_digest).
 bool is_retryable(Refusal refusal);
@@ -87,7 +88,7 @@ class ChunkReceiver {
   static Result<ChunkReceiver> create(AnnouncedChain chain, ReceiverLimits limits);
 
   // The chunk is in the local store, from earlier or by another way.
-  void on_held(const ChunkKey& key);
+  void on_held(const ChunkKey& key, bool is_partial = false);
   // It was, and is no more (evicted, damaged): missing again unless it is imported. A sender that
   // is already done does not learn of it: the driver asks for another transfer or computes.
   void on_lost(const ChunkKey& key);
@@ -108,7 +109,8 @@ class ChunkReceiver {
   void on_import_failed(std::uint32_t index, Error error);
   void cancel();
 
-  // Tokens committed so far: where a local prefill goes on when the transfer fails.
+  // Tokens committed so far: where a local prefill goes on when the transfer fails. The end of the last
+  // imported chunk that is whole: with a recurrent state what comes in between commits nothing.
   std::uint32_t committed_tokens() const;
   const ReceiverStatistics& statistics() const { return statistics_; }
 
@@ -116,6 +118,7 @@ class ChunkReceiver {
   enum class State : std::uint8_t { missing, staged, held, imported };
   struct Item {
     State state = State::missing;
+    bool is_partial = false;
     SharedChunk chunk;  // while staged; shared with the store
   };
   struct Admitted {

@@ -57,10 +57,11 @@ class HandOff {
     if (held_tokens_ < target_tokens()) {
       if (parts_.prefiller != nullptr) {
         TRY(prefill_elsewhere(stored));
-      } else if (parts_.store != nullptr && parts_.computes_missing) {
+      } else if (parts_.store != nullptr && parts_.computes_missing && can_export()) {
         return compute_here();
       }
     }
+    if (is_partial_) TRY(restore());
     return HandOffResult{lease_, std::move(report_)};
   }
 
@@ -71,13 +72,41 @@ class HandOff {
   }
   void note(std::string text) { report_.notes.push_back(std::move(text)); }
 
+  bool is_append_only() const { return parts_.decode_info.limits.is_append_only; }
+  std::uint32_t chain_tokens() const { return chain_ ? chain_->tokens : 0; }
+
+  // What an append-only sequence holds beyond the first piece cannot be exported any more.
+  bool can_export() const {
+    const std::uint32_t chunk_tokens = parts_.decode_info.chunk_tokens;
+    return !is_append_only() ||
+           held_tokens_ <= (chain_tokens() / chunk_tokens + 1) * chunk_tokens;
+  }
+
   // Chunks that reach beyond what the worker holds, in order, until one fails.
   Result<> import_stored(const kv::StoredPrefix& stored) {
     const std::span<const kv::PrefixChunk> all(stored.chunks);
     const std::size_t held = held_pieces(all, held_tokens_);
     if (held > 0) chain_ = ChainEnd{all[held - 1].key, all[held - 1].range.end};
-    if (held == all.size()) return {};
-    const auto wanted = all.subspan(held);
+    const ImportPlan plan = plan_import(all, held_tokens_, is_append_only(),
+                                        /*restart_tokens_min=*/parts_.decode_info.chunk_tokens);
+    if (plan.first == all.size()) return {};
+    held_tokens_ = report_.held_tokens = plan.kept_tokens;
+    return import_from_store(all.subspan(plan.first));
+  }
+
+  // The hand-off ended between two recurrent states: back to the last one that was kept.
+  Result<> restore() {
+    note(fmt::format("the model's recurrent state did not come with the KV of {} tokens", held_tokens_));
+    held_tokens_ = report_.held_tokens = 0;
+    report_.computed_tokens = report_.memory_tokens = report_.disk_tokens = 0;
+    is_partial_ = false;
+    if (parts_.store == nullptr) return {};
+    const kv::StoredPrefix stored = parts_.store->longest_prefix(layout_, target_);
+    return import_from_store(stored.chunks);
+  }
+
+  Result<> import_from_store(std::span<const kv::PrefixChunk> wanted) {
+    if (wanted.empty()) return {};
     const StoredImport imported =
         import_pieces(parts_.decode, lease_, *parts_.store, wanted, call_deadline, stop_);
     for (const kv::PrefixChunk& piece : wanted.first(imported.count)) count_import(piece);
@@ -102,6 +131,7 @@ class HandOff {
     const std::uint32_t gained = piece.range.end - std::max(held_tokens_, piece.range.begin);
     (piece.tier == kv::Tier::disk ? report_.disk_tokens : report_.memory_tokens) += gained;
     held_tokens_ = piece.range.end;
+    is_partial_ = piece.is_partial;
     ++report_.chunks;
     report_.transfer_bytes += piece.chunk_bytes;
     chain_ = ChainEnd{piece.key, piece.range.end};
@@ -153,6 +183,12 @@ class HandOff {
       return {};
     }
     if (*source == nullptr) return {};
+    // The chunks that come join the stored ones, not what the sequence holds besides.
+    if (is_append_only() && held_tokens_ != chain_tokens()) {
+      const auto before = all.first(held_pieces(all, chain_tokens()));
+      held_tokens_ = report_.held_tokens = 0;
+      TRY(import_from_store(before));
+    }
     BoundedQueue<StagedChunk> staged(staged_chunks_max);
     Result<> imported;
     Thread importer("kv_import", [&] { imported = import_staged(staged); });
@@ -209,6 +245,7 @@ class HandOff {
       report_.transfer += std::chrono::steady_clock::now() - item->read_began;
       report_.computed_tokens += header.range.end - held_tokens_;
       held_tokens_ = header.range.end;
+      is_partial_ = header.is_partial;
       ++report_.chunks;
       report_.transfer_bytes += kv::chunk_bytes(header);
       tell_progress();
@@ -224,6 +261,7 @@ class HandOff {
   const StopToken& stop_;
   engine::LeaseId lease_;
   std::uint32_t held_tokens_ = 0;             // the importer's while it runs
+  bool is_partial_ = false;                   // as held_tokens_: the sequence lacks its recurrent state
   std::optional<ChainEnd> chain_;
   HandOffReport report_;
   std::atomic<bool> worker_lost_ = false;     // the importer's word to the reader

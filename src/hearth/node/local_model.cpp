@@ -148,7 +148,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
 bool LocalModel::needs_hand_off(std::span<const Token> prompt) const {
   const auto worker = keeper_->current();
   if (!worker || !worker->info.layout() || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
-  if (prefiller_ != nullptr) return true;
+  if (prefiller_ != nullptr || worker->info.limits.is_append_only) return true;
   const auto target = prompt.first(prompt.size() - 1);
   return !store_->longest_prefix(*worker->info.layout(), target).chunks.empty();
 }
@@ -163,7 +163,8 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
                              .prefiller = prefiller_, .store = store_.get(),
                              .request = preparation.request, .began = began,
-                             .computes_missing = false};
+                             // Of these models nothing can be exported afterwards.
+                             .computes_missing = worker.info.limits.is_append_only};
     engine::GenerateRequest prepared = request;
     auto handed = hand_off(parts, request.prompt, progress, stop);
     if (handed) {
