@@ -46,6 +46,9 @@ class Meddler final : public Prefiller {
       return chunk;
     }
     Instant chunk_began() const override { return inner_->chunk_began(); }
+    void on_imported() override { inner_->on_imported(); }
+    void on_import_refused(const Error& error) override { inner_->on_import_refused(error); }
+    void on_worker_lost(const Error& error) override { inner_->on_worker_lost(error); }
 
    private:
     Meddler& owner_;
@@ -91,7 +94,59 @@ TEST_P(RemotePrefill, WritesWhatOneMachineWrites) {
   EXPECT_EQ(pair.meddler.chunks, 5u + 2u + 1u);
   EXPECT_EQ(pair.decode.inbox().size(), 0u);
 }
-INSTANTIATE_TEST_SUITE_P(EveryArchitecture, RemotePrefill, ::testing::Values("kimi", "qwen3moe", "llama"));
+INSTANTIATE_TEST_SUITE_P(EveryArchitecture, RemotePrefill, ::testing::Values("kimi", "qwen3moe", "llama", "gpt-oss", "qwen35moe"));
+
+// What becomes of a chunk on its way into the decoding worker is told to the hand-off that brought it.
+class TellsWhatBecameOfIt : public ::testing::Test {
+ protected:
+  TellsWhatBecameOfIt() : pair_({}), prompt_(text_tokens(pair_.decode, 1250)) {
+    source_ = PeerPrefiller(parts())
+                  .open({.target = prompt_, .layout = *pair_.decode.model().keeper().current()->info.layout(),
+                         .stored = {}}, {})
+                  .value();
+    EXPECT_NE(source_->next(Deadline::never()).value(), nullptr);
+  }
+  PeerPrefillParts parts() {
+    return {.peer = PeerClient(pair_.decode.http(), pair_.prefill.as_peer()),
+            .inbox = pair_.decode.inbox(),
+            .deliver_to = pair_.decode.address().text(),
+            .parameters = {.chunk_tokens = 256},
+            .on_over = [this](const cluster::DecodeRunOver& over) { over_ = over; }};
+  }
+  Pair pair_;
+  const std::vector<Token> prompt_;
+  std::optional<cluster::DecodeRunOver> over_;
+  std::unique_ptr<ChunkSource> source_;
+};
+
+TEST_F(TellsWhatBecameOfIt, ARefusedChunkEndsTheHandOffAndThePeersWork) {
+  source_->on_import_refused({Code::invalid_argument, "the numbers make no sense"});
+  EXPECT_FALSE(source_->next(Deadline::never()));
+  ASSERT_TRUE(over_);
+  EXPECT_EQ(over_->kind, cluster::DecodeRunOver::Kind::compute_rest);
+  EXPECT_NE(over_->reason.find("the numbers make no sense"), std::string::npos) << over_->reason;
+  EXPECT_EQ(over_->committed_tokens, 0u);
+}
+
+TEST_F(TellsWhatBecameOfIt, ALostWorkerIsNotThePeersFault) {
+  source_->on_imported();
+  EXPECT_NE(source_->next(Deadline::never()).value(), nullptr);
+  source_->on_worker_lost({Code::unavailable, "it was killed"});
+  EXPECT_FALSE(source_->next(Deadline::never()));
+  ASSERT_TRUE(over_);
+  EXPECT_EQ(over_->kind, cluster::DecodeRunOver::Kind::worker_lost);
+  EXPECT_EQ(over_->committed_tokens, 256u);
+}
+
+TEST_F(TellsWhatBecameOfIt, NothingElseIsGivenOutBeforeItIsTold) {
+  std::atomic<bool> was_told = false;
+  Thread importer("importer", [&] {
+    was_told = true;
+    source_->on_imported();
+  });
+  EXPECT_NE(source_->next(Deadline::never()).value(), nullptr);
+  EXPECT_TRUE(was_told);
+}
 
 TEST(RemotePrefillTurns, OnlyWhatIsNewCrossesTheLink) {
   Pair pair({});
@@ -147,7 +202,10 @@ TEST(RemotePrefillTrouble, ASourceOutlivesThePrefillerThatOpenedIt) {
   ASSERT_TRUE(source) << source.error().message;
   prefiller.reset();
   std::uint32_t tokens = 0;
-  while (const auto chunk = (*source)->next(Deadline::never()).value()) tokens = chunk->header.range.end;
+  while (const auto chunk = (*source)->next(Deadline::never()).value()) {
+    tokens = chunk->header.range.end;
+    (*source)->on_imported();
+  }
   EXPECT_EQ(tokens, prompt.size());
   EXPECT_EQ(ends, 1);
 }

@@ -56,6 +56,7 @@ struct PromptDone {
   std::uint32_t computed_tokens = 0;  // computed now
   Duration queued{};
   Duration prefill{};
+  std::uint32_t foreign_tokens = 0;   // their KV was computed by another quantisation of the model
 };
 
 // First when the job has its sequence, then with each slice.

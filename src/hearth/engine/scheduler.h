@@ -68,8 +68,9 @@ class Scheduler {
   Result<LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep);
   // Appends KV. `tokens` are those of `range`; range.begin is at most what the sequence holds, and
   // what it holds beyond that is dropped first (of an append-only one all or nothing can be).
-  Result<> import_state(LeaseId lease, TokenRange range,
-                        std::span<const Token> tokens, ByteSpan blob);
+  // `is_foreign`: another quantisation of the model computed it.
+  Result<> import_state(LeaseId lease, TokenRange range, std::span<const Token> tokens, ByteSpan blob,
+                        bool is_foreign = false);
   // The KV of `range` of `tokens`, from whichever sequence holds it; nothing when none does (an
   // append-only one only while it ends with the range).
   Result<std::optional<StateDone>> export_held(std::span<const Token> tokens, TokenRange range);

@@ -38,7 +38,7 @@ void Scheduler::tell_progress(Job& job) {
 void Scheduler::prompt_done(Job& job) {
   job.sink->push(PromptDone{job.prompt_tokens(), job.reused_tokens,
                             job.prompt_target() - job.reused_tokens, job.started - job.submitted,
-                            clock_.now() - job.started});
+                            clock_.now() - job.started, slots_[*job.slot].foreign_tokens()});
   if (job.generate) {
     job.answering = true;
     job.next_token = job.prompt.back();

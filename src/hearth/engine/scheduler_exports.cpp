@@ -37,6 +37,7 @@ Result<std::optional<StateDone>> Scheduler::export_held(std::span<const Token> t
                                                         TokenRange range) {
   for (const Slot& slot : slots_.slots()) {
     if (common_prefix(slot.tokens, tokens) < range.end || slot.is_partial) continue;
+    if (range.end > slot.foreign_from) continue;
     if (engine_.limits().is_append_only && slot.length() != range.end) continue;
     const Instant started = clock_.now();
     auto blob = TRY(engine_.export_state(slot.sequence, range, model::Completeness::whole));

@@ -28,7 +28,7 @@ Result<LeaseInfo> Scheduler::open_lease(std::span<const Token> prompt, Duration 
 }
 
 Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
-                                 std::span<const Token> tokens, ByteSpan blob) {
+                                 std::span<const Token> tokens, ByteSpan blob, bool is_foreign) {
   const auto index = slots_.find_lease(lease);
   if (!index) {
     return fail(Code::not_found,
@@ -68,6 +68,7 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
     return std::unexpected(imported.error());
   }
   slot.is_partial = *imported == model::Completeness::partial;
+  if (is_foreign) slot.foreign_from = std::min(slot.foreign_from, range.begin);
   ++stats_.states_imported;
   slot.lease_until = clock_.now() + slot.lease_keep;
   slots_.append(*index, tokens);

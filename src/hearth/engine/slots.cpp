@@ -46,6 +46,7 @@ void SlotTable::truncate(std::size_t slot, std::uint32_t length) {
   CHECK(!is_append_only_ || length == 0 || length >= held.size());
   held.resize(std::min<std::size_t>(held.size(), length));
   if (length == 0) slots_[slot].is_partial = false;
+  if (length <= slots_[slot].foreign_from) slots_[slot].foreign_from = UINT32_MAX;
   cells_.truncate(slot, length);
 }
 
@@ -54,15 +55,19 @@ void SlotTable::share(std::size_t from, std::size_t to, std::uint32_t length) {
   CHECK(from != to && length <= source.size());
   CHECK(!is_append_only_ || (length == source.size() && !slots_[from].is_partial));
   slots_[to].tokens.assign(source.begin(), source.begin() + length);
+  const std::uint32_t foreign_from = slots_[from].foreign_from;
+  slots_[to].foreign_from = foreign_from < length ? foreign_from : UINT32_MAX;
   cells_.share(from, to, length);
 }
 
 std::uint32_t SlotTable::usable_prefix(std::size_t slot, std::span<const Token> prompt,
-                                       std::uint32_t tokens_max) const {
+                                       std::optional<std::uint32_t> export_end) const {
   const Slot& held = slots_[slot];
-  const std::uint32_t common = common_prefix(held.tokens, prompt);
+  std::uint32_t common = common_prefix(held.tokens, prompt);
+  if (export_end) common = std::min(common, held.foreign_from);
   if (!is_append_only_) return common;
-  const bool goes_on = common == held.length() && !held.is_partial && common <= tokens_max;
+  const bool goes_on = common == held.length() && !held.is_partial &&
+                       common <= export_end.value_or(UINT32_MAX);
   return goes_on ? common : 0;
 }
 
@@ -80,11 +85,11 @@ std::optional<std::size_t> SlotTable::choose_victim(std::uint32_t total_tokens) 
 
 std::optional<Placement> SlotTable::place(std::span<const Token> prompt,
                                           std::uint32_t total_tokens,
-                                          std::uint32_t usable_tokens_max) const {
+                                          std::optional<std::uint32_t> export_end) const {
   std::size_t longest = 0;
   std::uint32_t longest_tokens = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const std::uint32_t common = usable_prefix(i, prompt, usable_tokens_max);
+    const std::uint32_t common = usable_prefix(i, prompt, export_end);
     // Of equals the idle one: it can be continued in place.
     if (common > longest_tokens ||
         (common == longest_tokens && slots_[i].idle() && !slots_[longest].idle())) {

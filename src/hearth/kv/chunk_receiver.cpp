@@ -123,28 +123,37 @@ std::unexpected<Refusal> ChunkReceiver::refuse(Refusal refusal) {
   return std::unexpected(refusal);
 }
 
-std::optional<Refusal> ChunkReceiver::find_refusal(const ChunkHeader& header,
-                                                   std::optional<std::uint32_t> index) const {
+std::optional<Refusal> ChunkReceiver::find_header_refusal(const ChunkHeader& header) const {
   if (error_) return Refusal::over;
   const ExpectedChunk expected{.layout = chain_.layout, .key = {}};
   if (const auto fault = find_header_fault(header, expected)) return refusal_of(*fault);
+  const auto index = index_of(header.key);
   if (!index) return Refusal::not_announced;
   if (header.range != chain_.ranges[*index]) return Refusal::wrong_range;
   if (header.is_partial && *index + 1 == items_.size()) return Refusal::partial_end;
+  if (header.payload_bytes > limits_.payload_bytes_max) return Refusal::too_large;
+  return {};
+}
+
+std::optional<Refusal> ChunkReceiver::find_refusal(std::optional<std::uint32_t> index,
+                                                   std::uint64_t bytes) const {
+  if (error_) return Refusal::over;
+  if (!index) return Refusal::not_announced;
   if (items_[*index].state != State::missing) return Refusal::duplicate;
-  const std::uint64_t bytes = chunk_bytes(header);
-  if (header.payload_bytes > limits_.payload_bytes_max || bytes > limits_.staging_bytes_max) {
-    return Refusal::too_large;
-  }
+  if (bytes > limits_.staging_bytes_max) return Refusal::too_large;
   if (*index > first_missing_) return Refusal::gap;
   if (statistics_.staged_bytes + bytes > limits_.staging_bytes_max) return Refusal::busy;
   return {};
 }
 
 std::expected<Reservation, Refusal> ChunkReceiver::admit(const ChunkHeader& header) {
-  const auto index = index_of(header.key);
-  if (const auto refusal = find_refusal(header, index)) return refuse(*refusal);
-  const std::uint64_t bytes = chunk_bytes(header);
+  if (const auto refusal = find_header_refusal(header)) return refuse(*refusal);
+  return admit(header.key, chunk_bytes(header));
+}
+
+std::expected<Reservation, Refusal> ChunkReceiver::admit(const ChunkKey& key, std::uint64_t bytes) {
+  const auto index = index_of(key);
+  if (const auto refusal = find_refusal(index, bytes)) return refuse(*refusal);
   statistics_.staged_bytes += bytes;
   statistics_.staged_bytes_peak = std::max(statistics_.staged_bytes_peak, statistics_.staged_bytes);
   admitted_.emplace(++last_reservation_, Admitted{*index, bytes});
@@ -179,8 +188,7 @@ std::optional<Refusal> ChunkReceiver::find_body_refusal(const Admitted& admitted
     return refusal_of(*fault);
   }
   // The header may not be the one that was admitted.
-  if (chunk.header.is_partial && admitted.index + 1 == items_.size()) return Refusal::partial_end;
-  if (chunk.header.range != chain_.ranges[admitted.index]) return Refusal::wrong_range;
+  if (const auto refusal = find_header_refusal(chunk.header)) return refusal;
   if (chunk_bytes(chunk.header) > admitted.bytes) return Refusal::payload_size;
   if (items_[admitted.index].state != State::missing) return Refusal::duplicate;
   if (admitted.index > first_missing_) return Refusal::gap;

@@ -96,8 +96,10 @@ class ChunkReceiver {
   // The answer to the sender's query, in chain order.
   std::vector<ChunkKey> missing() const;
 
-  // May this body come? Reserves its bytes until on_body() or on_body_cut().
+  // May this body come? Reserves its bytes until on_body() or on_body_cut(). By its name and length
+  // alone, where the header comes with the body: on_body() looks at it then.
   std::expected<Reservation, Refusal> admit(const ChunkHeader& header);
+  std::expected<Reservation, Refusal> admit(const ChunkKey& key, std::uint64_t chunk_bytes);
   // Verifies and stages; the reservation is spent either way.
   std::expected<std::uint32_t, Refusal> on_body(Reservation reservation, SharedChunk chunk);
   void on_body_cut(Reservation reservation);
@@ -128,8 +130,9 @@ class ChunkReceiver {
 
   ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits);
   std::unexpected<Refusal> refuse(Refusal refusal);
-  std::optional<Refusal> find_refusal(const ChunkHeader& header,
-                                      std::optional<std::uint32_t> index) const;
+  std::optional<Refusal> find_header_refusal(const ChunkHeader& header) const;
+  std::optional<Refusal> find_refusal(std::optional<std::uint32_t> index,
+                                      std::uint64_t chunk_bytes) const;
   std::optional<std::uint32_t> index_of(const ChunkKey& key) const;
   std::optional<Refusal> find_body_refusal(const Admitted& admitted, const Chunk& chunk) const;
   void skip_present();

@@ -191,7 +191,7 @@ class HandOff {
     }
     BoundedQueue<StagedChunk> staged(staged_chunks_max);
     Result<> imported;
-    Thread importer("kv_import", [&] { imported = import_staged(staged); });
+    Thread importer("kv_import", [&] { imported = import_staged(staged, **source); });
     Instant last_read_began = began;
     std::uint32_t received_tokens = 0;
     while (true) {
@@ -217,23 +217,36 @@ class HandOff {
     importer.join();
     report_.tail = std::chrono::steady_clock::now() - last_read_began;
     for (std::string& text : import_notes_) note(std::move(text));
+    if (report_.foreign_tokens > 0) {
+      note(fmt::format("{} tokens of the prompt were computed by another quantisation of the model",
+                       report_.foreign_tokens));
+    }
     return imported;
   }
 
   // Runs on the importer thread until the queue is closed. After a failure it only drains.
-  Result<> import_staged(BoundedQueue<StagedChunk>& staged) {
+  Result<> import_staged(BoundedQueue<StagedChunk>& staged, ChunkSource& source) {
     Result<> outcome;
     bool usable = true;
     while (auto item = staged.pop(Deadline::never())) {
       const kv::ChunkHeader& header = item->chunk->header;
-      if (!usable || !outcome || header.range.end <= held_tokens_) continue;
-      const auto imported = parts_.decode.import_chunk(lease_, *item->chunk, soon(), stop_);
+      if (!usable || !outcome) continue;
+      if (header.range.end <= held_tokens_) {
+        source.on_imported();
+        continue;
+      }
+      // The prefiller was asked by us: whose layout it has, it was allowed to have.
+      const bool is_foreign = header.layout != layout_;
+      const auto imported =
+          parts_.decode.import_chunk(lease_, *item->chunk, soon(), stop_, is_foreign);
       if (!imported) {
         if (worker_is_gone(imported.error())) {
           outcome = imported;
           worker_lost_ = true;
+          source.on_worker_lost(imported.error());
         } else {
           usable = false;
+          source.on_import_refused(imported.error());
           ++report_.refused_chunks;
           import_notes_.push_back(
               fmt::format("the chunk for tokens {} to {} was refused, the rest is computed by the "
@@ -244,10 +257,12 @@ class HandOff {
       }
       report_.transfer += std::chrono::steady_clock::now() - item->read_began;
       report_.computed_tokens += header.range.end - held_tokens_;
+      if (is_foreign) report_.foreign_tokens += header.range.end - held_tokens_;
       held_tokens_ = header.range.end;
       is_partial_ = header.is_partial;
       ++report_.chunks;
       report_.transfer_bytes += kv::chunk_bytes(header);
+      source.on_imported();
       tell_progress();
     }
     return outcome;

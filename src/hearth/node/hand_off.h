@@ -29,6 +29,7 @@ struct HandOffReport {
   std::uint32_t computed_tokens = 0;  // by the prefiller, or by this worker with export
   std::uint32_t chunks = 0;           // moved into the decoding worker
   std::uint64_t transfer_bytes = 0;
+  std::uint32_t foreign_tokens = 0;   // of the computed ones, by another quantisation of the model
   std::uint32_t refused_chunks = 0;   // damaged, forged, foreign: computed again instead
   Duration transfer{};                // sum over chunks: first byte read to imported
   Duration tail{};                    // from the end of the computation to the last import

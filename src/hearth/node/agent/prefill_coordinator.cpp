@@ -20,6 +20,9 @@ constexpr Duration trial_pause = std::chrono::seconds(2);  // after the first th
 constexpr std::uint32_t trial_doublings_max = 8;
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
+// A pair that was good and could not be tried again so often in a row is trusted no longer.
+constexpr std::uint32_t canary_failures_max = 5;
+constexpr double canary_spread = 0.25;  // of the interval, either way
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -136,7 +139,7 @@ void PrefillCoordinator::start_trial(const Peer& peer) {
   }
   if (!is_idle()) {
     const std::lock_guard hold(mutex_);
-    return settle(peer.name, "not tried yet: the worker here is busy");
+    return settle(peer.name, notes_[peer.name].parity ? "" : "not tried yet: the worker here is busy");
   }
   {
     const std::lock_guard hold(mutex_);
@@ -155,7 +158,37 @@ void PrefillCoordinator::run_trial(const Peer& peer) {
   notes.trials_failed = parity ? 0 : notes.trials_failed + 1;
   const auto doublings = std::min(notes.trials_failed, trial_doublings_max);
   notes.try_after = now() + trial_pause * (parity ? 0 : 1 << doublings);
-  settle(peer.name, parity ? cluster::parity_fault(*parity, options_.parity) : parity.error().message);
+  keep_canary(peer.name, notes, parity);
+  settle(peer.name, parity ? cluster::parity_fault(*parity, limits_for(peer.name)) : parity.error().message);
+}
+
+cluster::ParityLimits PrefillCoordinator::limits_for(const std::string& peer) const {
+  cluster::ParityLimits limits = options_.parity;
+  const auto notes = notes_.find(peer);
+  const bool is_foreign = notes != notes_.end() && notes->second.foreign_layout;
+  if (const auto allowed = options_.other_precision.find(peer);
+      is_foreign && allowed != options_.other_precision.end()) {
+    limits = {.kl_max = allowed->second, .needs_exact = false};
+  }
+  return limits;
+}
+
+// With the lock. The first trial of a pair is one too.
+void PrefillCoordinator::keep_canary(const std::string& peer, PeerNotes& notes,
+                                     const Result<cluster::Parity>& parity) {
+  cluster::Canary canary{.peer = peer, .parity = {}, .fault = {}};
+  if (parity) {
+    canary.parity = *parity;
+    canary.fault = cluster::parity_fault(*parity, limits_for(peer));
+    std::uniform_real_distribution<double> chance(1 - canary_spread, 1 + canary_spread);
+    std::random_device device;
+    notes.canary_at = now() + to_duration(seconds(options_.canary_interval) * chance(device));
+  } else {
+    canary.fault = "not tried: " + parity.error().message;
+    // Closed until it has been: nobody knows what it computes now.
+    if (notes.trials_failed >= canary_failures_max) notes.parity.reset();
+  }
+  log_.on_canary(std::move(canary));
 }
 
 // A trial costs this worker the prefill of some chunks: nobody is made to wait for it.
@@ -175,11 +208,15 @@ Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& f
   if (facts.name != peer.name) {
     return fail(Code::permission, fmt::format("it calls itself {}", facts.name));
   }
-  if (auto refusal = pairing_refusal(ours, facts)) {
+  const bool allows_other = options_.other_precision.contains(peer.name);
+  if (auto refusal = pairing_refusal(ours, facts, allows_other)) {
     return fail(Code::unsupported, "cannot be paired: " + *refusal);
   }
+  // An allowed quantisation counts as ours: the table compares layouts.
+  const bool is_other = is_other_precision(ours, facts);
   TRY(table_.on_announced({.machine = peer.name, .incarnation = facts.incarnation,
-                           .models = {{ours.model_name, *facts.identity}}}, now()));
+                           .models = {{ours.model_name, is_other ? *ours.identity : *facts.identity}}},
+                          now()));
   rates_.observe_round_trip({options_.machine, peer.name}, round_trip_s, now());
   rates_.observe_round_trip({peer.name, options_.machine}, round_trip_s, now());
   PeerNotes& notes = notes_[peer.name];
@@ -190,8 +227,11 @@ Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& f
     notes.trials_failed = 0;
     notes.try_after = {};
   }
+  notes.foreign_layout.reset();
+  if (is_other) notes.foreign_layout = model::layout_digest(*facts.identity);
   learn_pieces(notes, facts);
-  return is_new_life || !notes.parity;
+  const bool is_due = now() >= notes.canary_at && facts.prefills_running == 0;
+  return is_new_life || !notes.parity || is_due;
 }
 
 // With the lock.
@@ -229,7 +269,7 @@ Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, cons
   rates_.observe_import(here, worker->info.chunk_tokens, report->import_s, now());
   rates_.observe_decode(here, report->decode_s, now());
   notes.parity = report->parity;
-  const std::string fault = cluster::parity_fault(report->parity, options_.parity);
+  const std::string fault = cluster::parity_fault(report->parity, limits_for(peer.name));
   if (!fault.empty()) table_.on_distrusted(peer.name, "parity: " + fault);
   return report->parity;
 }
@@ -249,8 +289,8 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
                         .stored_tokens = order.from()});
   out.prefill = table_.prefill_sides(*own, options_.machine, now());
   for (cluster::PrefillSide& side : out.prefill) {
-    side.takes_chunks = true;
     const auto notes = notes_.find(side.name);
+    side.takes_chunks = notes == notes_.end() || !notes->second.foreign_layout;
     if (tried.contains(side.name)) side.excluded = "was asked already";
     else if (side.excluded.empty() && (notes == notes_.end() || !notes->second.parity)) side.excluded = "not tried yet";
   }
@@ -273,6 +313,11 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
     const std::string& model = worker->info.model_name;
     const std::lock_guard hold(mutex_);
     const auto remote = rates_.prefill({peer.name, model}, now());
+    if (const auto here = rates_.prefill({options_.machine, model}, now())) {
+      if (const auto piece = here->seconds(parameters.chunk_tokens, from)) {
+        parameters.worker_piece = to_duration(piece->value);
+      }
+    }
     if (request) {  // a trial is finished, however slow
       parameters.remote = remote;
       // To see whether going on here would be faster: not asked where the way is ordered.
@@ -290,6 +335,12 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
       const double token_bytes = double(worker->info.kv_bytes) / std::max(worker->info.limits.context_tokens, 1u);
       parameters.transfer_token_s = token_bytes * byte_s->value;
       parameters.tail_s = parameters.chunk_tokens * parameters.transfer_token_s;
+    }
+  }
+  {
+    const std::lock_guard hold(mutex_);
+    if (const auto notes = notes_.find(peer.name); notes != notes_.end()) {
+      parts.foreign_layout = notes->second.foreign_layout;
     }
   }
   if (request) {
@@ -335,6 +386,9 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
       }
       if (chosen == nullptr || chosen->is_alone()) return nullptr;
       peer = notes_.at(chosen->prefill).peer;
+      if (notes_.at(chosen->prefill).foreign_layout && tried.empty()) {
+        running_[order.request].outcome = "as chosen, with another quantisation of the model";
+      }
       moves_prefix = chosen->moves_prefix;
     }
     tried.insert(peer->name);
@@ -386,6 +440,7 @@ Json PrefillCoordinator::peers() const {
                               {"trouble", notes.trouble},
                               {"restarts", table_.restarts(name)}});
     if (notes.parity) peer.set("parity", cluster::parity_json(*notes.parity));
+    if (notes.foreign_layout) peer.set("other_precision", true);
     if (const auto age = table_.age(name, now())) peer.set("heard_s", seconds(*age));
     if (const auto round_trip = rates_.round_trip_s({options_.machine, name}, now())) {
       peer.set("round_trip_ms", round_trip->value * 1e3);

@@ -33,6 +33,8 @@
 
 namespace hearth::node {
 
+// On the import of a chunk that another quantisation of the model computed: its layout.
+inline constexpr std::string_view foreign_layout_header = "X-Hearth-Foreign-Layout";
 inline constexpr const char* chunk_stream_type = "application/vnd.hearth.chunks";
 inline constexpr const char* event_stream_type = "application/x-ndjson";
 inline constexpr std::uint64_t prompt_body_bytes_max = 64u << 20;
