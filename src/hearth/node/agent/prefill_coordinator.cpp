@@ -20,6 +20,7 @@ constexpr Duration trial_pause = std::chrono::seconds(2);  // after the first th
 constexpr std::uint32_t trial_doublings_max = 8;
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
+constexpr std::size_t peers_asked_max = 3;  // for one prompt: then this machine computes it
 // A pair that was good and could not be tried again so often in a row is trusted no longer.
 constexpr std::uint32_t canary_failures_max = 5;
 constexpr double canary_spread = 0.25;  // of the interval, either way
@@ -384,7 +385,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
                                    .outcome = "as chosen"};
         log_info(fmt::format("request {}: {}", order.request, choice.sentence));
       }
-      if (chosen == nullptr || chosen->is_alone()) return nullptr;
+      if (chosen == nullptr || chosen->is_alone() || tried.size() == peers_asked_max) return nullptr;
       peer = notes_.at(chosen->prefill).peer;
       if (notes_.at(chosen->prefill).foreign_layout && tried.empty()) {
         running_[order.request].outcome = "as chosen, with another quantisation of the model";
