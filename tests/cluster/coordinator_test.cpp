@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "hearth/node/agent/prefill_coordinator.h"
 #include "tests/cluster/answers.h"
 
@@ -132,6 +135,22 @@ TEST(PrefillCoordinator, AnIdlePairIsTriedAgainAndTheLogSaysSo) {
     EXPECT_TRUE(get<bool>(canary, "passed").value()) << dump_json(canary, 2);
     EXPECT_TRUE(get<bool>(*canary.find("parity"), "exact").value()) << dump_json(canary, 2);
   }
+}
+
+TEST(PrefillCoordinator, TheRoadNotTakenIsRunWhenNobodyWaits) {
+  Cluster cluster({}, {}, {.shadows = {.request_share_max = 1, .seconds_share_max = 1000, .worth_factor = 1e6}});
+  answer(cluster.decode, text_tokens(cluster.decode, 1250));
+  const Deadline enough = Deadline::after(std::chrono::seconds(60));
+  const auto measured_options = [&] {
+    const Json log = cluster.coordinator.decisions();
+    const Json& decision = log.find("decisions")->as_array().at(0);
+    return std::ranges::count_if(decision.find("options")->as_array(),
+                                 [](const Json& option) { return option.find("measured_s") != nullptr; });
+  };
+  while (measured_options() < 2 && !enough.passed()) std::this_thread::yield();
+  EXPECT_EQ(measured_options(), 2);
+  const Json log = cluster.coordinator.decisions();
+  EXPECT_EQ(get<std::uint64_t>(*log.find("summary"), "shadow_checks").value(), 1u);
 }
 
 TEST(PrefillCoordinator, APeerThatIsGoneIsNotAsked) {

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "hearth/base/log.h"
-#include "hearth/node/agent/pair_trial.h"
 #include "hearth/node/membership/cluster_folder.h"
 
 namespace hearth::node {
@@ -16,14 +15,9 @@ namespace {
 constexpr Duration look_deadline = std::chrono::seconds(2);
 constexpr Duration save_interval = std::chrono::minutes(5);
 constexpr std::uint64_t rates_file_bytes_max = 4u << 20;
-constexpr Duration trial_pause = std::chrono::seconds(2);  // after the first that failed; doubles
-constexpr std::uint32_t trial_doublings_max = 8;
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
 constexpr std::size_t peers_asked_max = 3;  // for one prompt: then this machine computes it
-// A pair that was good and could not be tried again so often in a row is trusted no longer.
-constexpr std::uint32_t canary_failures_max = 5;
-constexpr double canary_spread = 0.25;  // of the interval, either way
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -36,7 +30,7 @@ Duration to_duration(double s) {
 PrefillCoordinator::PrefillCoordinator(CoordinatorOptions options, AgentService& agent,
                                        WorkerKeeper& keeper, Inbox& inbox, net::HttpClient& http)
     : options_(std::move(options)), agent_(agent), keeper_(keeper), inbox_(inbox), http_(http),
-      log_(std::random_device{}()) {
+      log_(std::random_device{}(), options_.shadows) {
   load_rates();
   agent_.set_on_transfer([this](const std::string& from, std::uint64_t bytes, double s) {
     const std::lock_guard hold(mutex_);
@@ -84,6 +78,7 @@ void PrefillCoordinator::watch() {
     for (const Peer& peer : renew_peers()) {
       if (!stop_.stop_requested()) look_at(peer);
     }
+    start_shadow();
     if (now() >= save_at) {
       save_rates();
       save_at = now() + save_interval;
@@ -131,75 +126,6 @@ void PrefillCoordinator::look_at(const Peer& peer) {
     return settle(peer.name, must_try ? "" : must_try.error().message);
   }
   start_trial(peer);
-}
-
-void PrefillCoordinator::start_trial(const Peer& peer) {
-  {
-    const std::lock_guard hold(mutex_);
-    if (is_trying_ || now() < notes_[peer.name].try_after) return;
-  }
-  if (!is_idle()) {
-    const std::lock_guard hold(mutex_);
-    return settle(peer.name, notes_[peer.name].parity ? "" : "not tried yet: the worker here is busy");
-  }
-  {
-    const std::lock_guard hold(mutex_);
-    is_trying_ = true;
-  }
-  trial_thread_ = Thread("pair_trial", [this, peer] { run_trial(peer); });
-}
-
-void PrefillCoordinator::run_trial(const Peer& peer) {
-  const auto parity = try_and_learn(peer, stop_.token());
-  const auto after = PeerClient(http_, peer).facts(Deadline::after(look_deadline), stop_.token());
-  const std::lock_guard hold(mutex_);
-  is_trying_ = false;
-  PeerNotes& notes = notes_[peer.name];
-  if (after) learn_pieces(notes, *after);
-  notes.trials_failed = parity ? 0 : notes.trials_failed + 1;
-  const auto doublings = std::min(notes.trials_failed, trial_doublings_max);
-  notes.try_after = now() + trial_pause * (parity ? 0 : 1 << doublings);
-  keep_canary(peer.name, notes, parity);
-  settle(peer.name, parity ? cluster::parity_fault(*parity, limits_for(peer.name)) : parity.error().message);
-}
-
-cluster::ParityLimits PrefillCoordinator::limits_for(const std::string& peer) const {
-  cluster::ParityLimits limits = options_.parity;
-  const auto notes = notes_.find(peer);
-  const bool is_foreign = notes != notes_.end() && notes->second.foreign_layout;
-  if (const auto allowed = options_.other_precision.find(peer);
-      is_foreign && allowed != options_.other_precision.end()) {
-    limits = {.kl_max = allowed->second, .needs_exact = false};
-  }
-  return limits;
-}
-
-// With the lock. The first trial of a pair is one too.
-void PrefillCoordinator::keep_canary(const std::string& peer, PeerNotes& notes,
-                                     const Result<cluster::Parity>& parity) {
-  cluster::Canary canary{.peer = peer, .parity = {}, .fault = {}};
-  if (parity) {
-    canary.parity = *parity;
-    canary.fault = cluster::parity_fault(*parity, limits_for(peer));
-    std::uniform_real_distribution<double> chance(1 - canary_spread, 1 + canary_spread);
-    std::random_device device;
-    notes.canary_at = now() + to_duration(seconds(options_.canary_interval) * chance(device));
-  } else {
-    canary.fault = "not tried: " + parity.error().message;
-    // Closed until it has been: nobody knows what it computes now.
-    if (notes.trials_failed >= canary_failures_max) notes.parity.reset();
-  }
-  log_.on_canary(std::move(canary));
-}
-
-// A trial costs this worker the prefill of some chunks: nobody is made to wait for it.
-bool PrefillCoordinator::is_idle() const {
-  const auto worker = keeper_.current();
-  if (!worker) return false;
-  const auto stats = worker->client.stats(Deadline::after(look_deadline), stop_.token());
-  return stats && get_or<std::uint64_t>(*stats, "jobs_running", 1).value_or(1) == 0 &&
-         get_or<std::uint64_t>(*stats, "jobs_pending", 1).value_or(1) == 0 &&
-         get_or<std::uint64_t>(*stats, "slots_leased", 1).value_or(1) == 0;
 }
 
 Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& facts,
@@ -253,26 +179,6 @@ void PrefillCoordinator::learn_pieces(PeerNotes& notes, const NodeFacts& facts) 
                            piece.seconds, now());
   }
   notes.pieces_seen = facts.pieces_done;
-}
-
-Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, const StopToken& stop) {
-  const auto worker = keeper_.current();
-  if (!worker) return fail(Code::unavailable, "the worker is being started");
-  PeerPrefiller prefiller = prefiller_for(peer, 0, /*moves_prefix=*/false, /*request=*/{});
-  auto report = try_pair(*worker, prefiller, std::random_device{}(), stop);
-  const std::lock_guard hold(mutex_);
-  PeerNotes& notes = notes_[peer.name];
-  if (!report) return std::unexpected(std::move(report.error()));
-  const cluster::MachineModel here{options_.machine, worker->info.model_name};
-  for (const TrialPiece& piece : report->local_prefill) {
-    rates_.observe_prefill(here, piece.tokens, piece.depth_tokens, piece.seconds, now());
-  }
-  rates_.observe_import(here, worker->info.chunk_tokens, report->import_s, now());
-  rates_.observe_decode(here, report->decode_s, now());
-  notes.parity = report->parity;
-  const std::string fault = cluster::parity_fault(report->parity, limits_for(peer.name));
-  if (!fault.empty()) table_.on_distrusted(peer.name, "parity: " + fault);
-  return report->parity;
 }
 
 cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& order,
@@ -383,6 +289,11 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
         forget_oldest();
         running_[order.request] = {.decision = log_.add(fmt::format("{}", order.request), choice),
                                    .outcome = "as chosen"};
+        Running& running = running_[order.request];
+        if (order.from() == 0 && order.held_tokens == 0) running.cold_tokens = asked.prompt_tokens;
+        for (const cluster::PrefillOption& option : choice.options) {
+          running.prefills.push_back(option.is_alone() ? "" : option.prefill);
+        }
         log_info(fmt::format("request {}: {}", order.request, choice.sentence));
       }
       if (chosen == nullptr || chosen->is_alone() || tried.size() == peers_asked_max) return nullptr;
@@ -420,6 +331,7 @@ void PrefillCoordinator::on_first_token(const FirstToken& first) {
   if (found == running_.end()) return;
   log_.on_finished(found->second.decision, seconds(first.since_request), found->second.as_chosen,
                    found->second.outcome);
+  if (found->second.cold_tokens > 0) last_finished_ = std::move(found->second);
   running_.erase(found);
 }
 
@@ -452,16 +364,6 @@ Json PrefillCoordinator::peers() const {
     out.push(std::move(peer));
   }
   return out;
-}
-
-Result<cluster::Parity> PrefillCoordinator::try_peer(const std::string& name, const StopToken& stop) {
-  std::optional<Peer> peer;
-  {
-    const std::lock_guard hold(mutex_);
-    if (const auto found = notes_.find(name); found != notes_.end()) peer = found->second.peer;
-  }
-  if (!peer) return fail(Code::not_found, fmt::format("no other machine of the cluster is called {}", name));
-  return try_and_learn(*peer, stop);
 }
 
 bool PrefillCoordinator::wait_until_tried(Deadline deadline) const {

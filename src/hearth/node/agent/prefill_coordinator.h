@@ -38,6 +38,7 @@ struct CoordinatorOptions {
   // An idle pair is tried again so often, each time a little sooner or later by chance.
   Duration canary_interval = canary_interval_default;
   cluster::PrefillPolicy policy = cluster::PrefillPolicy::automatic;
+  cluster::ShadowPolicy shadows = {};
   Duration look_interval = std::chrono::seconds(2);
   std::filesystem::path rates_file = {};  // what was learned outlives this process; empty: it does not
 };
@@ -79,6 +80,14 @@ class PrefillCoordinator final : public Prefiller {
     std::uint64_t decision = 0;
     bool as_chosen = true;
     std::string outcome;
+    std::uint32_t cold_tokens = 0;      // of a prompt of which nothing was there; else 0
+    std::vector<std::string> prefills;  // by option: who computes; empty: this machine
+  };
+  struct Shadow {
+    std::uint64_t decision = 0;
+    std::size_t option = 0;
+    std::uint32_t prompt_tokens = 0;
+    std::optional<Peer> peer;  // absent: this machine alone
   };
 
   void load_rates();
@@ -100,6 +109,9 @@ class PrefillCoordinator final : public Prefiller {
   PeerPrefiller prefiller_for(const Peer& peer, std::uint32_t from, bool moves_prefix,
                                std::optional<std::uint64_t> request);
   void forget_oldest();
+  void start_shadow();
+  std::optional<Shadow> take_shadow();
+  void run_shadow_check(const Shadow& shadow);
   void start_trial(const Peer& peer);
   void run_trial(const Peer& peer);
   void on_over(const std::string& peer, std::uint64_t request, const cluster::DecodeRunOver& over);
@@ -118,6 +130,7 @@ class PrefillCoordinator final : public Prefiller {
   cluster::RateBook rates_;
   cluster::DecisionLog log_;
   std::map<std::uint64_t, Running> running_;  // by request
+  std::optional<Running> last_finished_;  // whose alternative may be run, once
   bool is_trying_ = false;
   Thread trial_thread_;  // peer_watch's alone
   Thread thread_;
