@@ -39,7 +39,9 @@ class HandOff {
         layout_(*parts.decode_info.layout()), progress_(progress), stop_(stop) {}
 
   Result<HandOffResult> run() {
-    const auto lease = TRY(parts_.decode.open_lease(prompt_, lease_keep, soon(), stop_));
+    // An append-only sequence that holds the last token too could not be cut back before it.
+    const auto wanted = is_append_only() ? target_ : prompt_;
+    const auto lease = TRY(parts_.decode.open_lease(wanted, lease_keep, soon(), stop_));
     lease_ = lease.lease;
     auto filled = fill(lease);
     if (!filled) (void)parts_.decode.close_lease(lease_, soon());
@@ -55,9 +57,9 @@ class HandOff {
     TRY(import_stored(stored));
     tell_progress();
     if (held_tokens_ < target_tokens()) {
-      if (parts_.prefiller != nullptr) {
-        TRY(prefill_elsewhere(stored));
-      } else if (parts_.store != nullptr && parts_.computes_missing && can_export()) {
+      bool is_ours = true;
+      if (parts_.prefiller != nullptr) is_ours = !TRY(prefill_elsewhere(stored));
+      if (is_ours && parts_.store != nullptr && parts_.computes_missing && can_export()) {
         return compute_here();
       }
     }
@@ -158,6 +160,7 @@ class HandOff {
       tell_progress();
     }
     report_.prefill = std::chrono::steady_clock::now() - began;
+    report_.was_computed_here = true;
     return HandOffResult{std::nullopt, std::move(report_)};  // the prefill used the lease up
   }
 
@@ -169,8 +172,8 @@ class HandOff {
   }
 
   // Gives the prefill worker what the store has, then takes chunk by chunk as they are computed;
-  // a second thread imports one while the next is being computed and read.
-  Result<> prefill_elsewhere(const kv::StoredPrefix& stored) {
+  // a second thread imports one while the next is being computed and read. False: nobody did.
+  Result<bool> prefill_elsewhere(const kv::StoredPrefix& stored) {
     const Instant began = std::chrono::steady_clock::now();
     const std::span<const kv::PrefixChunk> all(stored.chunks);
     auto source = parts_.prefiller->open(
@@ -180,9 +183,9 @@ class HandOff {
         stop_);
     if (!source) {
       note(fmt::format("the prefill worker could not be used: {}", source.error().message));
-      return {};
+      return false;
     }
-    if (*source == nullptr) return {};
+    if (*source == nullptr) return false;
     // The chunks that come join the stored ones, not what the sequence holds besides.
     if (is_append_only() && held_tokens_ != chain_tokens()) {
       const auto before = all.first(held_pieces(all, chain_tokens()));
@@ -221,7 +224,8 @@ class HandOff {
       note(fmt::format("{} tokens of the prompt were computed by another quantisation of the model",
                        report_.foreign_tokens));
     }
-    return imported;
+    TRY(imported);
+    return true;
   }
 
   // Runs on the importer thread until the queue is closed. After a failure it only drains.

@@ -33,6 +33,7 @@ struct HandOffReport {
   std::uint32_t refused_chunks = 0;   // damaged, forged, foreign: computed again instead
   Duration transfer{};                // sum over chunks: first byte read to imported
   Duration tail{};                    // from the end of the computation to the last import
+  bool was_computed_here = false;     // by this worker with export
   Duration prefill{};                 // from asking for the prefill to its last chunk
   std::vector<std::string> notes;     // what went wrong and what was done about it
 
