@@ -97,9 +97,7 @@ class DecodeRun {
   void on_peer_failed(const std::string& why);  // it says so, or its connection was refused
 
   // the local store and the worker
-  void on_held(const kv::ChunkKey& key, bool is_partial = false) {
-    receiver_.on_held(key, is_partial);
-  }
+  void on_held(const kv::ChunkKey& key) { receiver_.on_held(key); }
   void on_held_lost(std::uint32_t index, const kv::ChunkKey& key);
   void on_imported(std::uint32_t index, Instant now);
   // The worker lives and will not take this chunk: its bytes are right, their meaning is not.

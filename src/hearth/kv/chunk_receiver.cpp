@@ -94,11 +94,10 @@ void ChunkReceiver::skip_present() {
   }
 }
 
-void ChunkReceiver::on_held(const ChunkKey& key, bool is_partial) {
+void ChunkReceiver::on_held(const ChunkKey& key) {
   const auto index = index_of(key);
   if (!index || items_[*index].state != State::missing) return;
   items_[*index].state = State::held;
-  items_[*index].is_partial = is_partial;
   skip_present();
 }
 

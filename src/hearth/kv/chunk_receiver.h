@@ -4,8 +4,7 @@
 //
 // Nothing is believed: layout, key chain, position and digest are checked before a chunk is
 // staged, and sizes before memory is spent (admit() sees the header alone). Whether the payload is
-// a blob the engine may see is the importer's question.
-// Not thread-safe: one thread, or the driver's lock.
+// a blob the engine may see is the importer's question. Not thread-safe: one thread, or the driver's lock.
 
 #include <array>
 #include <cstdint>
@@ -88,7 +87,7 @@ class ChunkReceiver {
   static Result<ChunkReceiver> create(AnnouncedChain chain, ReceiverLimits limits);
 
   // The chunk is in the local store, from earlier or by another way.
-  void on_held(const ChunkKey& key, bool is_partial = false);
+  void on_held(const ChunkKey& key);
   // It was, and is no more (evicted, damaged): missing again unless it is imported. A sender that
   // is already done does not learn of it: the driver asks for another transfer or computes.
   void on_lost(const ChunkKey& key);
@@ -96,8 +95,7 @@ class ChunkReceiver {
   // The answer to the sender's query, in chain order.
   std::vector<ChunkKey> missing() const;
 
-  // May this body come? Reserves its bytes until on_body() or on_body_cut(). By its name and length
-  // alone, where the header comes with the body: on_body() looks at it then.
+  // May this body come, by its header or by name and length? Reserves them until on_body() or _cut().
   std::expected<Reservation, Refusal> admit(const ChunkHeader& header);
   std::expected<Reservation, Refusal> admit(const ChunkKey& key, std::uint64_t chunk_bytes);
   // Verifies and stages; the reservation is spent either way.
@@ -111,8 +109,7 @@ class ChunkReceiver {
   void on_import_failed(std::uint32_t index, Error error);
   void cancel();
 
-  // Tokens committed so far: where a local prefill goes on when the transfer fails. The end of the last
-  // imported chunk that is whole: with a recurrent state what comes in between commits nothing.
+  // Tokens committed so far, to the last imported chunk that is whole: where a local prefill goes on.
   std::uint32_t committed_tokens() const;
   const ReceiverStatistics& statistics() const { return statistics_; }
 
@@ -131,14 +128,12 @@ class ChunkReceiver {
   ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits);
   std::unexpected<Refusal> refuse(Refusal refusal);
   std::optional<Refusal> find_header_refusal(const ChunkHeader& header) const;
-  std::optional<Refusal> find_refusal(std::optional<std::uint32_t> index,
-                                      std::uint64_t chunk_bytes) const;
+  std::optional<Refusal> find_refusal(std::optional<std::uint32_t> index, std::uint64_t bytes) const;
   std::optional<std::uint32_t> index_of(const ChunkKey& key) const;
   std::optional<Refusal> find_body_refusal(const Admitted& admitted, const Chunk& chunk) const;
   void skip_present();
   void release(std::uint64_t bytes);
   void end(Error error);
-
   AnnouncedChain chain_;
   ReceiverLimits limits_;
   std::vector<Item> items_;
