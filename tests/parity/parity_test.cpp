@@ -103,9 +103,10 @@ TEST_P(WarmStore, SecondRunFindsItsPrefixOnDisk) {
   Answer first;
   {
     const auto run = LocalRun::start(options, {}, {}).value();
-    // Less than a window's ring has cells: where it begins anew, sums have another order.
+    // The last chunk is shorter than a window. Beyond that the imported cells of a window lie elsewhere
+    // than the computed ones: the engine adds them up in other groups, and the last bits differ.
     tokens = run->tokenize(engine::plant_facts(3, 2, 2600).value().text, false, {}).value();
-    tokens.resize(1200);
+    tokens.resize(1100);
     first = run->answer(tokens, answer_options, {}).value();
     EXPECT_EQ(first.disk_tokens, 0u);
     ASSERT_TRUE(run->flush(Deadline::after(std::chrono::seconds(60))));
