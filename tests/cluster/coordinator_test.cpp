@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "hearth/node/agent/prefill_coordinator.h"
 #include "tests/cluster/answers.h"
 
@@ -14,22 +17,36 @@ using testing::Machine;
 using testing::text_tokens;
 
 struct Cluster {
-  explicit Cluster(const Machine::Options& options = {}, const Machine::Options& peer_options = {})
+  explicit Cluster(const Machine::Options& options = {}, const Machine::Options& peer_options = {},
+                   CoordinatorOptions how = {})
       : decode("decode", options), prefill("prefill", peer_options),
-        coordinator({.machine = "decode", .deliver_to = decode.address().text(),
-                     .find_peers = [peer = prefill.as_peer()] { return std::vector{peer}; },
-                     .look_interval = std::chrono::milliseconds(100)},
-                    decode.agent(), decode.model().keeper(), decode.inbox(), decode.http()) {
+        coordinator(completed(std::move(how)), decode.agent(), decode.model().keeper(),
+                    decode.inbox(), decode.http()) {
     decode.model().set_prefiller(&coordinator);
     EXPECT_TRUE(coordinator.wait_until_tried(Deadline::after(std::chrono::seconds(60))));
   }
+  CoordinatorOptions completed(CoordinatorOptions how) {
+    how.machine = "decode";
+    how.deliver_to = decode.address().text();
+    how.find_peers = [peer = prefill.as_peer()] { return std::vector{peer}; };
+    how.look_interval = std::chrono::milliseconds(100);
+    return how;
+  }
+  Json peer() const { return coordinator.peers().as_array().at(0); }
+
   Machine decode, prefill;
   PrefillCoordinator coordinator;
 };
 
+Machine::Options other_precision() {
+  Machine::Options out;
+  out.weight_type = "q4_k";
+  return out;
+}
+
 TEST(PrefillCoordinator, TriesAPairAndLearnsItsRates) {
   Cluster cluster;
-  const Json peer = cluster.coordinator.peers().as_array().at(0);
+  const Json peer = cluster.peer();
   EXPECT_TRUE(get<bool>(peer, "usable").value()) << dump_json(peer, 2);
   const Json* parity = peer.find("parity");
   ASSERT_NE(parity, nullptr) << dump_json(peer, 2);
@@ -56,9 +73,84 @@ TEST(PrefillCoordinator, AnOtherLayoutIsRefusedWithTheFieldBeforeAnyRequest) {
   Machine::Options q8;
   q8.kv_type = "q8_0";
   Cluster cluster({}, q8);
-  const Json peer = cluster.coordinator.peers().as_array().at(0);
+  const Json peer = cluster.peer();
   EXPECT_FALSE(get<bool>(peer, "usable").value());
   EXPECT_EQ(get<std::string>(peer, "trouble").value(), "cannot be paired: k_type: f16 against q8_0");
+}
+
+TEST(PrefillCoordinator, AnotherQuantisationIsRefusedWithTheFieldAndTheWayToAllowIt) {
+  Cluster cluster({}, other_precision());
+  const Json peer = cluster.peer();
+  EXPECT_FALSE(get<bool>(peer, "usable").value());
+  const auto trouble = get<std::string>(peer, "trouble").value();
+  EXPECT_TRUE(trouble.starts_with("cannot be paired: gguf: ")) << trouble;
+  EXPECT_NE(trouble.find("cluster.other_precision"), std::string::npos) << trouble;
+  EXPECT_EQ(answer(cluster.decode, text_tokens(cluster.decode, 500)).prompt.foreign_tokens, 0u);
+}
+
+TEST(PrefillCoordinator, AnotherQuantisationThatIsAllowedPrefillsAndTheAnswerSaysSo) {
+  Cluster cluster({}, other_precision(),
+                  {.other_precision = {{"prefill", 20.0}}, .policy = cluster::PrefillPolicy::remote});
+  const Json peer = cluster.peer();
+  EXPECT_TRUE(get<bool>(peer, "usable").value()) << dump_json(peer, 2);
+  EXPECT_TRUE(get<bool>(peer, "other_precision").value());
+  EXPECT_FALSE(get<bool>(*peer.find("parity"), "exact").value()) << dump_json(peer, 2);
+
+  const auto prompt = text_tokens(cluster.decode, 1250);
+  const auto got = answer(cluster.decode, prompt);
+  EXPECT_EQ(got.prompt.foreign_tokens, 1249u);
+  EXPECT_EQ(got.tokens.size(), testing::answer_tokens);
+  const Json log = cluster.coordinator.decisions();
+  const Json& decision = log.find("decisions")->as_array().at(0);
+  EXPECT_EQ(get<std::string>(decision, "outcome").value(),
+            "as chosen, with another quantisation of the model");
+
+  // Nothing of it is kept under the name of what this machine would have computed.
+  EXPECT_TRUE(cluster.decode.model().flush(Deadline::after(std::chrono::seconds(60))));
+  const auto own = *cluster.decode.model().keeper().current()->info.layout();
+  EXPECT_EQ(cluster.decode.model().store()->longest_prefix(own, prompt).token_count(), 0u);
+
+  // What goes on from it says so too.
+  auto longer = prompt;
+  longer.insert(longer.end(), got.tokens.begin(), got.tokens.end());
+  longer.push_back(7);
+  EXPECT_GE(answer(cluster.decode, longer).prompt.foreign_tokens, 1249u);
+}
+
+TEST(PrefillCoordinator, AnotherQuantisationTooFarOffIsNotTrusted) {
+  Cluster cluster({}, other_precision(), {.other_precision = {{"prefill", 1e-12}}});
+  const Json peer = cluster.peer();
+  EXPECT_FALSE(get<bool>(peer, "usable").value()) << dump_json(peer, 2);
+  EXPECT_TRUE(get<std::string>(peer, "why_not").value().starts_with("distrusted: parity")) << dump_json(peer, 2);
+}
+
+TEST(PrefillCoordinator, AnIdlePairIsTriedAgainAndTheLogSaysSo) {
+  Cluster cluster({}, {}, {.canary_interval = std::chrono::milliseconds(50)});
+  const Deadline enough = Deadline::after(std::chrono::seconds(60));
+  const auto canaries = [&] { return cluster.coordinator.decisions().find("canaries")->as_array().size(); };
+  while (canaries() < 3 && !enough.passed()) std::this_thread::yield();
+  const Json log = cluster.coordinator.decisions();
+  ASSERT_GE(log.find("canaries")->as_array().size(), 3u);
+  for (const Json& canary : log.find("canaries")->as_array()) {
+    EXPECT_TRUE(get<bool>(canary, "passed").value()) << dump_json(canary, 2);
+    EXPECT_TRUE(get<bool>(*canary.find("parity"), "exact").value()) << dump_json(canary, 2);
+  }
+}
+
+TEST(PrefillCoordinator, TheRoadNotTakenIsRunWhenNobodyWaits) {
+  Cluster cluster({}, {}, {.shadows = {.request_share_max = 1, .seconds_share_max = 1000, .worth_factor = 1e6}});
+  answer(cluster.decode, text_tokens(cluster.decode, 1250));
+  const Deadline enough = Deadline::after(std::chrono::seconds(60));
+  const auto measured_options = [&] {
+    const Json log = cluster.coordinator.decisions();
+    const Json& decision = log.find("decisions")->as_array().at(0);
+    return std::ranges::count_if(decision.find("options")->as_array(),
+                                 [](const Json& option) { return option.find("measured_s") != nullptr; });
+  };
+  while (measured_options() < 2 && !enough.passed()) std::this_thread::yield();
+  EXPECT_EQ(measured_options(), 2);
+  const Json log = cluster.coordinator.decisions();
+  EXPECT_EQ(get<std::uint64_t>(*log.find("summary"), "shadow_checks").value(), 1u);
 }
 
 TEST(PrefillCoordinator, APeerThatIsGoneIsNotAsked) {

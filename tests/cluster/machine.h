@@ -41,6 +41,7 @@ class Machine {
   struct Options {
     std::string architecture = "kimi";
     std::string kv_type = "f16";
+    std::string weight_type = "q8_0";
     std::uint32_t chunk_tokens = 256;  // small, so that short prompts have many
     std::uint32_t prefills_max = 1;
     std::uint32_t context_tokens = 16384;
@@ -51,6 +52,7 @@ class Machine {
     node::LocalModelOptions model;
     model.keeper.worker_executable = HEARTH_WORKER_EXECUTABLE;
     model.keeper.worker = local_run_options(options.architecture, options.kv_type).worker;
+    model.keeper.worker.model_path = tiny_model(options.architecture, options.weight_type);
     model.keeper.worker.context_tokens = options.context_tokens;
     model.keeper.worker.chunk_tokens = options.chunk_tokens;
     model.store_directory = store_directory_.path();

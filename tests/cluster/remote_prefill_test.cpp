@@ -1,9 +1,16 @@
 // Prefill by a peer, over real sockets, with real workers: the text must be what one machine writes,
 // and trouble on the way may cost time only.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include "hearth/net/stream.h"
+#include "hearth/node/agent/chain_plan.h"
 #include "hearth/node/agent/peer_prefiller.h"
 #include "tests/cluster/answers.h"
 
@@ -46,6 +53,9 @@ class Meddler final : public Prefiller {
       return chunk;
     }
     Instant chunk_began() const override { return inner_->chunk_began(); }
+    void on_imported() override { inner_->on_imported(); }
+    void on_import_refused(const Error& error) override { inner_->on_import_refused(error); }
+    void on_worker_lost(const Error& error) override { inner_->on_worker_lost(error); }
 
    private:
     Meddler& owner_;
@@ -92,6 +102,123 @@ TEST_P(RemotePrefill, WritesWhatOneMachineWrites) {
   EXPECT_EQ(pair.decode.inbox().size(), 0u);
 }
 INSTANTIATE_TEST_SUITE_P(EveryArchitecture, RemotePrefill, ::testing::Values("kimi", "qwen3moe", "llama"));
+
+// Machines of their own for each: see parity_test.cpp.
+class RemotePrefillOfWindowsAndStates : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(RemotePrefillOfWindowsAndStates, WritesWhatOneMachineWrites) {
+  const Machine::Options options{.architecture = GetParam()};
+  Pair pair(options);
+  Machine alone("alone", options);
+  const auto prompt = text_tokens(alone, 1250);
+  const Answer single = answer(alone, prompt);
+  const Answer split = answer(pair.decode, prompt);
+  EXPECT_EQ(single.tokens, split.tokens);
+  EXPECT_EQ(split.prompt.computed_tokens, prompt.size() - 1);
+  EXPECT_EQ(pair.meddler.chunks, 5u);
+
+  // The conversation goes on: what the machine holds is not what the peer's chunks join.
+  auto longer = prompt;
+  longer.insert(longer.end(), split.tokens.begin(), split.tokens.end());
+  const auto more = text_tokens(alone, 900);
+  longer.insert(longer.end(), more.begin(), more.end());
+  EXPECT_EQ(answer(pair.decode, longer).tokens.size(), testing::answer_tokens);
+  EXPECT_EQ(pair.meddler.orders, 2);
+  EXPECT_EQ(pair.decode.inbox().size(), 0u);
+}
+INSTANTIATE_TEST_SUITE_P(Both, RemotePrefillOfWindowsAndStates, ::testing::Values("gpt-oss", "qwen35moe"));
+
+TEST(RemotePrefillBodies, TheTicketComesBeforeTheBodyAndACutBodyGivesItsRoomBack) {
+  Machine machine("decode", {});
+  const auto tokens = text_tokens(machine, 300);
+  const auto layout = *machine.model().keeper().current()->info.layout();
+  kv::AnnouncedChain chain{.layout = layout, .keys = {}, .ranges = {}};
+  for (const ChainLink& link : continue_chain(model::root_key(layout), 0, tokens, 256)) {
+    chain.keys.push_back(link.key);
+    chain.ranges.push_back(link.range);
+  }
+  const kv::ChunkKey first = chain.keys.front();
+  const auto ticket = machine.inbox().new_ticket(layout, 300, std::chrono::minutes(1));
+  const auto claim = machine.inbox().expect(ticket, "peer", std::move(chain), {}, {.chunk_tokens = 256}).value();
+  const cluster::TicketUse good{.id = ticket.id, .issuer_incarnation = ticket.issuer_incarnation,
+                                .attempt = ticket.attempt, .sender_incarnation = 1};
+  cluster::TicketUse unknown = good;
+  ++unknown.id.low;
+  const auto begin_put = [&](const cluster::TicketUse& use, std::string_view body) {
+    auto stream = net::connect_stream(machine.address(), Deadline::after(std::chrono::seconds(20)), {}).value();
+    const std::string text = fmt::format(
+        "PUT /v1/hand-offs/chunks/{} HTTP/1.1\r\nHost: h\r\nX-Test-Machine: peer\r\n{}: {}\r\n"
+        "Content-Length: 100000\r\n\r\n{}", first.hex(), ticket_header, ticket_use_text(use), body);
+    EXPECT_TRUE(stream->write_all(as_byte_span(text), Deadline::after(std::chrono::seconds(20)), {}));
+    return stream;
+  };
+  const auto staged = [&] { return claim->delivery().statistics().staged_bytes; };
+  const Deadline enough = Deadline::after(std::chrono::seconds(20));
+
+  const auto refused = begin_put(unknown, "");
+  std::array<std::byte, 12> status;
+  ASSERT_TRUE(refused->read_some(status, enough, {}));
+  EXPECT_EQ(as_text(status), "HTTP/1.1 404");
+
+  auto cut = begin_put(good, "half a chunk");
+  while (staged() == 0 && !enough.passed()) std::this_thread::yield();
+  EXPECT_EQ(staged(), 100'000u);
+  cut->close();
+  while (staged() > 0 && !enough.passed()) std::this_thread::yield();
+  EXPECT_EQ(staged(), 0u);
+}
+
+// What becomes of a chunk on its way into the decoding worker is told to the hand-off that brought it.
+class TellsWhatBecameOfIt : public ::testing::Test {
+ protected:
+  TellsWhatBecameOfIt() : pair_({}), prompt_(text_tokens(pair_.decode, 1250)) {
+    source_ = PeerPrefiller(parts())
+                  .open({.target = prompt_, .layout = *pair_.decode.model().keeper().current()->info.layout(),
+                         .stored = {}}, {})
+                  .value();
+    EXPECT_NE(source_->next(Deadline::never()).value(), nullptr);
+  }
+  PeerPrefillParts parts() {
+    return {.peer = PeerClient(pair_.decode.http(), pair_.prefill.as_peer()),
+            .inbox = pair_.decode.inbox(),
+            .deliver_to = pair_.decode.address().text(),
+            .parameters = {.chunk_tokens = 256},
+            .on_over = [this](const cluster::DecodeRunOver& over) { over_ = over; }};
+  }
+  Pair pair_;
+  const std::vector<Token> prompt_;
+  std::optional<cluster::DecodeRunOver> over_;
+  std::unique_ptr<ChunkSource> source_;
+};
+
+TEST_F(TellsWhatBecameOfIt, ARefusedChunkEndsTheHandOffAndThePeersWork) {
+  source_->on_import_refused({Code::invalid_argument, "the numbers make no sense"});
+  EXPECT_FALSE(source_->next(Deadline::never()));
+  ASSERT_TRUE(over_);
+  EXPECT_EQ(over_->kind, cluster::DecodeRunOver::Kind::compute_rest);
+  EXPECT_NE(over_->reason.find("the numbers make no sense"), std::string::npos) << over_->reason;
+  EXPECT_EQ(over_->committed_tokens, 0u);
+}
+
+TEST_F(TellsWhatBecameOfIt, ALostWorkerIsNotThePeersFault) {
+  source_->on_imported();
+  EXPECT_NE(source_->next(Deadline::never()).value(), nullptr);
+  source_->on_worker_lost({Code::unavailable, "it was killed"});
+  EXPECT_FALSE(source_->next(Deadline::never()));
+  ASSERT_TRUE(over_);
+  EXPECT_EQ(over_->kind, cluster::DecodeRunOver::Kind::worker_lost);
+  EXPECT_EQ(over_->committed_tokens, 256u);
+}
+
+TEST_F(TellsWhatBecameOfIt, NothingElseIsGivenOutBeforeItIsTold) {
+  std::atomic<bool> was_told = false;
+  Thread importer("importer", [&] {
+    was_told = true;
+    source_->on_imported();
+  });
+  EXPECT_NE(source_->next(Deadline::never()).value(), nullptr);
+  EXPECT_TRUE(was_told);
+}
 
 TEST(RemotePrefillTurns, OnlyWhatIsNewCrossesTheLink) {
   Pair pair({});
@@ -147,7 +274,10 @@ TEST(RemotePrefillTrouble, ASourceOutlivesThePrefillerThatOpenedIt) {
   ASSERT_TRUE(source) << source.error().message;
   prefiller.reset();
   std::uint32_t tokens = 0;
-  while (const auto chunk = (*source)->next(Deadline::never()).value()) tokens = chunk->header.range.end;
+  while (const auto chunk = (*source)->next(Deadline::never()).value()) {
+    tokens = chunk->header.range.end;
+    (*source)->on_imported();
+  }
   EXPECT_EQ(tokens, prompt.size());
   EXPECT_EQ(ends, 1);
 }

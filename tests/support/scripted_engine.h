@@ -3,11 +3,13 @@
 // request. Its "model" continues a token t with t + 1 modulo the vocabulary; its KV blob is the
 // token ids of the range, so a test sees where wrong state came from. It checks what libllama
 // would not: gaps, duplicates, sequences out of range. Like libllama it shares the cells of a prefix,
-// and refuses a batch for which no cells are free.
+// and refuses a batch for which no cells are free. Append-only, it checks that rule too; with a recurrent
+// state a blob has one word more: the number of tokens that the state stands behind.
 
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,6 +63,8 @@ class ScriptedEngine final : public engine::Engine {
 
   Result<> truncate(engine::SequenceId sequence, std::uint32_t length) override {
     auto& tokens = sequences[sequence.value];
+    CHECK(!limits_.is_append_only || length == 0 || length >= tokens.size());
+    if (length == 0) stateless_.erase(sequence.value);
     if (tokens.size() > length) tokens.resize(length);
     auto& cells = cells_[sequence.value];
     for (; cells.size() > length; cells.pop_back()) {
@@ -73,6 +77,7 @@ class ScriptedEngine final : public engine::Engine {
     CHECK(sequences[to.value].empty());
     const auto& source = sequences[from.value];
     CHECK(length <= source.size());
+    CHECK(!limits_.is_append_only || (length == source.size() && !stateless_.contains(from.value)));
     sequences[to.value].assign(source.begin(), source.begin() + length);
     const auto& cells = cells_[from.value];
     cells_[to.value].assign(cells.begin(), cells.begin() + length);
@@ -80,22 +85,35 @@ class ScriptedEngine final : public engine::Engine {
     return {};
   }
 
-  Result<Buffer> export_state(engine::SequenceId sequence, TokenRange range) override {
+  Result<Buffer> export_state(engine::SequenceId sequence, TokenRange range,
+                              model::Completeness completeness) override {
     const auto& tokens = sequences[sequence.value];
     CHECK(range.end <= tokens.size());
-    Buffer blob = TRY(Buffer::create(range.count() * sizeof(Token)));
-    std::memcpy(blob.data(), tokens.data() + range.begin, blob.size());
+    CHECK(!limits_.is_append_only || (range.end == tokens.size() && !stateless_.contains(sequence.value)));
+    const std::size_t cells_bytes = range.count() * sizeof(Token);
+    const bool has_state =
+        limits_.has_recurrent_state && completeness == model::Completeness::whole;
+    Buffer blob = TRY(Buffer::create(cells_bytes + (has_state ? sizeof(Token) : 0)));
+    std::memcpy(blob.data(), tokens.data() + range.begin, cells_bytes);
+    if (has_state) std::memcpy(blob.data() + cells_bytes, &range.end, sizeof(Token));
     return blob;
   }
-  Result<> import_state(engine::SequenceId sequence, TokenRange range, ByteSpan blob) override {
+  Result<model::Completeness> import_state(engine::SequenceId sequence, TokenRange range,
+                                           ByteSpan blob) override {
     auto& tokens = sequences[sequence.value];
     CHECK(tokens.size() == range.begin);
-    if (blob.size() != range.count() * sizeof(Token)) return fail(Code::corrupt, "wrong size");
+    const std::size_t cells_bytes = range.count() * sizeof(Token);
+    const bool has_state =
+        limits_.has_recurrent_state && blob.size() == cells_bytes + sizeof(Token);
+    if (blob.size() != cells_bytes && !has_state) return fail(Code::corrupt, "wrong size");
     TRY(check_free(range.count()));
     for (std::uint32_t i = 0; i < range.count(); ++i) cells_[sequence.value].push_back(take_cell());
     tokens.resize(range.end);
-    std::memcpy(tokens.data() + range.begin, blob.data(), blob.size());
-    return {};
+    std::memcpy(tokens.data() + range.begin, blob.data(), cells_bytes);
+    const bool is_partial = limits_.has_recurrent_state && !has_state;
+    if (is_partial) stateless_.insert(sequence.value);
+    else stateless_.erase(sequence.value);
+    return is_partial ? model::Completeness::partial : model::Completeness::whole;
   }
 
   Result<std::unique_ptr<engine::Sampler>> make_sampler(const engine::SamplingOptions&,
@@ -124,6 +142,7 @@ class ScriptedEngine final : public engine::Engine {
             item.sequence.value < static_cast<std::int32_t>(limits_.sequences));
       auto& tokens = sequences[item.sequence.value];
       CHECK(item.position == tokens.size());
+      CHECK(!stateless_.contains(item.sequence.value));
       tokens.push_back(item.token);
       cells_[item.sequence.value].push_back(take_cell());
     }
@@ -146,6 +165,7 @@ class ScriptedEngine final : public engine::Engine {
 
   engine::EngineLimits limits_;
   std::map<std::int32_t, std::vector<std::size_t>> cells_;  // of each sequence, by position
+  std::set<std::int32_t> stateless_;                        // wait for their recurrent state
   std::vector<std::uint32_t> holders_;                      // sequences that hold the cell
   std::vector<std::size_t> free_cells_;
   std::vector<engine::BatchItem> last_batch_;

@@ -58,21 +58,41 @@ inline void write_cache(ByteWriter& out, const model::CacheLayout& cache, TokenR
   }
 }
 
+inline void write_recurrent(ByteWriter& out, const model::RecurrentLayout& recurrent,
+                            std::uint32_t position, bool is_partial) {
+  out.write(std::uint32_t{is_partial ? 0U : 1U});
+  if (!is_partial) {
+    out.write(position);
+    out.write(std::uint32_t{0});
+  }
+  out.write(std::uint32_t{0});
+  out.write(recurrent.model_layers);
+  std::uint32_t seed = 99;
+  for (const std::uint64_t row_bytes : {recurrent.convolution_bytes, recurrent.state_bytes}) {
+    for (std::uint32_t i = 0; i < recurrent.layers; ++i) {
+      out.write(std::uint32_t{0});
+      out.write(row_bytes);
+      if (!is_partial) write_rows(out, row_bytes, ++seed);
+    }
+  }
+}
+
 }  // namespace detail
 
 inline Bytes state_blob(const model::StateLayout& layout, TokenRange range,
-                        std::uint32_t sequence = 1) {
+                        std::uint32_t sequence = 1, bool is_partial = false) {
   ByteWriter out;
   out.write(std::uint32_t{0xaf143cd8});
   out.write(sequence);
   for (const model::CacheLayout& cache : layout.caches) {
     detail::write_cache(out, cache, range, sequence);
   }
+  if (layout.recurrent) detail::write_recurrent(out, *layout.recurrent, range.end - 1, is_partial);
   return out.take();
 }
 
 // Layouts of the kinds that exist: MLA, K and V with flash attention, without, q8_0 rotated, SWA,
-// DSA, and cells with the 12-byte extension.
+// DSA, cells with the 12-byte extension, and those with a recurrent state.
 inline std::vector<model::StateLayout> sample_layouts() {
   using model::CacheLayout;
   using model::StateLayer;
@@ -95,7 +115,10 @@ inline std::vector<model::StateLayout> sample_layouts() {
   indexer.layers = {{.k_type = 1, .k_row_bytes = 32}};
   extended.cell_extension_bytes = 12;
   extended.layers = {both};
-  return {{{mla}}, {{kv}}, {{kv_off}}, {{rotated}}, {{kv, window}}, {{mla, indexer}}, {{extended}}};
+  const model::RecurrentLayout recurrent{
+      .model_layers = 4, .layers = 3, .convolution_bytes = 24, .state_bytes = 64};
+  return {{{mla}},           {{kv}},           {{kv_off}},   {{rotated}},
+          {{kv, window}},    {{mla, indexer}}, {{extended}}, {{extended}, recurrent}};
 }
 
 }  // namespace hearth::testing

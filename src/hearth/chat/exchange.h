@@ -81,6 +81,7 @@ struct Usage {
   std::uint32_t cached_tokens = 0;  // of those: their KV was there
   std::uint32_t answer_tokens = 0;
   std::uint32_t thinking_tokens = 0;  // of those
+  std::uint32_t other_precision_tokens = 0;  // of the prompt: KV of another quantisation of the model
   bool operator==(const Usage&) const = default;
 };
 

@@ -77,7 +77,7 @@ Verb model_verb(StopToken stop) {
       .declare =
           [synth_flags](Flags& flags) {
             SynthModelOptions& options = synth_flags->options;
-            flags.choice("--arch", options.architecture, {"kimi", "qwen3moe", "llama"}, "architecture");
+            flags.choice("--arch", options.architecture, {"kimi", "qwen3moe", "llama", "gpt-oss", "qwen35moe"}, "architecture (the last two: --weights random)");
             flags.choice("--size", options.size, {"tiny", "small", "medium"},
                          "a few MB, tens of MB, at least 1 GB");
             flags.choice("--type", options.type, {"f16", "q8_0", "q4_k", "q2_k"}, "number format of the weights");

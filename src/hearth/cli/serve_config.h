@@ -51,6 +51,8 @@ struct ServeConfig {
   std::uint32_t prefills_max = 1;
   std::string cluster_prefill = "auto";     // auto, alone, remote
   bool managed = false;  // takes what hearth up assigns; may then start without a model
+  std::map<std::string, double> other_precision;  // machines, and the KL that is allowed them
+  double canary_hours = 1;
   bool lend = false;
   std::uint32_t lend_port = 0;
   std::vector<std::string> pool;                  // machines whose memory this one's worker uses

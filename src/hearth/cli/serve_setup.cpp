@@ -119,6 +119,9 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
                           .prefills_max = config.prefills_max,
                           .coordinates = coordinates,
                           .prefill = prefill_policy(config.cluster_prefill),
+                          .other_precision = config.other_precision,
+                          .canary_interval = std::chrono::duration_cast<Duration>(
+                              std::chrono::duration<double, std::ratio<3600>>(config.canary_hours)),
                           .assignments = std::move(assignments)};
   if (config.lend) {
     agent.lends = node::LenderOptions{.server = {.worker_executable = TRY(find_worker_executable()),

@@ -263,7 +263,7 @@ int worker_main(int argc, char** argv) {
        .summary = "make a synthetic model (hearth model synth calls this)",
        .declare =
            [&](Flags& flags) {
-             flags.text("--arch", architecture, "kimi, qwen3moe or llama");
+             flags.text("--arch", architecture, "kimi, qwen3moe, llama, gpt-oss or qwen35moe");
              flags.text("--size", size, "tiny, small or medium");
              flags.text("--type", type, "f16, q8_0, q4_k or q2_k");
              flags.text("--weights", weights, "retrieval or random");

@@ -92,6 +92,11 @@ void DecisionLog::on_failed(std::uint64_t id, std::string outcome) {
   if (Decision* decision = find(id)) decision->outcome = std::move(outcome);
 }
 
+void DecisionLog::on_canary(Canary canary) {
+  canaries_.push_back(std::move(canary));
+  if (canaries_.size() > canaries_max) canaries_.pop_front();
+}
+
 void DecisionLog::on_shadow(std::uint64_t id, std::size_t option, double measured_s) {
   ++shadows_;
   shadow_s_ += measured_s;
@@ -149,7 +154,15 @@ Json decision_json(const Decision& decision) {
 Json DecisionLog::to_json() const {
   Json decisions = Json::array();
   for (const Decision& decision : decisions_) decisions.push(decision_json(decision));
+  Json canaries = Json::array();
+  for (const Canary& canary : canaries_) {
+    Json entry = Json::object(
+        {{"peer", canary.peer}, {"passed", canary.fault.empty()}, {"fault", canary.fault}});
+    if (canary.parity) entry.set("parity", parity_json(*canary.parity));
+    canaries.push(std::move(entry));
+  }
   return Json::object({{"decisions", std::move(decisions)},
+                       {"canaries", std::move(canaries)},
                        {"summary", Json::object({{"decisions", summary_.decisions},
                                                  {"within_10_percent", summary_.right},
                                                  {"actual_s", summary_.actual_s},

@@ -12,11 +12,13 @@
 
 #include "hearth/base/json.h"
 #include "hearth/base/random.h"
+#include "hearth/cluster/parity.h"
 #include "hearth/cluster/prefill_choice.h"
 
 namespace hearth::cluster {
 
 inline constexpr std::size_t decisions_max = 1'000;
+inline constexpr std::size_t canaries_max = 100;
 
 // How far predictions were off, lately: the typical |actual / predicted - 1|.
 class PredictionError {
@@ -56,6 +58,13 @@ struct RegretSummary {
   double actual_s = 0, regret_s = 0;  // sums
 };
 
+// A pair that was tried again in service.
+struct Canary {
+  std::string peer;
+  std::optional<Parity> parity;  // absent: it could not be tried
+  std::string fault;             // why it is not trusted; empty: it passed
+};
+
 // Small on purpose: shadow checks cost what they measure.
 struct ShadowPolicy {
   double request_share_max = 0.02;  // of requests
@@ -72,6 +81,7 @@ class DecisionLog {
   // says which); such a time says nothing about the prediction, but counts as regret.
   void on_finished(std::uint64_t id, double actual_s, bool as_chosen, std::string outcome);
   void on_failed(std::uint64_t id, std::string outcome);
+  void on_canary(Canary canary);
   void on_shadow(std::uint64_t id, std::size_t option, double measured_s);
 
   // The option of decision `id` to run again by another way, now that it is over. Ask when nothing
@@ -81,7 +91,7 @@ class DecisionLog {
   double error_share() const { return error_.share(); }
   const RegretSummary& summary() const { return summary_; }
   const std::deque<Decision>& decisions() const { return decisions_; }
-  // {"decisions": [...newest last...], "summary": {...}}
+  // {"decisions": [...newest last...], "canaries": [...], "summary": {...}}
   Json to_json() const;
 
  private:
@@ -96,6 +106,7 @@ class DecisionLog {
   std::uint64_t shadows_ = 0;
   std::uint64_t last_id_ = 0;
   std::deque<Decision> decisions_;
+  std::deque<Canary> canaries_;
 };
 
 Json decision_json(const Decision& decision);

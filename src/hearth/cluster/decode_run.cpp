@@ -23,7 +23,7 @@ Duration to_duration(double s) {
 bool is_lie(kv::Refusal refusal) {
   return refusal == kv::Refusal::forged_key || refusal == kv::Refusal::foreign_layout ||
          refusal == kv::Refusal::wrong_range || refusal == kv::Refusal::not_announced ||
-         refusal == kv::Refusal::too_large;
+         refusal == kv::Refusal::too_large || refusal == kv::Refusal::partial_end;
 }
 
 }  // namespace
@@ -183,14 +183,24 @@ void DecodeRun::refused(kv::Refusal refusal) {
 std::expected<kv::Reservation, kv::Refusal> DecodeRun::admit(const kv::ChunkHeader& header,
                                                              Instant now) {
   if (!takes_chunks()) return std::unexpected(kv::Refusal::over);
-  auto reservation = receiver_.admit(header);
+  return on_admitted(receiver_.admit(header), header.payload_bytes, now);
+}
+
+std::expected<kv::Reservation, kv::Refusal> DecodeRun::admit(const kv::ChunkKey& key,
+                                                             std::uint64_t chunk_bytes,
+                                                             Instant now) {
+  if (!takes_chunks()) return std::unexpected(kv::Refusal::over);
+  return on_admitted(receiver_.admit(key, chunk_bytes), chunk_bytes, now);
+}
+
+DecodeRun::Reserved DecodeRun::on_admitted(Reserved reservation, std::uint64_t bytes, Instant now) {
   if (!reservation) {
     refused(reservation.error());
     return reservation;
   }
   on_sign_of_life(now);
   // The body may take as long as the link needs for it.
-  deadline_.on_progress(to_duration(static_cast<double>(header.payload_bytes) /
+  deadline_.on_progress(to_duration(static_cast<double>(bytes) /
                                     parameters_.patience.link_bytes_per_s),
                         now);
   return reservation;

@@ -86,6 +86,8 @@ class DecodeRun {
   // messages of the peer
   std::vector<kv::ChunkKey> missing(Instant now);
   std::expected<kv::Reservation, kv::Refusal> admit(const kv::ChunkHeader& header, Instant now);
+  std::expected<kv::Reservation, kv::Refusal> admit(const kv::ChunkKey& key,
+                                                    std::uint64_t chunk_bytes, Instant now);
   std::expected<std::uint32_t, kv::Refusal> on_body(kv::Reservation reservation,
                                                     kv::SharedChunk chunk, Instant now);
   void on_body_cut(kv::Reservation reservation) { receiver_.on_body_cut(reservation); }
@@ -105,6 +107,7 @@ class DecodeRun {
   void cancel();  // the client has left
 
   bool is_over() const { return outcome_.has_value(); }
+  bool is_importing() const { return is_importing_ && !outcome_; }
   bool takes_chunks() const { return state_ == State::asking || state_ == State::running; }
   const Ticket& ticket() const { return ticket_; }
   const kv::ReceiverStatistics& statistics() const { return receiver_.statistics(); }
@@ -115,6 +118,8 @@ class DecodeRun {
 
   DecodeRun(Ticket ticket, const kv::AnnouncedChain& chain, DecodeRunParameters parameters,
             kv::ChunkReceiver receiver, Instant now);
+  using Reserved = std::expected<kv::Reservation, kv::Refusal>;
+  Reserved on_admitted(Reserved reservation, std::uint64_t bytes, Instant now);
   std::optional<DecodeRunAction> next_import(Instant now);
   void look_at_time(Instant now);
   void on_sign_of_life(Instant now);

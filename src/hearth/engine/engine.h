@@ -18,6 +18,7 @@
 #include "hearth/base/result.h"
 #include "hearth/base/stop.h"
 #include "hearth/engine/sampling.h"
+#include "hearth/model/state_layout.h"
 #include "hearth/model/token.h"
 #include "hearth/model/token_range.h"
 
@@ -35,6 +36,10 @@ struct EngineLimits {
   std::uint32_t sequences = 0;       // usable ids are 0 .. sequences-1
   std::uint32_t vocabulary = 0;
   std::uint32_t score_rows = 0;      // most items of one decode that want logits beside an answer's; 0: none
+  // Windows and recurrent states hold what came last: a sequence is continued, shared and exported
+  // at its end only, and cut back to nothing or not at all.
+  bool is_append_only = false;
+  bool has_recurrent_state = false;  // what export_state may leave out
 };
 
 struct BatchItem {
@@ -65,17 +70,22 @@ class Engine {
   // Of item `index` of the last decode, which asked for them. Valid until the next decode.
   virtual std::span<const float> logits(std::size_t index) = 0;
 
-  // Keeps positions below `length`. CHECKs nothing about content: the caller keeps the ledger.
+  // Keeps positions below `length`. CHECKs nothing about content: the caller keeps the ledger, and
+  // the rule of is_append_only.
   virtual Result<> truncate(SequenceId sequence, std::uint32_t length) = 0;
   // `to` (empty before) shares the cells of `from` in [0, length): no copy, no extra memory.
   virtual Result<> share_prefix(SequenceId from, SequenceId to, std::uint32_t length) = 0;
 
   // The KV of `range` as a canonical state blob (model/state_layout.h). Costs one buffer of
   // exactly its size. unsupported, with the reason, where the engine's state is not one we parse.
-  virtual Result<Buffer> export_state(SequenceId sequence, TokenRange range) = 0;
+  // `partial` leaves a recurrent state out, where there is one.
+  virtual Result<Buffer> export_state(SequenceId sequence, TokenRange range,
+                                      model::Completeness completeness) = 0;
   // Appends a blob to a sequence that holds exactly [0, range.begin). The blob is validated first;
-  // on any failure the sequence is as before.
-  virtual Result<> import_state(SequenceId sequence, TokenRange range, ByteSpan blob) = 0;
+  // on any failure the sequence is as before. After a partial one nothing may be computed until a
+  // whole one has followed.
+  virtual Result<model::Completeness> import_state(SequenceId sequence, TokenRange range,
+                                                   ByteSpan blob) = 0;
 
   virtual Result<std::unique_ptr<Sampler>> make_sampler(
       const SamplingOptions& options, std::span<const Token> prompt) = 0;

@@ -66,6 +66,7 @@ struct PromptDone {
   std::uint32_t computed_tokens = 0;  // computed now
   Duration queued{};
   Duration prefill{};
+  std::uint32_t foreign_tokens = 0;   // their KV was computed by another quantisation of the model
 };
 
 // First when the job has its sequence, then with each slice.
@@ -86,6 +87,7 @@ struct TokenDone {
 
 struct StateDone {
   TokenRange range;
+  bool is_partial = false;  // without the recurrent state, which a later one of the job brings
   Buffer blob;
   Duration export_time{};
 };

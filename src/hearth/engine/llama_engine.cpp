@@ -34,8 +34,10 @@ class LlamaEngineImplementation final : public LlamaEngine {
   std::span<const float> logits(std::size_t index) override;
   Result<> truncate(SequenceId sequence, std::uint32_t length) override;
   Result<> share_prefix(SequenceId from, SequenceId to, std::uint32_t length) override;
-  Result<Buffer> export_state(SequenceId sequence, TokenRange range) override;
-  Result<> import_state(SequenceId sequence, TokenRange range, ByteSpan blob) override;
+  Result<Buffer> export_state(SequenceId sequence, TokenRange range,
+                              model::Completeness completeness) override;
+  Result<model::Completeness> import_state(SequenceId sequence, TokenRange range,
+                                           ByteSpan blob) override;
   Result<std::unique_ptr<Sampler>> make_sampler(const SamplingOptions& options,
                                                 std::span<const Token> prompt) override {
     return make_llama_sampler(vocab_, options, prompt);
@@ -74,7 +76,10 @@ Result<> LlamaEngineImplementation::make_context(const LlamaEngineOptions& optio
              .ubatch_tokens = llama_n_ubatch(context_.get()),
              .sequences = options.sequences,
              .vocabulary = static_cast<std::uint32_t>(llama_vocab_n_tokens(vocab_)),
-             .score_rows = score_rows(*model_, options)};
+             .score_rows = score_rows(*model_, options),
+             .is_append_only = info_.shape.kv_kind != model::KvKind::attention &&
+                               info_.shape.kv_kind != model::KvKind::mla,
+             .has_recurrent_state = info_.shape.recurrent.has_value()};
   batch_ = llama_batch_init(static_cast<int>(limits_.batch_tokens), 0, 1);
   state_.emplace(context_.get(), static_cast<std::int32_t>(limits_.sequences));
   return {};
@@ -190,14 +195,16 @@ Result<> LlamaEngineImplementation::share_prefix(SequenceId from, SequenceId to,
   return {};
 }
 
-Result<Buffer> LlamaEngineImplementation::export_state(SequenceId sequence, TokenRange range) {
+Result<Buffer> LlamaEngineImplementation::export_state(SequenceId sequence, TokenRange range,
+                                                       model::Completeness completeness) {
   check_sequence(sequence);
   if (!info_.identity) return fail(Code::unsupported, "KV export is off: " + info_.kv_refusal);
-  return state_->export_range(sequence, range);
+  return state_->export_range(sequence, range, completeness);
 }
 
-Result<> LlamaEngineImplementation::import_state(SequenceId sequence, TokenRange range,
-                                                 ByteSpan blob) {
+Result<model::Completeness> LlamaEngineImplementation::import_state(SequenceId sequence,
+                                                                    TokenRange range,
+                                                                    ByteSpan blob) {
   check_sequence(sequence);
   if (!info_.identity) return fail(Code::unsupported, "KV import is off: " + info_.kv_refusal);
   return state_->import_range(sequence, range, blob);

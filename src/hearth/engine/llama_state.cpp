@@ -4,37 +4,67 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "hearth/base/check.h"
 #include "hearth/engine/llama_process.h"
 
 namespace hearth::engine {
 
+namespace {
+
+constexpr SequenceId proof_sequence{0};
+
+// In a window's cache a blob of more tokens than the window has only the last ones.
+std::uint32_t proof_tokens(const model::StateLayout& layout, const EngineLimits& limits) {
+  std::uint32_t tokens = 1;
+  for (const model::CacheLayout& cache : layout.caches) {
+    if (cache.window_tokens > 0) tokens = std::max(tokens, cache.window_tokens + 1);
+  }
+  return std::min(tokens, std::min(limits.batch_tokens, limits.context_tokens));
+}
+
+}  // namespace
+
+Result<> LlamaState::compute(Engine& engine, Token token, TokenRange range) {
+  std::vector<BatchItem> items;
+  for (std::uint32_t position = range.begin; position < range.end; ++position) {
+    items.push_back({token, position, proof_sequence, /*wants_logits=*/false});
+  }
+  return engine.decode(items, {});
+}
+
 Result<model::StateLayout> LlamaState::prove(Engine& engine, Token token,
                                              const model::StateLayout& expected) {
-  const SequenceId sequence{0};
-  const TokenRange range{0, 1};
-  const BatchItem item{token, 0, sequence, /*wants_logits=*/false};
-  TRY(engine.decode(std::span(&item, 1), {}));
-  const Buffer raw = TRY(raw_export(sequence, range));
-  layout_ = TRY(model::learn_state_layout(raw.span(), expected, range));
-  if (auto proved = prove_round_trip(engine, range); !proved) {
+  const TokenRange first{0, proof_tokens(expected, engine.limits())};
+  TRY(compute(engine, token, first));
+  const Buffer raw = TRY(raw_export(proof_sequence, first));
+  layout_ = TRY(model::learn_state_layout(raw.span(), expected, first));
+  if (auto proved = prove_round_trip(engine, token, first); !proved) {
     layout_.reset();
     return std::unexpected(std::move(proved).error());
   }
   return *layout_;
 }
 
-Result<> LlamaState::prove_round_trip(Engine& engine, TokenRange range) {
-  const SequenceId first{0};
+Result<> LlamaState::prove_round_trip(Engine& engine, Token token, TokenRange first) {
+  using model::Completeness;
   const SequenceId second{engine.limits().sequences > 1 ? 1 : 0};
-  const Buffer exported = TRY(export_range(first, range));
-  TRY(engine.truncate(first, 0));
-  TRY(import_range(second, range, exported.span()));
-  const Buffer again = TRY(export_range(second, range));
+  TokenRange last = first;
+  Buffer partial;
+  if (layout_->recurrent) {
+    partial = TRY(export_range(proof_sequence, first, Completeness::partial));
+    last = {first.end, first.end + 1};
+    TRY(compute(engine, token, last));
+  }
+  const Buffer exported = TRY(export_range(proof_sequence, last, Completeness::whole));
+  TRY(engine.truncate(proof_sequence, 0));
+  if (layout_->recurrent) TRY(import_range(second, first, partial.span()));
+  TRY(import_range(second, last, exported.span()));
+  const Buffer again = TRY(export_range(second, last, Completeness::whole));
   TRY(engine.truncate(second, 0));
   if (std::ranges::equal(exported.span(), again.span())) return {};
-  return fail(Code::unsupported, "an exported and re-imported token came back different");
+  return fail(Code::unsupported, "exported and re-imported tokens came back different");
 }
 
 // A scratch sequence shares the cells of the range, so that exactly they are written.
@@ -61,23 +91,29 @@ Result<Buffer> LlamaState::raw_export(SequenceId sequence, TokenRange range) {
   return buffer;
 }
 
-Result<Buffer> LlamaState::export_range(SequenceId sequence, TokenRange range) {
+Result<Buffer> LlamaState::export_range(SequenceId sequence, TokenRange range,
+                                        model::Completeness completeness) {
   CHECK(layout_.has_value());
   Buffer blob = TRY(raw_export(sequence, range));
   TRY(model::order_state(*layout_, blob.span()));
   TRY(model::validate_state(*layout_, range, blob.span()));
   TRY(model::canonicalise_state(*layout_, blob.span()));
+  if (layout_->recurrent && completeness == model::Completeness::partial) {
+    blob.shrink(model::drop_recurrent_state(*layout_, range, blob.span()));
+  }
   return blob;
 }
 
-Result<> LlamaState::import_range(SequenceId sequence, TokenRange range, ByteSpan blob) {
+Result<model::Completeness> LlamaState::import_range(SequenceId sequence, TokenRange range, ByteSpan blob) {
   CHECK(layout_.has_value());
-  TRY(model::validate_state(*layout_, range, blob));
+  const auto completeness = TRY(model::validate_state(*layout_, range, blob));
   // libllama would take duplicates and gaps without a word and answer wrongly ever after.
   llama_memory_t memory = llama_get_memory(context_);
   const std::int64_t held =
       static_cast<std::int64_t>(llama_memory_seq_pos_max(memory, sequence.value)) + 1;
-  if (held != static_cast<std::int64_t>(range.begin)) {
+  // Without its recurrent state a hybrid sequence says that it is empty.
+  const bool waits_for_state = layout_->recurrent && held == 0;
+  if (held != static_cast<std::int64_t>(range.begin) && !waits_for_state) {
     return fail(Code::invalid_argument, fmt::format("positions {} to {} do not continue a sequence "
                                                     "of {} tokens", range.begin, range.end, held));
   }
@@ -92,7 +128,7 @@ Result<> LlamaState::import_range(SequenceId sequence, TokenRange range, ByteSpa
   llama_memory_seq_cp(memory, scratch_, sequence.value, static_cast<llama_pos>(range.begin),
                       static_cast<llama_pos>(range.end));
   llama_memory_seq_rm(memory, scratch_, -1, -1);
-  return {};
+  return completeness;
 }
 
 }  // namespace hearth::engine

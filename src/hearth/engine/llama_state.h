@@ -20,16 +20,19 @@ class LlamaState {
   LlamaState(llama_context* context, std::int32_t scratch)
       : context_(context), scratch_(scratch) {}
 
-  // Computes `token` with `engine`, exports it, imports it elsewhere and exports it again.
+  // Computes a few tokens with `engine`, exports them, imports them elsewhere and exports them again:
+  // one, more than a window where there is one, and in two pieces where there is a recurrent state.
   // Everything that can be different about the state of a new engine release, a new architecture
   // or a new environment shows here, before any KV is trusted; without it no range moves.
   Result<model::StateLayout> prove(Engine& engine, Token token, const model::StateLayout& expected);
 
-  Result<Buffer> export_range(SequenceId sequence, TokenRange range);
-  Result<> import_range(SequenceId sequence, TokenRange range, ByteSpan blob);
+  Result<Buffer> export_range(SequenceId sequence, TokenRange range,
+                              model::Completeness completeness);
+  Result<model::Completeness> import_range(SequenceId sequence, TokenRange range, ByteSpan blob);
 
  private:
-  Result<> prove_round_trip(Engine& engine, TokenRange range);
+  Result<> compute(Engine& engine, Token token, TokenRange range);
+  Result<> prove_round_trip(Engine& engine, Token token, TokenRange first);
   Result<Buffer> raw_export(SequenceId sequence, TokenRange range);
 
   llama_context* context_;

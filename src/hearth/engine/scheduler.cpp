@@ -24,8 +24,10 @@ Scheduler::Scheduler(Engine& engine, const Clock& clock, SchedulerOptions option
     : engine_(engine),
       clock_(clock),
       options_(fitted(options, engine.limits())),
-      slots_(engine.limits().sequences, engine.limits().context_tokens) {
-  CHECK(options_.chunk_tokens > 0 && options_.answer_step_tokens > 0);
+      slots_(engine.limits().sequences, engine.limits().context_tokens,
+             engine.limits().is_append_only) {
+  CHECK(options_.chunk_tokens > 0 && options_.answer_step_tokens > 0 &&
+        options_.resume_every_chunks > 0);
 }
 
 Scheduler::~Scheduler() { fail_all(Error{Code::unavailable, "the worker is shutting down"}); }

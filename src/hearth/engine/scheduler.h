@@ -28,6 +28,9 @@ namespace hearth::engine {
 
 struct SchedulerOptions {
   std::uint32_t chunk_tokens = 1024;       // prompt slices end at multiples of this
+  // Of a model with a recurrent state, every so many exported chunks carry it, and the last of a job:
+  // where a stored prefix can be resumed. The state of a large model is that of thousands of tokens.
+  std::uint32_t resume_every_chunks = 8;
   std::uint32_t pending_jobs_max = 64;     // beyond: resource_exhausted
   Duration stream_delay_max = std::chrono::milliseconds(150);  // a prompt slice may delay answers so long
   std::uint32_t slice_tokens_min = 32;     // of a prompt, beside running answers
@@ -65,10 +68,12 @@ class Scheduler {
   // a call. resource_exhausted when every sequence is taken.
   Result<LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep);
   // Appends KV. `tokens` are those of `range`; range.begin is at most what the sequence holds, and
-  // what it holds beyond that is dropped first.
-  Result<> import_state(LeaseId lease, TokenRange range,
-                        std::span<const Token> tokens, ByteSpan blob);
-  // The KV of `range` of `tokens`, from whichever sequence holds it; nothing when none does.
+  // what it holds beyond that is dropped first (of an append-only one all or nothing can be).
+  // `is_foreign`: another quantisation of the model computed it.
+  Result<> import_state(LeaseId lease, TokenRange range, std::span<const Token> tokens, ByteSpan blob,
+                        bool is_foreign = false);
+  // The KV of `range` of `tokens`, from whichever sequence holds it; nothing when none does (an
+  // append-only one only while it ends with the range).
   Result<std::optional<StateDone>> export_held(std::span<const Token> tokens, TokenRange range);
   void close_lease(LeaseId lease);  // unknown leases are ignored
 
@@ -102,6 +107,7 @@ class Scheduler {
                           std::uint32_t score_rows) const;
   void advance_prompt(Job& job, std::uint32_t count);
   void tell_logits(Job& job, std::uint32_t count);
+  std::uint32_t export_end(const Job& job) const;
   void export_piece(Job& job);
   void advance_answer(Job& job);
   void tell_progress(Job& job);

@@ -29,6 +29,8 @@ Result<bool> Scheduler::start(Job& job) {
   const auto prompt = std::span<const Token>(job.prompt).first(job.reusable_tokens());
   const std::uint32_t tokens =
       std::min(job.total_tokens, job.prompt_tokens() + options_.answer_step_tokens);
+  std::optional<std::uint32_t> first_export_end;
+  if (job.export_from) first_export_end = export_end(job);
   std::optional<Placement> placement;
   if (job.lease) {
     const auto index = slots_.find_lease(*job.lease);
@@ -36,12 +38,12 @@ Result<bool> Scheduler::start(Job& job) {
       return fail(Code::not_found,
                   fmt::format("no lease {}: it was used, closed or expired", job.lease->value));
     }
-    const std::uint32_t keep = common_prefix(slots_[*index].tokens, prompt);
+    const std::uint32_t keep = slots_.usable_prefix(*index, prompt, first_export_end);
     auto evict = slots_.make_room(*index, keep, tokens);
     if (!evict) return false;
     placement = Placement{*index, keep, {}, std::move(*evict)};
   } else {
-    placement = slots_.place(prompt, tokens);
+    placement = slots_.place(prompt, tokens, first_export_end);
     if (!placement) return false;
   }
   TRY(prepare_slot(*placement));

@@ -53,7 +53,7 @@ void Scheduler::tell_progress(Job& job) {
 void Scheduler::prompt_done(Job& job) {
   job.sink->push(PromptDone{job.prompt_tokens(), job.reused_tokens,
                             job.prompt_target() - job.reused_tokens, job.started - job.submitted,
-                            clock_.now() - job.started});
+                            clock_.now() - job.started, slots_[*job.slot].foreign_tokens()});
   if (job.generate) {
     job.answering = true;
     job.next_token = job.prompt.back();
@@ -113,7 +113,12 @@ void Scheduler::recover(const Error& error) {
   const bool ends_one = !retry && error.code == Code::resource_exhausted;
   for (Job* job : in_batch) {
     const Slot& slot = slots_[*job->slot];
-    const bool repaired = engine_.truncate(slot.sequence, slot.length()).has_value();
+    // A batch that found no cells changed nothing. Of any other an append-only sequence may have taken
+    // a part, which cannot be taken back.
+    const bool is_spoilt = engine_.limits().is_append_only && error.code != Code::resource_exhausted;
+    const bool repaired =
+        !is_spoilt && engine_.truncate(slot.sequence, slot.length()).has_value();
+    if (!repaired) (void)truncate(*job->slot, 0);
     const bool goes_on = retry || (ends_one && job != in_batch.back());
     if (!goes_on || !repaired) end(*job, error);
   }

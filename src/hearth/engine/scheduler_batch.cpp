@@ -47,7 +47,11 @@ void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, bool answers_ru
   for (Job* job : reading) {
     const Slot& slot = slots_[*job->slot];
     const std::uint32_t begin = slot.length();
-    const std::uint32_t end = slice_end(*job, begin, budget, score_rows);
+    std::uint32_t end = slice_end(*job, begin, budget, score_rows);
+    // What is not exported at its end is lost with the next token.
+    if (engine_.limits().is_append_only && job->export_from) {
+      end = std::max(begin, std::min(end, export_end(*job)));
+    }
     if (job->score_from) score_rows -= end - std::min(end, std::max(begin, *job->score_from));
     for (std::uint32_t position = begin; position < end; ++position) {
       const bool wants_logits = job->score_from && position >= *job->score_from;

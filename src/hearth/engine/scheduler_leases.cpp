@@ -28,7 +28,7 @@ Result<LeaseInfo> Scheduler::open_lease(std::span<const Token> prompt, Duration 
 }
 
 Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
-                                 std::span<const Token> tokens, ByteSpan blob) {
+                                 std::span<const Token> tokens, ByteSpan blob, bool is_foreign) {
   const auto index = slots_.find_lease(lease);
   if (!index) {
     return fail(Code::not_found,
@@ -46,6 +46,13 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
                             range.begin, range.end, slot.length()));
   }
   if (range.begin < slot.length()) {
+    if (engine_.limits().is_append_only && range.begin > 0) {
+      ++stats_.states_refused;
+      return fail(Code::invalid_argument,
+                  fmt::format("the sequence holds {} tokens and cannot be cut back to {}: this model "
+                              "keeps what came last only; begin again at position 0",
+                              slot.length(), range.begin));
+    }
     TRY(truncate(*index, range.begin));
   }
   const auto room =
@@ -55,10 +62,13 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
                 "the cells of this worker are promised to other requests");
   }
   for (const std::size_t victim : *room) TRY(truncate(victim, 0));
-  if (auto imported = engine_.import_state(slot.sequence, range, blob); !imported) {
+  const auto imported = engine_.import_state(slot.sequence, range, blob);
+  if (!imported) {
     ++stats_.states_refused;
-    return imported;
+    return std::unexpected(imported.error());
   }
+  slot.is_partial = *imported == model::Completeness::partial;
+  if (is_foreign) slot.foreign_from = std::min(slot.foreign_from, range.begin);
   ++stats_.states_imported;
   slot.lease_until = clock_.now() + slot.lease_keep;
   slots_.append(*index, tokens);

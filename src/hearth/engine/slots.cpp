@@ -26,8 +26,9 @@ std::uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b) 
   return static_cast<std::uint32_t>(end - a.begin());
 }
 
-SlotTable::SlotTable(std::uint32_t slot_count, std::uint32_t context_tokens)
-    : slots_(slot_count), cells_(slot_count), context_tokens_(context_tokens) {
+SlotTable::SlotTable(std::uint32_t slot_count, std::uint32_t context_tokens, bool is_append_only)
+    : slots_(slot_count), cells_(slot_count), context_tokens_(context_tokens),
+      is_append_only_(is_append_only) {
   CHECK(slot_count > 0);
   for (std::uint32_t i = 0; i < slot_count; ++i) {
     slots_[i].sequence = SequenceId{static_cast<std::int32_t>(i)};
@@ -42,15 +43,32 @@ void SlotTable::append(std::size_t slot, std::span<const Token> tokens) {
 
 void SlotTable::truncate(std::size_t slot, std::uint32_t length) {
   auto& held = slots_[slot].tokens;
+  CHECK(!is_append_only_ || length == 0 || length >= held.size());
   held.resize(std::min<std::size_t>(held.size(), length));
+  if (length == 0) slots_[slot].is_partial = false;
+  if (length <= slots_[slot].foreign_from) slots_[slot].foreign_from = UINT32_MAX;
   cells_.truncate(slot, length);
 }
 
 void SlotTable::share(std::size_t from, std::size_t to, std::uint32_t length) {
   const auto& source = slots_[from].tokens;
   CHECK(from != to && length <= source.size());
+  CHECK(!is_append_only_ || (length == source.size() && !slots_[from].is_partial));
   slots_[to].tokens.assign(source.begin(), source.begin() + length);
+  const std::uint32_t foreign_from = slots_[from].foreign_from;
+  slots_[to].foreign_from = foreign_from < length ? foreign_from : UINT32_MAX;
   cells_.share(from, to, length);
+}
+
+std::uint32_t SlotTable::usable_prefix(std::size_t slot, std::span<const Token> prompt,
+                                       std::optional<std::uint32_t> export_end) const {
+  const Slot& held = slots_[slot];
+  std::uint32_t common = common_prefix(held.tokens, prompt);
+  if (export_end) common = std::min(common, held.foreign_from);
+  if (!is_append_only_) return common;
+  const bool goes_on = common == held.length() && !held.is_partial &&
+                       common <= export_end.value_or(UINT32_MAX);
+  return goes_on ? common : 0;
 }
 
 std::optional<std::size_t> SlotTable::choose_victim(std::uint32_t total_tokens) const {
@@ -66,11 +84,12 @@ std::optional<std::size_t> SlotTable::choose_victim(std::uint32_t total_tokens) 
 }
 
 std::optional<Placement> SlotTable::place(std::span<const Token> prompt,
-                                          std::uint32_t total_tokens) const {
+                                          std::uint32_t total_tokens,
+                                          std::optional<std::uint32_t> export_end) const {
   std::size_t longest = 0;
   std::uint32_t longest_tokens = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const std::uint32_t common = common_prefix(slots_[i].tokens, prompt);
+    const std::uint32_t common = usable_prefix(i, prompt, export_end);
     // Of equals the idle one: it can be continued in place.
     if (common > longest_tokens ||
         (common == longest_tokens && slots_[i].idle() && !slots_[longest].idle())) {

@@ -115,7 +115,7 @@ Result<> bare_import(const Bare& bare, const Buffer& blob, llama_seq_id sequence
 Result<> copy_prompt(Engine& engine, const Bare& bare) {
   for (std::uint32_t begin = 0; begin < chunk.end; begin += chunk_tokens) {
     const TokenRange range{begin, begin + chunk_tokens};
-    const Buffer blob = TRY(engine.export_state(prompt_sequence, range));
+    const Buffer blob = TRY(engine.export_state(prompt_sequence, range, model::Completeness::whole));
     TRY(bare_import(bare, blob, bare_chunk));
     llama_memory_seq_cp(bare.memory(), bare_chunk, bare_prompt, static_cast<llama_pos>(range.begin),
                         static_cast<llama_pos>(range.end));
@@ -150,7 +150,7 @@ class Comparison {
     TRY(copy_prompt(engine_, bare_));
     llama_memory_seq_cp(bare_.memory(), bare_prompt, bare_chunk, static_cast<llama_pos>(chunk.begin),
                         static_cast<llama_pos>(chunk.end));
-    blob_ = TRY(engine_.export_state(prompt_sequence, chunk));
+    blob_ = TRY(engine_.export_state(prompt_sequence, chunk, model::Completeness::whole));
     digest_ = xxh3_128(blob_.span());
     bare_blob_ = TRY(Buffer::create(blob_.size()));
     received_ = TRY(Buffer::create(blob_.size()));
@@ -161,7 +161,7 @@ class Comparison {
   Result<> our_export(Samples& samples) {
     evict_caches();
     const Stopwatch watch;
-    const Buffer blob = TRY(engine_.export_state(prompt_sequence, chunk));
+    const Buffer blob = TRY(engine_.export_state(prompt_sequence, chunk, model::Completeness::whole));
     samples.ours_engine.push(watch.us());
     key_ = model::next_key(parent_, std::span(tokens_).subspan(chunk.begin));
     const Checksum128 digest = xxh3_128(blob.span());

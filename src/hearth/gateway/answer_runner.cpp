@@ -81,6 +81,7 @@ class Run {
     } else if (const auto* done = std::get_if<engine::PromptDone>(&event)) {
       placed_ = true;
       start(done->reused_tokens);
+      other_precision_tokens_ = done->foreign_tokens;
       if (plan_.request.tokens_max == 0U) end(AnswerEnd::Reason::tokens_max);
     } else if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
       if (!std::exchange(has_token_, true)) parts_.metrics.ttft.observe(now() - plan_.began);
@@ -122,6 +123,7 @@ class Run {
     AnswerEnd out{.reason = reason, .stop_string = pipeline_.stop_string(), .usage = {}};
     out.usage.prompt_tokens = static_cast<std::uint32_t>(plan_.prompt.tokens.size());
     out.usage.cached_tokens = cached_tokens_;
+    out.usage.other_precision_tokens = other_precision_tokens_;
     out.usage.answer_tokens = pipeline_.answer_tokens();
     out.usage.thinking_tokens = pipeline_.thinking_tokens();
     metrics.prompt_tokens += out.usage.prompt_tokens;
@@ -144,6 +146,7 @@ class Run {
   bool has_token_ = false;
   std::optional<ApiError> handed_on_;
   std::uint32_t cached_tokens_ = 0;
+  std::uint32_t other_precision_tokens_ = 0;
 };
 
 }  // namespace

@@ -54,6 +54,7 @@ Result<Chunk> make_chunk(ChunkOrigin origin, Buffer payload) {
   chunk.header.parent = origin.parent;
   chunk.header.layout = origin.layout;
   chunk.header.range = {origin.begin, origin.begin + static_cast<std::uint32_t>(count)};
+  chunk.header.is_partial = origin.is_partial;
   chunk.header.payload_bytes = payload.size();
   chunk.header.payload_digest = xxh3_128(std::as_const(payload).span());
   chunk.header.provenance = std::move(origin.provenance);

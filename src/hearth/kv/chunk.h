@@ -54,6 +54,9 @@ struct ChunkHeader {
   ChunkKey parent;  // model::root_key(layout) when range.begin is 0
   LayoutDigest layout;
   TokenRange range;
+  // The payload lacks what computing on from its end needs (a recurrent state): only a later chunk of
+  // the chain that has it makes this one of use. Both kinds have one key.
+  bool is_partial = false;
   std::uint64_t payload_bytes = 0;
   Checksum128 payload_digest;
   Provenance provenance;
@@ -76,6 +79,7 @@ struct ChunkOrigin {
   std::uint32_t begin = 0;
   std::vector<Token> tokens;
   Provenance provenance;
+  bool is_partial = false;
 };
 
 // Names the chunk and digests the payload: the only place where a digest is made.

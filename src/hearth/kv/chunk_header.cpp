@@ -18,6 +18,7 @@ constexpr std::size_t version_offset = 8;
 constexpr std::size_t flags_offset = 10;
 constexpr std::size_t length_offset = 12;
 constexpr std::uint16_t flag_sealed = 1;  // payload encrypted: reserved
+constexpr std::uint16_t flag_partial = 2;
 
 template <class T>
 T number_at(ByteSpan bytes, std::size_t offset) {
@@ -44,11 +45,11 @@ Result<> check_version(ByteSpan prefix) {
                             version, chunk_format_version));
   }
   const auto flags = number_at<std::uint16_t>(prefix, flags_offset);
-  if (flags == flag_sealed) {
+  if ((flags & flag_sealed) != 0) {
     return fail(Code::unsupported,
                 "the chunk is sealed (encrypted); this build cannot open sealed chunks");
   }
-  if (flags != 0) {
+  if ((flags & ~flag_partial) != 0) {
     return fail(Code::unsupported, fmt::format("unknown chunk flags {:#06x}", flags));
   }
   return {};
@@ -140,7 +141,7 @@ Bytes encode_header(const ChunkHeader& header) {
   ByteWriter out;
   out.write_bytes(std::as_bytes(std::span(magic)));
   out.write(chunk_format_version);
-  out.write(std::uint16_t{0});
+  out.write(header.is_partial ? flag_partial : std::uint16_t{0});
   out.write(static_cast<std::uint32_t>(total_bytes));
   out.write(header.payload_bytes);
   out.write(header.range.begin);
@@ -195,6 +196,7 @@ Result<ChunkHeader> parse_header(ByteSpan bytes) {
   ByteReader reader(body);
   TRY(reader.read_bytes(header_probe_bytes, "start"));
   ChunkHeader header;
+  header.is_partial = (number_at<std::uint16_t>(bytes, flags_offset) & flag_partial) != 0;
   TRY(read_fixed_part(reader, header));
   TRY(read_variable_part(reader, header));
   TRY(check_padding(reader, body, header));

@@ -56,6 +56,7 @@ std::string_view refusal_name(Refusal refusal) {
     case Refusal::too_large: return "too_large";
     case Refusal::payload_size: return "payload_size";
     case Refusal::payload_digest: return "payload_digest";
+    case Refusal::partial_end: return "partial_end";
     case Refusal::over: return "over";
   }
   return "unknown";
@@ -121,27 +122,37 @@ std::unexpected<Refusal> ChunkReceiver::refuse(Refusal refusal) {
   return std::unexpected(refusal);
 }
 
-std::optional<Refusal> ChunkReceiver::find_refusal(const ChunkHeader& header,
-                                                   std::optional<std::uint32_t> index) const {
+std::optional<Refusal> ChunkReceiver::find_header_refusal(const ChunkHeader& header) const {
   if (error_) return Refusal::over;
   const ExpectedChunk expected{.layout = chain_.layout, .key = {}};
   if (const auto fault = find_header_fault(header, expected)) return refusal_of(*fault);
+  const auto index = index_of(header.key);
   if (!index) return Refusal::not_announced;
   if (header.range != chain_.ranges[*index]) return Refusal::wrong_range;
+  if (header.is_partial && *index + 1 == items_.size()) return Refusal::partial_end;
+  if (header.payload_bytes > limits_.payload_bytes_max) return Refusal::too_large;
+  return {};
+}
+
+std::optional<Refusal> ChunkReceiver::find_refusal(std::optional<std::uint32_t> index,
+                                                   std::uint64_t bytes) const {
+  if (error_) return Refusal::over;
+  if (!index) return Refusal::not_announced;
   if (items_[*index].state != State::missing) return Refusal::duplicate;
-  const std::uint64_t bytes = chunk_bytes(header);
-  if (header.payload_bytes > limits_.payload_bytes_max || bytes > limits_.staging_bytes_max) {
-    return Refusal::too_large;
-  }
+  if (bytes > limits_.staging_bytes_max) return Refusal::too_large;
   if (*index > first_missing_) return Refusal::gap;
   if (statistics_.staged_bytes + bytes > limits_.staging_bytes_max) return Refusal::busy;
   return {};
 }
 
 std::expected<Reservation, Refusal> ChunkReceiver::admit(const ChunkHeader& header) {
-  const auto index = index_of(header.key);
-  if (const auto refusal = find_refusal(header, index)) return refuse(*refusal);
-  const std::uint64_t bytes = chunk_bytes(header);
+  if (const auto refusal = find_header_refusal(header)) return refuse(*refusal);
+  return admit(header.key, chunk_bytes(header));
+}
+
+std::expected<Reservation, Refusal> ChunkReceiver::admit(const ChunkKey& key, std::uint64_t bytes) {
+  const auto index = index_of(key);
+  if (const auto refusal = find_refusal(index, bytes)) return refuse(*refusal);
   statistics_.staged_bytes += bytes;
   statistics_.staged_bytes_peak = std::max(statistics_.staged_bytes_peak, statistics_.staged_bytes);
   admitted_.emplace(++last_reservation_, Admitted{*index, bytes});
@@ -161,6 +172,7 @@ std::expected<std::uint32_t, Refusal> ChunkReceiver::on_body(Reservation reserva
   release(admitted.bytes - chunk_bytes(chunk->header));
   Item& item = items_[admitted.index];
   item.state = State::staged;
+  item.is_partial = chunk->header.is_partial;
   item.chunk = std::move(chunk);
   ++statistics_.accepted;
   skip_present();
@@ -175,7 +187,7 @@ std::optional<Refusal> ChunkReceiver::find_body_refusal(const Admitted& admitted
     return refusal_of(*fault);
   }
   // The header may not be the one that was admitted.
-  if (chunk.header.range != chain_.ranges[admitted.index]) return Refusal::wrong_range;
+  if (const auto refusal = find_header_refusal(chunk.header)) return refusal;
   if (chunk_bytes(chunk.header) > admitted.bytes) return Refusal::payload_size;
   if (items_[admitted.index].state != State::missing) return Refusal::duplicate;
   if (admitted.index > first_missing_) return Refusal::gap;
@@ -236,7 +248,10 @@ void ChunkReceiver::end(Error error) {
 }
 
 std::uint32_t ChunkReceiver::committed_tokens() const {
-  return import_index_ == 0 ? 0 : chain_.ranges[import_index_ - 1].end;
+  for (std::uint32_t i = import_index_; i > 0; --i) {
+    if (!items_[i - 1].is_partial) return chain_.ranges[i - 1].end;
+  }
+  return 0;
 }
 
 }  // namespace hearth::kv

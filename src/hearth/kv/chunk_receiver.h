@@ -4,8 +4,7 @@
 //
 // Nothing is believed: layout, key chain, position and digest are checked before a chunk is
 // staged, and sizes before memory is spent (admit() sees the header alone). Whether the payload is
-// a blob the engine may see is the importer's question.
-// Not thread-safe: one thread, or the driver's lock.
+// a blob the engine may see is the importer's question. Not thread-safe: one thread, or the driver's lock.
 
 #include <array>
 #include <cstdint>
@@ -43,9 +42,10 @@ enum class Refusal : std::uint8_t {
   too_large,       // would never fit
   payload_size,    // cut or padded on the way: send again
   payload_digest,  // damaged on the way: send again
+  partial_end,     // the chain's last chunk, without the state that the chain is for
   over,            // cancelled or failed
 };
-inline constexpr std::size_t refusal_count = 11;
+inline constexpr std::size_t refusal_count = 12;
 std::string_view refusal_name(Refusal refusal);
 // Whether the same chunk may be sent again (gap, busy, payload_size, payload_digest).
 bool is_retryable(Refusal refusal);
@@ -95,8 +95,9 @@ class ChunkReceiver {
   // The answer to the sender's query, in chain order.
   std::vector<ChunkKey> missing() const;
 
-  // May this body come? Reserves its bytes until on_body() or on_body_cut().
+  // May this body come, by its header or by name and length? Reserves them until on_body() or _cut().
   std::expected<Reservation, Refusal> admit(const ChunkHeader& header);
+  std::expected<Reservation, Refusal> admit(const ChunkKey& key, std::uint64_t chunk_bytes);
   // Verifies and stages; the reservation is spent either way.
   std::expected<std::uint32_t, Refusal> on_body(Reservation reservation, SharedChunk chunk);
   void on_body_cut(Reservation reservation);
@@ -108,7 +109,7 @@ class ChunkReceiver {
   void on_import_failed(std::uint32_t index, Error error);
   void cancel();
 
-  // Tokens committed so far: where a local prefill goes on when the transfer fails.
+  // Tokens committed so far, to the last imported chunk that is whole: where a local prefill goes on.
   std::uint32_t committed_tokens() const;
   const ReceiverStatistics& statistics() const { return statistics_; }
 
@@ -116,6 +117,7 @@ class ChunkReceiver {
   enum class State : std::uint8_t { missing, staged, held, imported };
   struct Item {
     State state = State::missing;
+    bool is_partial = false;
     SharedChunk chunk;  // while staged; shared with the store
   };
   struct Admitted {
@@ -125,14 +127,13 @@ class ChunkReceiver {
 
   ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits);
   std::unexpected<Refusal> refuse(Refusal refusal);
-  std::optional<Refusal> find_refusal(const ChunkHeader& header,
-                                      std::optional<std::uint32_t> index) const;
+  std::optional<Refusal> find_header_refusal(const ChunkHeader& header) const;
+  std::optional<Refusal> find_refusal(std::optional<std::uint32_t> index, std::uint64_t bytes) const;
   std::optional<std::uint32_t> index_of(const ChunkKey& key) const;
   std::optional<Refusal> find_body_refusal(const Admitted& admitted, const Chunk& chunk) const;
   void skip_present();
   void release(std::uint64_t bytes);
   void end(Error error);
-
   AnnouncedChain chain_;
   ReceiverLimits limits_;
   std::vector<Item> items_;

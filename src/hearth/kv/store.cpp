@@ -88,6 +88,19 @@ PutOutcome ChunkStore::Implementation::put_present(const TableEntry& entry, Shar
   return PutOutcome::already_present;
 }
 
+// Instead of the partial one, whose file the new one's takes the name of.
+PutOutcome ChunkStore::Implementation::put_whole(const TableEntry& entry, SharedChunk chunk) {
+  const ChunkKey key = entry.key;
+  if (!make_room_in_memory(chunk_bytes(chunk->header), newcomer(chunk->header))) {
+    return PutOutcome::already_present;
+  }
+  table.drop_memory(key);
+  table.drop_disk(key);
+  table.add_memory(std::move(chunk), clock.now());
+  enqueue_write(key);
+  return PutOutcome::stored;
+}
+
 Result<PutOutcome> ChunkStore::put(SharedChunk chunk) {
   Implementation& in = *implementation_;
   CHECK(chunk != nullptr);
@@ -97,6 +110,7 @@ Result<PutOutcome> ChunkStore::put(SharedChunk chunk) {
   const std::lock_guard hold(in.mutex);
   ++in.counters.puts;
   if (const TableEntry* entry = in.table.find(header.key)) {
+    if (entry->is_partial && !header.is_partial) return in.put_whole(*entry, std::move(chunk));
     return in.put_present(*entry, std::move(chunk));
   }
   if (!in.make_room_in_memory(bytes, newcomer(header))) {
@@ -166,6 +180,12 @@ Result<ImportSource> ChunkStore::open_for_import(const ChunkKey& key) {
   const std::lock_guard hold(in.mutex);
   ++in.counters.disk_hits;
   return ImportSource(std::move(file));
+}
+
+bool ChunkStore::contains_whole(const ChunkKey& key) const {
+  const std::lock_guard hold(implementation_->mutex);
+  const TableEntry* entry = implementation_->table.find(key);
+  return entry != nullptr && !entry->is_partial;
 }
 
 bool ChunkStore::contains(const ChunkKey& key) const {
@@ -249,7 +269,8 @@ std::vector<ChunkInfo> ChunkStore::list() const {
   const StoreTable& table = implementation_->table;
   const Instant now = implementation_->clock.now();
   for (const TableEntry* entry : table.in_chain_order()) {
-    out.push_back({entry->key, entry->parent, entry->layout, entry->range, entry->chunk_bytes,
+    out.push_back({entry->key, entry->parent, entry->layout, entry->range, entry->is_partial,
+                   entry->chunk_bytes,
                    entry->tier(), entry->is_write_pending, seconds(now - entry->used_at),
                    table.pins().owners(entry->key)});
   }

@@ -75,7 +75,8 @@ class ChunkStore {
   ChunkStore(const ChunkStore&) = delete;
   ChunkStore& operator=(const ChunkStore&) = delete;
 
-  // Idempotent; the first writer of a key wins, whatever bytes come later. The caller has verified
+  // Idempotent; the first writer of a key wins, whatever bytes come later, but for a whole chunk that
+  // takes the place of a partial one. The caller has verified
   // the payload (or made it). invalid_argument for an inconsistent header, resource_exhausted when
   // pinned chunks or its own size leave no room, permission when read-only.
   Result<PutOutcome> put(SharedChunk chunk);
@@ -85,9 +86,11 @@ class ChunkStore {
   Result<ImportSource> open_for_import(const ChunkKey& key);
 
   bool contains(const ChunkKey& key) const;
+  bool contains_whole(const ChunkKey& key) const;
   // In the order asked.
   std::vector<ChunkKey> missing(std::span<const ChunkKey> keys) const;
-  // The longest run of stored chunks, of any sizes, that covers a prefix of `tokens`.
+  // The longest run of stored chunks, of any sizes, that covers a prefix of `tokens` and from whose end
+  // computing can go on: partial chunks count only where a whole one follows.
   StoredPrefix longest_prefix(const LayoutDigest& layout, std::span<const Token> tokens);
 
   // All or none; on failure the pins are as before, in memory and on disk.

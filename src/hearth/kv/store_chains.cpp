@@ -35,15 +35,17 @@ StoredPrefix StoreTable::longest_prefix(const LayoutDigest& layout,
       hashed_bytes += length * sizeof(Token);
       if (hashed_bytes > prefix_hash_bytes_max) break;
       const ChunkKey key = model::next_key(step.key, tokens.subspan(step.end, length));
-      if (find(key) == nullptr) continue;
+      const TableEntry* entry = find(key);
+      if (entry == nullptr) continue;
       steps.push_back({key, step.end + length, i});
-      if (steps.back().end > steps[best].end) best = steps.size() - 1;
+      if (steps.back().end > steps[best].end && !entry->is_partial) best = steps.size() - 1;
     }
   }
   StoredPrefix out;
   for (std::size_t i = best; i != 0; i = steps[i].previous) {
     const TableEntry& entry = *find(steps[i].key);
-    out.chunks.push_back({entry.key, entry.range, entry.chunk_bytes, entry.tier()});
+    out.chunks.push_back(
+        {entry.key, entry.range, entry.chunk_bytes, entry.tier(), entry.is_partial});
   }
   std::reverse(out.chunks.begin(), out.chunks.end());
   return out;

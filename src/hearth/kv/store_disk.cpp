@@ -88,7 +88,10 @@ Result<bool> ChunkStore::Implementation::write_chunk(const SharedChunk& chunk) {
   }
   TRY(disk.write(files, *chunk, Durability::survives_process));
   const std::lock_guard hold(mutex);
-  // A pending chunk is never evicted, so the entry is still the one that was written.
+  // A pending chunk is never evicted, so the entry is still the one that was written, unless a whole one
+  // has taken its place: that one waits in the queue too.
+  const TableEntry* entry = table.find(chunk->header.key);
+  if (entry != nullptr && entry->payload_digest != chunk->header.payload_digest) return true;
   table.add_disk(chunk->header, clock.now(), bytes);
   ++counters.disk_writes;
   counters.written_bytes += bytes;

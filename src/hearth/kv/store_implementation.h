@@ -31,6 +31,7 @@ struct ChunkStore::Implementation {
   // memory tier; `mutex` is held
   bool make_room_in_memory(std::uint64_t bytes, const Newcomer& newcomer);
   void enqueue_write(const ChunkKey& key);
+  PutOutcome put_whole(const TableEntry& entry, SharedChunk chunk);
   PutOutcome put_present(const TableEntry& entry, SharedChunk chunk);
 
   // disk tier (store_disk.cpp); takes the locks itself

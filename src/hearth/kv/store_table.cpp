@@ -53,6 +53,7 @@ TableEntry& StoreTable::entry_for(const ChunkHeader& header, Instant now,
   entry.parent = header.parent;
   entry.layout = header.layout;
   entry.range = header.range;
+  entry.is_partial = header.is_partial;
   entry.payload_digest = header.payload_digest;
   entry.chunk_bytes = chunk_bytes;
   entry.recency = ++recency_;

@@ -24,6 +24,7 @@ struct TableEntry {
   ChunkKey parent;
   LayoutDigest layout;
   TokenRange range;
+  bool is_partial = false;
   Checksum128 payload_digest;
   std::uint64_t chunk_bytes = 0;
   SharedChunk memory;  // nothing: not in memory

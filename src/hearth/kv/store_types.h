@@ -21,6 +21,7 @@ struct ChunkInfo {
   ChunkKey parent;
   LayoutDigest layout;
   TokenRange range;
+  bool is_partial = false;
   std::uint64_t chunk_bytes = 0;  // header and payload
   Tier tier = Tier::memory;
   bool is_write_pending = false;
@@ -34,9 +35,10 @@ struct PrefixChunk {
   TokenRange range;
   std::uint64_t chunk_bytes = 0;
   Tier tier = Tier::memory;
+  bool is_partial = false;
 };
 struct StoredPrefix {
-  std::vector<PrefixChunk> chunks;  // in order from position 0, without gaps
+  std::vector<PrefixChunk> chunks;  // in order from position 0, without gaps; the last is not partial
   std::uint32_t token_count() const { return chunks.empty() ? 0 : chunks.back().range.end; }
 };
 

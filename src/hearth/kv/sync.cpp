@@ -14,6 +14,7 @@ std::optional<PutFailure> put_failure_of(Refusal refusal) {
     case Refusal::not_announced:
     case Refusal::wrong_range:
     case Refusal::too_large:
+    case Refusal::partial_end:
     case Refusal::over: return PutFailure::refused;
   }
   return PutFailure::refused;

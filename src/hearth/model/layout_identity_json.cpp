@@ -96,10 +96,29 @@ Result<CacheLayout> cache_from_json(const Json& json) {
   return cache;
 }
 
+Json recurrent_json(const RecurrentLayout& recurrent) {
+  return Json::object({{"model_layers", recurrent.model_layers},
+                       {"layers", recurrent.layers},
+                       {"convolution_bytes", recurrent.convolution_bytes},
+                       {"state_bytes", recurrent.state_bytes}});
+}
+
+Result<RecurrentLayout> recurrent_from_json(const Json& json) {
+  RecurrentLayout recurrent;
+  recurrent.model_layers = TRY(get<std::uint32_t>(json, "model_layers", "recurrent"));
+  recurrent.layers = TRY(get<std::uint32_t>(json, "layers", "recurrent"));
+  recurrent.convolution_bytes = TRY(get<std::uint64_t>(json, "convolution_bytes", "recurrent"));
+  recurrent.state_bytes = TRY(get<std::uint64_t>(json, "state_bytes", "recurrent"));
+  return recurrent;
+}
+
 Result<StateLayout> state_from_json(const Json& json) {
   StateLayout state;
   const auto* caches = TRY(get_array(json, "state", state_caches_max));
   for (const Json& item : *caches) state.caches.push_back(TRY(cache_from_json(item)));
+  if (const Json* recurrent = json.find("recurrent")) {
+    state.recurrent = TRY(recurrent_from_json(*recurrent));
+  }
   if (!is_sane(state)) return fail(Code::invalid_argument, "state: outside the limits");
   return state;
 }
@@ -125,19 +144,22 @@ Json identity_json(const LayoutIdentity& identity) {
   }
   Json state = Json::array();
   for (const CacheLayout& cache : identity.state.caches) state.push(cache_json(cache));
-  return Json::object({{"revision", identity.revision},
-                       {"architecture", identity.architecture},
-                       {"gguf", identity.gguf.hex()},
-                       {"weights", identity.weights.hex()},
-                       {"tokenizer", identity.tokenizer.hex()},
-                       {"layers", identity.layers},
-                       {"k_type", kv_type_name(identity.k_type)},
-                       {"v_type", kv_type_name(identity.v_type)},
-                       {"flash_attention", identity.flash_attention},
-                       {"stream_count", identity.stream_count},
-                       {"rope", rope_json(identity.rope)},
-                       {"adapters", std::move(adapters)},
-                       {"state", std::move(state)}});
+  Json json = Json::object({{"revision", identity.revision},
+                            {"architecture", identity.architecture},
+                            {"gguf", identity.gguf.hex()},
+                            {"weights", identity.weights.hex()},
+                            {"tokenizer", identity.tokenizer.hex()},
+                            {"layers", identity.layers},
+                            {"k_type", kv_type_name(identity.k_type)},
+                            {"v_type", kv_type_name(identity.v_type)},
+                            {"flash_attention", identity.flash_attention},
+                            {"stream_count", identity.stream_count},
+                            {"rope", rope_json(identity.rope)},
+                            {"adapters", std::move(adapters)},
+                            {"state", std::move(state)}});
+  // Only where there is one: the digests of all other layouts stay what they were.
+  if (identity.state.recurrent) json.set("recurrent", recurrent_json(*identity.state.recurrent));
+  return json;
 }
 
 Result<LayoutIdentity> identity_from_json(const Json& json) {

@@ -70,6 +70,14 @@ struct LayerKv {
   bool operator==(const LayerKv&) const = default;
 };
 
+// What a recurrent layer keeps for the whole sequence, f32: one state, valid at its last position.
+struct RecurrentShape {
+  std::uint32_t layers = 0;
+  std::uint64_t convolution_bytes = 0;  // a layer: the last inputs of its short convolution
+  std::uint64_t state_bytes = 0;        // a layer: the state proper
+  bool operator==(const RecurrentShape&) const = default;
+};
+
 struct LayerWeights {
   std::uint64_t bytes = 0;         // all of the layer
   std::uint64_t expert_bytes = 0;  // of these, the routed experts
@@ -108,6 +116,8 @@ struct ModelShape {
   RopeShape rope;
   std::vector<LayerKv> layer_kv;
   std::uint64_t recurrent_state_bytes = 0;  // per sequence, f32; 0 for pure attention
+  std::optional<RecurrentShape> recurrent;  // where it is established how the state is written
+  bool has_position_axes = false;           // a position is several numbers (M-RoPE)
 
   std::uint64_t parameters_total = 0;
   std::uint64_t parameters_active = 0;        // multiplied per token: no embedding, share of experts

@@ -93,7 +93,7 @@ Result<> read_head_sizes(const ShapeKeys& keys, ModelShape& shape) {
 }
 
 // f32, as libllama keeps it: the last inputs of the convolution, and the state proper.
-Result<std::uint64_t> recurrent_layer_bytes(const ShapeKeys& keys) {
+Result<RecurrentShape> read_recurrent(const ShapeKeys& keys, std::uint32_t layers) {
   const auto kernel = TRY(keys.count_or("ssm.conv_kernel", 0));
   const auto inner = TRY(keys.count_or("ssm.inner_size", 0));
   const auto state = TRY(keys.count_or("ssm.state_size", 0));
@@ -103,14 +103,15 @@ Result<std::uint64_t> recurrent_layer_bytes(const ShapeKeys& keys) {
     return fail(Code::corrupt, "the ssm.* sizes of the recurrent layers are missing or absurd");
   }
   const std::uint64_t convolution = (kernel - 1ULL) * (inner + 2ULL * groups * state);
-  return 4 * (convolution + std::uint64_t{state} * inner);
+  return RecurrentShape{layers, 4 * convolution, 4 * std::uint64_t{state} * inner};
 }
 
 }  // namespace
 
 Result<> read_layer_kv(const ShapeKeys& keys, ModelShape& shape) {
+  shape.has_position_axes = keys.find("rope.dimension_sections") != nullptr;
   TRY(read_head_sizes(keys, shape));
-  std::uint64_t recurrent_layers = 0;
+  std::uint32_t recurrent_layers = 0;
   for (std::uint32_t layer = 0; layer < shape.layers; ++layer) {
     LayerKv kv = TRY(shape.mla ? mla_layer(keys, *shape.mla) : attention_layer(keys, shape, layer));
     if (kv.k_values == 0) ++recurrent_layers;
@@ -123,8 +124,11 @@ Result<> read_layer_kv(const ShapeKeys& keys, ModelShape& shape) {
   }
   // Files of hybrid models without ssm.* sizes give plain feed-forward layers no state.
   if (!keys.find("ssm.inner_size")) return {};
-  const auto layer_bytes = TRY(recurrent_layer_bytes(keys));
-  shape.recurrent_state_bytes = recurrent_layers * layer_bytes;
+  const RecurrentShape recurrent = TRY(read_recurrent(keys, recurrent_layers));
+  shape.recurrent_state_bytes =
+      recurrent_layers * (recurrent.convolution_bytes + recurrent.state_bytes);
+  // Other hybrids keep another kind of state, or say otherwise which layers are recurrent.
+  if (keys.find("full_attention_interval")) shape.recurrent = recurrent;
   return {};
 }
 

@@ -39,15 +39,18 @@ StateLayer layer_of(const KvRowBytes& row, TypeSizes sizes, bool transposed) {
 
 Result<StateLayout> expected_state_layout(const ModelShape& shape, KvType type,
                                           bool flash_attention) {
-  if (shape.kv_kind == KvKind::hybrid || shape.kv_kind == KvKind::unknown) {
+  const bool is_hybrid = shape.kv_kind == KvKind::hybrid;
+  if (shape.kv_kind == KvKind::unknown || (is_hybrid && !shape.recurrent)) {
     return fail(Code::unsupported,
-                fmt::format("{}: the state of this kind of model ({}) is not chunked",
+                fmt::format("{} cannot be handed off: how the engine writes the state of this "
+                            "architecture ({}) is not established",
                             shape.architecture, kv_kind_name(shape.kv_kind)));
   }
   const bool transposed = !flash_attention;
   const auto rows = TRY(kv_rows(shape, type));
   CacheLayout base;
   base.v_transposed = transposed;
+  base.cell_extension_bytes = shape.has_position_axes ? 12 : 0;
   CacheLayout window = base;
   CacheLayout indexer = base;
   bool has_values = false;
@@ -55,6 +58,7 @@ Result<StateLayout> expected_state_layout(const ModelShape& shape, KvType type,
   const auto sizes = TRY(sizes_of(type, transposed && has_values));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const LayerKv& kv = shape.layer_kv[i];
+    if (kv.k_values == 0) continue;  // recurrent
     CacheLayout& cache = kv.window_tokens > 0 ? window : base;
     cache.window_tokens = kv.window_tokens;
     cache.layers.push_back(layer_of(rows[i], sizes, transposed));
@@ -65,6 +69,12 @@ Result<StateLayout> expected_state_layout(const ModelShape& shape, KvType type,
   StateLayout layout;
   for (CacheLayout* cache : {&base, &window, &indexer}) {
     if (!cache->layers.empty()) layout.caches.push_back(std::move(*cache));
+  }
+  if (shape.recurrent) {
+    layout.recurrent = RecurrentLayout{.model_layers = shape.layers,
+                                       .layers = shape.recurrent->layers,
+                                       .convolution_bytes = shape.recurrent->convolution_bytes,
+                                       .state_bytes = shape.recurrent->state_bytes};
   }
   return layout;
 }

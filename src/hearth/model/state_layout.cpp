@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "hearth/base/check.h"
-#include "hearth/model/state_walk.h"
+#include "hearth/model/state_recurrent.h"
 
 namespace hearth::model {
 namespace {
@@ -86,6 +86,8 @@ Result<> check_range(const StateLayout& layout, TokenRange range) {
 Result<> check_size(const StateLayout& layout, TokenRange range, ByteSpan blob) {
   const std::uint64_t expected = state_bytes(layout, range.count());
   if (blob.size() == expected) return {};
+  if (layout.recurrent &&
+      blob.size() == state_bytes(layout, range.count(), Completeness::partial)) return {};
   return fail(Code::corrupt, fmt::format("state blob for {} tokens has {} bytes, expected {}",
                                          range.count(), blob.size(), expected));
 }
@@ -99,6 +101,7 @@ Result<> check_preamble(StateWalk& walk) {
 
 bool is_sane(const StateLayout& layout) {
   if (layout.caches.empty() || layout.caches.size() > state_caches_max) return false;
+  if (layout.recurrent && !is_sane(*layout.recurrent)) return false;
   return std::ranges::all_of(layout.caches, [](const CacheLayout& cache) {
     const bool extension = cache.cell_extension_bytes == 0 || cache.cell_extension_bytes == 12;
     return extension && !cache.layers.empty() && cache.layers.size() <= layer_count_max &&
@@ -113,9 +116,11 @@ bool is_sane(const StateLayout& layout) {
   });
 }
 
-std::uint64_t state_bytes(const StateLayout& layout, std::uint32_t token_count) {
+std::uint64_t state_bytes(const StateLayout& layout, std::uint32_t token_count,
+                          Completeness completeness) {
   CHECK(is_sane(layout) && token_count <= state_cells_max);
   std::uint64_t bytes = 8;  // magic, sequence id
+  if (layout.recurrent) bytes += recurrent_bytes(*layout.recurrent, completeness);
   for (const CacheLayout& cache : layout.caches) {
     const std::uint64_t cells = cells_in(cache, token_count);
     bytes += 8 + cells * (12 + cache.cell_extension_bytes);  // stream and cell count, cells
@@ -129,7 +134,7 @@ std::uint64_t state_bytes(const StateLayout& layout, std::uint32_t token_count) 
   return bytes;
 }
 
-Result<> validate_state(const StateLayout& layout, TokenRange range, ByteSpan blob) {
+Result<Completeness> validate_state(const StateLayout& layout, TokenRange range, ByteSpan blob) {
   TRY(check_range(layout, range));
   TRY(check_size(layout, range, blob));
   StateWalk walk(blob);
@@ -139,7 +144,10 @@ Result<> validate_state(const StateLayout& layout, TokenRange range, ByteSpan bl
     TRY(expect(walk.position(), "K rotation", found.k, cache.rotation_k));
     TRY(expect(walk.position(), "V rotation", found.v, cache.rotation_v));
   }
-  return walk.expect_end();
+  auto completeness = Completeness::whole;
+  if (layout.recurrent) completeness = TRY(check_recurrent(walk, *layout.recurrent, range.end - 1));
+  TRY(walk.expect_end());
+  return completeness;
 }
 
 Result<StateLayout> learn_state_layout(ByteSpan blob, const StateLayout& expected,
@@ -154,6 +162,7 @@ Result<StateLayout> learn_state_layout(ByteSpan blob, const StateLayout& expecte
       cache.rotation_k = found.k;
       cache.rotation_v = found.v;
     }
+    if (expected.recurrent) TRY(check_recurrent(walk, *expected.recurrent, range.end - 1));
     TRY(walk.expect_end());
     return learned;
   };
@@ -185,6 +194,7 @@ Result<> canonicalise_state(const StateLayout& layout, std::span<std::byte> blob
       if (layer.v_row_bytes > 0) TRY(walk.skip(12 + layer.v_row_bytes * cells, "V rows"));
     }
   }
+  if (layout.recurrent) TRY(skip_recurrent(walk, *layout.recurrent));
   return walk.expect_end();
 }
 

@@ -7,9 +7,14 @@
 // token when a worker starts, and compared with what the model's shape promises; afterwards a blob
 // for any run of positions has exactly one possible size and header.
 //
-// Pure; O(cells + layers), rows are never read. Not covered: recurrent state, vision positions.
+// A hybrid model has one recurrent state besides, behind the caches: valid at the last position only,
+// and large. A blob may leave it out (partial); then a later one has to bring it before anything can be
+// computed from there.
+//
+// Pure; O(cells + layers), rows are never read. Not covered: vision positions.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,14 +50,24 @@ struct CacheLayout {
   bool operator==(const CacheLayout&) const = default;
 };
 
+// Of every layer that keeps a state: convolution rows first, then states, all f32.
+struct RecurrentLayout {
+  std::uint32_t model_layers = 0;  // as the blob counts: those that attend among them
+  std::uint32_t layers = 0;
+  std::uint64_t convolution_bytes = 0;
+  std::uint64_t state_bytes = 0;
+  bool operator==(const RecurrentLayout&) const = default;
+};
+
 // Caches follow one another: base then window (SWA), MLA then indexer (DSA).
 struct StateLayout {
   std::vector<CacheLayout> caches;
+  std::optional<RecurrentLayout> recurrent = {};
   bool operator==(const StateLayout&) const = default;
 };
 
 // What an export of this model must look like, save for the rotations, which depend on the
-// environment and are learned. unsupported for hybrid and unknown kinds.
+// environment and are learned. unsupported, by name, for architectures whose state is not established.
 Result<StateLayout> expected_state_layout(const ModelShape& shape, KvType type,
                                           bool flash_attention);
 
@@ -61,12 +76,18 @@ Result<StateLayout> expected_state_layout(const ModelShape& shape, KvType type,
 Result<StateLayout> learn_state_layout(ByteSpan blob, const StateLayout& expected,
                                        TokenRange range = {0, 1});
 
+enum class Completeness : std::uint8_t {
+  whole,    // computing goes on from its end
+  partial,  // the recurrent state is left out
+};
+
 // corrupt, with the offset, for anything that is not exactly this layout for exactly these
 // positions, in order, each once, without a byte more.
-Result<> validate_state(const StateLayout& layout, TokenRange range, ByteSpan blob);
+Result<Completeness> validate_state(const StateLayout& layout, TokenRange range, ByteSpan blob);
 
 // Exact. CHECKs that the layout and the count are within the limits above (is_sane tells).
-std::uint64_t state_bytes(const StateLayout& layout, std::uint32_t token_count);
+std::uint64_t state_bytes(const StateLayout& layout, std::uint32_t token_count,
+                          Completeness completeness = Completeness::whole);
 bool is_sane(const StateLayout& layout);
 
 // Brings each cache's cells into the order of their positions, and their rows with them: the engine
@@ -79,5 +100,10 @@ Result<> order_state(const StateLayout& layout, std::span<std::byte> blob);
 // on import, so that equal KV has equal bytes. Reads no rows. corrupt when `blob` does not have
 // this layout; it may then be partly changed.
 Result<> canonicalise_state(const StateLayout& layout, std::span<std::byte> blob);
+
+// Makes a whole blob partial, in place; the result is its new size. CHECKs that it is one and that
+// the layout has a recurrent state.
+std::size_t drop_recurrent_state(const StateLayout& layout, TokenRange range,
+                                 std::span<std::byte> blob);
 
 }  // namespace hearth::model

@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const TokenRange range : {TokenRange{0, 1}, TokenRange{5, 7}}) {
     const auto valid = validate_state(expected, range, blob);
     if (valid) CHECK(is_ordered && std::ranges::equal(ordered, blob));
-    if (valid) CHECK(blob.size() == state_bytes(expected, range.count()));
+    if (valid) CHECK(blob.size() == state_bytes(expected, range.count(), *valid));
     const auto learned = learn_state_layout(blob, expected, range);
     if (valid) CHECK(learned.has_value());
     if (!learned) continue;

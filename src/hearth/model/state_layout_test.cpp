@@ -252,10 +252,59 @@ TEST(StateLayout, SlidingWindowsAreASecondCache) {
   EXPECT_EQ(layout->caches[1].layers.size(), 2U);
 }
 
-TEST(StateLayout, UnknownKindsAreNotChunked) {
-  const auto layout = expected_of(small("minimax-m3"), KvType::f16, true);
-  ASSERT_FALSE(layout.has_value());
-  EXPECT_EQ(layout.error().code, Code::unsupported);
+hearth::testing::GgufWriter hybrid() {
+  auto w = small("qwen35moe");
+  const std::string key = "qwen35moe.";
+  w.u32(key + "full_attention_interval", 2).u32(key + "ssm.conv_kernel", 4);
+  w.u32(key + "ssm.inner_size", 256).u32(key + "ssm.state_size", 64).u32(key + "ssm.group_count", 2);
+  return w;
+}
+
+TEST(StateLayout, HybridModelsHaveOneStateBehindTheirCaches) {
+  const auto layout = expected_of(hybrid(), KvType::f16, true);
+  ASSERT_TRUE(layout.has_value()) << layout.error().message;
+  ASSERT_EQ(layout->caches.size(), 1U);
+  EXPECT_EQ(layout->caches[0].layers.size(), 2U);
+  ASSERT_TRUE(layout->recurrent);
+  EXPECT_EQ(*layout->recurrent, (RecurrentLayout{.model_layers = 4, .layers = 2,
+                                                 .convolution_bytes = 6'144, .state_bytes = 65'536}));
+}
+
+TEST(StateLayout, ArchitecturesWhoseStateIsNotEstablishedAreRefusedByName) {
+  for (const std::string architecture : {"minimax-m3", "kimi-linear", "granitehybrid", "nemotron_h"}) {
+    const auto layout = expected_of(small(architecture), KvType::f16, true);
+    ASSERT_FALSE(layout.has_value()) << architecture;
+    EXPECT_EQ(layout.error().code, Code::unsupported);
+    EXPECT_TRUE(layout.error().message.starts_with(architecture + " cannot be handed off"))
+        << layout.error().message;
+  }
+}
+
+TEST(StateLayout, APartialBlobIsTheWholeOneWithoutItsState) {
+  const StateLayout layout = sample_layouts().back();
+  for (const TokenRange range : {TokenRange{0, 1}, TokenRange{100, 105}}) {
+    Bytes blob = state_blob(layout, range, 1);
+    const auto whole = validate_state(layout, range, blob);
+    ASSERT_TRUE(whole) << whole.error().message;
+    EXPECT_EQ(*whole, Completeness::whole);
+    blob.resize(drop_recurrent_state(layout, range, blob));
+    EXPECT_EQ(blob, state_blob(layout, range, 1, /*is_partial=*/true));
+    const auto partial = validate_state(layout, range, blob);
+    ASSERT_TRUE(partial) << partial.error().message;
+    EXPECT_EQ(*partial, Completeness::partial);
+    ASSERT_TRUE(order_state(layout, blob));
+    ASSERT_TRUE(canonicalise_state(layout, blob));
+    EXPECT_EQ(blob.size(), state_bytes(layout, range.count(), Completeness::partial));
+  }
+}
+
+TEST(StateLayout, AStateOfAnotherPositionIsRefused) {
+  const StateLayout layout = sample_layouts().back();
+  Bytes blob = state_blob(layout, {4, 6});
+  const std::size_t at = state_bytes({layout.caches}, 2) + 4;
+  const std::uint32_t position = 4;
+  std::memcpy(blob.data() + at, &position, 4);
+  EXPECT_FALSE(validate_state(layout, {4, 6}, blob));
 }
 
 }  // namespace

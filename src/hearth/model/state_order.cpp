@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "hearth/model/state_layout.h"
-#include "hearth/model/state_walk.h"
+#include "hearth/model/state_recurrent.h"
 
 namespace hearth::model {
 namespace {
@@ -80,6 +80,7 @@ Result<> order_state(const StateLayout& layout, std::span<std::byte> blob) {
   TRY(walk.expect_word("magic", state_magic));
   TRY(walk.skip(4, "source sequence id"));
   for (const CacheLayout& cache : layout.caches) TRY(CacheOrder(cache, walk, blob).run());
+  if (layout.recurrent) TRY(skip_recurrent(walk, *layout.recurrent));
   return walk.expect_end();
 }
 

@@ -67,10 +67,31 @@ class Connection {
     head.request.body_began = std::chrono::steady_clock::now();
     const RouteMatch match = context_.router.match(head.request.method, head.request.path);
     if (match.route == nullptr) return answer_no_route(head, match);
-    read_body(*parser, head, match.route->options.body_bytes_max, refusal);
+    std::optional<Response> answer;
+    if (match.route->options.admit) refusal = admit(head, match, answer);
+    if (!refusal) {
+      read_body(*parser, head, match.route->options.body_bytes_max, /*keep=*/!answer, refusal);
+    }
     if (refusal) return refuse(head, *refusal);
     parser.reset();  // an idle stream keeps no parser
-    return run(head, match);
+    return answer ? write(head, *answer) : run(head, match);
+  }
+
+  // Before a byte of its body is looked at. `answer`: the body is to be thrown away.
+  std::optional<Refusal> admit(RequestHead& head, const RouteMatch& match,
+                               std::optional<Response>& answer) {
+    if (head.chunked) return Refusal{411, {Code::invalid_argument, "the body's length is wanted"}};
+    auto admitted =
+        match.route->options.admit(head.request, head.content_length, match.params);
+    if (!admitted) return Refusal{status_of(admitted.error().code), admitted.error()};
+    if (auto* response = std::get_if<Response>(&*admitted)) answer = std::move(*response);
+    else head.request.admission = std::get<std::shared_ptr<void>>(*std::move(admitted));
+    return {};
+  }
+
+  bool write(const RequestHead& head, Response& response) {
+    StopSource unused;
+    return write_response(stream_, response, mode_of(head, head.keep_alive), options_, unused);
   }
 
   // A TLS peer may have been revoked, or its certificate may have expired, since the handshake.
@@ -133,7 +154,7 @@ class Connection {
     return {error.code == Code::timed_out ? slow_status : 0, error};
   }
 
-  void read_body(RequestParser& parser, RequestHead& head, std::uint64_t bytes_max,
+  void read_body(RequestParser& parser, RequestHead& head, std::uint64_t bytes_max, bool keep,
                  std::optional<Refusal>& refusal) {
     if (head.content_length > bytes_max) {
       refusal = Refusal{413,
@@ -150,7 +171,23 @@ class Connection {
       return;
     }
     refusal = head.chunked ? read_chunks(parser, head.request, bytes_max)
-                           : read_counted(head.request, head.content_length);
+              : keep       ? read_counted(head.request, head.content_length)
+                           : throw_away(head.content_length);
+  }
+
+  std::optional<Refusal> throw_away(std::uint64_t length) {
+    std::array<std::byte, 16'384> piece;
+    const std::size_t here = std::min<std::uint64_t>(incoming_.bytes().size(), length);
+    incoming_.take(here);
+    const Deadline deadline = transfer_deadline(options_, length);
+    for (std::uint64_t left = length - here; left > 0;) {
+      const auto wanted = std::span(piece).first(std::min<std::uint64_t>(left, piece.size()));
+      const auto count = stream_.read_some(wanted, deadline, {});
+      if (!count) return refusal_of_read(count.error(), 408);
+      if (*count == 0) return Refusal{0, {Code::unavailable, "the client left inside a body"}};
+      left -= *count;
+    }
+    return {};
   }
 
   // Straight from the stream into the request's own buffer.

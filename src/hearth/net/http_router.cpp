@@ -124,6 +124,12 @@ Result<Response> call_route(const RouteMatch& match, Request& request) {
 Response Router::dispatch(Request& request) const {
   const RouteMatch found = match(request.method, request.path);
   if (found.route == nullptr) return no_route_response(found, request);
+  if (const Admit& admit = found.route->options.admit) {
+    auto admitted = admit(request, request.body.size(), found.params);
+    if (!admitted) return error_response(admitted.error());
+    if (auto* answer = std::get_if<Response>(&*admitted)) return std::move(*answer);
+    request.admission = std::get<std::shared_ptr<void>>(*std::move(admitted));
+  }
   auto response = call_route(found, request);
   return response ? *std::move(response) : error_response(response.error());
 }

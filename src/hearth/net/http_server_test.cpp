@@ -1,6 +1,7 @@
 // The server against raw connections: what it takes, what it refuses, and who gets told.
 #include "hearth/net/http_server.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -132,6 +133,46 @@ TEST(HttpServer, RefusesALargeBodyBeforeReadingIt) {
   const auto client = server.connect();
   write_text(*client, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 104857600\r\n\r\n");
   EXPECT_EQ(status_in(read_until(*client, "\r\n\r\n")), 413);
+}
+
+TEST(HttpServer, AsksWhetherABodyMayComeBeforeReadingIt) {
+  auto alive = std::make_shared<int>(0);
+  std::atomic<int> handled = 0;
+  Router router;
+  router.add(
+      "PUT", "/{name}",
+      [&](Request& request, const PathParams&) -> Result<Response> {
+        ++handled;
+        EXPECT_EQ(request.admission, alive);
+        return Response::text(200, std::to_string(request.body.size()));
+      },
+      {.admit = [&](const Request&, std::uint64_t, const PathParams& params) -> Result<Admitted> {
+        if (params["name"] == "unknown") return fail(Code::not_found, "nobody waits for it");
+        if (params["name"] == "known") return Admitted(Response::text(200, "have it"));
+        return Admitted(std::shared_ptr<void>(alive));
+      }});
+  TestServer server(std::move(router));
+  const auto put = [](std::string_view name, std::string_view body) {
+    return fmt::format("PUT /{} HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n{}", name, body);
+  };
+  // Refused without its body; the others on one connection.
+  const auto refused = server.connect();
+  write_text(*refused, put("unknown", ""));
+  EXPECT_EQ(status_in(read_until(*refused, "\r\n\r\n")), 404);
+  const auto client = server.connect();
+  write_text(*client, put("known", "abcde"));
+  EXPECT_EQ(status_in(read_until(*client, "have it")), 200);
+  EXPECT_EQ(handled, 0);
+  write_text(*client, put("new", "abcde"));
+  EXPECT_EQ(status_in(read_until(*client, "\r\n\r\n5")), 200);
+  EXPECT_EQ(handled, 1);
+  // What was given goes with a body that is cut.
+  const auto cut = server.connect();
+  write_text(*cut, put("new", "ab"));
+  cut->close();
+  server.server.reset();
+  EXPECT_EQ(handled, 1);
+  EXPECT_EQ(alive.use_count(), 1);
 }
 
 TEST(HttpServer, AsksForAnExpectedBody) {

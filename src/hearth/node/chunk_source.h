@@ -1,6 +1,6 @@
 #pragma once
 // The chunks of a prompt that somebody else computes or holds, in order, verified. Dropping it
-// cancels what is still being computed. One thread at a time.
+// cancels what is still being computed. One thread at a time, save where it is said.
 
 #include "hearth/base/clock.h"
 #include "hearth/base/result.h"
@@ -15,6 +15,12 @@ class ChunkSource {
   virtual Result<kv::SharedChunk> next(Deadline deadline) = 0;
   // When the first bytes of the last chunk arrived.
   virtual Instant chunk_began() const = 0;
+
+  // What became of the chunk that next() gave out last: told by whoever imports it, from any thread. A
+  // source that lets one chunk at a time be imported waits for it in next().
+  virtual void on_imported() {}
+  virtual void on_import_refused(const Error&) {}  // the worker lives and will not take it
+  virtual void on_worker_lost(const Error&) {}
 };
 
 }  // namespace hearth::node

@@ -39,7 +39,9 @@ class HandOff {
         layout_(*parts.decode_info.layout()), progress_(progress), stop_(stop) {}
 
   Result<HandOffResult> run() {
-    const auto lease = TRY(parts_.decode.open_lease(prompt_, lease_keep, soon(), stop_));
+    // An append-only sequence that holds the last token too could not be cut back before it.
+    const auto wanted = is_append_only() ? target_ : prompt_;
+    const auto lease = TRY(parts_.decode.open_lease(wanted, lease_keep, soon(), stop_));
     lease_ = lease.lease;
     auto filled = fill(lease);
     if (!filled) (void)parts_.decode.close_lease(lease_, soon());
@@ -55,12 +57,13 @@ class HandOff {
     TRY(import_stored(stored));
     tell_progress();
     if (held_tokens_ < target_tokens()) {
-      if (parts_.prefiller != nullptr) {
-        TRY(prefill_elsewhere(stored));
-      } else if (parts_.store != nullptr && parts_.computes_missing) {
+      bool is_ours = true;
+      if (parts_.prefiller != nullptr) is_ours = !TRY(prefill_elsewhere(stored));
+      if (is_ours && parts_.store != nullptr && parts_.computes_missing && can_export()) {
         return compute_here();
       }
     }
+    if (is_partial_) TRY(restore());
     return HandOffResult{lease_, std::move(report_)};
   }
 
@@ -71,13 +74,41 @@ class HandOff {
   }
   void note(std::string text) { report_.notes.push_back(std::move(text)); }
 
+  bool is_append_only() const { return parts_.decode_info.limits.is_append_only; }
+  std::uint32_t chain_tokens() const { return chain_ ? chain_->tokens : 0; }
+
+  // What an append-only sequence holds beyond the first piece cannot be exported any more.
+  bool can_export() const {
+    const std::uint32_t chunk_tokens = parts_.decode_info.chunk_tokens;
+    return !is_append_only() ||
+           held_tokens_ <= (chain_tokens() / chunk_tokens + 1) * chunk_tokens;
+  }
+
   // Chunks that reach beyond what the worker holds, in order, until one fails.
   Result<> import_stored(const kv::StoredPrefix& stored) {
     const std::span<const kv::PrefixChunk> all(stored.chunks);
     const std::size_t held = held_pieces(all, held_tokens_);
     if (held > 0) chain_ = ChainEnd{all[held - 1].key, all[held - 1].range.end};
-    if (held == all.size()) return {};
-    const auto wanted = all.subspan(held);
+    const ImportPlan plan = plan_import(all, held_tokens_, is_append_only(),
+                                        /*restart_tokens_min=*/parts_.decode_info.chunk_tokens);
+    if (plan.first == all.size()) return {};
+    held_tokens_ = report_.held_tokens = plan.kept_tokens;
+    return import_from_store(all.subspan(plan.first));
+  }
+
+  // The hand-off ended between two recurrent states: back to the last one that was kept.
+  Result<> restore() {
+    note(fmt::format("the model's recurrent state did not come with the KV of {} tokens", held_tokens_));
+    held_tokens_ = report_.held_tokens = 0;
+    report_.computed_tokens = report_.memory_tokens = report_.disk_tokens = 0;
+    is_partial_ = false;
+    if (parts_.store == nullptr) return {};
+    const kv::StoredPrefix stored = parts_.store->longest_prefix(layout_, target_);
+    return import_from_store(stored.chunks);
+  }
+
+  Result<> import_from_store(std::span<const kv::PrefixChunk> wanted) {
+    if (wanted.empty()) return {};
     const StoredImport imported =
         import_pieces(parts_.decode, lease_, *parts_.store, wanted, call_deadline, stop_);
     for (const kv::PrefixChunk& piece : wanted.first(imported.count)) count_import(piece);
@@ -102,6 +133,7 @@ class HandOff {
     const std::uint32_t gained = piece.range.end - std::max(held_tokens_, piece.range.begin);
     (piece.tier == kv::Tier::disk ? report_.disk_tokens : report_.memory_tokens) += gained;
     held_tokens_ = piece.range.end;
+    is_partial_ = piece.is_partial;
     ++report_.chunks;
     report_.transfer_bytes += piece.chunk_bytes;
     chain_ = ChainEnd{piece.key, piece.range.end};
@@ -128,6 +160,7 @@ class HandOff {
       tell_progress();
     }
     report_.prefill = std::chrono::steady_clock::now() - began;
+    report_.was_computed_here = true;
     return HandOffResult{std::nullopt, std::move(report_)};  // the prefill used the lease up
   }
 
@@ -139,8 +172,8 @@ class HandOff {
   }
 
   // Gives the prefill worker what the store has, then takes chunk by chunk as they are computed;
-  // a second thread imports one while the next is being computed and read.
-  Result<> prefill_elsewhere(const kv::StoredPrefix& stored) {
+  // a second thread imports one while the next is being computed and read. False: nobody did.
+  Result<bool> prefill_elsewhere(const kv::StoredPrefix& stored) {
     const Instant began = std::chrono::steady_clock::now();
     const std::span<const kv::PrefixChunk> all(stored.chunks);
     auto source = parts_.prefiller->open(
@@ -150,12 +183,18 @@ class HandOff {
         stop_);
     if (!source) {
       note(fmt::format("the prefill worker could not be used: {}", source.error().message));
-      return {};
+      return false;
     }
-    if (*source == nullptr) return {};
+    if (*source == nullptr) return false;
+    // The chunks that come join the stored ones, not what the sequence holds besides.
+    if (is_append_only() && held_tokens_ != chain_tokens()) {
+      const auto before = all.first(held_pieces(all, chain_tokens()));
+      held_tokens_ = report_.held_tokens = 0;
+      TRY(import_from_store(before));
+    }
     BoundedQueue<StagedChunk> staged(staged_chunks_max);
     Result<> imported;
-    Thread importer("kv_import", [&] { imported = import_staged(staged); });
+    Thread importer("kv_import", [&] { imported = import_staged(staged, **source); });
     Instant last_read_began = began;
     std::uint32_t received_tokens = 0;
     while (true) {
@@ -181,23 +220,37 @@ class HandOff {
     importer.join();
     report_.tail = std::chrono::steady_clock::now() - last_read_began;
     for (std::string& text : import_notes_) note(std::move(text));
-    return imported;
+    if (report_.foreign_tokens > 0) {
+      note(fmt::format("{} tokens of the prompt were computed by another quantisation of the model",
+                       report_.foreign_tokens));
+    }
+    TRY(imported);
+    return true;
   }
 
   // Runs on the importer thread until the queue is closed. After a failure it only drains.
-  Result<> import_staged(BoundedQueue<StagedChunk>& staged) {
+  Result<> import_staged(BoundedQueue<StagedChunk>& staged, ChunkSource& source) {
     Result<> outcome;
     bool usable = true;
     while (auto item = staged.pop(Deadline::never())) {
       const kv::ChunkHeader& header = item->chunk->header;
-      if (!usable || !outcome || header.range.end <= held_tokens_) continue;
-      const auto imported = parts_.decode.import_chunk(lease_, *item->chunk, soon(), stop_);
+      if (!usable || !outcome) continue;
+      if (header.range.end <= held_tokens_) {
+        source.on_imported();
+        continue;
+      }
+      // The prefiller was asked by us: whose layout it has, it was allowed to have.
+      const bool is_foreign = header.layout != layout_;
+      const auto imported =
+          parts_.decode.import_chunk(lease_, *item->chunk, soon(), stop_, is_foreign);
       if (!imported) {
         if (worker_is_gone(imported.error())) {
           outcome = imported;
           worker_lost_ = true;
+          source.on_worker_lost(imported.error());
         } else {
           usable = false;
+          source.on_import_refused(imported.error());
           ++report_.refused_chunks;
           import_notes_.push_back(
               fmt::format("the chunk for tokens {} to {} was refused, the rest is computed by the "
@@ -208,9 +261,12 @@ class HandOff {
       }
       report_.transfer += std::chrono::steady_clock::now() - item->read_began;
       report_.computed_tokens += header.range.end - held_tokens_;
+      if (is_foreign) report_.foreign_tokens += header.range.end - held_tokens_;
       held_tokens_ = header.range.end;
+      is_partial_ = header.is_partial;
       ++report_.chunks;
       report_.transfer_bytes += kv::chunk_bytes(header);
+      source.on_imported();
       tell_progress();
     }
     return outcome;
@@ -224,6 +280,7 @@ class HandOff {
   const StopToken& stop_;
   engine::LeaseId lease_;
   std::uint32_t held_tokens_ = 0;             // the importer's while it runs
+  bool is_partial_ = false;                   // as held_tokens_: the sequence lacks its recurrent state
   std::optional<ChainEnd> chain_;
   HandOffReport report_;
   std::atomic<bool> worker_lost_ = false;     // the importer's word to the reader

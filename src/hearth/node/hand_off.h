@@ -29,9 +29,11 @@ struct HandOffReport {
   std::uint32_t computed_tokens = 0;  // by the prefiller, or by this worker with export
   std::uint32_t chunks = 0;           // moved into the decoding worker
   std::uint64_t transfer_bytes = 0;
+  std::uint32_t foreign_tokens = 0;   // of the computed ones, by another quantisation of the model
   std::uint32_t refused_chunks = 0;   // damaged, forged, foreign: computed again instead
   Duration transfer{};                // sum over chunks: first byte read to imported
   Duration tail{};                    // from the end of the computation to the last import
+  bool was_computed_here = false;     // by this worker with export
   Duration prefill{};                 // from asking for the prefill to its last chunk
   std::vector<std::string> notes;     // what went wrong and what was done about it
 

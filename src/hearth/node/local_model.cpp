@@ -44,15 +44,15 @@ class SavedAnswer final : public engine::AnswerStream {
       tokens_.push_back(token->token);
       if (!std::exchange(has_token_, true)) tell_first_token();
     } else if (auto* progress = std::get_if<engine::PromptProgress>(&event)) {
-      progress->reused_tokens -= std::min(progress->reused_tokens, preparation_.computed_elsewhere);
+      progress->reused_tokens -= std::min(progress->reused_tokens, preparation_.computed());
     } else if (auto* prompt = std::get_if<engine::PromptDone>(&event)) {
       // A long prompt is worth keeping before its answer is complete.
       if (prompt->computed_tokens >= chunk_tokens_) save();
       prompt_ = *prompt;
       // The worker found it in its sequence, but it was not there before this request.
-      const std::uint32_t elsewhere = std::min(prompt->reused_tokens, preparation_.computed_elsewhere);
-      prompt->reused_tokens -= elsewhere;
-      prompt->computed_tokens += elsewhere;
+      const std::uint32_t before = std::min(prompt->reused_tokens, preparation_.computed());
+      prompt->reused_tokens -= before;
+      prompt->computed_tokens += before;
     }
     return event;
   }
@@ -60,11 +60,12 @@ class SavedAnswer final : public engine::AnswerStream {
  private:
   void tell_first_token() const {
     if (preparation_.request == 0) return;
+    const std::uint32_t here = std::min(prompt_.reused_tokens, preparation_.computed_here);
     model_.prefiller_->on_first_token({.request = preparation_.request,
                                        .since_request = std::chrono::steady_clock::now() - preparation_.began,
-                                       .computed_tokens = prompt_.computed_tokens,
-                                       .depth_tokens = prompt_.reused_tokens,
-                                       .prefill = prompt_.prefill});
+                                       .computed_tokens = prompt_.computed_tokens + here,
+                                       .depth_tokens = prompt_.reused_tokens - here,
+                                       .prefill = prompt_.prefill + preparation_.prefill_here});
   }
   void save() const {
     if (model_.saver_ && tokens_.size() >= chunk_tokens_) model_.saver_->add(tokens_, store_);
@@ -163,7 +164,7 @@ bool LocalModel::needs_hand_off(const engine::GenerateRequest& request) const {
   if (!worker || !worker->info.layout() || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
   const auto store = store_for(request);
   if (!store) return false;
-  if (prefiller_ != nullptr && !request.is_sealed) return true;
+  if ((prefiller_ != nullptr && !request.is_sealed) || worker->info.limits.is_append_only) return true;
   const auto target = prompt.first(prompt.size() - 1);
   return !store->longest_prefix(*worker->info.layout(), target).chunks.empty();
 }
@@ -180,13 +181,19 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
                              .prefiller = prefiller, .store = store.get(),
                              .request = preparation.request, .began = began,
-                             .computes_missing = false};
+                             // Of these models nothing can be exported afterwards.
+                             .computes_missing = worker.info.limits.is_append_only};
     engine::GenerateRequest prepared = request;
     auto handed = hand_off(parts, request.prompt, progress, stop);
     if (handed) {
       for (const std::string& note : handed->report.notes) log_warning(note);
       prepared.lease = handed->lease;
-      preparation.computed_elsewhere = handed->report.computed_tokens;
+      if (handed->report.was_computed_here) {
+        preparation.computed_here = handed->report.computed_tokens;
+        preparation.prefill_here = handed->report.prefill;
+      } else {
+        preparation.computed_elsewhere = handed->report.computed_tokens;
+      }
     } else if (handed.error().code != Code::resource_exhausted) {
       return std::unexpected(std::move(handed.error()));
     }

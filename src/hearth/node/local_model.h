@@ -76,6 +76,9 @@ class LocalModel final : public engine::ModelService {
                                                         const StopToken& stop);
   struct Preparation {
     std::uint32_t computed_elsewhere = 0;  // tokens, by the prefiller
+    std::uint32_t computed_here = 0;       // tokens, by our worker before it was asked to generate
+    Duration prefill_here{};               // how long those took
+    std::uint32_t computed() const { return computed_elsewhere + computed_here; }
     std::uint64_t request = 0;             // the prefiller's name for it; 0: it was not asked
     Instant began{};
   };

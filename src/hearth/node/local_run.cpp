@@ -135,7 +135,7 @@ Result<Answer> LocalRun::answer(std::span<const Token> prompt, const AnswerOptio
 Result<> LocalRun::try_answer(std::span<const Token> prompt, const AnswerOptions& options,
                               Answer& answer, Instant began, const StopToken& stop) {
   std::optional<WorkerPrefiller> prefiller;
-  if (prefill_client_) prefiller.emplace(*prefill_client_, store_.get());
+  if (prefill_client_) prefiller.emplace(*prefill_client_, decode_info_, store_.get());
   const HandOffParts parts{*decode_client_, decode_info_, prefiller ? &*prefiller : nullptr,
                            store_.get()};
   const HandOffProgress progress = [&](std::uint32_t done, std::uint32_t total) {

@@ -68,6 +68,18 @@ class PieceImport {
 
 }  // namespace
 
+ImportPlan plan_import(std::span<const kv::PrefixChunk> pieces, std::uint32_t held_tokens,
+                       bool is_append_only, std::uint32_t restart_tokens_min) {
+  ImportPlan plan{.first = 0, .kept_tokens = held_tokens};
+  while (plan.first < pieces.size() && pieces[plan.first].range.end <= held_tokens) ++plan.first;
+  if (plan.first == pieces.size() || !is_append_only) return plan;
+  if (pieces[plan.first].range.begin == held_tokens) return plan;
+  if (pieces.back().range.end < held_tokens + restart_tokens_min) {
+    return {.first = pieces.size(), .kept_tokens = held_tokens};
+  }
+  return {.first = 0, .kept_tokens = 0};
+}
+
 StoredImport import_pieces(const WorkerClient& worker, engine::LeaseId lease, kv::ChunkStore& store,
                            std::span<const kv::PrefixChunk> pieces, Duration deadline_each,
                            const StopToken& stop) {

@@ -12,6 +12,16 @@
 
 namespace hearth::node {
 
+// Of a stored prefix, what goes into a sequence that holds `held_tokens` of the prompt.
+struct ImportPlan {
+  std::size_t first = 0;             // the first piece to import; all of them: none
+  std::uint32_t kept_tokens = 0;     // of what is held; 0 with first == 0: it begins anew
+};
+// A sequence that can be cut back takes what reaches beyond it. An append-only one takes what joins it
+// exactly; or begins anew where that saves at least `restart_tokens_min`.
+ImportPlan plan_import(std::span<const kv::PrefixChunk> pieces, std::uint32_t held_tokens,
+                       bool is_append_only, std::uint32_t restart_tokens_min);
+
 struct StoredImport {
   std::size_t count = 0;       // pieces taken in, from the first on
   std::optional<Error> error;  // of pieces[count]

@@ -28,9 +28,16 @@ Result<engine::LeaseId> WorkerPrefiller::fill_lease(const PrefillOrder& order, c
   const auto opened =
       TRY(worker_.open_lease(order.target, lease_keep, Deadline::after(call_deadline), stop));
   if (store_ == nullptr) return opened.lease;
-  const kv::StoredPrefix stored = store_->longest_prefix(order.layout, order.target);
-  std::span<const kv::PrefixChunk> wanted(stored.chunks);
-  while (!wanted.empty() && wanted.front().range.end <= opened.held_tokens) wanted = wanted.subspan(1);
+  // What an append-only sequence holds behind the first piece that is wanted could not be exported.
+  const bool is_append_only = info_.limits.is_append_only;
+  const auto prompt = is_append_only ? order.target.first(order.from()) : order.target;
+  const std::uint32_t piece_end = (order.from() / info_.chunk_tokens + 1) * info_.chunk_tokens;
+  const bool is_too_far = is_append_only && opened.held_tokens > piece_end;
+  const kv::StoredPrefix stored = store_->longest_prefix(order.layout, prompt);
+  const std::span<const kv::PrefixChunk> all(stored.chunks);
+  const ImportPlan plan = plan_import(all, is_too_far ? 0 : opened.held_tokens, is_append_only,
+                                      /*restart_tokens_min=*/info_.chunk_tokens);
+  const auto wanted = all.subspan(plan.first);
   if (wanted.empty()) return opened.lease;
   const StoredImport imported =
       import_pieces(worker_, opened.lease, *store_, wanted, call_deadline, stop);

@@ -10,14 +10,16 @@ namespace hearth::node {
 
 class WorkerPrefiller final : public Prefiller {
  public:
-  // Both outlive this. `store` may be absent.
-  WorkerPrefiller(const WorkerClient& worker, kv::ChunkStore* store) : worker_(worker), store_(store) {}
+  // All outlive this. `store` may be absent.
+  WorkerPrefiller(const WorkerClient& worker, const WorkerInfo& info, kv::ChunkStore* store)
+      : worker_(worker), info_(info), store_(store) {}
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
 
  private:
   Result<engine::LeaseId> fill_lease(const PrefillOrder& order, const StopToken& stop);
 
   const WorkerClient& worker_;
+  const WorkerInfo& info_;
   kv::ChunkStore* const store_;
 };
 

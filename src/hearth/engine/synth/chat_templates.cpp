@@ -111,7 +111,9 @@ constexpr std::string_view kLlama3Template = R"jinja(
 std::string_view chat_template_of(Architecture architecture) {
   switch (architecture) {
     case Architecture::kimi: return kKimiTemplate.substr(1);
-    case Architecture::qwen3moe: return kChatMlTemplate.substr(1);
+    case Architecture::qwen3moe:
+    case Architecture::gpt_oss:
+    case Architecture::qwen35moe: return kChatMlTemplate.substr(1);
     case Architecture::llama: return kLlama3Template.substr(1);
   }
   CHECK(false);

@@ -10,6 +10,8 @@ std::string architecture_name(Architecture architecture) {
     case Architecture::kimi: return "deepseek2";
     case Architecture::qwen3moe: return "qwen3moe";
     case Architecture::llama: return "llama";
+    case Architecture::gpt_oss: return "gpt-oss";
+    case Architecture::qwen35moe: return "qwen35moe";
   }
   return {};
 }
@@ -33,6 +35,9 @@ class KeyWriter {
     add(key, static_cast<std::uint32_t>(value));
   }
   void set_real(std::string_view key, double value) { add(key, static_cast<float>(value)); }
+  void set_list(std::string_view key, std::vector<std::int32_t> values) {
+    add(key, std::move(values));
+  }
   void set_flag(std::string_view key, bool value) { add(key, value); }
 
  private:
@@ -78,6 +83,18 @@ void add_grouped(KeyWriter& keys, const Shape& shape) {
   keys.set("attention.value_length", shape.head_width);
 }
 
+void add_recurrence(KeyWriter& keys, const Shape& shape) {
+  keys.set("full_attention_interval", shape.attention_interval);
+  keys.set("ssm.conv_kernel", shape.convolution);
+  keys.set("ssm.state_size", shape.state_width);
+  keys.set("ssm.group_count", shape.state_groups);
+  keys.set("ssm.time_step_rank", shape.state_heads);
+  keys.set("ssm.inner_size", shape.state_heads * shape.state_width);
+  keys.set("expert_shared_feed_forward_length", shape.expert_feed_forward);
+  // Of the axes of a position: time, height, width, none. Text has the same number on each.
+  keys.set_list("rope.dimension_sections", {11, 11, 10, 0});
+}
+
 void add_dimensions(Metadata& metadata, const Shape& shape) {
   KeyWriter keys(metadata, architecture_name(shape.architecture));
   keys.set("context_length", kContextLength);
@@ -95,6 +112,8 @@ void add_dimensions(Metadata& metadata, const Shape& shape) {
     keys.set("expert_feed_forward_length", shape.expert_feed_forward);
   }
   shape.is_mla() ? add_mla(keys, shape) : add_grouped(keys, shape);
+  if (shape.window > 0) keys.set("attention.sliding_window", shape.window);
+  if (shape.attention_interval > 0) add_recurrence(keys, shape);
 }
 
 void add_tokenizer(Metadata& metadata, const Vocabulary& vocabulary) {

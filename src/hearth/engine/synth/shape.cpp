@@ -68,6 +68,28 @@ Shape grouped_shape(Architecture architecture, Size size) {
   return shape;
 }
 
+// Ordinary rotation: without a circuit nothing has to stand still.
+Shape plain_shape(Architecture architecture, Size size) {
+  Shape shape = grouped_shape(architecture, size);
+  shape.heads = size == Size::medium ? 16 : 8;
+  shape.kv_heads = 2;
+  shape.head_width = 64;
+  shape.rope_base = 150'000;
+  shape.rope_width = 64;
+  return shape;
+}
+
+void add_recurrence(Shape& shape) {
+  shape.attention_interval = 2;
+  shape.head_width = 128;
+  shape.rope_width = 64;
+  shape.state_width = 64;
+  shape.state_groups = 2;
+  shape.state_heads = 4;
+  shape.convolution = 4;
+  shape.experts_shared = 1;
+}
+
 void add_experts(Shape& shape, Size size) {
   shape.experts = 4;
   shape.experts_used = 2;
@@ -90,8 +112,11 @@ void add_experts(Shape& shape, Size size) {
 
 Shape shape_of(Architecture architecture, Size size) {
   if (architecture == Architecture::kimi) return kimi_shape(size);
-  Shape shape = grouped_shape(architecture, size);
-  if (architecture == Architecture::qwen3moe) add_experts(shape, size);
+  const bool is_plain = architecture == Architecture::gpt_oss || architecture == Architecture::qwen35moe;
+  Shape shape = is_plain ? plain_shape(architecture, size) : grouped_shape(architecture, size);
+  if (architecture != Architecture::llama) add_experts(shape, size);
+  if (architecture == Architecture::gpt_oss) shape.window = 128;
+  if (architecture == Architecture::qwen35moe) add_recurrence(shape);
   CHECK(shape.heads % shape.kv_heads == 0);
   return shape;
 }

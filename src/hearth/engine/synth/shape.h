@@ -34,7 +34,21 @@ struct Shape {
   std::size_t nope_width = 0;
   std::size_t value_width = 0;
 
+  // Sliding window only: every second layer, the first among them.
+  std::size_t window = 0;
+
+  // Hybrid only: in every group of so many layers the last one attends, the others are recurrent.
+  std::size_t attention_interval = 0;
+  std::size_t state_width = 0;      // of a recurrent key and value head
+  std::size_t state_groups = 0;     // key heads
+  std::size_t state_heads = 0;      // value heads
+  std::size_t convolution = 0;      // tokens that the short convolution sees
+
   bool is_mla() const { return architecture == Architecture::kimi; }
+  bool has_circuit() const { return window == 0 && attention_interval == 0; }
+  bool is_recurrent(std::size_t layer) const {
+    return attention_interval > 0 && (layer + 1) % attention_interval != 0;
+  }
   bool has_experts(std::size_t layer) const { return experts > 0 && layer >= dense_layers; }
 };
 

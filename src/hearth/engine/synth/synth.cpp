@@ -17,9 +17,11 @@ namespace {
 template <class Value, std::size_t count>
 using Words = std::array<std::pair<std::string_view, Value>, count>;
 
-constexpr Words<Architecture, 3> kArchitectures = {{{"kimi", Architecture::kimi},
+constexpr Words<Architecture, 5> kArchitectures = {{{"kimi", Architecture::kimi},
                                                     {"qwen3moe", Architecture::qwen3moe},
-                                                    {"llama", Architecture::llama}}};
+                                                    {"llama", Architecture::llama},
+                                                    {"gpt-oss", Architecture::gpt_oss},
+                                                    {"qwen35moe", Architecture::qwen35moe}}};
 constexpr Words<Size, 3> kSizes = {
     {{"tiny", Size::tiny}, {"small", Size::small}, {"medium", Size::medium}}};
 constexpr Words<WeightType, 4> kTypes = {{{"f16", WeightType::f16},
@@ -74,6 +76,11 @@ Result<SynthReport> make_synthetic_model(const SynthOptions& options,
     return fail(Code::invalid_argument, "the output needs a file name");
   }
   const Shape shape = shape_of(options.architecture, options.size);
+  if (options.weights == Weights::retrieval && !shape.has_circuit()) {
+    return fail(Code::invalid_argument,
+                fmt::format("there are no retrieval weights for {}: ask for random ones",
+                            word_of(options.architecture)));
+  }
   const Vocabulary vocabulary = vocabulary_of(options.architecture);
   std::optional<Circuit> circuit;
   if (options.weights == Weights::retrieval) circuit.emplace(shape, vocabulary, options.seed);

@@ -12,7 +12,9 @@
 
 namespace hearth::engine {
 
-enum class Architecture : std::uint8_t { kimi, qwen3moe, llama };
+// gpt_oss slides: every second layer keeps a window. qwen35moe is hybrid: every second layer keeps a
+// recurrent state instead of KV. These two have random weights only.
+enum class Architecture : std::uint8_t { kimi, qwen3moe, llama, gpt_oss, qwen35moe };
 enum class Size : std::uint8_t { tiny, small, medium };
 enum class WeightType : std::uint8_t { f16, q8_0, q4_k, q2_k };
 enum class Weights : std::uint8_t { random, retrieval };

@@ -84,6 +84,8 @@ std::vector<std::uint32_t> marker_tokens(Architecture architecture,
     case Architecture::qwen3moe: return {vocabulary.id("</think>"), vocabulary.id("<|im_start|>")};
     case Architecture::llama:
       return {vocabulary.id("<|end_header_id|>"), vocabulary.id("<|start_header_id|>")};
+    case Architecture::gpt_oss:
+    case Architecture::qwen35moe: break;  // no circuit
   }
   CHECK(false);
 }

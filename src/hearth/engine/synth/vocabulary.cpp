@@ -88,6 +88,8 @@ Vocabulary vocabulary_of(Architecture architecture) {
       vocabulary.end = vocabulary.id("<|im_end|>");
       break;
     case Architecture::qwen3moe:
+    case Architecture::gpt_oss:  // not its own markup: it is there to compute
+    case Architecture::qwen35moe:
       vocabulary.pre = "qwen2";
       add_markup(vocabulary, kChatMlMarkup);
       vocabulary.begin = vocabulary.id("<|endoftext|>");

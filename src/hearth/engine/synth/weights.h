@@ -15,6 +15,10 @@ std::vector<TensorPlan> plan_tensors(const Shape& shape, const Circuit* circuit,
 // One layer's attention, from attn_norm to attn_output.
 void add_mla_attention(TensorList& tensors, const Shape& shape, const Circuit* circuit,
                        std::size_t layer);
+// Without a circuit: gpt-oss with its biases and sinks, qwen35moe with its gate.
+void add_plain_attention(TensorList& tensors, const Shape& shape, std::size_t layer);
+// A layer with a recurrent state instead of attention (gated delta net).
+void add_recurrence(TensorList& tensors, const Shape& shape, std::size_t layer);
 void add_grouped_attention(TensorList& tensors, const Shape& shape, const Circuit* circuit,
                            std::size_t layer);
 

@@ -24,6 +24,14 @@ Json output_details(const Usage& usage) {
   return Json::object({{"thinking_tokens", usage.thinking_tokens}});
 }
 
+// Ours, and only where there is something to say.
+Json with_precision(Json usage_object, const Usage& usage) {
+  if (usage.other_precision_tokens > 0) {
+    usage_object.set("other_precision_tokens", usage.other_precision_tokens);
+  }
+  return usage_object;
+}
+
 Json unparsed_input(const AnswerEvent& call) {
   return Json::object({{"__unparsedToolInput",
                         Json::object({{"raw", call.text}, {"len", call.text.size()}})}});
@@ -49,7 +57,7 @@ bool is_shown(const ChatRequest& request, const AnswerEvent& event) {
 
 Json usage_json(const Usage& usage, bool marks_cache) {
   const InputCounts input = input_counts(usage, marks_cache);
-  return Json::object(
+  return with_precision(Json::object(
       {{"input_tokens", input.plain},
        {"cache_creation_input_tokens", input.created},
        {"cache_read_input_tokens", input.read},
@@ -60,17 +68,17 @@ Json usage_json(const Usage& usage, bool marks_cache) {
        {"server_tool_use", nullptr},
        {"service_tier", "standard"},
        {"inference_geo", nullptr},
-       {"speed", nullptr}});
+       {"speed", nullptr}}), usage);
 }
 
 Json delta_usage_json(const Usage& usage, bool marks_cache) {
   const InputCounts input = input_counts(usage, marks_cache);
-  return Json::object({{"input_tokens", input.plain},
-                       {"cache_creation_input_tokens", input.created},
-                       {"cache_read_input_tokens", input.read},
-                       {"output_tokens", usage.answer_tokens},
-                       {"output_tokens_details", output_details(usage)},
-                       {"server_tool_use", nullptr}});
+  return with_precision(Json::object({{"input_tokens", input.plain},
+                                      {"cache_creation_input_tokens", input.created},
+                                      {"cache_read_input_tokens", input.read},
+                                      {"output_tokens", usage.answer_tokens},
+                                      {"output_tokens_details", output_details(usage)},
+                                      {"server_tool_use", nullptr}}), usage);
 }
 
 std::string_view stop_reason(AnswerEnd::Reason reason) {

@@ -10,7 +10,13 @@ Json total_tokens(const Usage& usage) {
 }
 
 Json prompt_details(const Usage& usage) {
-  return Json::object({{"cached_tokens", std::min(usage.cached_tokens, usage.prompt_tokens)}});
+  Json details =
+      Json::object({{"cached_tokens", std::min(usage.cached_tokens, usage.prompt_tokens)}});
+  // Ours, and only where there is something to say.
+  if (usage.other_precision_tokens > 0) {
+    details.set("other_precision_tokens", usage.other_precision_tokens);
+  }
+  return details;
 }
 
 Json answer_details(const Usage& usage) {

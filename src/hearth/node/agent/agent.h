@@ -6,6 +6,7 @@
 // Threads: its own ("membership", which renews the certificate in time) and those of its parts.
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -25,6 +26,8 @@ struct AgentConfig {
   std::uint32_t prefills_max = 1;
   bool coordinates = false;         // this machine answers requests: others may prefill for it
   cluster::PrefillPolicy prefill = cluster::PrefillPolicy::automatic;
+  std::map<std::string, double> other_precision{};  // as in CoordinatorOptions
+  Duration canary_interval = canary_interval_default;
   std::optional<LenderOptions> lends{};  // its memory, to workers of others
   std::optional<AssignmentDesk> assignments{};  // takes what hearth up tells; absent: refuses
 };

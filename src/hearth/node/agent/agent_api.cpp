@@ -124,15 +124,32 @@ Result<NodeFacts> facts_from_json(const Json& json) {
   return out;
 }
 
-std::optional<std::string> pairing_refusal(const NodeFacts& ours, const NodeFacts& theirs) {
+bool is_other_precision(const NodeFacts& ours, const NodeFacts& theirs) {
+  if (!ours.identity || !theirs.identity || ours.identity->weights == theirs.identity->weights) return false;
+  model::LayoutIdentity as_ours = *theirs.identity;
+  as_ours.gguf = ours.identity->gguf;
+  as_ours.weights = ours.identity->weights;
+  return ours.model_name == theirs.model_name && as_ours == *ours.identity;
+}
+
+std::optional<std::string> pairing_refusal(const NodeFacts& ours, const NodeFacts& theirs,
+                                           bool allows_other_precision) {
   if (ours.protocol != theirs.protocol) {
     return differ("protocol", fmt::format("{} (Hearth {})", ours.protocol, ours.hearth_version),
                   fmt::format("{} (Hearth {})", theirs.protocol, theirs.hearth_version));
   }
   if (!ours.identity) return "KV transfer is off here: " + ours.kv_refusal;
   if (!theirs.identity) return "KV transfer is off there: " + theirs.kv_refusal;
-  if (auto difference = model::describe_difference(*ours.identity, *theirs.identity)) {
-    return difference;
+  const bool is_other = is_other_precision(ours, theirs);
+  if (is_other && !allows_other_precision) {
+    return fmt::format("{}; it may have another quantisation of {}: allow that by its name "
+                       "(cluster.other_precision) if you mean it",
+                       *model::describe_difference(*ours.identity, *theirs.identity), ours.model_name);
+  }
+  if (!is_other) {
+    if (auto difference = model::describe_difference(*ours.identity, *theirs.identity)) {
+      return difference;
+    }
   }
   if (ours.chunk_tokens != theirs.chunk_tokens) {
     return differ("chunk_tokens", ours.chunk_tokens, theirs.chunk_tokens);

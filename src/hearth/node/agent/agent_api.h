@@ -64,8 +64,12 @@ struct NodeFacts {
 Json facts_json(const NodeFacts& facts);
 Result<NodeFacts> facts_from_json(const Json& json);
 
-// Why `theirs` cannot prefill for `ours`: the first field that differs. Nothing: it can.
-std::optional<std::string> pairing_refusal(const NodeFacts& ours, const NodeFacts& theirs);
+// Why `theirs` cannot prefill for `ours`: the first field that differs. Nothing: it can. Another
+// quantisation of the model is no reason where it is allowed.
+std::optional<std::string> pairing_refusal(const NodeFacts& ours, const NodeFacts& theirs,
+                                           bool allows_other_precision = false);
+// Model, tokenizer and cache are equal, the weights are not.
+bool is_other_precision(const NodeFacts& ours, const NodeFacts& theirs);
 
 // What goes before the prompt of POST /v1/prefills. The prompt is the target: all but its last token.
 struct PrefillCall {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "hearth/base/check.h"
 #include "hearth/kv/chunk_stream.h"
 #include "hearth/node/worker/worker_api.h"
 
@@ -33,6 +34,11 @@ Result<cluster::TicketUse> ticket_of(const net::Request& request) {
   return ticket_use_from_text(request.headers.get(ticket_header));
 }
 
+net::Response refusal_response(std::optional<kv::Refusal> refusal) {
+  return net::Response::json(
+      200, Json::object({{"refusal", refusal ? std::string(kv::refusal_name(*refusal)) : ""}}));
+}
+
 }  // namespace
 
 AgentService::AgentService(AgentOptions options, WorkerKeeper& keeper, kv::ChunkStore& store,
@@ -55,8 +61,10 @@ void AgentService::add(net::Router& router, std::string method, std::string_view
 
 net::Router AgentService::routes() {
   const net::RouteOptions prompt_body{.body_bytes_max = prompt_body_bytes_max};
-  const net::RouteOptions chunk_body{.body_bytes_max =
-                                         kv::header_bytes_max + kv::chunk_payload_bytes_max};
+  const net::RouteOptions chunk_body{
+      .body_bytes_max = kv::header_bytes_max + kv::chunk_payload_bytes_max,
+      .admit = [this](const net::Request& request, std::uint64_t body_bytes,
+                      const net::PathParams& params) { return admit(request, body_bytes, params); }};
   net::Router router;
   add(router, "GET", "/v1/node", &AgentService::node);
   add(router, "POST", "/v1/prefills", &AgentService::prefill, prompt_body);
@@ -220,19 +228,32 @@ Result<net::Response> AgentService::missing(const std::string& peer, net::Reques
   return net::Response::json(200, Json::object({{"missing", keys_json(delivery->missing(keys))}}));
 }
 
+// The ticket before a byte of the body, and room for the body before it is read.
+Result<net::Admitted> AgentService::admit(const net::Request& request, std::uint64_t body_bytes,
+                                          const net::PathParams& params) {
+  const std::string peer = TRY(identify_(request));
+  const auto delivery = TRY(delivery_of(peer, request));
+  const auto key = TRY(kv::ChunkKey::parse(params["key"]));
+  auto place = delivery->admit(key, body_bytes);
+  if (place) return net::Admitted(std::shared_ptr<void>(*std::move(place)));
+  count_taken(body_bytes, /*is_refused=*/true);
+  return net::Admitted(refusal_response(place.error()));
+}
+
 Result<net::Response> AgentService::put(const std::string& peer, net::Request& request,
                                         const net::PathParams& params) {
   const double arrival_s = seconds(std::chrono::steady_clock::now() - request.body_began);
   const auto delivery = TRY(delivery_of(peer, request));
+  CHECK(request.admission != nullptr);
+  Delivery::Place& place = *std::static_pointer_cast<Delivery::Place>(request.admission);
   const auto key = TRY(kv::ChunkKey::parse(params["key"]));
   const std::uint64_t body_bytes = request.body.size();
   auto chunk = TRY(kv::take_chunk(std::move(request.body), {.layout = {}, .key = key}));
   if (on_transfer_) on_transfer_(peer, body_bytes, arrival_s);
   const auto refusal =
-      delivery->put(std::make_shared<const kv::Chunk>(std::move(chunk)), request.body_began);
+      delivery->put(place, std::make_shared<const kv::Chunk>(std::move(chunk)), request.body_began);
   count_taken(body_bytes, refusal.has_value());
-  return net::Response::json(
-      200, Json::object({{"refusal", refusal ? std::string(kv::refusal_name(*refusal)) : ""}}));
+  return refusal_response(refusal);
 }
 
 void AgentService::count_taken(std::uint64_t bytes, bool is_refused) {

@@ -60,6 +60,8 @@ class AgentService {
   Result<net::Response> prefill(const std::string&, net::Request&, const net::PathParams&);
   Result<net::Response> cancel(const std::string&, net::Request&, const net::PathParams&);
   Result<net::Response> missing(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Admitted> admit(const net::Request& request, std::uint64_t body_bytes,
+                              const net::PathParams& params);
   Result<net::Response> put(const std::string&, net::Request&, const net::PathParams&);
   Result<net::Response> progress(const std::string&, net::Request&, const net::PathParams&);
   Result<net::Response> closing(const std::string&, net::Request&, const net::PathParams&);

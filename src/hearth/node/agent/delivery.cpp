@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 #include <utility>
+
+#include "hearth/base/check.h"
+
 namespace hearth::node {
 namespace {
 
@@ -22,7 +25,6 @@ cluster::DecodeRunAction Delivery::next(const StopToken& stop) {
     changed_.notify_all();
   });
   std::unique_lock hold(mutex_);
-  if (const auto taken = std::exchange(taken_, std::nullopt)) run_.on_imported(*taken, now());
   while (true) {
     if (auto action = next_action()) return *std::move(action);
     if (until_ == Instant::max()) {
@@ -33,9 +35,28 @@ cluster::DecodeRunAction Delivery::next(const StopToken& stop) {
   }
 }
 
+void Delivery::imported() {
+  const std::lock_guard hold(mutex_);
+  if (const auto taken = std::exchange(taken_, std::nullopt)) run_.on_imported(*taken, now());
+  changed_.notify_all();
+}
+
+void Delivery::import_refused(const Error& error) {
+  const std::lock_guard hold(mutex_);
+  if (const auto taken = std::exchange(taken_, std::nullopt)) run_.on_import_refused(*taken, error);
+  changed_.notify_all();
+}
+
+void Delivery::worker_lost(const Error& error) {
+  const std::lock_guard hold(mutex_);
+  if (std::exchange(taken_, std::nullopt)) run_.on_worker_lost(error);
+  changed_.notify_all();
+}
+
 std::optional<cluster::DecodeRunAction> Delivery::next_action() {
   while (true) {
     cluster::DecodeRunAction action = run_.next(now());
+    if (!run_.is_importing()) taken_.reset();  // it has lost patience with the worker
     if (const auto* wait = std::get_if<cluster::WaitForReport>(&action)) {
       until_ = wait->until;
       return std::nullopt;
@@ -93,13 +114,28 @@ std::vector<kv::ChunkKey> Delivery::missing(std::span<const kv::ChunkKey> keys) 
   return out;
 }
 
-std::optional<kv::Refusal> Delivery::put(kv::SharedChunk chunk, Instant began) {
+std::expected<std::shared_ptr<Delivery::Place>, kv::Refusal> Delivery::admit(
+    const kv::ChunkKey& key, std::uint64_t chunk_bytes) {
+  const std::lock_guard hold(mutex_);
+  const auto reservation = run_.admit(key, chunk_bytes, now());
+  changed_.notify_all();
+  if (!reservation) return std::unexpected(reservation.error());
+  return std::make_shared<Place>(shared_from_this(), *reservation);
+}
+
+void Delivery::give_back(kv::Reservation reservation) {
+  const std::lock_guard hold(mutex_);
+  run_.on_body_cut(reservation);
+}
+
+std::optional<kv::Refusal> Delivery::put(Place& place, kv::SharedChunk chunk, Instant began) {
   {
     const std::lock_guard hold(mutex_);
-    const auto reservation = run_.admit(chunk->header, now());
-    changed_.notify_all();
-    if (!reservation) return reservation.error();
+    CHECK(place.delivery_.get() == this);
+    const auto reservation = std::exchange(place.reservation_, std::nullopt);
+    CHECK(reservation.has_value());
     const auto accepted = run_.on_body(*reservation, chunk, now());
+    changed_.notify_all();
     if (!accepted) return accepted.error();
     began_[chunk->header.key] = began;
   }

@@ -80,7 +80,9 @@ class Trial {
     std::uint32_t chunks = 0;
     while (const auto chunk = TRY(source.next(Deadline::after(chunk_deadline)))) {
       const Instant began = std::chrono::steady_clock::now();
-      TRY(worker_.client.import_chunk(lease, *chunk, soon(), stop_));
+      TRY(worker_.client.import_chunk(lease, *chunk, soon(), stop_,
+                                      /*is_foreign=*/chunk->header.layout != layout_));
+      source.on_imported();
       report_.import_s += seconds_since(began);
       ++chunks;
     }

@@ -23,9 +23,13 @@ class PeerSource final : public ChunkSource {
   ~PeerSource() override {
     pulse_.reset();
     if (over_) return;
+    on_imported();  // whatever became of it, nobody waits for it any more
     StopSource now;
     now.request_stop();
-    while (!over_) (void)step(now.token());
+    while (!over_) {
+      (void)step(now.token());
+      on_imported();
+    }
   }
 
   // Until the peer has said yes.
@@ -47,6 +51,9 @@ class PeerSource final : public ChunkSource {
     return kv::SharedChunk();
   }
   Instant chunk_began() const override { return claim_->delivery().chunk_began(); }
+  void on_imported() override { claim_->delivery().imported(); }
+  void on_import_refused(const Error& error) override { claim_->delivery().import_refused(error); }
+  void on_worker_lost(const Error& error) override { claim_->delivery().worker_lost(error); }
 
  private:
   // Does one thing that the run wants; nullptr unless that is to give out a chunk.
@@ -103,22 +110,31 @@ Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& ord
                                                          const StopToken& stop) {
   cluster::DecodeRunParameters parameters = parts_.parameters;
   parameters.computed_from = order.from();
+  // Whatever else our worker computes, an import waits for it.
+  if (parameters.worker_piece == Duration::zero()) parameters.worker_piece = piece_unknown;
   const auto token_count = static_cast<std::uint32_t>(order.target.size());
   // The peer may have to compute all that comes before, and says nothing of it.
   const auto pieces = order.from() / parameters.chunk_tokens + 1;
   const Duration lease = cluster::lease_for(parameters.patience.chunk_compute * pieces,
                                             parameters.patience.patience_factor);
-  PrefillCall call{.ticket = parts_.inbox.new_ticket(order.layout, token_count, lease),
+  const kv::LayoutDigest layout = parts_.foreign_layout.value_or(order.layout);
+  PrefillCall call{.ticket = parts_.inbox.new_ticket(layout, token_count, lease),
                    .deliver_to = parts_.deliver_to, .chunk_tokens = parameters.chunk_tokens,
-                   .stored = {}, .from = order.from(), .fetch_stored = parts_.moves_prefix};
-  kv::AnnouncedChain chain{.layout = order.layout, .keys = {}, .ranges = {}};
+                   .stored = {}, .from = order.from(),
+                   .fetch_stored = parts_.moves_prefix && !parts_.foreign_layout};
+  kv::AnnouncedChain chain{.layout = layout, .keys = {}, .ranges = {}};
+  kv::ChunkKey parent = model::root_key(layout);
   for (const kv::PrefixChunk& piece : order.stored) {
-    chain.keys.push_back(piece.key);
+    // The same tokens have another name there, and what we hold of them is our own.
+    parent = parts_.foreign_layout ? model::next_key(parent, order.target.subspan(
+                                                                 piece.range.begin, piece.range.count()))
+                                   : piece.key;
+    chain.keys.push_back(parent);
     chain.ranges.push_back(piece.range);
-    call.stored.push_back(piece.key);
+    call.stored.push_back(parent);
   }
   for (const ChainLink& link :
-       continue_chain(order.parent(), order.from(), order.target, parameters.chunk_tokens)) {
+       continue_chain(parent, order.from(), order.target, parameters.chunk_tokens)) {
     chain.keys.push_back(link.key);
     chain.ranges.push_back(link.range);
   }

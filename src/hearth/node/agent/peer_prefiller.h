@@ -15,6 +15,8 @@ struct PeerPrefillParts {
   Inbox& inbox;
   std::string deliver_to;  // host:port of our own agent, as the peer reaches it
   bool moves_prefix = true;  // the peer fetches what it lacks of the prefix instead of computing it
+  // Of the peer, where it has another quantisation of the model: its chunks carry it.
+  std::optional<kv::LayoutDigest> foreign_layout = {};
   // Patience and predictions for this peer; computed_from is filled in here.
   cluster::DecodeRunParameters parameters = {};
   // What became of it, on the source's thread.

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "hearth/base/log.h"
-#include "hearth/node/agent/pair_trial.h"
 #include "hearth/node/membership/cluster_folder.h"
 
 namespace hearth::node {
@@ -16,10 +15,9 @@ namespace {
 constexpr Duration look_deadline = std::chrono::seconds(2);
 constexpr Duration save_interval = std::chrono::minutes(5);
 constexpr std::uint64_t rates_file_bytes_max = 4u << 20;
-constexpr Duration trial_pause = std::chrono::seconds(2);  // after the first that failed; doubles
-constexpr std::uint32_t trial_doublings_max = 8;
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
+constexpr std::size_t peers_asked_max = 3;  // for one prompt: then this machine computes it
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -32,7 +30,7 @@ Duration to_duration(double s) {
 PrefillCoordinator::PrefillCoordinator(CoordinatorOptions options, AgentService& agent,
                                        WorkerKeeper& keeper, Inbox& inbox, net::HttpClient& http)
     : options_(std::move(options)), agent_(agent), keeper_(keeper), inbox_(inbox), http_(http),
-      log_(std::random_device{}()) {
+      log_(std::random_device{}(), options_.shadows) {
   load_rates();
   agent_.set_on_transfer([this](const std::string& from, std::uint64_t bytes, double s) {
     const std::lock_guard hold(mutex_);
@@ -80,6 +78,7 @@ void PrefillCoordinator::watch() {
     for (const Peer& peer : renew_peers()) {
       if (!stop_.stop_requested()) look_at(peer);
     }
+    start_shadow();
     if (now() >= save_at) {
       save_rates();
       save_at = now() + save_interval;
@@ -129,45 +128,6 @@ void PrefillCoordinator::look_at(const Peer& peer) {
   start_trial(peer);
 }
 
-void PrefillCoordinator::start_trial(const Peer& peer) {
-  {
-    const std::lock_guard hold(mutex_);
-    if (is_trying_ || now() < notes_[peer.name].try_after) return;
-  }
-  if (!is_idle()) {
-    const std::lock_guard hold(mutex_);
-    return settle(peer.name, "not tried yet: the worker here is busy");
-  }
-  {
-    const std::lock_guard hold(mutex_);
-    is_trying_ = true;
-  }
-  trial_thread_ = Thread("pair_trial", [this, peer] { run_trial(peer); });
-}
-
-void PrefillCoordinator::run_trial(const Peer& peer) {
-  const auto parity = try_and_learn(peer, stop_.token());
-  const auto after = PeerClient(http_, peer).facts(Deadline::after(look_deadline), stop_.token());
-  const std::lock_guard hold(mutex_);
-  is_trying_ = false;
-  PeerNotes& notes = notes_[peer.name];
-  if (after) learn_pieces(notes, *after);
-  notes.trials_failed = parity ? 0 : notes.trials_failed + 1;
-  const auto doublings = std::min(notes.trials_failed, trial_doublings_max);
-  notes.try_after = now() + trial_pause * (parity ? 0 : 1 << doublings);
-  settle(peer.name, parity ? cluster::parity_fault(*parity, options_.parity) : parity.error().message);
-}
-
-// A trial costs this worker the prefill of some chunks: nobody is made to wait for it.
-bool PrefillCoordinator::is_idle() const {
-  const auto worker = keeper_.current();
-  if (!worker) return false;
-  const auto stats = worker->client.stats(Deadline::after(look_deadline), stop_.token());
-  return stats && get_or<std::uint64_t>(*stats, "jobs_running", 1).value_or(1) == 0 &&
-         get_or<std::uint64_t>(*stats, "jobs_pending", 1).value_or(1) == 0 &&
-         get_or<std::uint64_t>(*stats, "slots_leased", 1).value_or(1) == 0;
-}
-
 Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& facts,
                                             double round_trip_s) {
   const NodeFacts ours = TRY(agent_.facts());
@@ -175,11 +135,15 @@ Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& f
   if (facts.name != peer.name) {
     return fail(Code::permission, fmt::format("it calls itself {}", facts.name));
   }
-  if (auto refusal = pairing_refusal(ours, facts)) {
+  const bool allows_other = options_.other_precision.contains(peer.name);
+  if (auto refusal = pairing_refusal(ours, facts, allows_other)) {
     return fail(Code::unsupported, "cannot be paired: " + *refusal);
   }
+  // An allowed quantisation counts as ours: the table compares layouts.
+  const bool is_other = is_other_precision(ours, facts);
   TRY(table_.on_announced({.machine = peer.name, .incarnation = facts.incarnation,
-                           .models = {{ours.model_name, *facts.identity}}}, now()));
+                           .models = {{ours.model_name, is_other ? *ours.identity : *facts.identity}}},
+                          now()));
   rates_.observe_round_trip({options_.machine, peer.name}, round_trip_s, now());
   rates_.observe_round_trip({peer.name, options_.machine}, round_trip_s, now());
   PeerNotes& notes = notes_[peer.name];
@@ -190,8 +154,11 @@ Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& f
     notes.trials_failed = 0;
     notes.try_after = {};
   }
+  notes.foreign_layout.reset();
+  if (is_other) notes.foreign_layout = model::layout_digest(*facts.identity);
   learn_pieces(notes, facts);
-  return is_new_life || !notes.parity;
+  const bool is_due = now() >= notes.canary_at && facts.prefills_running == 0;
+  return is_new_life || !notes.parity || is_due;
 }
 
 // With the lock.
@@ -214,26 +181,6 @@ void PrefillCoordinator::learn_pieces(PeerNotes& notes, const NodeFacts& facts) 
   notes.pieces_seen = facts.pieces_done;
 }
 
-Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, const StopToken& stop) {
-  const auto worker = keeper_.current();
-  if (!worker) return fail(Code::unavailable, "the worker is being started");
-  PeerPrefiller prefiller = prefiller_for(peer, 0, /*moves_prefix=*/false, /*request=*/{});
-  auto report = try_pair(*worker, prefiller, std::random_device{}(), stop);
-  const std::lock_guard hold(mutex_);
-  PeerNotes& notes = notes_[peer.name];
-  if (!report) return std::unexpected(std::move(report.error()));
-  const cluster::MachineModel here{options_.machine, worker->info.model_name};
-  for (const TrialPiece& piece : report->local_prefill) {
-    rates_.observe_prefill(here, piece.tokens, piece.depth_tokens, piece.seconds, now());
-  }
-  rates_.observe_import(here, worker->info.chunk_tokens, report->import_s, now());
-  rates_.observe_decode(here, report->decode_s, now());
-  notes.parity = report->parity;
-  const std::string fault = cluster::parity_fault(report->parity, options_.parity);
-  if (!fault.empty()) table_.on_distrusted(peer.name, "parity: " + fault);
-  return report->parity;
-}
-
 cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& order,
                                                         const std::set<std::string>& tried) const {
   const auto worker = keeper_.current();
@@ -249,8 +196,8 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
                         .stored_tokens = order.from()});
   out.prefill = table_.prefill_sides(*own, options_.machine, now());
   for (cluster::PrefillSide& side : out.prefill) {
-    side.takes_chunks = true;
     const auto notes = notes_.find(side.name);
+    side.takes_chunks = notes == notes_.end() || !notes->second.foreign_layout;
     if (tried.contains(side.name)) side.excluded = "was asked already";
     else if (side.excluded.empty() && (notes == notes_.end() || !notes->second.parity)) side.excluded = "not tried yet";
   }
@@ -273,6 +220,11 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
     const std::string& model = worker->info.model_name;
     const std::lock_guard hold(mutex_);
     const auto remote = rates_.prefill({peer.name, model}, now());
+    if (const auto here = rates_.prefill({options_.machine, model}, now())) {
+      if (const auto piece = here->seconds(parameters.chunk_tokens, from)) {
+        parameters.worker_piece = to_duration(piece->value);
+      }
+    }
     if (request) {  // a trial is finished, however slow
       parameters.remote = remote;
       // To see whether going on here would be faster: not asked where the way is ordered.
@@ -290,6 +242,12 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
       const double token_bytes = double(worker->info.kv_bytes) / std::max(worker->info.limits.context_tokens, 1u);
       parameters.transfer_token_s = token_bytes * byte_s->value;
       parameters.tail_s = parameters.chunk_tokens * parameters.transfer_token_s;
+    }
+  }
+  {
+    const std::lock_guard hold(mutex_);
+    if (const auto notes = notes_.find(peer.name); notes != notes_.end()) {
+      parts.foreign_layout = notes->second.foreign_layout;
     }
   }
   if (request) {
@@ -331,10 +289,18 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
         forget_oldest();
         running_[order.request] = {.decision = log_.add(fmt::format("{}", order.request), choice),
                                    .outcome = "as chosen"};
+        Running& running = running_[order.request];
+        if (order.from() == 0 && order.held_tokens == 0) running.cold_tokens = asked.prompt_tokens;
+        for (const cluster::PrefillOption& option : choice.options) {
+          running.prefills.push_back(option.is_alone() ? "" : option.prefill);
+        }
         log_info(fmt::format("request {}: {}", order.request, choice.sentence));
       }
-      if (chosen == nullptr || chosen->is_alone()) return nullptr;
+      if (chosen == nullptr || chosen->is_alone() || tried.size() == peers_asked_max) return nullptr;
       peer = notes_.at(chosen->prefill).peer;
+      if (notes_.at(chosen->prefill).foreign_layout && tried.empty()) {
+        running_[order.request].outcome = "as chosen, with another quantisation of the model";
+      }
       moves_prefix = chosen->moves_prefix;
     }
     tried.insert(peer->name);
@@ -365,6 +331,7 @@ void PrefillCoordinator::on_first_token(const FirstToken& first) {
   if (found == running_.end()) return;
   log_.on_finished(found->second.decision, seconds(first.since_request), found->second.as_chosen,
                    found->second.outcome);
+  if (found->second.cold_tokens > 0) last_finished_ = std::move(found->second);
   running_.erase(found);
 }
 
@@ -386,6 +353,7 @@ Json PrefillCoordinator::peers() const {
                               {"trouble", notes.trouble},
                               {"restarts", table_.restarts(name)}});
     if (notes.parity) peer.set("parity", cluster::parity_json(*notes.parity));
+    if (notes.foreign_layout) peer.set("other_precision", true);
     if (const auto age = table_.age(name, now())) peer.set("heard_s", seconds(*age));
     if (const auto round_trip = rates_.round_trip_s({options_.machine, name}, now())) {
       peer.set("round_trip_ms", round_trip->value * 1e3);
@@ -396,16 +364,6 @@ Json PrefillCoordinator::peers() const {
     out.push(std::move(peer));
   }
   return out;
-}
-
-Result<cluster::Parity> PrefillCoordinator::try_peer(const std::string& name, const StopToken& stop) {
-  std::optional<Peer> peer;
-  {
-    const std::lock_guard hold(mutex_);
-    if (const auto found = notes_.find(name); found != notes_.end()) peer = found->second.peer;
-  }
-  if (!peer) return fail(Code::not_found, fmt::format("no other machine of the cluster is called {}", name));
-  return try_and_learn(*peer, stop);
 }
 
 bool PrefillCoordinator::wait_until_tried(Deadline deadline) const {

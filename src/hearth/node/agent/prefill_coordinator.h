@@ -24,13 +24,21 @@
 
 namespace hearth::node {
 
+inline constexpr Duration canary_interval_default = std::chrono::hours(1);
+
 struct CoordinatorOptions {
   std::string machine;     // this one
   std::string deliver_to;  // host:port of our own agent, as peers reach it
   // Every other machine of the cluster, as known now; asked for before each look.
   std::function<std::vector<Peer>()> find_peers;
   cluster::ParityLimits parity = {};
+  // Machines that may prefill with another quantisation of the model, and how far the distribution of
+  // the next token may be from ours then (KL, nats).
+  std::map<std::string, double> other_precision = {};
+  // An idle pair is tried again so often, each time a little sooner or later by chance.
+  Duration canary_interval = canary_interval_default;
   cluster::PrefillPolicy policy = cluster::PrefillPolicy::automatic;
+  cluster::ShadowPolicy shadows = {};
   Duration look_interval = std::chrono::seconds(2);
   std::filesystem::path rates_file = {};  // what was learned outlives this process; empty: it does not
 };
@@ -61,15 +69,25 @@ class PrefillCoordinator final : public Prefiller {
     std::optional<cluster::Parity> parity;
     std::string trouble;              // of the last look or trial
     std::uint64_t incarnation = 0;    // that was tried
+    std::optional<kv::LayoutDigest> foreign_layout;  // of its quantisation, where that is another
     std::uint64_t pieces_seen = 0;    // of its prefill observations
     bool was_looked_at = false;
     std::uint32_t trials_failed = 0;  // in a row
     Instant try_after{};
+    Instant canary_at = Instant::max();  // tried again then
   };
   struct Running {
     std::uint64_t decision = 0;
     bool as_chosen = true;
     std::string outcome;
+    std::uint32_t cold_tokens = 0;      // of a prompt of which nothing was there; else 0
+    std::vector<std::string> prefills;  // by option: who computes; empty: this machine
+  };
+  struct Shadow {
+    std::uint64_t decision = 0;
+    std::size_t option = 0;
+    std::uint32_t prompt_tokens = 0;
+    std::optional<Peer> peer;  // absent: this machine alone
   };
 
   void load_rates();
@@ -81,6 +99,8 @@ class PrefillCoordinator final : public Prefiller {
   Result<bool> take_facts(const Peer& peer, const NodeFacts& facts, double round_trip_s);
   bool is_idle() const;
   void settle(const std::string& name, std::string trouble);
+  cluster::ParityLimits limits_for(const std::string& peer) const;
+  void keep_canary(const std::string& peer, PeerNotes& notes, const Result<cluster::Parity>& parity);
   Result<cluster::Parity> try_and_learn(const Peer& peer, const StopToken& stop);
   std::optional<cluster::HeldModel> own_model() const;
   cluster::PrefillSituation situation(const PrefillOrder& order,
@@ -89,6 +109,9 @@ class PrefillCoordinator final : public Prefiller {
   PeerPrefiller prefiller_for(const Peer& peer, std::uint32_t from, bool moves_prefix,
                                std::optional<std::uint64_t> request);
   void forget_oldest();
+  void start_shadow();
+  std::optional<Shadow> take_shadow();
+  void run_shadow_check(const Shadow& shadow);
   void start_trial(const Peer& peer);
   void run_trial(const Peer& peer);
   void on_over(const std::string& peer, std::uint64_t request, const cluster::DecodeRunOver& over);
@@ -107,6 +130,7 @@ class PrefillCoordinator final : public Prefiller {
   cluster::RateBook rates_;
   cluster::DecisionLog log_;
   std::map<std::uint64_t, Running> running_;  // by request
+  std::optional<Running> last_finished_;  // whose alternative may be run, once
   bool is_trying_ = false;
   Thread trial_thread_;  // peer_watch's alone
   Thread thread_;

@@ -93,7 +93,13 @@ void PrefillJob::compute() {
 // What the caller has and we lack comes over the link: that is faster than computing it again.
 Result<> PrefillJob::fetch_stored() {
   if (!call_.fetch_stored) return {};
-  for (const kv::ChunkKey& key : parts_.store.missing(call_.stored)) {
+  std::vector<kv::ChunkKey> lacking = parts_.store.missing(call_.stored);
+  // Where computing is to go on, the recurrent state is wanted too.
+  const bool has_end = call_.stored.empty() || parts_.store.contains_whole(call_.stored.back());
+  if (!has_end && (lacking.empty() || lacking.back() != call_.stored.back())) {
+    lacking.push_back(call_.stored.back());
+  }
+  for (const kv::ChunkKey& key : lacking) {
     auto chunk = TRY(parts_.caller.get(call_.ticket.layout, key, stop_.token()));
     const std::uint32_t end = chunk->header.range.end;
     TRY(keep(std::move(chunk)));
@@ -114,7 +120,7 @@ Result<> PrefillJob::keep(kv::SharedChunk chunk) {
 }
 
 Result<> PrefillJob::try_compute() {
-  WorkerPrefiller prefiller(parts_.worker->client, &parts_.store);
+  WorkerPrefiller prefiller(parts_.worker->client, parts_.worker->info, &parts_.store);
   std::vector<kv::PrefixChunk> stored;
   if (!call_.stored.empty()) stored.push_back({.key = call_.stored.back(), .range = {0, call_.from}});
   const auto source = TRY(prefiller.open(

@@ -14,7 +14,7 @@ class GatheredSource final : public ChunkSource {
       : keeper_(keeper), worker_(std::move(worker)) {}
 
   Result<> open(const PrefillOrder& order, kv::ChunkStore* store, const StopToken& stop) {
-    WorkerPrefiller prefiller(worker_->client, store);
+    WorkerPrefiller prefiller(worker_->client, worker_->info, store);
     auto opened = prefiller.open(order, stop);
     if (!opened) return suspect(std::move(opened.error()));
     inner_ = *std::move(opened);

@@ -20,6 +20,7 @@ Result<ByteSpan> ChunkBody::next(const StopToken& stop) {
   origin.layout = chain_.layout;
   origin.parent = chain_.parent;
   origin.begin = state->range.begin;
+  origin.is_partial = state->is_partial;
   origin.tokens.assign(chain_.tokens.begin() + state->range.begin,
                        chain_.tokens.begin() + state->range.end);
   origin.provenance = chain_.provenance;

@@ -36,6 +36,8 @@
 
 namespace hearth::node {
 
+// On the import of a chunk that another quantisation of the model computed: its layout.
+inline constexpr std::string_view foreign_layout_header = "X-Hearth-Foreign-Layout";
 inline constexpr const char* chunk_stream_type = "application/vnd.hearth.chunks";
 inline constexpr const char* logits_stream_type = "application/vnd.hearth.logits";
 inline constexpr const char* event_stream_type = "application/x-ndjson";

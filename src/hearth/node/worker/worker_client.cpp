@@ -142,10 +142,13 @@ Result<> WorkerClient::close_lease(engine::LeaseId lease, Deadline deadline) con
 }
 
 Result<> WorkerClient::import_chunk(engine::LeaseId lease, const kv::Chunk& chunk,
-                                    Deadline deadline, const StopToken& stop) const {
+                                    Deadline deadline, const StopToken& stop,
+                                    bool is_foreign) const {
   const Bytes header = kv::encode_header(chunk.header);
-  TRY(call(request("PUT", fmt::format("/v1/leases/{}/chunks", lease.value),
-                   {ByteSpan(header), chunk.payload.span()}, chunk_stream_type), deadline, stop));
+  auto put = request("PUT", fmt::format("/v1/leases/{}/chunks", lease.value),
+                     {ByteSpan(header), chunk.payload.span()}, chunk_stream_type);
+  if (is_foreign) put.headers.add(std::string(foreign_layout_header), chunk.header.layout.hex());
+  TRY(call(std::move(put), deadline, stop));
   return {};
 }
 

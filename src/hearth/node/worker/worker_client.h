@@ -59,8 +59,10 @@ class WorkerClient {
   Result<engine::LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep,
                                        Deadline deadline, const StopToken& stop) const;
   Result<> close_lease(engine::LeaseId lease, Deadline deadline) const;
+  // `is_foreign`: the chunk has a layout of its own, and the caller answers for it: another
+  // quantisation of the same model.
   Result<> import_chunk(engine::LeaseId lease, const kv::Chunk& chunk, Deadline deadline,
-                        const StopToken& stop) const;
+                        const StopToken& stop, bool is_foreign = false) const;
   // Chunk files that the worker can open itself: on the same machine nothing is copied twice. In
   // order, all in one request; a file that fails is part of the result.
   Result<FilesImported> import_files(engine::LeaseId lease, std::span<const ChunkFile> files,

@@ -96,6 +96,7 @@ Result<engine::PromptDone> prompt_from_json(const Json& json) {
   out.computed_tokens = TRY(get<std::uint32_t>(json, "computed_tokens"));
   out.queued = from_ms(TRY(get<double>(json, "queued_ms")));
   out.prefill = from_ms(TRY(get<double>(json, "prefill_ms")));
+  out.foreign_tokens = TRY(get_or<std::uint32_t>(json, "foreign_tokens", 0));
   return out;
 }
 
@@ -112,7 +113,8 @@ Json event_json(const engine::JobEvent& event) {
       return Json::object({{"event", "prompt"}, {"prompt_tokens", e.prompt_tokens},
                            {"reused_tokens", e.reused_tokens},
                            {"computed_tokens", e.computed_tokens},
-                           {"queued_ms", to_ms(e.queued)}, {"prefill_ms", to_ms(e.prefill)}});
+                           {"queued_ms", to_ms(e.queued)}, {"prefill_ms", to_ms(e.prefill)},
+                           {"foreign_tokens", e.foreign_tokens}});
     }
     Json operator()(const engine::TokenDone& e) const { return token_event(e); }
     Json operator()(const engine::StateDone&) const { return none(); }

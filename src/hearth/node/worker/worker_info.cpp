@@ -56,7 +56,9 @@ Json info_json(const WorkerInfo& info) {
                                 {"ubatch_tokens", info.limits.ubatch_tokens},
                                 {"score_rows", info.limits.score_rows},
                                 {"sequences", info.limits.sequences},
-                                {"vocabulary", info.limits.vocabulary}})},
+                                {"vocabulary", info.limits.vocabulary},
+                                {"is_append_only", info.limits.is_append_only},
+                                {"has_recurrent_state", info.limits.has_recurrent_state}})},
        {"devices", devices_json(info.devices)},
        {"chunk_tokens", info.chunk_tokens},
        {"kv_bytes", info.kv_bytes},
@@ -100,6 +102,8 @@ Result<WorkerInfo> info_from_json(const Json& json) {
   out.limits.score_rows = TRY(get_or<std::uint32_t>(limits, "score_rows", 0));
   out.limits.sequences = TRY(get<std::uint32_t>(limits, "sequences"));
   out.limits.vocabulary = TRY(get<std::uint32_t>(limits, "vocabulary"));
+  out.limits.is_append_only = TRY(get_or<bool>(limits, "is_append_only", false));
+  out.limits.has_recurrent_state = TRY(get_or<bool>(limits, "has_recurrent_state", false));
   out.devices = TRY(devices_from_json(json));
   out.chunk_tokens = TRY(get<std::uint32_t>(json, "chunk_tokens"));
   out.kv_bytes = TRY(get<std::uint64_t>(json, "kv_bytes"));

@@ -201,9 +201,12 @@ Result<net::Response> WorkerService::import_body(net::Request& request,
   const auto lease = TRY(parse_lease(params));
   auto header = TRY(kv::parse_header(request.body.span()));
   const std::size_t offset = kv::header_bytes(header);
+  kv::ExpectedChunk expected{.layout = layout_, .key = {}};
+  const std::string* foreign = request.headers.find(foreign_layout_header);
+  if (foreign != nullptr) expected.layout = TRY(kv::LayoutDigest::parse(*foreign));
   const auto import = std::make_shared<Import>(Import{std::move(header), std::move(request.body), offset});
-  TRY(kv::verify_chunk(import->header, import->payload(), {.layout = layout_, .key = {}}));
-  return import_chunk(lease, import);
+  TRY(kv::verify_chunk(import->header, import->payload(), expected));
+  return import_chunk(lease, import, foreign != nullptr);
 }
 
 Result<net::Response> WorkerService::import_files(const net::Request& request,
@@ -217,12 +220,13 @@ Result<net::Response> WorkerService::import_files(const net::Request& request,
 }
 
 Result<net::Response> WorkerService::import_chunk(engine::LeaseId lease,
-                                                  std::shared_ptr<const Import> import) {
+                                                  std::shared_ptr<const Import> import,
+                                                  bool is_foreign) {
   if (!layout_) return kv_is_off("import");
   TRY(engine_.call(
-      [lease, import](engine::Scheduler& s) {
+      [lease, import, is_foreign](engine::Scheduler& s) {
         const kv::ChunkHeader& header = import->header;
-        return s.import_state(lease, header.range, header.tokens, import->payload());
+        return s.import_state(lease, header.range, header.tokens, import->payload(), is_foreign);
       },
       Deadline::after(engine_call_deadline)));
   return net::Response::json(200, Json::object({{"held_tokens", import->header.range.end}}));

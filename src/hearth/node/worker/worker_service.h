@@ -33,7 +33,8 @@ class WorkerService {
   Result<net::Response> open_lease(const net::Request& request);
   Result<net::Response> import_body(net::Request& request, const net::PathParams& params);
   Result<net::Response> import_files(const net::Request& request, const net::PathParams& params);
-  Result<net::Response> import_chunk(engine::LeaseId lease, std::shared_ptr<const Import> import);
+  Result<net::Response> import_chunk(engine::LeaseId lease, std::shared_ptr<const Import> import,
+                                     bool is_foreign);
   Result<net::Response> generate(const net::Request& request);
   Result<net::Response> prefill(const net::Request& request);
   Result<net::Response> score(const net::Request& request);
