@@ -31,6 +31,9 @@ struct GenerateRequest {
   std::optional<LeaseId> lease;      // continue from what was imported there; ends the lease
   int logprobs = 0;                  // most likely alternatives told with each token
   bool first_logits = false;         // tell all logits of the first token
+  // Where KV is kept: the whole chunks of this prompt are pinned for the owner of that name, and what
+  // was pinned for it before no longer is. Empty: nothing is. Not for the engine.
+  std::string pin_owner;
 };
 
 // Computes the KV of `prompt`, all of it. A caller who will generate elsewhere leaves out the last

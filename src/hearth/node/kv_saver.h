@@ -6,6 +6,8 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "hearth/base/bounded_queue.h"
@@ -16,6 +18,12 @@
 
 namespace hearth::node {
 
+// Chunks that the store must keep: those that are whole in the first `prompt_tokens`.
+struct KvPin {
+  std::string owner;
+  std::size_t prompt_tokens = 0;
+};
+
 class KvSaver {
  public:
   // Both outlive this.
@@ -24,21 +32,28 @@ class KvSaver {
   ~KvSaver();
 
   // The worker holds the KV of a beginning of `tokens`. Never waits; dropped when too much waits.
-  void add(std::vector<Token> tokens);
+  void add(std::vector<Token> tokens, std::optional<KvPin> pin = {});
   // Saves what waits now, at most until the deadline.
   void drain(Deadline deadline);
 
  private:
   static constexpr std::size_t waiting_max = 16;
 
+  struct Finished {
+    std::vector<Token> tokens;
+    std::optional<KvPin> pin;
+  };
+
   void run();
   void finished_one();
-  Result<> save(const std::vector<Token>& tokens);
+  Result<> save(const Finished& finished);
+  Result<> fetch(const std::vector<Token>& tokens, const KeptWorker& worker);
+  Result<> pin(const Finished& finished, const KeptWorker& worker);
 
   const WorkerKeeper& keeper_;
   kv::ChunkStore& store_;
   StopSource stop_;
-  BoundedQueue<std::vector<Token>> waiting_{waiting_max};
+  BoundedQueue<Finished> waiting_{waiting_max};
   std::mutex mutex_;  // what follows
   std::condition_variable idle_;
   std::size_t unfinished_ = 0;

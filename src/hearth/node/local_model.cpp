@@ -28,10 +28,11 @@ engine::ModelFacts facts_of(const WorkerInfo& info) {
 // however it ended.
 class SavedAnswer final : public engine::AnswerStream {
  public:
-  SavedAnswer(LocalModel& model, std::unique_ptr<Generation> generation, std::vector<Token> prompt,
-              const LocalModel::Preparation& preparation, std::uint32_t chunk_tokens)
-      : model_(model), generation_(std::move(generation)), tokens_(std::move(prompt)),
-        preparation_(preparation), chunk_tokens_(chunk_tokens) {}
+  SavedAnswer(LocalModel& model, std::unique_ptr<Generation> generation,
+              const engine::GenerateRequest& request, const LocalModel::Preparation& preparation,
+              std::uint32_t chunk_tokens)
+      : model_(model), generation_(std::move(generation)), tokens_(request.prompt),
+        pin_{request.pin_owner, request.prompt.size()}, preparation_(preparation), chunk_tokens_(chunk_tokens) {}
   ~SavedAnswer() override {
     generation_.reset();  // a cancelled answer frees its sequence first
     save();
@@ -45,6 +46,7 @@ class SavedAnswer final : public engine::AnswerStream {
     } else if (auto* progress = std::get_if<engine::PromptProgress>(&event)) {
       progress->reused_tokens -= std::min(progress->reused_tokens, preparation_.computed_elsewhere);
     } else if (auto* prompt = std::get_if<engine::PromptDone>(&event)) {
+      is_prompt_done_ = true;
       // A long prompt is worth keeping before its answer is complete.
       if (prompt->computed_tokens >= chunk_tokens_) save();
       prompt_ = *prompt;
@@ -66,15 +68,19 @@ class SavedAnswer final : public engine::AnswerStream {
                                        .prefill = prompt_.prefill});
   }
   void save() const {
-    if (model_.saver_ && tokens_.size() >= chunk_tokens_) model_.saver_->add(tokens_);
+    if (!model_.saver_ || tokens_.size() < chunk_tokens_) return;
+    const bool pins = is_prompt_done_ && !pin_.owner.empty();
+    model_.saver_->add(tokens_, pins ? std::optional(pin_) : std::nullopt);
   }
 
   LocalModel& model_;
   std::unique_ptr<Generation> generation_;
   std::vector<Token> tokens_;
+  const KvPin pin_;
   const LocalModel::Preparation preparation_;
   const std::uint32_t chunk_tokens_;
   engine::PromptDone prompt_;
+  bool is_prompt_done_ = false;
   bool has_token_ = false;
 };
 
@@ -145,6 +151,10 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
   });
 }
 
+Result<> LocalModel::unpin(std::string_view owner) {
+  return store_ ? store_->unpin_all(owner) : Result<>();
+}
+
 bool LocalModel::needs_hand_off(std::span<const Token> prompt) const {
   const auto worker = keeper_->current();
   if (!worker || !worker->info.layout() || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
@@ -186,7 +196,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
     if (request.lease) (void)worker.client.close_lease(*request.lease, Deadline::after(close_deadline));
     return std::unexpected(std::move(generation.error()));
   }
-  return std::make_unique<SavedAnswer>(*this, *std::move(generation), request.prompt, preparation,
+  return std::make_unique<SavedAnswer>(*this, *std::move(generation), request, preparation,
                                        worker.info.chunk_tokens);
 }
 
