@@ -1,9 +1,12 @@
 """How far the planner's predictions are from what this machine then does: probe, predict, measure."""
 
+import contextlib
 import json
+import os
 import random
 import statistics
 import string
+import subprocess
 
 import processes
 from results import Comparison
@@ -12,9 +15,12 @@ ARCHITECTURES = ["kimi", "qwen3moe", "llama"]
 ANSWER_TOKENS = 33
 ANSWER_TOKENS_MIN = 9  # a model of random weights may end its answer; so many still give a rate
 CONTEXT_TOKENS = 12288
-MODES = {"alone": [], "split": ["--prefill-worker"]}
+MODES = ["alone", "split", "pooled"]
+HOST, LENDER = "bench-host", "bench-lender"  # one machine, probed as what computes alone and as what lends
 MEDIAN_BOUND_PERCENT = 10
 P90_BOUND_PERCENT = 20
+PROMPT_TOKENS_MAX = 8192
+POOL_SHARE = 0.7
 LOCAL_COPY_GB_S = 1.0  # chunks between two processes: export, digest, socket, import
 
 
@@ -31,40 +37,67 @@ def model_file(run, architecture):
     return path
 
 
-def probe(run, models, probe_file):
+def probe(run, models, name, *flags):
+    probe_file = run.output / f"plan_{name}.toml"
     probe_file.unlink(missing_ok=True)  # what was measured on another day is not this probe
-    command = [run.bin / "hearth", "node", "probe", "--json", "--to", probe_file, "--name", "bench-host",
-               "--threads", str(run.threads), "--repetitions", str(run.samples)]
+    command = [run.bin / "hearth", "node", "probe", "--json", "--to", probe_file, "--name", name,
+               "--threads", str(run.threads), "--repetitions", str(run.samples), *flags]
     for model in models:
         command += ["--model", model]
     return json.loads(processes.output_of(command, run.log("node-probe")))
 
 
-def cluster_file(run, mode, hand_off_s):
-    members = ["a"] if mode == "alone" else ["a", "b"]
-    text = "".join(f'[[member]]\nname = "{m}"\nmachine = "bench-host"\n' for m in members)
+@contextlib.contextmanager
+def lender(run):
+    """A machine that lends its memory: the engine's RPC server on loopback, as `hearth node --lend` runs it."""
+    server = processes.start([run.bin / "hearth-worker", "rpc", "--threads", str(run.threads)], run.log("rpc"),
+                             env={**os.environ, "GOMP_SPINCOUNT": "2000"}, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+    try:
+        yield f"127.0.0.1:{json.loads(server.stdout.readline())['port']}"
+    finally:
+        processes.stop(server)
+
+
+def cluster_file(run, mode, hand_off_s, usable_gb=0):
+    members = {"alone": {"a": HOST}, "split": {"a": HOST, "b": HOST}, "pooled": {"a": HOST, "b": LENDER}}[mode]
+    usable = f"usable_gb = {usable_gb:.3f}\n" if usable_gb else ""
+    text = "".join(f'[[member]]\nname = "{name}"\nmachine = "{machine}"\n{usable}'
+                   for name, machine in members.items())
     if mode == "split":
         text += (f'[[connection]]\nends = ["a", "b"]\ngb_s = {LOCAL_COPY_GB_S}\nlatency_us = 50\n'
                  f'hand_off_ms = {1e3 * hand_off_s:.3f}\n')
+    if mode == "pooled":  # a pass over loopback is part of the lender's measured rates
+        text += '[[connection]]\nends = ["a", "b"]\ngb_s = 10\nlatency_us = 1\npool_pass_ms = 0\n'
     path = run.scratch / f"{mode}.toml"
     path.write_text(text)
     return path
 
 
-def predict(run, model, mode, cluster, probe_file, prompt_tokens):
-    command = [run.bin / "hearth", "plan", "--cluster", cluster, "--catalog", probe_file, "--model", model,
-               "--family", mode, "--json", "--workload",
-               f"prompt={prompt_tokens},output={ANSWER_TOKENS},context={CONTEXT_TOKENS}"]
-    plan = json.loads(processes.output_of(command, run.log("hearth-plan"), accept=(0, 1)))["plans"][0]
+def plan_of(run, model, mode, cluster, prompt_tokens):
+    command = [run.bin / "hearth", "plan", "--cluster", cluster, "--model", model, "--family", mode, "--json",
+               "--workload", f"prompt={prompt_tokens},output={ANSWER_TOKENS},context={CONTEXT_TOKENS}"]
+    for name in (HOST, LENDER):
+        command += ["--catalog", run.output / f"plan_{name}.toml"]
+    return json.loads(processes.output_of(command, run.log("hearth-plan"), accept=(0, 1)))["plans"][0]
+
+
+def usable_gb_of(run, model, alone):
+    """So little memory for each of two machines that neither holds the model: else one would have all layers."""
+    memory = plan_of(run, model, "alone", alone, PROMPT_TOKENS_MAX)["memory"][0]
+    return (POOL_SHARE * (memory["weights_bytes"] + memory["kv_bytes"]) + memory["compute_bytes"]) / 1e9
+
+
+def predicted(plan):
     return {"ttft_s": plan["ttft_s"]["p50"], "tpot_s": 1 / plan["decode_tok_s"],
             "low_s": plan["ttft_s"]["low"], "high_s": plan["ttft_s"]["high"]}
 
 
-def measure(run, model, mode, prompt_file):
+def measure(run, model, flags, prompt_file):
     command = [run.bin / "hearth", "run", "--model", model, "-f", prompt_file, "--json", "--tokens",
                str(ANSWER_TOKENS), "--temperature", "0", "--context", str(CONTEXT_TOKENS), "--chunk-tokens",
                str(run.batch), "--ubatch", str(run.ubatch), "--threads", str(run.threads), "--no-store",
-               *MODES[mode]]
+               *flags]
     answer = json.loads(processes.output_of(command, run.log("hearth-run")))
     if answer["worker_restarts"] or answer["refused_chunks"]:
         raise RuntimeError(f"plan_grid: not a clean run: {answer}")
@@ -79,20 +112,32 @@ def prompt(run, tokens, seed):
     return path
 
 
-def point(run, model, architecture, mode, tokens, probe_file, cluster):
+@contextlib.contextmanager
+def flags_of(run, model, mode, cluster, tokens):
+    """How `hearth run` does what the plan of this mode says."""
+    if mode != "pooled":
+        yield ["--prefill-worker"] if mode == "split" else []
+        return
+    lent = sum(p["layers"] for p in plan_of(run, model, mode, cluster, tokens)["placements"] if p["machine"] == "b")
+    with lender(run) as endpoint:
+        yield ["--remote", f"{endpoint}={lent}"] if lent else []
+
+
+def point(run, model, architecture, mode, tokens, cluster):
     ttft, tpot, counted = [], [], tokens
-    for sample in range(run.samples):
-        answer = measure(run, model, mode, prompt(run, tokens, seed=sample))
-        counted = answer["prompt_tokens"]
-        ttft.append(answer["ttft_ms"] / 1e3)
-        if answer["answer_tokens"] >= ANSWER_TOKENS_MIN:
-            tpot.append(1 / answer["decode_tok_s"])
-    predicted = predict(run, model, mode, cluster, probe_file, counted)
-    row = {"model": architecture, "mode": mode, "prompt_tokens": counted, "predicted": predicted,
+    with flags_of(run, model, mode, cluster, tokens) as flags:
+        for sample in range(run.samples):
+            answer = measure(run, model, flags, prompt(run, tokens, seed=sample))
+            counted = answer["prompt_tokens"]
+            ttft.append(answer["ttft_ms"] / 1e3)
+            if answer["answer_tokens"] >= ANSWER_TOKENS_MIN:
+                tpot.append(1 / answer["decode_tok_s"])
+    prediction = predicted(plan_of(run, model, mode, cluster, counted))
+    row = {"model": architecture, "mode": mode, "prompt_tokens": counted, "flags": flags, "predicted": prediction,
            "measured": {"ttft_s": statistics.median(ttft),
                         "tpot_s": statistics.median(tpot) if tpot else None},
            "samples": {"ttft_s": ttft, "tpot_s": tpot}}
-    row["error"] = {key: predicted[key] / value - 1 if value else None for key, value in row["measured"].items()}
+    row["error"] = {key: prediction[key] / value - 1 if value else None for key, value in row["measured"].items()}
     return row
 
 
@@ -129,19 +174,20 @@ def summary(name, key, rows, share, bound):
 def plan_grid(run):
     lengths, architectures = run.size.plan_prompts, ARCHITECTURES if not run.quick else ["llama"]
     models = {a: model_file(run, a) for a in architectures}
-    probe_file = run.output / "plan_probe.toml"
-    found = probe(run, models.values(), probe_file)
+    found = probe(run, models.values(), HOST)
+    found_lender = probe(run, models.values(), LENDER, "--lent")
     hand_off_s = {a: m["hand_off_s"]["median"] for a, m in zip(architectures, found["models"])}
     rows = []
     for architecture, model in models.items():
         for mode in MODES:
-            cluster = cluster_file(run, mode, hand_off_s[architecture])
+            usable_gb = usable_gb_of(run, model, cluster_file(run, "alone", 0)) if mode == "pooled" else 0
+            cluster = cluster_file(run, mode, hand_off_s[architecture], usable_gb)
             for tokens in lengths:
-                rows.append(point(run, model, architecture, mode, tokens, probe_file, cluster))
+                rows.append(point(run, model, architecture, mode, tokens, cluster))
                 run.say(table(rows[-1:]).splitlines()[-1])
     print(table(rows) + "\n")
     first = summary("plan_grid", "ttft_s", rows, 0.5, MEDIAN_BOUND_PERCENT)
-    first.extra = {"rows": rows, "probe": found}
+    first.extra = {"rows": rows, "probe": found, "probe_lender": found_lender}
     return [first, summary("plan_grid_ttft_p90", "ttft_s", rows, 0.9, P90_BOUND_PERCENT),
             summary("plan_grid_tpot", "tpot_s", rows, 0.5, MEDIAN_BOUND_PERCENT),
             summary("plan_grid_tpot_p90", "tpot_s", rows, 0.9, P90_BOUND_PERCENT)]

@@ -205,6 +205,11 @@ class Plan(unittest.TestCase):
         self.assert_refused(hearth("plan", "--model", "kimi-k9"), "kimi-k9", "kimi-k2.6")
         self.assert_refused(hearth("plan", "--model", "kimi-k2.6", "--quant", "Q17"), "Q17", "UD-Q4_K_XL")
         self.assert_refused(hearth("plan"), "hearth plan --example")
+        self.assert_refused(hearth("plan", "--model", TINY, "--quant", "Q4"), "--quant Q4", TINY)
+        waiting = self.write("waiting.toml", '[[member]]\nname = "a"\nmachine = "dgx-spark"\n'
+                                             '[[member]]\nname = "b"\nmachine = "dgx-spark"\n'
+                                             '[[connection]]\nends = ["a", "b"]\nlink = "10gbe"\npool_pass_ms = -1\n')
+        self.assert_refused(plan("--cluster", waiting), "pool_pass_ms")
 
     def test_a_model_larger_than_everything_is_no_go_with_the_number(self):
         small = self.write("small.toml", '[[member]]\nname = "a"\nbackend = "cuda"\nusable_gb = 24\n'
@@ -245,6 +250,24 @@ class Plan(unittest.TestCase):
         self.assertTrue(plan["calibrated_from"][0].startswith("here-"))
         self.assert_refused(hearth("node", "probe", "--model", "/nonexistent.gguf"), "/nonexistent.gguf")
         self.assert_refused(hearth("node", "probe", "--repetitions", "0"), "--repetitions")
+
+    def test_a_probe_as_a_lender_speaks_for_layers_behind_its_rpc_server(self):
+        path = os.path.join(Plan.home.name, "lent.toml")
+        found = self.json_of("node", "probe", "--lent", "--model", TINY, "--name", "lender", "--repetitions", "1",
+                             "--to", path)
+        self.assertEqual(found["machine"], "lender")
+        self.assertIsNone(found["models"][0]["hand_off_s"])
+        self.assertEqual({run["phase"] for run in found["models"][0]["runs"]}, {"prefill", "decode"})
+
+        def step_s(pool_pass_ms):
+            cluster = self.write("pool.toml", "".join(f'[[member]]\nname = "{n}"\nmachine = "lender"\n' for n in "ab") +
+                                 f'[[connection]]\nends = ["a", "b"]\ngb_s = 1\nlatency_us = 1\n'
+                                 f'pool_pass_ms = {pool_pass_ms}\n')
+            plan = self.json_of("plan", "--cluster", cluster, "--catalog", path, "--model", TINY, "--family", "pooled",
+                                "--workload", "prompt=2000,output=50", codes=(0, 1))["plans"][0]
+            return 1 / plan["decode_tok_s"]
+
+        self.assertAlmostEqual(step_s(8) - step_s(3), 5e-3, delta=1e-4)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ struct ApiError {
     rate_limit,
     overloaded,      // the queue is full, the worker is not ready
     timed_out,
+    bad_upstream,  // another service broke its contract or refuses our key; not the client's doing
     internal,
   };
   Kind kind = Kind::internal;

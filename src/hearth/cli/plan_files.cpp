@@ -31,9 +31,14 @@ Result<fs::path> probe_path() {
   return directory / "probe.toml";
 }
 
+Result<fs::path> lent_probe_path() {
+  const fs::path directory = TRY(config_directory());
+  return directory / "probe-lent.toml";
+}
+
 Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& names) {
   std::vector<std::string> paths = names;
-  for (const auto& own : {user_catalog_path(), probe_path()}) {
+  for (const auto& own : {user_catalog_path(), probe_path(), lent_probe_path()}) {
     if (own && is_there(*own)) paths.insert(paths.begin(), own->string());
   }
   std::vector<std::string> texts;
@@ -79,6 +84,12 @@ Result<std::vector<plan::ModelCard>> load_cards(const plan::Catalog& catalog,
                                                 const StopToken& stop) {
   std::vector<plan::ModelCard> cards;
   if (net::is_url(model) || is_there(model)) {
+    if (!quants.empty()) {
+      return fail(Code::invalid_argument,
+                  fmt::format("--quant {}: chooses among the variants of a model of the catalogue; {} is a file "
+                              "and has one. Leave it out, or name that variant's file",
+                              quants.front(), model));
+    }
     const auto files = TRY(open_model(model, stop));
     const auto shape = TRY(model::read_shape(files));
     plan::ModelCard card =

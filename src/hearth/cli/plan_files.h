@@ -17,6 +17,8 @@ Result<std::filesystem::path> user_catalog_path();
 
 // ~/.config/hearth/probe.toml: what `hearth node probe` found; read when it exists.
 Result<std::filesystem::path> probe_path();
+// What a probe of this machine as a lender of memory writes.
+Result<std::filesystem::path> lent_probe_path();
 
 // What ships, what the probe found, the user's own file, and `files`.
 Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& files);

@@ -112,7 +112,8 @@ Json probe_json(const Probe& probe, const std::filesystem::path& path) {
     models.push(Json::object({{"file", model.file},
                               {"name", model.card.variant},
                               {"runs", std::move(runs)},
-                              {"hand_off_s", measured_json(model.probe.handoff_s)}}));
+                              {"hand_off_s", model.probe.handoff_s ? measured_json(*model.probe.handoff_s)
+                                                                   : Json(nullptr)}}));
   }
   return Json::object(
       {{"machine", probe.facts.name},
@@ -145,8 +146,10 @@ std::string probe_text(const Probe& probe, const std::filesystem::path& path) {
                  fmt::format("{:.0f} %", 100 * run.seconds.spread),
                  run.phase == "prefill" ? fmt::format("{:.3g}", tflops(model, run)) : ""});
     }
-    table.add({model.card.variant, "hand-off", "", "",
-               fmt::format("{:.0f} ms", 1e3 * model.probe.handoff_s.median), "", ""});
+    if (model.probe.handoff_s) {
+      table.add({model.card.variant, "hand-off", "", "",
+                 fmt::format("{:.0f} ms", 1e3 * model.probe.handoff_s->median), "", ""});
+    }
   }
   return out + table.text() + fmt::format("\nwritten to {}; `hearth plan` reads it\n", path.string());
 }

@@ -15,6 +15,7 @@
 #include "hearth/cli/progress.h"
 #include "hearth/cli/synth_model.h"
 #include "hearth/cli/verbs.h"
+#include "hearth/node/pool/rpc_server.h"
 #include "hearth/plan/catalog/own_entries.h"
 #include "hearth/plan/cost/formulas.h"
 #include "hearth/plan/cost/shape_card.h"
@@ -31,6 +32,7 @@ struct ProbeFlags {
   std::filesystem::path to;
   std::uint32_t repetitions = 3;
   std::uint32_t threads = 0;
+  bool lent = false;
   bool json = false;
 };
 
@@ -54,9 +56,10 @@ Result<std::vector<std::string>> synthetic_models(Progress& progress, const Stop
   return out;
 }
 
+// `lender`: where the layers shall lie, when the machine is probed as one that lends its memory.
 Result<ProbedModel> probe_one(const std::string& file, const ProbeFlags& flags,
-                              const plan::Catalog& catalog, Progress& progress,
-                              const StopToken& stop) {
+                              const node::RpcServer* lender, const plan::Catalog& catalog,
+                              Progress& progress, const StopToken& stop) {
   ProbedModel out;
   out.file = file;
   const auto files = TRY(model::load_model_files(file));
@@ -69,7 +72,11 @@ Result<ProbedModel> probe_one(const std::string& file, const ProbeFlags& flags,
   local.worker.context_tokens = node::context_for(options);
   local.worker.device = flags.device;
   local.worker.threads = flags.threads;
-  local.prefill_worker = true;
+  local.prefill_worker = lender == nullptr;
+  if (lender) {
+    const auto running = TRY(lender->running());
+    local.worker.remote.push_back({.endpoint = running.address.text(), .layers = shape.layers});
+  }
   const std::string name = std::filesystem::path(file).filename().string();
   node::LocalRun::Callbacks callbacks;
   callbacks.progress = [&](std::string_view what, double fraction) {
@@ -89,14 +96,21 @@ Result<Probe> probe_machine(const ProbeFlags& flags, const plan::Catalog& catalo
   out.date = now_text();
   out.facts = node::machine_facts();
   if (!flags.name.empty()) out.facts.name = flags.name;
+  else if (flags.lent) out.facts.name += "-lent";
   progress.update("reading memory", 0);
   out.bandwidth_gb_s = TRY(node::measure_memory_bandwidth(out.facts, {}, stop));
   std::vector<std::string> models = flags.models;
   if (models.empty()) models = TRY(synthetic_models(progress, stop));
+  std::unique_ptr<node::RpcServer> lender;
+  if (flags.lent) {
+    const auto worker = TRY(find_worker_executable());
+    lender = TRY(node::RpcServer::start(
+        {.worker_executable = worker, .device = flags.device, .threads = flags.threads}, stop));
+  }
   progress.update("reading storage", 0);
   out.storage_gb_s = TRY(node::measure_storage(models.front(), {}, stop));
   for (const std::string& model : models) {
-    ProbedModel one = TRY(probe_one(model, flags, catalog, progress, stop));
+    ProbedModel one = TRY(probe_one(model, flags, lender.get(), catalog, progress, stop));
     out.models.push_back(std::move(one));
   }
   return out;
@@ -124,7 +138,7 @@ Result<> probe(const ProbeFlags& flags, const StopToken& stop) {
     return fail(Code::invalid_argument, "--repetitions: 0 measures nothing, give at least 1");
   }
   std::filesystem::path path = flags.to;
-  if (path.empty()) path = TRY(probe_path());
+  if (path.empty()) path = TRY(flags.lent ? lent_probe_path() : probe_path());
   const auto catalog = TRY(load_catalog_with({}));
   Progress progress;
   const Probe found = TRY(probe_machine(flags, catalog, progress, stop));
@@ -160,6 +174,8 @@ Verb probe_verb(StopToken stop) {
                 flags.text("--device", own->device, "auto, cpu, or a device's name");
                 flags.count("--threads", own->threads, "0: one per core");
                 flags.count("--repetitions", own->repetitions, "of each measurement");
+                flags.toggle("--lent", own->lent,
+                             "as a machine that lends its memory to others: all layers behind its RPC server");
                 flags.path("--to", own->to, "file to write; else where the planner looks");
                 flags.toggle("--json", own->json, "one JSON document");
               },

@@ -17,6 +17,8 @@ void RunFlags::declare(Flags& flags) {
                "number format of the KV cache");
   flags.count("--threads", worker.threads, "0: one per core");
   flags.text("--device", worker.device, "auto, cpu, or a device's name");
+  flags.list("--remote", remote,
+             "HOST:PORT=LAYERS: so many layers lie behind that RPC server of the engine (plain; trusted links only)");
   flags.toggle("--verbose", worker.verbose, "the engine's own log on standard error");
   flags.path("--store", local.store_directory, "directory of the chunk store (default: in the cache directory)");
   flags.big_count("--store-gb", store_disk_gb, "most disk the chunk store may take, in GB");
@@ -26,6 +28,10 @@ void RunFlags::declare(Flags& flags) {
 Result<node::LocalRunOptions> RunFlags::resolve() const {
   node::LocalRunOptions out = local;
   out.worker_executable = TRY(find_worker_executable());
+  for (const std::string& text : remote) {
+    auto layers = TRY(node::RemoteLayers::parse(text));
+    out.worker.remote.push_back(std::move(layers));
+  }
   out.store_disk_bytes_max = store_disk_gb * 1'000'000'000;
   if (no_store) {
     out.store_directory.clear();

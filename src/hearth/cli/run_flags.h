@@ -2,6 +2,7 @@
 // The flags that `run` and `demo` share: the worker, the store, the sampling.
 
 #include <string>
+#include <vector>
 
 #include "hearth/cli/command_line.h"
 #include "hearth/node/local_run.h"
@@ -12,6 +13,7 @@ struct RunFlags {
   node::LocalRunOptions local;
   bool no_store = false;
   std::uint64_t store_disk_gb = 20;
+  std::vector<std::string> remote;
 
   void declare(Flags& flags);
   // Finds the worker executable and the store's directory.

@@ -105,6 +105,7 @@ std::string_view kind_name(ApiError::Kind kind) {
     case Kind::rate_limit: return "rate_limit";
     case Kind::overloaded: return "overloaded";
     case Kind::timed_out: return "timed_out";
+    case Kind::bad_upstream: return "bad_upstream";
     case Kind::internal: return "internal";
   }
   return "";

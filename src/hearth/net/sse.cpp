@@ -76,7 +76,9 @@ void SseParser::end_line() {
     const std::string_view field = line.substr(0, colon);
     std::string_view value = colon == line.npos ? std::string_view() : line.substr(colon + 1);
     if (value.starts_with(' ')) value.remove_prefix(1);
-    if (field == "data") {
+    if (colon == 0) {
+      if (take_comment_) take_comment_(value);
+    } else if (field == "data") {
       if (has_data_) event_.data.push_back('\n');
       event_.data.append(value);
       has_data_ = true;

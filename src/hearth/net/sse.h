@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ class SseParser {
   // corrupt when one event is larger than the limit; the parser is then of no more use.
   Result<> push(ByteSpan piece);
   std::optional<SseEvent> next();
+  // Comments are skipped unless somebody wants them: some servers tell their progress in them.
+  // Called within push, before the events of later lines are there.
+  void on_comment(std::function<void(std::string_view)> take) { take_comment_ = std::move(take); }
 
  private:
   Result<> push_byte_run(std::string_view run);
@@ -53,6 +57,7 @@ class SseParser {
   bool after_cr_ = false;
   bool at_start_ = true;  // a byte order mark may come first
   std::deque<SseEvent> ready_;
+  std::function<void(std::string_view)> take_comment_;
 };
 
 }  // namespace hearth::net

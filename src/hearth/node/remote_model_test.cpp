@@ -4,9 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-
 #include "hearth/net/http_client_twins.h"
-#include "hearth/net/test_server.h"
+#include "hearth/net/test_tls.h"
 #include "hearth/node/test_model_site.h"
 
 namespace hearth::node {
@@ -287,6 +286,28 @@ TEST(RemoteModel, TlsThatIsNoneIsRefused) {
   ASSERT_FALSE(files);
   EXPECT_EQ(files.error().code, Code::permission) << files.error().message;
   EXPECT_EQ(site.calls, 0u);
+}
+
+// Certificates of an authority that the web does not know, still valid and long expired.
+TEST(RemoteModel, ACertificateThatNobodyVouchesForIsRefusedBeforeAnythingIsAsked) {
+  const net::TestAuthority authority;
+  for (const int expires_in_hours : {24, -24}) {
+    SCOPED_TRACE(expires_in_hours);
+    Site site = kimi_site();
+    net::HttpServerOptions server_options;
+    server_options.tls = net::TlsServerOptions{};
+    server_options.tls->credentials = authority.credentials("localhost", expires_in_hours);
+    const net::TestServer server(site.router(), std::move(server_options));
+    const auto http = net::make_curl_client();
+    RemoteModelOptions options;
+    options.file.pause = Duration::zero();
+    const auto files = load_remote_model(
+        *http, fmt::format("https://{}/kimi.gguf", server.address().text()), options, {});
+    ASSERT_FALSE(files);
+    EXPECT_EQ(files.error().code, Code::permission) << files.error().message;
+    EXPECT_NE(files.error().message.find("certificate"), std::string::npos) << files.error().message;
+    EXPECT_EQ(site.calls, 0u);
+  }
 }
 
 TEST(RemoteModel, NeverLeavesTlsBehind) {

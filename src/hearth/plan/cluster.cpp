@@ -194,6 +194,7 @@ void read_connection(const Json& table, const Catalog& catalog, std::string_view
   const auto gb_s = entry.number("gb_s", {0.001, 500});
   const auto latency_us = entry.number("latency_us", {0.1, 1e6});
   const auto handoff_ms = entry.number("hand_off_ms", {0, 1e5});
+  const auto pool_pass_ms = entry.number("pool_pass_ms", {0, 1e4});
   entry.informative({"fallback", "note"});
   entry.finish();
   if (ends.size() != 2) {
@@ -231,6 +232,7 @@ void read_connection(const Json& table, const Catalog& catalog, std::string_view
   }
   if (latency_us) wire.latency_s = *latency_us * 1e-6;
   if (handoff_ms) wire.handoff_fixed_s = *handoff_ms * 1e-3;
+  if (pool_pass_ms) wire.pool_pass_s = *pool_pass_ms * 1e-3;
   if (wire.gb_s <= 0) entry.problem(fmt::format("the rate of '{}' is not known: give gb_s", key));
   spec.wires.push_back(std::move(wire));
 }

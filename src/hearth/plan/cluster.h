@@ -39,6 +39,7 @@ struct Wire {
   double latency_s = 0;
   bool assumed_gb_s = false;  // from the nominal rate: nobody measured it
   std::optional<double> handoff_fixed_s{};  // of each hand-off over it, when somebody measured it
+  std::optional<double> pool_pass_s{};  // fixed cost of a pass through layers at its other end, likewise
 };
 
 struct ClusterSpec {

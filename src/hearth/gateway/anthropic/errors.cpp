@@ -22,6 +22,7 @@ Words words_for(ApiError::Kind kind) {
     case Kind::rate_limit: return {429, "rate_limit_error"};
     case Kind::overloaded: return {529, "overloaded_error"};
     case Kind::timed_out: return {504, "timeout_error"};
+    case Kind::bad_upstream: return {502, "api_error"};
     case Kind::internal: return {500, "api_error"};
   }
   return {500, "api_error"};

@@ -29,6 +29,7 @@ Words words_for(ApiError::Kind kind) {
     case Kind::overloaded:
       return {503, "service_unavailable_error", "service_unavailable", "server_error"};
     case Kind::timed_out: return {504, "timeout_error", "timeout", "server_error"};
+    case Kind::bad_upstream: return {502, "server_error", "bad_gateway", "server_error"};
     case Kind::internal: break;
   }
   return {500, "server_error", "server_error", "server_error"};

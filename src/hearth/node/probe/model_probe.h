@@ -2,11 +2,11 @@
 // How fast one model runs on this machine, through the engine that will run it: short prompts and
 // answers at two or three depths, from which the planner predicts long ones (plan/own_runs.h).
 //
-// Uses a LocalRun with two workers, because the fixed cost of a hand-off is measured too. One
-// thread; seconds to minutes. Prompts are random tokens, which touch all experts.
+// With a LocalRun of two workers the fixed cost of a hand-off is measured too. One thread; seconds to minutes. Prompts are random tokens, which touch all experts.
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,13 +37,14 @@ struct ProbeRun {
 
 struct ModelProbe {
   std::vector<ProbeRun> runs;
-  Measured handoff_s;  // what a prompt takes longer when another process prefills it
+  // What a prompt takes longer when another process prefills it; absent without a prefill worker.
+  std::optional<Measured> handoff_s;
 };
 
 // The context that a worker needs for these points.
 std::uint32_t context_for(const ModelProbeOptions& options);
 
-// `run` was started with a prefill worker and no store.
+// `run` was started without a store.
 Result<ModelProbe> probe_model(LocalRun& run, const ModelProbeOptions& options,
                                const std::function<void(double fraction)>& progress,
                                const StopToken& stop);

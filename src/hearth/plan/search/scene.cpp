@@ -148,7 +148,7 @@ TimePart Scene::hops(const Pool& pool, double tokens_per_pass, double passes) co
     const Wire* wire = spec_.between(pool.front().node, stage.node);
     CHECK(wire != nullptr);
     part.seconds +=
-        passes * (rpc_pass_s + 2 * wire->latency_s +
+        passes * (wire->pool_pass_s.value_or(rpc_pass_s) + 2 * wire->latency_s +
                   2 * activation_bytes(card_, tokens_per_pass) / (wire->gb_s * bytes_per_gb));
   }
   return part;
