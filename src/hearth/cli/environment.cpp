@@ -12,7 +12,6 @@
 
 namespace hearth::cli {
 namespace fs = std::filesystem;
-namespace {
 
 fs::path own_executable() {
 #ifdef __APPLE__
@@ -24,6 +23,8 @@ fs::path own_executable() {
   return fs::read_symlink("/proc/self/exe", ignored);
 #endif
 }
+
+namespace {
 
 const char* variable(const char* name) {
   const char* value = std::getenv(name);
@@ -81,6 +82,12 @@ void raise_file_limit() {
 std::string api_key_variable() {
   const char* key = variable("HEARTH_API_KEY");
   return key != nullptr ? key : "";
+}
+
+std::string editor_variable() {
+  const char* editor = variable("VISUAL");
+  if (editor == nullptr) editor = variable("EDITOR");
+  return editor != nullptr ? editor : "";
 }
 
 }  // namespace hearth::cli

@@ -8,6 +8,8 @@
 
 namespace hearth::cli {
 
+// This executable, for starting another of it.
+std::filesystem::path own_executable();
 // hearth-worker beside this executable.
 Result<std::filesystem::path> find_worker_executable();
 // HEARTH_HOME, else ~/.cache/hearth (or XDG_CACHE_HOME/hearth): chunk store, generated models.
@@ -20,6 +22,8 @@ Result<std::filesystem::path> cluster_directory(const std::filesystem::path& cho
 std::string host_name();
 // As many open files as the system lets this process have: a connection is one, and a wait two.
 void raise_file_limit();
+// VISUAL, else EDITOR; empty when neither is set.
+std::string editor_variable();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
 

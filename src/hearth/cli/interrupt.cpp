@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "hearth/cli/command_line.h"
 
 namespace hearth::cli {
@@ -29,10 +31,23 @@ InterruptWatcher::InterruptWatcher() {
     int number = 0;
     while (::sigwait(&watched, &number) == 0) {
       if (number == leave_signal) return;
+      if (caught(number)) continue;
       if (source_.stop_requested()) ::_exit(exit_interrupted);
       source_.request_stop();
     }
   });
+}
+
+void InterruptWatcher::set_catcher(std::function<void()> catcher) {
+  const std::lock_guard hold(mutex_);
+  catcher_ = std::move(catcher);
+}
+
+bool InterruptWatcher::caught(int number) {
+  const std::lock_guard hold(mutex_);
+  if (number != SIGINT || !catcher_) return false;
+  catcher_();
+  return true;
 }
 
 InterruptWatcher::~InterruptWatcher() {

@@ -1,6 +1,10 @@
 #include "hearth/cli/serve_setup.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <semaphore>
 
 #include "hearth/cli/environment.h"
@@ -129,6 +133,17 @@ void wait_until_stopped(const StopToken& stop) {
   std::binary_semaphore fired(0);
   const StopCallback wake(stop, [&] { fired.release(); });
   fired.acquire();
+}
+
+void wait_for_end_of_input(const StopToken& stop) {
+  const StopDescriptor stopped(stop);
+  for (;;) {
+    pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {stopped.fd(), POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0 && errno != EINTR) return;
+    if (stop.stop_requested()) return;
+    char ignored[256];
+    if (fds[0].revents != 0 && ::read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0) return;
+  }
 }
 
 }  // namespace hearth::cli

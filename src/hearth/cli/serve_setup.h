@@ -21,6 +21,7 @@ struct ServeFlags {
   bool no_store = false;
   bool cluster = false;
   bool lend = false;
+  bool until_eof = false;
   bool verbose = false;
 };
 // The flags of the named sections; all of them when none is named.
@@ -40,5 +41,7 @@ LogLevel log_level_of(const ServeConfig& config);
 Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
                                                  bool coordinates, const StopToken& stop);
 void wait_until_stopped(const StopToken& stop);
+// Or until whoever started us is gone.
+void wait_for_end_of_input(const StopToken& stop);
 
 }  // namespace hearth::cli

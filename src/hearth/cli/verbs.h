@@ -4,19 +4,23 @@
 
 #include "hearth/base/stop.h"
 #include "hearth/cli/command_line.h"
+#include "hearth/cli/interrupt.h"
 
 namespace hearth::cli {
 
 Verb catalog_verb();
+Verb chat_verb(InterruptWatcher& interrupts);
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
+Verb memory_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
 Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
+Verb session_verb(StopToken stop, InterruptWatcher& interrupts);
 
 }  // namespace hearth::cli
