@@ -29,8 +29,9 @@ Result<std::string> instructions(const ChatFlags& flags) {
   return text;
 }
 
-session::AskOptions ask_options(const ChatFlags& flags) {
+session::AskOptions ask_options(const ChatFlags& flags, const std::string& model) {
   session::AskOptions out;
+  if (!model.empty()) out.model = model;
   out.thinking = flags.thinking != "off";
   if (flags.tokens_max > 0) out.tokens_max = flags.tokens_max;
   if (flags.temperature >= 0) out.sampling.temperature = flags.temperature;
@@ -53,6 +54,7 @@ struct Connection {
   std::unique_ptr<net::HttpClient> http;
   std::unique_ptr<session::HeaderClient> as_session, as_memory;
   std::unique_ptr<upstream::Endpoint> answers, memory;
+  std::string model;
   std::uint32_t window_tokens = 0;
 };
 
@@ -84,6 +86,7 @@ Result<Connection> connect(const session::SessionFacts& facts, const ChatFlags& 
                                                "--server URL, or give --model FILE here", out.server));
   }
   if (state.models.empty() && !state.findings.empty()) return fail(Code::permission, out.server + ": " + state.findings.front() + " (HEARTH_API_KEY)");
+  if (!state.models.empty()) out.model = state.models.front();
   out.window_tokens = state.context_tokens.value_or(0);
   return out;
 }
@@ -183,7 +186,7 @@ int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFl
                           .answers = *connection->answers,
                           .memory = *connection->memory,
                           .screen = screen,
-                          .ask = ask_options(flags),
+                          .ask = ask_options(flags, connection->model),
                           .window_tokens = connection->window_tokens,
                           .reads_ahead = !flags.no_read_ahead,
                           .keeps_changes = flags.keep_changes,

@@ -63,7 +63,7 @@ Result<> ChatLoop::run() {
 Result<> ChatLoop::open() {
   use_ = context_use(session_, parts_.window_tokens);
   TRY(see_disk());
-  if (parts_.reads_ahead && !session_.prefix().empty()) TRY(read_memory_ahead(session_.opening()));
+  if (parts_.reads_ahead && !session_.prefix().empty()) TRY(read_memory_ahead(session_.opening(), session_.base()));
   if (session_.tree().head() != 0) {
     parts_.screen.print(transcript_text(session_, {.last_turns = 2, .thinking = false}));
     show_budget();
@@ -71,7 +71,7 @@ Result<> ChatLoop::open() {
   return {};
 }
 
-Result<> ChatLoop::read_memory_ahead(const chat::Conversation& opening) {
+Result<> ChatLoop::read_memory_ahead(const chat::Conversation& opening, const MemoryFiles& files) {
   const StopToken stop = parts_.screen.begin_answer();
   const Instant began = std::chrono::steady_clock::now();
   const auto usage = read_ahead(opening, parts_.memory, parts_.ask,
@@ -80,7 +80,7 @@ Result<> ChatLoop::read_memory_ahead(const chat::Conversation& opening) {
   parts_.screen.end_answer({});
   if (usage) {
     use_.used_tokens = std::max(use_.used_tokens, usage->prompt_tokens);
-    parts_.screen.notice(fmt::format("memory: {} files, {} tokens, {} of them kept from before; {:.1f} s", session_.base().size(),
+    parts_.screen.notice(fmt::format("memory: {} files, {} tokens, {} of them kept from before; {:.1f} s", files.size(),
                                      usage->prompt_tokens, usage->cached_tokens, took_s));
   } else if (!stop.stop_requested()) {
     parts_.screen.notice("memory was not read ahead: " + usage.error().message);

@@ -57,7 +57,7 @@ class ChatLoop {
   Result<> undo_memory(const std::string& path);
   Result<> fold();
   Result<> see_disk();
-  Result<> read_memory_ahead(const chat::Conversation& opening);
+  Result<> read_memory_ahead(const chat::Conversation& opening, const MemoryFiles& files);
   void show_branches();
   void show_budget();
   void show_memory();

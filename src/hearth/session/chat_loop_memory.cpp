@@ -121,7 +121,7 @@ Result<> ChatLoop::fold() {
   chat::Conversation next = session_.opening();
   if (next.messages.empty()) return {};
   next.messages.front().text = render_prefix(session_.facts().instructions, session_.view());
-  return read_memory_ahead(next);
+  return read_memory_ahead(next, session_.view());
 }
 
 }  // namespace hearth::session
