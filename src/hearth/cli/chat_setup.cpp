@@ -13,6 +13,7 @@
 #include "hearth/net/url.h"
 #include "hearth/session/chat_loop.h"
 #include "hearth/session/header_client.h"
+#include "hearth/upstream/endpoint.h"
 
 namespace hearth::cli {
 namespace {
