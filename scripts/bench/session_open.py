@@ -53,7 +53,10 @@ class Server:
             sys.exit(3)
         self.url = line.split()[1]
 
-    def stop(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(600)
 
@@ -90,16 +93,13 @@ def main():
         write_memory(home / "memory", options.tokens)
         before = digest(home / "memory")
         with open(home / "serve.log", "ab") as log:
-            server = Server(options.binaries, options.model, home, context, log)
-            cold, (tokens, _) = first_byte_seconds(options.binaries, home, server.url, "cold")
-            warm, kept = [], []
-            for i in range(options.samples):
-                server.stop()
-                server = Server(options.binaries, options.model, home, context, log)
-                took, memory = first_byte_seconds(options.binaries, home, server.url, f"warm{i}")
-                warm.append(took)
-                kept.append(memory[1])
-            server.stop()
+            def ask(name):
+                with Server(options.binaries, options.model, home, context, log) as server:
+                    return first_byte_seconds(options.binaries, home, server.url, name)
+
+            cold, (tokens, _) = ask("cold")
+            asked = [ask(f"warm{i}") for i in range(options.samples)]
+            warm, kept = [took for took, _ in asked], [memory[1] for _, memory in asked]
         unchanged = digest(home / "memory") == before
     ratio = cold / statistics.median(warm)
     result = {"memory_tokens": tokens, "cold_s": cold, "warm_s": warm, "warm_median_s": statistics.median(warm), "kept_tokens": kept,

@@ -54,25 +54,45 @@ void KvSaver::run() {
 Result<> KvSaver::save(const Finished& finished) {
   const auto worker = keeper_.current();
   if (!worker || !worker->info.layout()) return {};
-  // A pin may come before its chunk, so that nothing evicts it in between.
-  if (finished.pin) TRY(pin(finished, *worker));
+  if (finished.pin) {
+    // The last token of a prompt belongs to its answer.
+    const auto prompt = std::span(finished.tokens).first(finished.pin->prompt_tokens - 1);
+    TRY(fetch_pinned(prompt, finished.pin->owner, *worker));
+  }
   return fetch(finished.tokens, *worker);
 }
 
-Result<> KvSaver::pin(const Finished& finished, const KeptWorker& worker) {
-  const KvPin& wanted = *finished.pin;
-  // The last token of a prompt belongs to its answer.
-  const auto prompt = std::span(finished.tokens).first(wanted.prompt_tokens - 1);
-  const auto whole = prompt.first(prompt.size() - prompt.size() % worker.info.chunk_tokens);
-  const auto keys = model::chunk_keys(*worker.info.layout(), whole, worker.info.chunk_tokens);
-  const auto before = store_.pinned(wanted.owner);
+Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string& owner, const KeptWorker& worker) {
+  const model::LayoutDigest layout = *worker.info.layout();
+  const std::uint32_t chunk_tokens = worker.info.chunk_tokens;
+  auto end = static_cast<std::uint32_t>(prompt.size() - prompt.size() % chunk_tokens);
+  auto keys = model::chunk_keys(layout, prompt.first(end), chunk_tokens);
+  std::vector<std::uint32_t> begins;
+  for (std::uint32_t at = 0; at < end; at += chunk_tokens) begins.push_back(at);
+  for (; end + pinned_piece_tokens <= prompt.size(); end += pinned_piece_tokens) {
+    const model::ChunkKey parent = keys.empty() ? model::root_key(layout) : keys.back();
+    keys.push_back(model::next_key(parent, prompt.subspan(end, pinned_piece_tokens)));
+    begins.push_back(end);
+  }
+  TRY(pin(keys, owner));  // before they come, so that nothing evicts them in between
+  const auto missing = store_.missing(keys);
+  if (missing.empty()) return {};
+  const auto first = static_cast<std::size_t>(std::ranges::find(keys, missing.front()) - keys.begin());
+  const model::ChunkKey parent = first == 0 ? model::root_key(layout) : keys[first - 1];
+  const auto source = TRY(worker.client.export_held(prompt.first(end), begins[first], parent, layout,
+                                                    Deadline::after(call_deadline), stop_.token(), pinned_piece_tokens));
+  return put_all(*source);
+}
+
+Result<> KvSaver::pin(const std::vector<model::ChunkKey>& keys, const std::string& owner) {
+  const auto before = store_.pinned(owner);
   const std::set old_keys(before.begin(), before.end());
   const std::set new_keys(keys.begin(), keys.end());
   if (old_keys == new_keys) return {};
   std::vector<model::ChunkKey> stale;
   std::ranges::set_difference(old_keys, new_keys, std::back_inserter(stale));
-  TRY(store_.pin(keys, wanted.owner));
-  return store_.unpin(stale, wanted.owner);
+  TRY(store_.pin(keys, owner));
+  return store_.unpin(stale, owner);
 }
 
 Result<> KvSaver::fetch(const std::vector<Token>& tokens, const KeptWorker& worker) {
@@ -83,7 +103,11 @@ Result<> KvSaver::fetch(const std::vector<Token>& tokens, const KeptWorker& work
   const model::ChunkKey parent = stored.chunks.empty() ? model::root_key(layout) : stored.chunks.back().key;
   const auto source = TRY(worker.client.export_held(tokens, from, parent, layout,
                                                     Deadline::after(call_deadline), stop_.token()));
-  while (auto chunk = TRY(source->next(Deadline::after(call_deadline)))) {
+  return put_all(*source);
+}
+
+Result<> KvSaver::put_all(ChunkSource& source) {
+  while (auto chunk = TRY(source.next(Deadline::after(call_deadline)))) {
     TRY(store_.put(std::move(chunk)));
   }
   return {};

@@ -14,11 +14,14 @@
 #include "hearth/base/stop.h"
 #include "hearth/base/thread.h"
 #include "hearth/kv/store.h"
+#include "hearth/node/chunk_source.h"
 #include "hearth/node/worker/worker_keeper.h"
 
 namespace hearth::node {
 
-// Chunks that the store must keep: those that are whole in the first `prompt_tokens`.
+// What the store must keep: the first `prompt_tokens`, in whole chunks and then in pieces, so that
+// whoever begins with them computes a few tokens only.
+inline constexpr std::uint32_t pinned_piece_tokens = 64;
 struct KvPin {
   std::string owner;
   std::size_t prompt_tokens = 0;
@@ -48,7 +51,9 @@ class KvSaver {
   void finished_one();
   Result<> save(const Finished& finished);
   Result<> fetch(const std::vector<Token>& tokens, const KeptWorker& worker);
-  Result<> pin(const Finished& finished, const KeptWorker& worker);
+  Result<> fetch_pinned(std::span<const Token> prompt, const std::string& owner, const KeptWorker& worker);
+  Result<> pin(const std::vector<model::ChunkKey>& keys, const std::string& owner);
+  Result<> put_all(ChunkSource& source);
 
   const WorkerKeeper& keeper_;
   kv::ChunkStore& store_;

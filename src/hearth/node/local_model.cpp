@@ -68,8 +68,8 @@ class SavedAnswer final : public engine::AnswerStream {
                                        .prefill = prompt_.prefill});
   }
   void save() const {
-    if (!model_.saver_ || tokens_.size() < chunk_tokens_) return;
     const bool pins = is_prompt_done_ && !pin_.owner.empty();
+    if (!model_.saver_ || (tokens_.size() < chunk_tokens_ && !pins)) return;
     model_.saver_->add(tokens_, pins ? std::optional(pin_) : std::nullopt);
   }
 

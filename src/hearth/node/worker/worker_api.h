@@ -13,7 +13,7 @@
 //                                        order -> {imported}, with error when the next one failed
 //   POST   /v1/generate                  prompt -> one JSON event a line, the last is finished or error
 //   POST   /v1/prefill                   prompt -> chunks in order, one after another
-//   POST   /v1/exports                   prompt, {from, parent} -> whole chunks from there on, as far as
+//   POST   /v1/exports                   prompt, {from, parent, tail_tokens} -> whole chunks from there on, as far as
 //                                        some sequence holds the prompt; nothing is computed
 //
 // A body that has a prompt is described in prompt_body.h.
