@@ -7,13 +7,11 @@
 #include "hearth/base/digest.h"
 #include "hearth/base/utf8.h"
 #include "hearth/cli/environment.h"
-#include "hearth/cli/own_server.h"
+#include "hearth/cli/server_connection.h"
 #include "hearth/cli/terminal_screen.h"
 #include "hearth/net/http_client.h"
 #include "hearth/net/url.h"
 #include "hearth/session/chat_loop.h"
-#include "hearth/session/header_client.h"
-#include "hearth/upstream/endpoint.h"
 
 namespace hearth::cli {
 namespace {
@@ -37,58 +35,6 @@ session::AskOptions ask_options(const ChatFlags& flags, const std::string& model
   if (flags.tokens_max > 0) out.tokens_max = flags.tokens_max;
   if (flags.temperature >= 0) out.sampling.temperature = flags.temperature;
   if (flags.seed > 0) out.sampling.seed = flags.seed;
-  return out;
-}
-
-// Work that must stay in the house goes nowhere by mistake.
-Result<> check_server(const std::string& server, const std::string& label) {
-  const net::Url url = TRY(net::parse_url(server));
-  if (label == "open" || url.address.is_local()) return {};
-  return fail(Code::permission, fmt::format("a session with label {} talks to a hearth serve on this machine, not to {}; that one "
-                                            "knows the machines of the house", label, server));
-}
-
-// A server, and the two ways to ask it.
-struct Connection {
-  std::unique_ptr<OwnServer> own;
-  std::string server;
-  std::unique_ptr<net::HttpClient> http;
-  std::unique_ptr<session::HeaderClient> as_session, as_memory;
-  std::unique_ptr<upstream::Endpoint> answers, memory;
-  std::string model;
-  std::uint32_t window_tokens = 0;
-};
-
-Result<std::unique_ptr<upstream::Endpoint>> endpoint_at(const std::string& server, net::HttpClient& http) {
-  upstream::EndpointSpec spec;
-  spec.name = "hearth";
-  spec.kind = upstream::Kind::hearth;
-  spec.url = server;
-  spec.reach = seal::Reach::cluster;
-  return upstream::make_endpoint(std::move(spec), api_key_variable(), http);
-}
-
-Result<Connection> connect(const session::SessionFacts& facts, const ChatFlags& flags, const StopToken& stop) {
-  Connection out;
-  if (!flags.model.empty()) out.own = TRY(OwnServer::start(flags.model, flags.serve_flags, stop));
-  out.server = out.own ? out.own->url() : flags.server;
-  TRY(check_server(out.server, facts.label));
-  out.http = net::make_curl_client();
-  const net::Headers headers{{"X-Hearth-Session", facts.id}, {"X-Hearth-Label", facts.label}};
-  net::Headers pins = headers;
-  if (!facts.memory_folder.empty()) pins.set("X-Hearth-Pin", memory_pin_owner(facts.memory_folder));
-  out.as_session = std::make_unique<session::HeaderClient>(*out.http, headers);
-  out.as_memory = std::make_unique<session::HeaderClient>(*out.http, std::move(pins));
-  out.answers = TRY(endpoint_at(out.server, *out.as_session));
-  out.memory = TRY(endpoint_at(out.server, *out.as_memory));
-  const upstream::EndpointState state = out.answers->look(Deadline::after(look_time), stop);
-  if (!state.alive) {
-    return fail(Code::unavailable, fmt::format("no server at {}; start one with hearth serve --model FILE, name another with "
-                                               "--server URL, or give --model FILE here", out.server));
-  }
-  if (state.models.empty() && !state.findings.empty()) return fail(Code::permission, out.server + ": " + state.findings.front() + " (HEARTH_API_KEY)");
-  if (!state.models.empty()) out.model = state.models.front();
-  out.window_tokens = state.context_tokens.value_or(0);
   return out;
 }
 
@@ -180,12 +126,16 @@ Result<> unpin_at(const std::string& server, const std::string& owner, const Sto
 }
 
 int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFlags& flags, InterruptWatcher& interrupts) {
-  auto connection = connect(session.facts(), flags, interrupts.token());
+  const session::SessionFacts& facts = session.facts();
+  auto connection = ServerConnection::open(
+      {.server = flags.server, .model = flags.model, .serve_flags = flags.serve_flags, .label = facts.label, .session = facts.id,
+       .pin_owner = facts.memory_folder.empty() ? std::string() : memory_pin_owner(facts.memory_folder)},
+      interrupts.token());
   if (!connection) return report(connection.error());
   TerminalScreen screen(interrupts, flags.thinking == "shown");
   session::ChatLoop loop({.shelf = shelf,
                           .answers = *connection->answers,
-                          .memory = *connection->memory,
+                          .memory = *connection->pinned,
                           .screen = screen,
                           .ask = ask_options(flags, connection->model),
                           .window_tokens = connection->window_tokens,

@@ -22,5 +22,6 @@ Verb probe_verb(StopToken stop);  // child of node
 Verb run_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
 Verb session_verb(StopToken stop, InterruptWatcher& interrupts);
+Verb write_verb(StopToken stop);
 
 }  // namespace hearth::cli

@@ -254,6 +254,21 @@ TEST(Gateway, MetricsCountWhatHappened) {
   EXPECT_NE(text.find("hearth_answer_tokens_total 2\n"), std::string::npos);
 }
 
+TEST(GatewayContinuation, GoesOnWithTheLastMessageAsIfItHadWrittenIt) {
+  TestGateway home;
+  home.model->set_fallback({.text = " time."});
+  const auto ask = [&](std::string_view more) {
+    return home.post("/v1/chat/completions", with(*parse_json(R"({"model": "any", "messages": [
+        {"role": "user", "content": "Begin."}, {"role": "assistant", "content": "Once upon a"}]})"), more));
+  };
+  EXPECT_EQ(at(json_of(ask(R"({"continue_final_message": true})")), {"choices", "0", "message", "content"}), Json(" time."));
+  const std::string prompt = home.model->text_of(home.model->last_request().prompt);
+  EXPECT_TRUE(prompt.ends_with("Once upon a")) << prompt;
+  EXPECT_EQ(prompt.find("Once upon a<|im_end|>"), std::string::npos);
+  EXPECT_EQ(home.post("/v1/chat/completions", *parse_json(R"({"model": "any", "continue_final_message": true,
+      "messages": [{"role": "user", "content": "Begin."}]})")).status, 400);
+}
+
 TEST(GatewayPins, TheOwnerOfAPromptReachesTheModel) {
   TestGateway home;
   home.model->set_fallback({.text = "ok"});
