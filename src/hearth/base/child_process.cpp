@@ -51,7 +51,7 @@ std::vector<char*> environment_with(std::vector<std::string>& defaults) {
 }
 
 Result<int> spawn(const std::filesystem::path& executable, std::vector<std::string>& arguments,
-                  std::vector<std::string>& defaults, int input_fd, int output_fd) {
+                  std::vector<std::string>& defaults, int input_fd, int output_fd, bool apart) {
   std::string program = executable.string();
   std::vector<char*> argv = {program.data()};
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -64,8 +64,8 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
   ::posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes,
-                             static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK));
+  const int group = apart ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP;
+  ::posix_spawnattr_setflags(&attributes, static_cast<short>(group | POSIX_SPAWN_SETSIGMASK));
   ::posix_spawnattr_setpgroup(&attributes, 0);
   sigset_t nothing_blocked;
   sigemptyset(&nothing_blocked);
@@ -82,15 +82,36 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
 
 }  // namespace
 
+Result<ChildProcess> ChildProcess::start_with(const std::filesystem::path& executable,
+                                              std::vector<std::string> arguments,
+                                              std::vector<std::string> defaults, bool apart) {
+  Pipe input = TRY(make_pipe(executable));
+  Pipe output = TRY(make_pipe(executable));
+  const int pid = TRY(spawn(executable, arguments, defaults, input.read_end.get(),
+                            output.write_end.get(), apart));
+  // Our copies of the child's ends close here, or the end of its output would never be seen.
+  return ChildProcess(pid, std::move(input.write_end), std::move(output.read_end));
+}
+
 Result<ChildProcess> ChildProcess::start(const std::filesystem::path& executable,
                                          std::vector<std::string> arguments,
                                          std::vector<std::string> defaults) {
-  Pipe input = TRY(make_pipe(executable));
-  Pipe output = TRY(make_pipe(executable));
-  const int pid =
-      TRY(spawn(executable, arguments, defaults, input.read_end.get(), output.write_end.get()));
-  // Our copies of the child's ends close here, or the end of its output would never be seen.
-  return ChildProcess(pid, std::move(input.write_end), std::move(output.read_end));
+  return start_with(executable, std::move(arguments), std::move(defaults), /*apart=*/false);
+}
+
+Result<ChildProcess> ChildProcess::start_apart(const std::filesystem::path& executable,
+                                               std::vector<std::string> arguments) {
+  return start_with(executable, std::move(arguments), {}, /*apart=*/true);
+}
+
+Result<> ChildProcess::write_input(ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(input_.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(Code::unavailable, "a child process does not take its input");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return {};
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept

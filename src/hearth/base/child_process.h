@@ -23,11 +23,20 @@ class ChildProcess {
   static Result<ChildProcess> start(const std::filesystem::path& executable,
                                     std::vector<std::string> arguments,
                                     std::vector<std::string> defaults = {});
+  // In a session of its own: it outlives the terminal, and us once it is released.
+  static Result<ChildProcess> start_apart(const std::filesystem::path& executable,
+                                          std::vector<std::string> arguments);
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess() { stop(); }
 
   int pid() const { return pid_; }
+  // Waits until it has taken all of `bytes`, or is gone.
+  Result<> write_input(ByteSpan bytes);
+  // Its standard input ends.
+  void close_input() { input_.close(); }
+  // Lets it live on by itself; this object is as if moved from.
+  void release() { pid_ = 0; }
   // Waits for output; an empty span means that the child closed it. Valid until the next call.
   Result<ByteSpan> read_output(Deadline deadline, const StopToken& stop);
   // Looks, does not wait.
@@ -40,6 +49,9 @@ class ChildProcess {
   void stop();
 
  private:
+  static Result<ChildProcess> start_with(const std::filesystem::path& executable,
+                                         std::vector<std::string> arguments,
+                                         std::vector<std::string> defaults, bool apart);
   ChildProcess(int pid, FileDescriptor input, FileDescriptor output)
       : pid_(pid), input_(std::move(input)), output_(std::move(output)) {}
   bool reap(bool wait);

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "hearth/base/guarded.h"
+
 namespace hearth {
 namespace {
 
@@ -20,7 +22,16 @@ spdlog::level::level_enum level_of(LogLevel level) {
   return spdlog::level::info;
 }
 
+Guarded<std::function<void(std::string_view)>>& log_tap() {
+  static Guarded<std::function<void(std::string_view)>> tap;
+  return tap;
+}
+
 }  // namespace
+
+void tap_log(std::function<void(std::string_view message)> tap) {
+  log_tap().with([&](auto& current) { current = std::move(tap); });
+}
 
 void start_log(std::string_view component, LogLevel level) {
   auto logger = std::make_shared<spdlog::logger>(
@@ -32,6 +43,9 @@ void start_log(std::string_view component, LogLevel level) {
 }
 
 void log_line(LogLevel level, std::string_view message) {
+  log_tap().with([&](const auto& tap) {
+    if (tap) tap(message);
+  });
   spdlog::log(level_of(level), "{}", message);
 }
 

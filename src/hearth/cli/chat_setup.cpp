@@ -9,6 +9,7 @@
 #include "hearth/cli/environment.h"
 #include "hearth/cli/server_connection.h"
 #include "hearth/cli/terminal_screen.h"
+#include "hearth/cli/vault_codec.h"
 #include "hearth/net/http_client.h"
 #include "hearth/net/url.h"
 #include "hearth/session/chat_loop.h"
@@ -68,7 +69,9 @@ void declare_talk_flags(Flags& f, ChatFlags& flags) {
 
 Result<std::unique_ptr<session::SessionShelf>> open_shelf() {
   const auto directory = TRY(config_directory());
-  return std::make_unique<session::SessionShelf>(directory / "sessions");
+  std::vector<std::unique_ptr<session::RecordCodec>> codecs;
+  codecs.push_back(make_vault_codec());
+  return std::make_unique<session::SessionShelf>(directory / "sessions", std::move(codecs));
 }
 
 Result<std::filesystem::path> memory_folder(const std::filesystem::path& chosen) {
@@ -95,7 +98,7 @@ Result<session::Session> new_session(session::SessionShelf& shelf, const ChatFla
   }
   session::MemoryFiles files;
   if (!facts.memory_folder.empty()) files = TRY(session::read_memory_folder(facts.memory_folder));
-  auto log = TRY(shelf.create(facts.id, flags.label == "sealed" ? "vault" : "plain"));
+  auto log = TRY(shelf.create(facts.id, flags.label == "sealed" ? vault_codec_name : "plain"));
   return session::Session::create(std::move(log), std::move(facts), std::move(files));
 }
 

@@ -10,19 +10,10 @@
 #include <mach-o/dyld.h>
 #endif
 
+extern char** environ;
+
 namespace hearth::cli {
 namespace fs = std::filesystem;
-
-fs::path own_executable() {
-#ifdef __APPLE__
-  char path[4096];
-  std::uint32_t size = sizeof(path);
-  return _NSGetExecutablePath(path, &size) == 0 ? fs::path(path) : fs::path();
-#else
-  std::error_code ignored;
-  return fs::read_symlink("/proc/self/exe", ignored);
-#endif
-}
 
 namespace {
 
@@ -31,10 +22,30 @@ const char* variable(const char* name) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
+Result<fs::path> data_directory() {
+  if (const char* home = variable("HEARTH_HOME")) return fs::path(home);
+  if (const char* data = variable("XDG_DATA_HOME")) return fs::path(data) / "hearth";
+  if (const char* home = variable("HOME")) return fs::path(home) / ".local" / "share" / "hearth";
+  return fail(Code::invalid_argument, "no directory for your data: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
+}
+
 }  // namespace
 
+Result<fs::path> own_executable() {
+#ifdef __APPLE__
+  char path[4096];
+  std::uint32_t size = sizeof(path);
+  if (_NSGetExecutablePath(path, &size) == 0) return fs::path(path);
+#else
+  std::error_code error;
+  const fs::path path = fs::read_symlink("/proc/self/exe", error);
+  if (!error) return path;
+#endif
+  return fail(Code::unavailable, "the system does not say where this program's file is");
+}
+
 Result<fs::path> find_worker_executable() {
-  const fs::path path = own_executable().parent_path() / "hearth-worker";
+  const fs::path path = TRY(own_executable()).parent_path() / "hearth-worker";
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
     return fail(Code::not_found, "hearth-worker is not beside hearth (looked for " + path.string() +
@@ -64,6 +75,33 @@ Result<fs::path> cluster_directory(const fs::path& chosen) {
   return TRY(config_directory()) / "cluster";
 }
 
+Result<fs::path> vault_directory(const fs::path& chosen) {
+  if (!chosen.empty()) return chosen;
+  const fs::path data = TRY(data_directory());
+  return data / "vault";
+}
+
+Result<fs::path> seal_directory() {
+  const fs::path data = TRY(data_directory());
+  return data / "seal";
+}
+
+std::string home_directory() {
+  const char* home = variable("HOME");
+  return home != nullptr ? home : "";
+}
+
+std::vector<std::string> all_variables() {
+  std::vector<std::string> out;
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each) out.emplace_back(*each);
+  return out;
+}
+
+std::string user_name() {
+  const char* name = variable("USER");
+  return name != nullptr ? name : std::to_string(::getuid());
+}
+
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "";
@@ -88,6 +126,11 @@ std::string editor_variable() {
   const char* editor = variable("VISUAL");
   if (editor == nullptr) editor = variable("EDITOR");
   return editor != nullptr ? editor : "";
+}
+
+std::string variable_value(const std::string& name) {
+  const char* value = variable(name.c_str());
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace hearth::cli

@@ -16,5 +16,5 @@ int main(int argc, char** argv) {
       argc, argv,
       "hearth: move a slice of your work from a cloud model to an open model on machines you own.",
       "hearth " HEARTH_VERSION, {serve_verb(stop), chat_verb(interrupts), session_verb(stop, interrupts), memory_verb(stop), write_verb(stop), run_verb(stop), demo_verb(stop), plan_verb(stop), catalog_verb(), eval_verb(stop), model_verb(stop),
-       kv_verb(stop), cluster_verb(stop), node_verb(stop), status_verb(stop)});
+       kv_verb(stop), cluster_verb(stop), node_verb(stop), status_verb(stop), route_verb(), egress_verb(stop), vault_verb(stop), seal_verb(stop)});
 }

@@ -11,11 +11,12 @@
 #include "hearth/base/toml.h"
 #include "hearth/chat/format.h"
 #include "hearth/kv/chunk.h"
+#include "hearth/upstream/config.h"
 
 namespace hearth::cli {
 namespace {
 
-enum class Kind : std::uint8_t { text, integer, number, toggle, list, named_numbers };
+enum class Kind : std::uint8_t { text, integer, number, toggle, list, named_numbers, named_texts };
 
 struct Setting {
   std::string section, key;
@@ -87,6 +88,17 @@ auto to(std::map<std::string, double> ServeConfig::* field) {
   };
 }
 
+// "claude-work=SECRET" is a key that clients may present, under a name.
+void add_named_keys(ServeConfig& config, const Json& list) {
+  for (const Json& item : list.as_array()) {
+    const std::string& text = item.as_string();
+    const std::size_t equals = text.find('=');
+    if (equals == text.npos) continue;
+    config.api_keys.push_back(text.substr(equals + 1));
+    config.key_names[text.substr(equals + 1)] = text.substr(0, equals);
+  }
+}
+
 bool contains(const std::vector<std::string>& texts, std::string_view text) {
   return std::ranges::find(texts, text) != texts.end();
 }
@@ -107,6 +119,8 @@ const std::vector<Setting>& settings() {
       {"serve", "port", "--port,-p", "0: any free one (8484)", "8484", Kind::integer, 0, 65535, {}, to(&C::port)},
       {"serve", "api_keys", "", "keys that clients may present", "[\"a-long-random-text\"]", Kind::list, 0, 0, {},
        to(&C::api_keys)},
+      {"serve", "named_keys", "", "keys with a name, by which routes know a client", "[\"claude-work=a-long-random-text\"]", Kind::named_texts, 0, 0, {},
+       add_named_keys},
       {"serve", "allowed_hosts", "--allowed-host", "names in the Host header beside loopback; \"*\": all",
        "[\"studio.local\"]", Kind::list, 0, 0, {}, to(&C::allowed_hosts)},
       {"serve", "allowed_origins", "--allowed-origin", "web pages that may call, beside loopback ones",
@@ -185,6 +199,25 @@ const std::vector<Setting>& settings() {
        "GB/s of each machine's memory, this one's too: the fastest is filled first", "[\"studio=819\", \"spark-1=273\"]",
        Kind::named_numbers, 0, 0, {}, to(&C::pool_bandwidths)},
 
+      {"seal", "default", "--label", "how far work may travel that nothing else labels: open, house, sealed (open)", "\"house\"",
+       Kind::text, 0, 0, {"open", "house", "sealed"}, to(&C::default_label)},
+      {"seal", "key_labels", "", "API keys whose work has a label", "[\"a-long-random-text=sealed\"]", Kind::list, 0, 0, {},
+       to(&C::key_labels)},
+      {"seal", "folders", "", "folders whose files, named in a request, give it a label", "[\"/home/me/diary=sealed\"]",
+       Kind::list, 0, 0, {}, to(&C::folders)},
+      {"seal", "patterns", "", "texts that seal a request, by name; # is a digit, ? any character", "[\"case=Case ####/##\"]",
+       Kind::list, 0, 0, {}, to(&C::patterns)},
+      {"seal", "vault", "--vault", "the vault's folder (vault in the data directory)", "\"/var/lib/hearth/vault\"", Kind::text,
+       0, 0, {}, to(&C::vault_directory)},
+      {"egress", "socket", "--egress", "unix socket of hearth egress, the only way to upstreams outside of the house (egress.sock in the configuration directory)",
+       "\"/run/hearth/egress.sock\"", Kind::text, 0, 0, {}, to(&C::egress_socket)},
+      {"egress", "audit", "", "the log of what left (audit.log in the configuration directory)", "\"/var/lib/hearth/audit.log\"", Kind::text, 0, 0, {},
+       to(&C::egress_audit)},
+      {"here", "model_digest", "", "of the weights, as the quality bench has it; a verdict made with others is stale", "\"sha256:...\"", Kind::text, 0, 0, {},
+       to(&C::model_digest)},
+      {"here", "topology", "", "how the machines are arranged, as the bench has it", "\"studio\"", Kind::text, 0, 0, {}, to(&C::topology)},
+      {"here", "suite_version", "", "of the bench's prompts; verdicts of others are stale", "\"\"", Kind::text, 0, 0, {}, to(&C::suite_version)},
+
       {"log", "level", "--log", "how much is logged (info); never prompts or answers", "\"info\"", Kind::text, 0, 0,
        {"debug", "info", "warning", "error", "off"}, to(&C::log_level)},
   };
@@ -200,6 +233,7 @@ std::string expected(const Setting& setting) {
     case Kind::toggle: return "true or false";
     case Kind::list: return "a list of texts";
     case Kind::named_numbers: return "a list of NAME=NUMBER";
+    case Kind::named_texts: return "a list of NAME=TEXT";
   }
   return "";
 }
@@ -208,7 +242,7 @@ bool is_list_of_texts(const Json& value) {
   return value.is_array() && std::ranges::all_of(value.as_array(), [](const Json& v) { return v.is_string(); });
 }
 
-bool is_list(Kind kind) { return kind == Kind::list || kind == Kind::named_numbers; }
+bool is_list(Kind kind) { return kind == Kind::list || kind == Kind::named_numbers || kind == Kind::named_texts; }
 
 bool fits(const Setting& setting, const Json& value) {
   const auto in_range = [&] { return value.as_double() >= setting.lowest && value.as_double() <= setting.highest; };
@@ -220,6 +254,11 @@ bool fits(const Setting& setting, const Json& value) {
     case Kind::toggle: return value.is_bool();
     case Kind::list:
       return is_list_of_texts(value);
+    case Kind::named_texts:
+      return is_list_of_texts(value) && std::ranges::all_of(value.as_array(), [](const Json& v) {
+        const std::size_t equals = v.as_string().find('=');
+        return equals != std::string::npos && equals > 0 && equals + 1 < v.as_string().size();
+      });
     case Kind::named_numbers:
       return is_list_of_texts(value) &&
              std::ranges::all_of(split_names(value), [](const std::string& text) { return named_number(text).has_value(); });
@@ -307,11 +346,28 @@ Result<> apply_flag(ServeConfig& config, std::string_view flag, std::span<const 
   return fail(Code::internal, fmt::format("no setting has the flag {}", flag));
 }
 
+namespace {
+
+Result<> read_routing(const Json& root, std::string_view name, ServeConfig& config) {
+  const auto part = [&](std::string_view key) {
+    const Json* found = root.find(key);
+    return found == nullptr ? Json() : *found;
+  };
+  config.upstreams = TRY(upstream::read_upstreams(part("upstream"), name));
+  std::vector<route::Target> targets;
+  for (const upstream::EndpointSpec& spec : config.upstreams) targets.push_back({spec.name, spec.reach});
+  config.routes = TRY(route::read_routes(part("routes"), name, std::move(targets)));
+  return {};
+}
+
+}  // namespace
+
 Result<> read_serve_config(std::string_view toml, std::string_view name, ServeConfig& config) {
   const Json root = TRY(parse_toml(toml, name));
   std::vector<std::string> problems;
+  TRY(read_routing(root, name, config));
   for (const auto& [section, table] : root.as_object()) {
-    if (section == lines_member) continue;
+    if (section == lines_member || section == "upstream" || section == "routes") continue;
     const bool known = std::ranges::any_of(settings(), [&](const Setting& s) { return s.section == section; });
     if (!known || !table.is_object()) {
       problems.push_back(fmt::format("{}:{}: '{}' is not a section; there are {}, for example [serve]", name,

@@ -16,6 +16,8 @@
 
 #include "hearth/base/result.h"
 #include "hearth/gateway/api.h"
+#include "hearth/route/table.h"
+#include "hearth/upstream/spec.h"
 
 namespace hearth::cli {
 
@@ -53,6 +55,16 @@ struct ServeConfig {
   std::vector<std::string> pool;                  // machines whose memory this one's worker uses
   std::string pool_mode = "unified";
   std::map<std::string, double> pool_shares, pool_bandwidths;  // by machine
+  // [seal]
+  std::string default_label = "open";
+  std::vector<std::string> key_labels, folders, patterns;  // KEY=LABEL, /FOLDER=LABEL, NAME=TEXT
+  std::filesystem::path vault_directory;                   // empty: in the data directory
+  std::map<std::string, std::string> key_names;   // of API keys, by key
+  // [[upstream]], [routes], [egress]
+  std::vector<upstream::EndpointSpec> upstreams;
+  route::RouteTable routes = route::default_routes();
+  std::filesystem::path egress_socket, egress_audit;  // empty: in the configuration directory
+  std::string model_digest, topology, suite_version;  // what is true here, for verdicts of the bench
   // [log]
   std::string log_level = "info";
 };

@@ -7,6 +7,8 @@
 #include "hearth/base/log.h"
 #include "hearth/chat/format.h"
 #include "hearth/cli/progress.h"
+#include "hearth/cli/routing_setup.h"
+#include "hearth/cli/serve_seal.h"
 #include "hearth/cli/serve_setup.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/gateway/gateway.h"
@@ -15,6 +17,16 @@
 
 namespace hearth::cli {
 namespace {
+
+// Runs at the end of a scope.
+class Cleanup {
+ public:
+  explicit Cleanup(std::function<void()> run) : run_(std::move(run)) {}
+  ~Cleanup() { run_(); }
+
+ private:
+  const std::function<void()> run_;
+};
 
 Duration duration(double s) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s)); }
 
@@ -33,7 +45,7 @@ std::string model_id(const ServeConfig& config, const engine::ModelFacts& facts)
 
 gateway::GatewayOptions gateway_options(const ServeConfig& config, const engine::ModelFacts& facts) {
   gateway::GatewayOptions out;
-  out.access = {config.api_keys, config.allowed_hosts, config.allowed_origins};
+  out.access = {config.api_keys, config.key_names, config.allowed_hosts, config.allowed_origins};
   out.model_id = model_id(config, facts);
   out.sampling = config.sampling;
   out.client_sampling = config.client_sampling;
@@ -65,10 +77,16 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   // Taken before the model is loaded: a port in use is told at once.
   auto listener = TRY(net::Listener::listen(
       net::Address::tcp(config.host, static_cast<std::uint16_t>(config.port))));
+  const auto seal = TRY(ServeSeal::open(config));
+  TRY(seal->prove(config, stop));
+  node::LocalModelOptions model_options = TRY(local_model_options(config, flags.verbose));
+  seal->add_to(model_options);
   Progress progress;
   const auto model = TRY(node::LocalModel::start(
-      TRY(local_model_options(config, flags.verbose)),
+      std::move(model_options),
       [&](double fraction) { progress.update("loading", fraction); }, stop));
+  seal->watch(model.get());
+  const Cleanup unwatch([&] { seal->watch(nullptr); });
   const auto gathered = TRY(start_gathered(
       config, flags.verbose, *model, [&](double fraction) { progress.update("loading elsewhere", fraction); }, stop));
   progress.clear();
@@ -79,8 +97,14 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
                        format->name(), facts.limits.context_tokens));
   // Before whatever asks it, so that it outlives that.
   const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/gathered == nullptr, stop));
-  const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format),
-                                                    gateway_options(config, facts), stop));
+  const auto routing = TRY(RoutingSetup::open(config, [&config, &model] {
+    return store::VerdictBasis{.model_digest = config.model_digest, .engine_build = model->facts().engine_version,
+                               .topology = config.topology, .suite_version = config.suite_version};
+  }, seal->gate()));
+  gateway::GatewayOptions options = gateway_options(config, facts);
+  options.labeller = &seal->labeller();
+  options.routing = &routing->routing();
+  const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format), std::move(options), stop));
   net::HttpServerOptions server_options = gateway->server_options();
   server_options.connections_max = config.connections_max;
   const auto server = TRY(net::HttpServer::start(std::move(listener), gateway->routes(),

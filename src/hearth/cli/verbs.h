@@ -12,6 +12,7 @@ Verb catalog_verb();
 Verb chat_verb(InterruptWatcher& interrupts);
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
+Verb egress_verb(StopToken stop);
 Verb eval_verb(StopToken stop);
 Verb kv_verb(StopToken stop);
 Verb memory_verb(StopToken stop);
@@ -19,9 +20,12 @@ Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
 Verb plan_verb(StopToken stop);
 Verb probe_verb(StopToken stop);  // child of node
+Verb route_verb();
 Verb run_verb(StopToken stop);
+Verb seal_verb(StopToken stop);
 Verb serve_verb(StopToken stop);
 Verb session_verb(StopToken stop, InterruptWatcher& interrupts);
+Verb vault_verb(StopToken stop);
 Verb write_verb(StopToken stop);
 
 }  // namespace hearth::cli

@@ -4,9 +4,8 @@
 
 namespace hearth::cli {
 
-Result<Voice> load_voice(const std::filesystem::path& samples, const std::filesystem::path& profile) {
+Result<Voice> load_voice(const std::filesystem::path& samples) {
   Voice out;
-  if (!profile.empty()) return fail(Code::unsupported, "--profile: not read yet; give the texts themselves with --samples DIR");
   if (samples.empty()) return out;
   // Read as memory is: every fault of the folder is named, and the order does not depend on it.
   const session::MemoryFiles files = TRY(session::read_memory_folder(samples));

@@ -15,7 +15,7 @@ struct Voice {
   Digest256 digest;           // of the samples: what is kept of them is named after it
 };
 
-// Of a folder of texts, or of a profile; of neither when both are empty.
-Result<Voice> load_voice(const std::filesystem::path& samples, const std::filesystem::path& profile);
+// Of a folder of texts; nobody's when it is empty.
+Result<Voice> load_voice(const std::filesystem::path& samples);
 
 }  // namespace hearth::cli

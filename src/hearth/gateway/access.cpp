@@ -42,6 +42,8 @@ std::vector<std::string_view> presented_keys(const net::Request& request) {
   return out;
 }
 
+std::string client_name_of_key(std::string_view key) { return key_digest(key).short_hex(); }
+
 Access::Access(const AccessRules& rules) : rules_(rules) {
   for (const std::string& key : rules_.api_keys) key_digests_.push_back(key_digest(key));
 }
@@ -92,6 +94,15 @@ std::string Access::client_name(const net::Request& request) const {
   if (keys.empty()) return {};
   const auto known = std::ranges::find_if(keys, [&](auto key) { return is_known(key); });
   return key_digest(known == keys.end() ? keys.front() : *known).short_hex();
+}
+
+std::string Access::key_name(const net::Request& request) const {
+  for (const std::string_view key : presented_keys(request)) {
+    if (!is_known(key)) continue;
+    const auto found = rules_.key_names.find(std::string(key));
+    return found == rules_.key_names.end() ? std::string() : found->second;
+  }
+  return {};
 }
 
 std::string Access::cors_origin(const net::Request& request) const {

@@ -94,7 +94,7 @@ void AnswerJob::drive(const Step& step) {
   step_ = &step;
   changed_.notify_all();
   over_.notify_all();
-  while (!over()) {
+  while (!over() && !handed_on_) {
     const bool readers_busy = readers_ == 0 || now() - last_step_ >= readers_patience;
     if (may_step() && readers_busy) {
       take_step(hold, step_deadline(Deadline::never()));
@@ -113,7 +113,7 @@ void AnswerJob::take_step(std::unique_lock<std::mutex>& hold, Deadline deadline)
   hold.lock();
   stepping_ = false;
   last_step_ = now();
-  if (over()) turn_.notify_one();
+  if (over() || handed_on_) turn_.notify_one();
   changed_.notify_all();  // whoever waits may take the next one
   over_.notify_all();
 }
@@ -178,6 +178,26 @@ AnswerJob::State AnswerJob::state() const {
           .delivered_stream = delivered_stream_,
           .delivered_whole = delivered_whole_,
           .unread_since = unread_since_};
+}
+
+void AnswerJob::hand_on() {
+  const std::lock_guard hold(mutex_);
+  handed_on_ = true;
+}
+
+AnswerJob::Outcome AnswerJob::outcome() const {
+  const std::lock_guard hold(mutex_);
+  return {usage_, end_, error_};
+}
+
+void AnswerJob::set_route(std::string route) {
+  const std::lock_guard hold(mutex_);
+  route_ = std::move(route);
+}
+
+std::string AnswerJob::route() const {
+  const std::lock_guard hold(mutex_);
+  return route_;
 }
 
 std::uint32_t AnswerJob::prompt_tokens_done() const {

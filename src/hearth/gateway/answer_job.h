@@ -42,6 +42,8 @@ class AnswerJob {
   void failed(ApiError error);
   // Fails the job when nobody reads it and nobody has for `grace`; true: it did.
   bool abandon(Instant now, Duration grace);
+  // The model gives no answer: drive returns, and its caller goes on by the calls above.
+  void hand_on();
 
   // --- readers
   struct View {
@@ -70,7 +72,17 @@ class AnswerJob {
     Instant unread_since{};
   };
   State state() const;
+  struct Outcome {
+    Usage usage;
+    std::optional<AnswerEnd> end;
+    std::optional<ApiError> error;
+  };
+  Outcome outcome() const;
   std::uint32_t prompt_tokens_done() const;
+
+  // How the answer goes, for the header X-Hearth-Route; may change until the answer begins.
+  void set_route(std::string route);
+  std::string route() const;
 
  private:
   bool over() const { return end_ || error_; }
@@ -79,7 +91,7 @@ class AnswerJob {
   template <class Ready>
   View wait_until(std::condition_variable& condition, Ready ready, std::size_t cursor,
                   Deadline deadline, const StopToken& stop);
-  bool may_step() const { return step_ != nullptr && !stepping_; }
+  bool may_step() const { return step_ != nullptr && !stepping_ && !handed_on_; }
   void take_step(std::unique_lock<std::mutex>& hold, Deadline deadline);
 
   const AnswerInfo info_;
@@ -87,11 +99,13 @@ class AnswerJob {
   std::condition_variable changed_, over_;  // readers
   std::condition_variable turn_;            // the job's thread
   const Step* step_ = nullptr;
+  bool handed_on_ = false;
   bool stepping_ = false;
   Instant last_step_{};
   Usage usage_;
   bool started_ = false;
   std::uint32_t prompt_tokens_done_ = 0;
+  std::string route_;
   std::vector<AnswerEvent> events_;
   std::optional<AnswerEnd> end_;
   std::optional<ApiError> error_;

@@ -21,6 +21,7 @@ class Run {
     } else {
       failed(stream.error());
     }
+    if (handed_on_) return plan_.otherwise(*handed_on_);
     parts_.metrics.duration.observe(now() - plan_.began);
   }
 
@@ -56,12 +57,20 @@ class Run {
   }
 
   void failed(const Error& error) {
-    ++parts_.metrics.answers_failed;
+    learn();
     if (stop_.stop_requested()) {
+      ++parts_.metrics.answers_failed;
       job_.failed(api_error({Code::unavailable, "the server is shutting down"}));
       return;
     }
-    job_.failed(api_error(error));
+    ApiError why = api_error(error);
+    if (plan_.otherwise && !has_token_ && why.kind != ApiError::Kind::invalid_request) {
+      handed_on_ = std::move(why);
+      job_.hand_on();
+      return;
+    }
+    ++parts_.metrics.answers_failed;
+    job_.failed(std::move(why));
   }
 
   Result<> take(engine::JobEvent event) {
@@ -100,7 +109,14 @@ class Run {
     end(pipeline_.reason());
   }
 
+  // What of a labelled answer its client may send back, under whatever key.
+  void learn() {
+    if (parts_.labeller == nullptr || !has_token_ || plan_.request.raw_prompt) return;
+    parts_.labeller->learn_answer(plan_.clearance, plan_.request.conversation.messages, pipeline_.turn());
+  }
+
   void end(AnswerEnd::Reason reason) {
+    learn();
     stream_.reset();  // the next request of a client that hears of the end finds everything free
     Metrics& metrics = parts_.metrics;
     AnswerEnd out{.reason = reason, .stop_string = pipeline_.stop_string(), .usage = {}};
@@ -126,6 +142,7 @@ class Run {
   std::unique_ptr<engine::AnswerStream> stream_;
   bool placed_ = false;
   bool has_token_ = false;
+  std::optional<ApiError> handed_on_;
   std::uint32_t cached_tokens_ = 0;
 };
 

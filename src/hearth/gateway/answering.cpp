@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "hearth/base/log.h"
+#include "hearth/chat/call_ledger.h"
 #include "hearth/gateway/fields.h"
 #include "hearth/gateway/repeat_key.h"
+#include "hearth/gateway/upstream_answer.h"
 #include "hearth/net/sse.h"
 
 namespace hearth::gateway {
@@ -17,6 +19,9 @@ namespace {
 constexpr std::string_view no_join_header = "x-hearth-no-join";
 // The KV of this prompt is to be kept, under that name (docs/serve.md).
 constexpr std::string_view pin_header = "x-hearth-pin";
+// On every answer, so that a person sees which it is.
+constexpr std::string_view label_header = "X-Hearth-Label";
+constexpr std::string_view route_header_name = "X-Hearth-Route";
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -43,18 +48,36 @@ std::string_view shown_field(std::string_view field) {
   return field.empty() ? "-" : field;
 }
 
+// Calls that go round in circles are told of in the answer itself, where the user sees it, and the model
+// from the next turn on: as thinking where the client takes it, else as text.
+JobTable::Work with_warning(const std::string& id, const ChatRequest& request, JobTable::Work work) {
+  const bool text_only = request.response_format.kind == chat::ResponseFormat::Kind::text && !request.raw_prompt;
+  if (!text_only || !is_in_tool_loop(request)) return work;
+  const auto loop = chat::find_loop(chat::call_ledger(request.conversation));
+  const std::string warning = loop ? chat::loop_warning(*loop) : std::string();
+  if (warning.empty()) return work;
+  log_info(fmt::format("request={} loop_calls={} times={}", id, loop->names.size(), loop->times));
+  const bool thinks = request.thinking.value_or(false);
+  const AnswerEvent event{.kind = thinks ? AnswerEvent::Kind::thinking : AnswerEvent::Kind::text, .text = warning};
+  return [event, work = std::move(work)](AnswerJob& job, const StopToken& stop) {
+    job.add({event});
+    work(job, stop);
+  };
+}
+
 // What outlives the request, for the line in the log.
 struct LoggedCall {
   std::string id, dialect;
   Instant began;
   bool stream, joined;
+  seal::Label label;
 };
 
 void log_answer(const LoggedCall& call, const ResponseReport& report) {
   log_info(fmt::format(
-      "request={} api={} stream={} joined={} outcome={} prompt_tokens={} cached_tokens={} "
+      "request={} api={} label={} stream={} joined={} outcome={} prompt_tokens={} cached_tokens={} "
       "answer_tokens={} seconds={:.3f}",
-      call.id, call.dialect, call.stream, call.joined, report.outcome, report.usage.prompt_tokens,
+      call.id, call.dialect, seal::label_name(call.label), call.stream, call.joined, report.outcome, report.usage.prompt_tokens,
       report.usage.cached_tokens, report.usage.answer_tokens, seconds(now() - call.began)));
 }
 
@@ -74,8 +97,12 @@ struct Answering::Call {
   Instant began = now();
   bool stream = false;
   bool joined = false;
+  seal::Clearance clearance;
+  std::string route{};  // for X-Hearth-Route
 
-  LoggedCall logged() const { return {id, std::string(dialect.name()), began, stream, joined}; }
+  LoggedCall logged() const {
+    return {id, std::string(dialect.name()), began, stream, joined, clearance.decision.label};
+  }
   // The message of an error may quote a field's value; the field's name is enough here.
   void log_refusal(const ApiError& error) const {
     log_info(fmt::format("request={} api={} refused={} status={} field={}", id, dialect.name(),
@@ -87,14 +114,22 @@ struct Answering::Call {
 net::Response Answering::answer(const Dialect& dialect, const net::Request& request) {
   Call call{.dialect = dialect, .request = request};
   auto response = try_answer(call);
-  if (response) return *std::move(response);
+  if (!response) response = refuse(call, response.error());
+  if (!call.route.empty()) response->headers.set(route_header_name, call.route);
+  response->headers.set(label_header, std::string(seal::label_name(call.clearance.decision.label)));
+  return *std::move(response);
+}
+
+net::Response Answering::refuse(const Call& call, const ApiError& error) {
+  const Dialect& dialect = call.dialect;
+  const net::Request& request = call.request;
   if (request.stop.stop_requested()) {
     log_answer(call.logged(), {.usage = {}, .outcome = "left"});  // nobody reads what follows
   } else {
-    parts_.metrics.count_request(dialect.name(), dialect.error_status(response.error()));
-    call.log_refusal(response.error());
+    parts_.metrics.count_request(dialect.name(), dialect.error_status(error));
+    call.log_refusal(error);
   }
-  return replies_.refuse(dialect, response.error(), request, call.id);
+  return replies_.refuse(dialect, error, request, call.id);
 }
 
 ApiResult<net::Response> Answering::try_answer(Call& call) {
@@ -104,12 +139,21 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   const Json body = TRY(parse_body(call.request));
   ChatRequest request = TRY(call.dialect.parse(body, /*counting=*/false));
   call.stream = request.stream;
+  call.clearance = TRY(label(call, request));
   auto job = find_or_start(call, body, request);
   if (job) return respond(call, request, *std::move(job));
   if (!call.stream || !call.dialect.tells_in_stream(job.error())) {
     return std::unexpected(job.error());
   }
   return tell_in_stream(call, request, job.error());
+}
+
+ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest& request) const {
+  if (parts_.options.labeller == nullptr) return seal::Clearance{};
+  std::optional<std::string> header;
+  if (const std::string* value = call.request.headers.find(label_header)) header = *value;
+  return parts_.options.labeller->label({parts_.access.client_name(call.request), std::move(header), request},
+                                        session_of(call.request) + request.session_key);
 }
 
 ApiResult<std::unique_ptr<Attachment>> Answering::find_or_start(Call& call, const Json& body,
@@ -125,21 +169,107 @@ ApiResult<std::unique_ptr<Attachment>> Answering::find_or_start(Call& call, cons
       return running;
     }
   }
+  return start(call, request, repetition);
+}
+
+// Where this request goes. Without routing: to the model here.
+struct Answering::Way {
+  route::Decision decision{.route_class = std::string(route::other_class), .target = std::string(route::local_target)};
+  store::RouteRecord record;
+};
+
+ApiResult<Answering::Way> Answering::choose_way(Call& call, const ChatRequest& request) const {
+  Way out;
+  if (parts_.options.routing != nullptr) {
+    const Routing& routing = *parts_.options.routing;
+    const seal::Clearance* labelled = parts_.options.labeller != nullptr ? &call.clearance : nullptr;
+    Asked asked = TRY(ask_of(routing, parts_.access, call.request, request, call.id, labelled));
+    std::tie(out.decision, out.record) = routing.router.decide(asked.ask);
+    call.clearance = std::move(asked.clearance);
+  }
+  call.route = route::route_header(out.decision);
+  if (!out.decision.target.empty()) return out;
+  return std::unexpected(ApiError{.kind = ApiError::Kind::permission, .message = out.decision.because.back()});
+}
+
+ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRequest& request,
+                                                        const std::optional<Repetition>& repetition) {
+  const Way way = TRY(choose_way(call, request));
+  const bool here = way.decision.target == route::local_target;
+  std::uint32_t prompt_tokens = 0;
+  auto work = here ? work_here(call, request, way, prompt_tokens)
+                   : work_there(call, request, way, way.decision.target);
+  // What the model here cannot even begin may go on elsewhere, unless the request itself is wrong.
+  if (!work && here && !way.decision.escalate_to.empty() && work.error().kind != ApiError::Kind::invalid_request) {
+    work = work_there(call, request, way, way.decision.escalate_to);
+  }
+  if (!work) return std::unexpected(std::move(work.error()));
+  work = with_warning(call.id, request, *std::move(work));
+  AnswerInfo info = new_info(/*handle=*/new_id());
+  if (!here) info.model = model_of(way.decision.target, request);
+  auto started = TRY(jobs_.start(repetition, std::move(info), prompt_tokens, *std::move(work)));
+  if (started.joined) count_joined(call);
+  return std::move(started.attachment);
+}
+
+ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& request, const Way& way,
+                                               std::uint32_t& prompt_tokens) {
   const PlanParts plan_parts{parts_.service, parts_.prompts, parts_.format, parts_.options};
   AnswerPlan plan = TRY(plan_answer(plan_parts, request, system_random(), call.request.stop));
   plan.call_id_prefix = call.dialect.call_id_prefix();
   plan.generate.pin_owner = TRY(pin_owner(call.request));
   plan.began = call.began;
+  plan.clearance = call.clearance;
+  plan.generate.is_sealed = call.clearance.decision.label != seal::Label::open;
   count_prompt(plan.prompt);
-  const auto prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
-  const auto work = [this, plan = std::move(plan)](AnswerJob& job, const StopToken& stop) {
+  prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
+  JobTable::Work elsewhere;
+  if (!way.decision.escalate_to.empty()) elsewhere = TRY(work_there(call, request, way, way.decision.escalate_to));
+  return [this, plan = std::move(plan), record = way.record, elsewhere, route = call.route](AnswerJob& job, const StopToken& stop) {
+    job.set_route(route);
     const RunnerParts runner{parts_.service, parts_.prompts, parts_.format, parts_.metrics,
-                             jobs_.grace()};
-    run_answer(runner, plan, job, stop);
+                             jobs_.grace(), parts_.options.labeller};
+    AnswerPlan own = plan;
+    bool moved = false;
+    if (elsewhere) {
+      own.otherwise = [&](const ApiError&) {
+        moved = true;
+        elsewhere(job, stop);  // says so in the route itself
+      };
+    }
+    run_answer(runner, std::move(own), job, stop);
+    if (moved || parts_.options.routing == nullptr) return;
+    store::RouteRecord done = record;
+    done.answered_by = route::local_target;
+    done.model = parts_.options.model_id;
+    add_outcome(job, plan.began, done);
+    parts_.options.routing->router.finish(done);
   };
-  auto started = TRY(jobs_.start(repetition, new_info(/*handle=*/new_id()), prompt_tokens, work));
-  if (started.joined) count_joined(call);
-  return std::move(started.attachment);
+}
+
+ApiResult<JobTable::Work> Answering::work_there(const Call& call, const ChatRequest& request, const Way& way,
+                                                const std::string& target) {
+  const Routing& routing = *parts_.options.routing;
+  const upstream::EndpointSpec* spec = routing.fleet.spec(target);
+  const bool keeps_header = spec != nullptr && spec->kind == upstream::Kind::anthropic;
+  ChatRequest prepared = TRY(prepare_for_upstream(request, keeps_header));
+  UpstreamPlan plan{.work = seal::sort(seal::Labelled<ChatRequest>{std::move(prepared), call.clearance}),
+                    .target = target,
+                    .escalate_to = target == way.decision.escalate_to ? std::string() : way.decision.escalate_to,
+                    .call_id_prefix = std::string(call.dialect.call_id_prefix()),
+                    .random_seed = system_random(),
+                    .began = call.began,
+                    .record = way.record};
+  const bool escalated = target == way.decision.escalate_to;
+  return [this, plan = std::move(plan), route = call.route + (escalated ? "; escalated=" + target : "")](AnswerJob& job, const StopToken& stop) {
+    job.set_route(route);
+    run_upstream_answer({*parts_.options.routing, parts_.metrics, jobs_.grace()}, plan, job, stop);
+  };
+}
+
+std::string Answering::model_of(const std::string& target, const ChatRequest& request) const {
+  const upstream::EndpointSpec* spec = parts_.options.routing->fleet.spec(target);
+  return spec == nullptr || spec->model.empty() ? request.model : spec->model;
 }
 
 void Answering::count_joined(Call& call) {
@@ -147,12 +277,19 @@ void Answering::count_joined(Call& call) {
   ++parts_.metrics.requests_attached;
 }
 
-ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest& request,
+// Known for certain once the answer has begun: it may have gone on elsewhere.
+void Answering::take_route(Call& call, const AnswerJob& job) {
+  if (std::string route = job.route(); !route.empty()) call.route = std::move(route);
+}
+
+ApiResult<net::Response> Answering::respond(Call& call, const ChatRequest& request,
                                             std::unique_ptr<Attachment> job) {
   const ResponseTimes times{parts_.options.heartbeat, parts_.options.start_wait,
                             parts_.options.whole_answer_wait};
   if (call.stream) return stream(call, request, std::move(job), times);
-  const WholeAnswer answer = TRY(wait_for_answer(*job, times, call.request.stop));
+  auto waited = wait_for_answer(*job, times, call.request.stop);
+  take_route(call, job->job());
+  const WholeAnswer answer = TRY(std::move(waited));
   net::Response response =
       net::Response::json(200, call.dialect.whole(job->job().info(), request, answer));
   job->set_delivered(AnswerJob::Delivery::whole);
@@ -161,14 +298,16 @@ ApiResult<net::Response> Answering::respond(const Call& call, const ChatRequest&
   return replies_.finish(std::move(response), call.request, call.id);
 }
 
-ApiResult<net::Response> Answering::stream(const Call& call, const ChatRequest& request,
+ApiResult<net::Response> Answering::stream(Call& call, const ChatRequest& request,
                                            std::unique_ptr<Attachment> job,
                                            const ResponseTimes& times) {
-  auto writer = call.dialect.make_writer(job->job().info(), request);
+  const AnswerJob& running = job->job();  // the body keeps it
+  auto writer = call.dialect.make_writer(running.info(), request);
   auto body = TRY(stream_answer(std::move(job), std::move(writer), times, call.request.stop,
                                 [logged = call.logged()](const ResponseReport& report) {
                                   log_answer(logged, report);
                                 }));
+  take_route(call, running);
   parts_.metrics.count_request(call.dialect.name(), 200);
   return event_stream(call, std::move(body));
 }

@@ -36,16 +36,28 @@ class Answering {
  private:
   struct Call;
   ApiResult<net::Response> try_answer(Call& call);
+  ApiResult<seal::Clearance> label(const Call& call, const ChatRequest& request) const;
+  struct Way;
   ApiResult<std::unique_ptr<Attachment>> find_or_start(Call& call, const Json& body,
                                                        const ChatRequest& request);
-  ApiResult<net::Response> respond(const Call& call, const ChatRequest& request,
+  ApiResult<std::unique_ptr<Attachment>> start(Call& call, const ChatRequest& request,
+                                               const std::optional<Repetition>& repetition);
+  ApiResult<Way> choose_way(Call& call, const ChatRequest& request) const;
+  ApiResult<JobTable::Work> work_here(Call& call, const ChatRequest& request, const Way& way,
+                                      std::uint32_t& prompt_tokens);
+  ApiResult<JobTable::Work> work_there(const Call& call, const ChatRequest& request, const Way& way,
+                                       const std::string& target);
+  static void take_route(Call& call, const AnswerJob& job);
+  ApiResult<net::Response> respond(Call& call, const ChatRequest& request,
                                    std::unique_ptr<Attachment> job);
-  ApiResult<net::Response> stream(const Call& call, const ChatRequest& request,
+  ApiResult<net::Response> stream(Call& call, const ChatRequest& request,
                                   std::unique_ptr<Attachment> job, const ResponseTimes& times);
   net::Response tell_in_stream(const Call& call, const ChatRequest& request,
                                const ApiError& error);
   net::Response event_stream(const Call& call, net::Body body) const;
   AnswerInfo new_info(std::string handle) const;
+  std::string model_of(const std::string& target, const ChatRequest& request) const;
+  net::Response refuse(const Call& call, const ApiError& error);
   void count_joined(Call& call);
   void count_prompt(const Prompt& prompt);
 

@@ -16,8 +16,10 @@
 #include "hearth/gateway/job_table.h"
 #include "hearth/gateway/metrics.h"
 #include "hearth/gateway/prompt_builder.h"
+#include "hearth/gateway/routing.h"
 #include "hearth/net/http_router.h"
 #include "hearth/net/http_server.h"
+#include "hearth/seal/labeller.h"
 
 namespace hearth::gateway {
 
@@ -33,6 +35,9 @@ struct GatewayOptions {
   // A client without a stream is asked to come back after this long: its own patience ends at 300 s.
   Duration whole_answer_wait = std::chrono::seconds(240);
   std::uint64_t body_bytes_max = 64u << 20;
+  // Gives each request its label; without it everything is open. Outlives the gateway.
+  seal::LabelGiver* labeller = nullptr;
+  const Routing* routing = nullptr;     // outlives the gateway; nullptr: the model answers all
   std::uint32_t answer_reserve_tokens = 1024;  // a prompt must leave so much room, or an eighth
 };
 

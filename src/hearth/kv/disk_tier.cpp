@@ -10,62 +10,22 @@
 #include <cerrno>
 
 #include "hearth/kv/chunk_file.h"
+#include "hearth/kv/sealed_chunk_file.h"
 
 namespace hearth::kv {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view chunk_suffix = ".kv";
+constexpr std::string_view sealed_suffix = ".skv";
+constexpr std::string_view pins_context = "pins";
+constexpr std::uint64_t pins_file_bytes_max = 1ull << 28;
 constexpr std::string_view temporary_suffix = ".tmp";
 constexpr std::string_view lock_name = "writer.lock";
 constexpr std::size_t pid_text_bytes_max = 32;
 
 bool is_folder_name(std::string_view name) {
   return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == name.npos;
-}
-
-Result<ScannedChunk> scan_file(const fs::path& path, const ChunkKey& key) {
-  ScannedChunk scanned;
-  scanned.header = TRY(read_chunk_header(path));
-  const ExpectedChunk expected{.layout = {}, .key = key};
-  if (const auto fault = find_header_fault(scanned.header, expected)) {
-    return std::unexpected(fault_error(*fault, scanned.header, expected));
-  }
-  scanned.file_bytes = chunk_bytes(scanned.header);
-  scanned.header.tokens = {};
-  std::error_code ignored;
-  scanned.written_at = fs::last_write_time(path, ignored);
-  return scanned;
-}
-
-void scan_entry(const fs::path& path, ScanReport& report) {
-  const std::string name = path.filename().string();
-  if (name.ends_with(temporary_suffix)) {
-    report.temporaries.push_back(path);
-    return;
-  }
-  const auto key = ChunkKey::parse(std::string_view(name).substr(0, name.find('.')));
-  if (!key || !name.ends_with(chunk_suffix)) {
-    ++report.foreign_files;
-    return;
-  }
-  auto scanned = scan_file(path, *key);
-  if (scanned) {
-    report.chunks.push_back(*std::move(scanned));
-  } else if (scanned.error().code == Code::corrupt) {
-    report.damaged.push_back({path, std::move(scanned).error().message});
-  } else {
-    ++report.foreign_files;  // another version, or unreadable just now
-  }
-}
-
-Result<> scan_folder(const fs::path& folder, ScanReport& report) {
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    scan_entry(it->path(), report);
-  }
-  if (error) return fail_errno("list", folder, error.value());
-  return {};
 }
 
 // The lock file says who; not yet, if it was locked this instant.
@@ -80,8 +40,95 @@ std::string holder_of(const fs::path& path) {
 }  // namespace
 
 fs::path DiskTier::path_of(const ChunkKey& key) const {
-  const std::string hex = key.hex();
-  return directory_ / hex.substr(0, 2) / (hex + std::string(chunk_suffix));
+  const std::string hex = cipher_ ? cipher_->file_name(key) : key.hex();
+  return directory_ / hex.substr(0, 2) / (hex + std::string(cipher_ ? sealed_suffix : chunk_suffix));
+}
+
+Result<> DiskTier::write(FileSystem& files, const Chunk& chunk, Durability durability) const {
+  const fs::path path = path_of(chunk.header.key);
+  TRY(files.create_directories(path.parent_path()));
+  if (cipher_) return write_sealed_chunk(files, path, chunk, *cipher_, durability);
+  return write_chunk_file(files, path, chunk, durability);
+}
+
+Result<ChunkHeader> DiskTier::read_header(const ChunkKey& key) const {
+  return cipher_ ? read_sealed_header(path_of(key), *cipher_) : read_chunk_header(path_of(key));
+}
+
+Result<Chunk> DiskTier::read(const ChunkKey& key) const {
+  const ExpectedChunk expected{.layout = {}, .key = key};
+  return cipher_ ? read_sealed_chunk(path_of(key), *cipher_, expected) : read_chunk_file(path_of(key), expected);
+}
+
+Result<> DiskTier::write_pins(FileSystem& files, std::string_view text) const {
+  Bytes sealed;
+  ByteSpan part = as_byte_span(text);
+  if (cipher_) {
+    sealed.resize(text.size() + ChunkCipher::overhead_bytes);
+    cipher_->seal(part, as_byte_span(pins_context), sealed);
+    part = sealed;
+  }
+  // A pin is somebody's decision, not something that can be computed again.
+  return files.write_atomically(pins_path(), std::span(&part, 1), Durability::survives_power_loss);
+}
+
+Result<std::string> DiskTier::read_pins() const {
+  std::string text = TRY(read_text_file(pins_path(), pins_file_bytes_max));
+  if (!cipher_) return text;
+  if (text.size() < ChunkCipher::overhead_bytes) return fail(Code::corrupt, "too short to be sealed");
+  std::string plain(text.size() - ChunkCipher::overhead_bytes, '\0');
+  TRY(cipher_->open(as_byte_span(text), as_byte_span(pins_context), std::as_writable_bytes(std::span(plain))));
+  return plain;
+}
+
+Result<ScannedChunk> DiskTier::scan_file(const fs::path& path) const {
+  ScannedChunk scanned;
+  if (cipher_) {
+    scanned.header = TRY(read_sealed_header(path, *cipher_));
+  } else {
+    scanned.header = TRY(read_chunk_header(path));
+  }
+  if (const auto fault = find_header_fault(scanned.header, {})) {
+    return std::unexpected(fault_error(*fault, scanned.header, {}));
+  }
+  if (path_of(scanned.header.key).filename() != path.filename()) {
+    return fail(Code::corrupt, fmt::format("chunk file {} holds another chunk than its name says", path.string()));
+  }
+  scanned.file_bytes = chunk_bytes(scanned.header);
+  scanned.header.tokens = {};
+  std::error_code ignored;
+  scanned.written_at = fs::last_write_time(path, ignored);
+  return scanned;
+}
+
+void DiskTier::scan_entry(const fs::path& path, ScanReport& report) const {
+  const std::string name = path.filename().string();
+  if (name.ends_with(temporary_suffix)) {
+    report.temporaries.push_back(path);
+    return;
+  }
+  const auto digest = Digest256::parse(std::string_view(name).substr(0, name.find('.')));
+  if (!digest || !name.ends_with(cipher_ ? sealed_suffix : chunk_suffix)) {
+    ++report.foreign_files;
+    return;
+  }
+  auto scanned = scan_file(path);
+  if (scanned) {
+    report.chunks.push_back(*std::move(scanned));
+  } else if (scanned.error().code == Code::corrupt) {
+    report.damaged.push_back({path, std::move(scanned).error().message});
+  } else {
+    ++report.foreign_files;  // another version, or unreadable just now
+  }
+}
+
+Result<> DiskTier::scan_folder(const fs::path& folder, ScanReport& report) const {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    scan_entry(it->path(), report);
+  }
+  if (error) return fail_errno("list", folder, error.value());
+  return {};
 }
 
 Result<ScanReport> DiskTier::scan() const {

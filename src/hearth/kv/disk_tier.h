@@ -3,10 +3,12 @@
 // The store serialises what changes the directory; reading is free.
 
 #include <filesystem>
+#include <memory>
 #include <vector>
 
 #include "hearth/base/file.h"
 #include "hearth/kv/chunk.h"
+#include "hearth/kv/chunk_cipher.h"
 #include "hearth/kv/store_types.h"
 
 namespace hearth::kv {
@@ -25,18 +27,33 @@ struct ScanReport {
 
 class DiskTier {
  public:
-  explicit DiskTier(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  // With a cipher every file is sealed; files of the other kind are foreign.
+  explicit DiskTier(std::filesystem::path directory, std::shared_ptr<const ChunkCipher> cipher = nullptr)
+      : directory_(std::move(directory)), cipher_(std::move(cipher)) {}
 
-  // directory/ab/ab…cd.kv
+  // directory/ab/ab…cd.kv; sealed: .skv, under the cipher's name for it
   std::filesystem::path path_of(const ChunkKey& key) const;
   std::filesystem::path pins_path() const { return directory_ / "pins.json"; }
   const std::filesystem::path& directory() const { return directory_; }
+
+  bool is_sealed() const { return cipher_ != nullptr; }
+
+  // As chunk_file.h and sealed_chunk_file.h have it.
+  Result<> write(FileSystem& files, const Chunk& chunk, Durability durability) const;
+  Result<ChunkHeader> read_header(const ChunkKey& key) const;
+  Result<Chunk> read(const ChunkKey& key) const;
+  Result<> write_pins(FileSystem& files, std::string_view text) const;
+  Result<std::string> read_pins() const;  // not_found when there are none
 
   // Headers only. Fails when the directory cannot be read; single files never make it fail.
   Result<ScanReport> scan() const;
 
  private:
+  Result<ScannedChunk> scan_file(const std::filesystem::path& path) const;
+  void scan_entry(const std::filesystem::path& path, ScanReport& report) const;
+  Result<> scan_folder(const std::filesystem::path& folder, ScanReport& report) const;
   std::filesystem::path directory_;
+  std::shared_ptr<const ChunkCipher> cipher_;
 };
 
 // Makes this process the only writer. The lock goes with the object, and with the process.

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "hearth/base/check.h"
-#include "hearth/kv/chunk_file.h"
 #include "hearth/kv/store_implementation.h"
 
 namespace hearth::kv {
@@ -139,6 +138,10 @@ Result<SharedChunk> ChunkStore::get(const ChunkKey& key) {
 
 Result<ImportSource> ChunkStore::open_for_import(const ChunkKey& key) {
   Implementation& in = *implementation_;
+  if (in.disk.is_sealed()) {
+    auto chunk = TRY(get(key));
+    return ImportSource(std::move(chunk));
+  }
   std::uint64_t generation = 0;
   {
     const std::lock_guard hold(in.mutex);
@@ -156,7 +159,7 @@ Result<ImportSource> ChunkStore::open_for_import(const ChunkKey& key) {
   }
   ImportFile file;
   file.path = in.disk.path_of(key);
-  auto header = read_chunk_header(file.path);
+  auto header = in.disk.read_header(key);
   if (!header) return std::unexpected(in.read_failed(key, generation, std::move(header).error()));
   file.payload_offset = header_bytes(*header);
   file.header = *std::move(header);

@@ -31,6 +31,7 @@
 #include "hearth/base/file.h"
 #include "hearth/base/stop.h"
 #include "hearth/kv/chunk.h"
+#include "hearth/kv/chunk_cipher.h"
 #include "hearth/kv/store_types.h"
 
 namespace hearth::kv {
@@ -47,6 +48,8 @@ struct StoreOptions {
   std::uint64_t disk_bytes_max = 0;      // 0: memory only
   std::size_t write_queue_chunks_max = 4'096;  // beyond: the chunk stays in memory only, counted
   bool is_read_only = false;             // no lock, no writing, no removing
+  // With it every file is sealed, pins too, and nothing plain is ever in the directory.
+  std::shared_ptr<const ChunkCipher> cipher = nullptr;
 };
 
 enum class PutOutcome : std::uint8_t { stored, already_present };
@@ -78,6 +81,7 @@ class ChunkStore {
   Result<PutOutcome> put(SharedChunk chunk);
   // From memory, or read, verified and kept in memory. not_found when absent or damaged.
   Result<SharedChunk> get(const ChunkKey& key);
+  // From a sealed store always the chunk itself: nobody else can read its files.
   Result<ImportSource> open_for_import(const ChunkKey& key);
 
   bool contains(const ChunkKey& key) const;

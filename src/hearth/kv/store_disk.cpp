@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "hearth/base/log.h"
-#include "hearth/kv/chunk_file.h"
 #include "hearth/kv/store_implementation.h"
 
 namespace hearth::kv {
@@ -12,7 +11,7 @@ namespace hearth::kv {
 Result<SharedChunk> ChunkStore::Implementation::read_from_disk(const ChunkKey& key,
                                                                std::uint64_t generation) {
   const Instant started = clock.now();
-  auto read = read_chunk_file(disk.path_of(key), {.layout = {}, .key = key});
+  auto read = disk.read(key);
   if (!read) return std::unexpected(read_failed(key, generation, std::move(read).error()));
   auto chunk = std::make_shared<const Chunk>(*std::move(read));
   const std::lock_guard hold(mutex);
@@ -87,9 +86,7 @@ Result<bool> ChunkStore::Implementation::write_chunk(const SharedChunk& chunk) {
     ++counters.disk_writes_dropped;
     return false;
   }
-  const std::filesystem::path path = disk.path_of(chunk->header.key);
-  TRY(files.create_directories(path.parent_path()));
-  TRY(write_chunk_file(files, path, *chunk, Durability::survives_process));
+  TRY(disk.write(files, *chunk, Durability::survives_process));
   const std::lock_guard hold(mutex);
   // A pending chunk is never evicted, so the entry is still the one that was written.
   table.add_disk(chunk->header, clock.now(), bytes);

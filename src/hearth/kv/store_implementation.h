@@ -16,7 +16,7 @@ namespace hearth::kv {
 
 struct ChunkStore::Implementation {
   Implementation(StoreOptions o, FileSystem& f, const Clock& c)
-      : options(std::move(o)), files(f), clock(c), disk(options.directory),
+      : options(std::move(o)), files(f), clock(c), disk(options.directory, options.cipher),
         write_queue(options.write_queue_chunks_max) {}
 
   bool has_directory() const { return !options.directory.empty() && options.disk_bytes_max > 0; }

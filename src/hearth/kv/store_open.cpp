@@ -7,12 +7,6 @@
 
 namespace hearth::kv {
 namespace fs = std::filesystem;
-namespace {
-
-constexpr std::uint64_t pins_file_bytes_max = 1ull << 28;
-
-}  // namespace
-
 Result<std::unique_ptr<ChunkStore>> ChunkStore::open(StoreOptions options, FileSystem& files,
                                                      const Clock& clock) {
   if (options.memory_bytes_max == 0 || options.write_queue_chunks_max == 0) {
@@ -61,7 +55,7 @@ Result<> ChunkStore::Implementation::take_scan(const ScanReport& report) {
 }
 
 Result<> ChunkStore::Implementation::load_pins() {
-  const auto text = read_text_file(disk.pins_path(), pins_file_bytes_max);
+  const auto text = disk.read_pins();
   if (!text && text.error().code == Code::not_found) return {};
   auto pins = text ? PinSet::parse(*text) : Result<PinSet>(std::unexpected(text.error()));
   if (!pins) {
@@ -82,11 +76,7 @@ Result<> ChunkStore::Implementation::change_pins(PinSet pins) {
                                               options.directory.string()));
   }
   if (has_directory()) {
-    const std::string text = pins.to_text();
-    const ByteSpan part = as_byte_span(text);
-    // A pin is somebody's decision, not something that can be computed again.
-    TRY(files.write_atomically(disk.pins_path(), std::span(&part, 1),
-                               Durability::survives_power_loss));
+    TRY(disk.write_pins(files, pins.to_text()));
   }
   const std::lock_guard hold(mutex);
   table.set_pins(std::move(pins));

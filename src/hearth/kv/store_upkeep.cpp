@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "hearth/kv/chunk_file.h"
 #include "hearth/kv/store_implementation.h"
 
 namespace hearth::kv {
@@ -28,7 +27,7 @@ VerifyReport ChunkStore::verify(const StopToken& stop) {
       break;
     }
     const auto path = in.disk.path_of(chunk.key);
-    const auto read = read_chunk_file(path, {.layout = {}, .key = chunk.key});
+    const auto read = in.disk.read(chunk.key);
     if (!read && read.error().code == Code::not_found) continue;  // evicted meanwhile
     ++report.files;
     if (read) {

@@ -14,20 +14,20 @@ constexpr Duration call_deadline = std::chrono::seconds(60);
 
 }  // namespace
 
-KvSaver::KvSaver(const WorkerKeeper& keeper, kv::ChunkStore& store)
-    : keeper_(keeper), store_(store), thread_("kv_save", [this] { run(); }) {}
+KvSaver::KvSaver(const WorkerKeeper& keeper)
+    : keeper_(keeper), thread_("kv_save", [this] { run(); }) {}
 
 KvSaver::~KvSaver() {
   stop_.request_stop();
   waiting_.close();
 }
 
-void KvSaver::add(std::vector<Token> tokens, std::optional<KvPin> pin) {
+void KvSaver::add(std::vector<Token> tokens, std::weak_ptr<kv::ChunkStore> store, std::optional<KvPin> pin) {
   {
     const std::lock_guard hold(mutex_);
     ++unfinished_;
   }
-  if (!waiting_.try_push({std::move(tokens), std::move(pin)})) finished_one();
+  if (!waiting_.try_push({std::move(tokens), std::move(store), std::move(pin)})) finished_one();
 }
 
 void KvSaver::drain(Deadline deadline) {
@@ -52,19 +52,21 @@ void KvSaver::run() {
 }
 
 Result<> KvSaver::save(const Finished& finished) {
+  const auto store = finished.store.lock();
   const auto worker = keeper_.current();
-  if (!worker || !worker->info.layout()) return {};
+  if (!store || !worker || !worker->info.layout()) return {};
+  const Ends ends{*worker, *store};
   if (finished.pin) {
     // The last token of a prompt belongs to its answer.
     const auto prompt = std::span(finished.tokens).first(finished.pin->prompt_tokens - 1);
-    TRY(fetch_pinned(prompt, finished.pin->owner, *worker));
+    TRY(fetch_pinned(prompt, finished.pin->owner, ends));
   }
-  return fetch(finished.tokens, *worker);
+  return fetch(finished.tokens, ends);
 }
 
-Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string& owner, const KeptWorker& worker) {
-  const model::LayoutDigest layout = *worker.info.layout();
-  const std::uint32_t chunk_tokens = worker.info.chunk_tokens;
+Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string& owner, const Ends& ends) {
+  const model::LayoutDigest layout = *ends.worker.info.layout();
+  const std::uint32_t chunk_tokens = ends.worker.info.chunk_tokens;
   auto end = static_cast<std::uint32_t>(prompt.size() - prompt.size() % chunk_tokens);
   auto keys = model::chunk_keys(layout, prompt.first(end), chunk_tokens);
   std::vector<std::uint32_t> begins;
@@ -74,41 +76,41 @@ Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string&
     keys.push_back(model::next_key(parent, prompt.subspan(end, pinned_piece_tokens)));
     begins.push_back(end);
   }
-  TRY(pin(keys, owner));  // before they come, so that nothing evicts them in between
-  const auto missing = store_.missing(keys);
+  TRY(pin(keys, owner, ends.store));  // before they come, so that nothing evicts them in between
+  const auto missing = ends.store.missing(keys);
   if (missing.empty()) return {};
   const auto first = static_cast<std::size_t>(std::ranges::find(keys, missing.front()) - keys.begin());
   const model::ChunkKey parent = first == 0 ? model::root_key(layout) : keys[first - 1];
-  const auto source = TRY(worker.client.export_held(prompt.first(end), begins[first], parent, layout,
+  const auto source = TRY(ends.worker.client.export_held(prompt.first(end), begins[first], parent, layout,
                                                     Deadline::after(call_deadline), stop_.token(), pinned_piece_tokens));
-  return put_all(*source);
+  return put_all(*source, ends.store);
 }
 
-Result<> KvSaver::pin(const std::vector<model::ChunkKey>& keys, const std::string& owner) {
-  const auto before = store_.pinned(owner);
+Result<> KvSaver::pin(const std::vector<model::ChunkKey>& keys, const std::string& owner, kv::ChunkStore& store) {
+  const auto before = store.pinned(owner);
   const std::set old_keys(before.begin(), before.end());
   const std::set new_keys(keys.begin(), keys.end());
   if (old_keys == new_keys) return {};
   std::vector<model::ChunkKey> stale;
   std::ranges::set_difference(old_keys, new_keys, std::back_inserter(stale));
-  TRY(store_.pin(keys, owner));
-  return store_.unpin(stale, owner);
+  TRY(store.pin(keys, owner));
+  return store.unpin(stale, owner);
 }
 
-Result<> KvSaver::fetch(const std::vector<Token>& tokens, const KeptWorker& worker) {
-  const model::LayoutDigest layout = *worker.info.layout();
-  const kv::StoredPrefix stored = store_.longest_prefix(layout, tokens);
+Result<> KvSaver::fetch(const std::vector<Token>& tokens, const Ends& ends) {
+  const model::LayoutDigest layout = *ends.worker.info.layout();
+  const kv::StoredPrefix stored = ends.store.longest_prefix(layout, tokens);
   const std::uint32_t from = stored.token_count();
-  if (tokens.size() - from < worker.info.chunk_tokens) return {};
+  if (tokens.size() - from < ends.worker.info.chunk_tokens) return {};
   const model::ChunkKey parent = stored.chunks.empty() ? model::root_key(layout) : stored.chunks.back().key;
-  const auto source = TRY(worker.client.export_held(tokens, from, parent, layout,
+  const auto source = TRY(ends.worker.client.export_held(tokens, from, parent, layout,
                                                     Deadline::after(call_deadline), stop_.token()));
-  return put_all(*source);
+  return put_all(*source, ends.store);
 }
 
-Result<> KvSaver::put_all(ChunkSource& source) {
+Result<> KvSaver::put_all(ChunkSource& source, kv::ChunkStore& store) {
   while (auto chunk = TRY(source.next(Deadline::after(call_deadline)))) {
-    TRY(store_.put(std::move(chunk)));
+    TRY(store.put(std::move(chunk)));
   }
   return {};
 }

@@ -5,6 +5,7 @@
 // Best effort: what the worker no longer holds, or what the store refuses, is computed again one day.
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -29,13 +30,14 @@ struct KvPin {
 
 class KvSaver {
  public:
-  // Both outlive this.
-  KvSaver(const WorkerKeeper& keeper, kv::ChunkStore& store);
+  // `keeper` outlives this.
+  explicit KvSaver(const WorkerKeeper& keeper);
   // Saves no more of what waits.
   ~KvSaver();
 
-  // The worker holds the KV of a beginning of `tokens`. Never waits; dropped when too much waits.
-  void add(std::vector<Token> tokens, std::optional<KvPin> pin = {});
+  // The worker holds the KV of a beginning of `tokens`. Never waits; dropped when too much waits, or
+  // when the store is gone by then (a vault that was locked).
+  void add(std::vector<Token> tokens, std::weak_ptr<kv::ChunkStore> store, std::optional<KvPin> pin = {});
   // Saves what waits now, at most until the deadline.
   void drain(Deadline deadline);
 
@@ -44,19 +46,24 @@ class KvSaver {
 
   struct Finished {
     std::vector<Token> tokens;
+    std::weak_ptr<kv::ChunkStore> store;
     std::optional<KvPin> pin;
+  };
+  // Where from, and where to.
+  struct Ends {
+    const KeptWorker& worker;
+    kv::ChunkStore& store;
   };
 
   void run();
   void finished_one();
   Result<> save(const Finished& finished);
-  Result<> fetch(const std::vector<Token>& tokens, const KeptWorker& worker);
-  Result<> fetch_pinned(std::span<const Token> prompt, const std::string& owner, const KeptWorker& worker);
-  Result<> pin(const std::vector<model::ChunkKey>& keys, const std::string& owner);
-  Result<> put_all(ChunkSource& source);
+  Result<> fetch(const std::vector<Token>& tokens, const Ends& ends);
+  Result<> fetch_pinned(std::span<const Token> prompt, const std::string& owner, const Ends& ends);
+  static Result<> pin(const std::vector<model::ChunkKey>& keys, const std::string& owner, kv::ChunkStore& store);
+  static Result<> put_all(ChunkSource& source, kv::ChunkStore& store);
 
   const WorkerKeeper& keeper_;
-  kv::ChunkStore& store_;
   StopSource stop_;
   BoundedQueue<Finished> waiting_{waiting_max};
   std::mutex mutex_;  // what follows

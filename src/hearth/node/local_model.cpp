@@ -29,9 +29,9 @@ engine::ModelFacts facts_of(const WorkerInfo& info) {
 class SavedAnswer final : public engine::AnswerStream {
  public:
   SavedAnswer(LocalModel& model, std::unique_ptr<Generation> generation,
-              const engine::GenerateRequest& request, const LocalModel::Preparation& preparation,
-              std::uint32_t chunk_tokens)
-      : model_(model), generation_(std::move(generation)), tokens_(request.prompt),
+              const engine::GenerateRequest& request, std::weak_ptr<kv::ChunkStore> store,
+              const LocalModel::Preparation& preparation, std::uint32_t chunk_tokens)
+      : model_(model), generation_(std::move(generation)), tokens_(request.prompt), store_(std::move(store)),
         pin_{request.pin_owner, request.prompt.size()}, preparation_(preparation), chunk_tokens_(chunk_tokens) {}
   ~SavedAnswer() override {
     generation_.reset();  // a cancelled answer frees its sequence first
@@ -70,12 +70,13 @@ class SavedAnswer final : public engine::AnswerStream {
   void save() const {
     const bool pins = is_prompt_done_ && !pin_.owner.empty();
     if (!model_.saver_ || (tokens_.size() < chunk_tokens_ && !pins)) return;
-    model_.saver_->add(tokens_, pins ? std::optional(pin_) : std::nullopt);
+    model_.saver_->add(tokens_, store_, pins ? std::optional(pin_) : std::nullopt);
   }
 
   LocalModel& model_;
   std::unique_ptr<Generation> generation_;
   std::vector<Token> tokens_;
+  const std::weak_ptr<kv::ChunkStore> store_;
   const KvPin pin_;
   const LocalModel::Preparation preparation_;
   const std::uint32_t chunk_tokens_;
@@ -105,8 +106,8 @@ Result<std::unique_ptr<LocalModel>> LocalModel::start(LocalModelOptions options,
   model->facts_ = facts_of(worker->info);
   if (!worker->info.layout()) {
     log_warning("KV is not kept: " + worker->info.kv_refusal);
-  } else if (model->store_) {
-    model->saver_ = std::make_unique<KvSaver>(*model->keeper_, *model->store_);
+  } else if (model->store_ || model->options_.sealed_store) {
+    model->saver_ = std::make_unique<KvSaver>(*model->keeper_);
   }
   return model;
 }
@@ -143,7 +144,8 @@ Result<std::vector<Token>> LocalModel::tokenize(std::string_view text, bool spec
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::GenerateRequest request,
                                                                    const StopToken& stop) {
-  if (needs_hand_off(request.prompt)) {
+  if (request.is_sealed) has_sealed_kv_ = true;
+  if (needs_hand_off(request)) {
     return std::make_unique<PreparedAnswer>(*this, std::move(request), stop);
   }
   return with_worker(stop, [&](const KeptWorker& worker) {
@@ -152,26 +154,43 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
 }
 
 Result<> LocalModel::unpin(std::string_view owner) {
-  return store_ ? store_->unpin_all(owner) : Result<>();
+  for (const auto& store : {store_, options_.sealed_store ? options_.sealed_store() : nullptr}) {
+    if (store) TRY(store->unpin_all(owner));
+  }
+  return {};
 }
 
-bool LocalModel::needs_hand_off(std::span<const Token> prompt) const {
+std::shared_ptr<kv::ChunkStore> LocalModel::store_for(const engine::GenerateRequest& request) const {
+  if (!request.is_sealed) return store_;
+  return options_.sealed_store ? options_.sealed_store() : nullptr;
+}
+
+void LocalModel::forget_sealed() {
+  if (has_sealed_kv_.exchange(false)) keeper_->renew();
+}
+
+bool LocalModel::needs_hand_off(const engine::GenerateRequest& request) const {
+  const std::span<const Token> prompt(request.prompt);
   const auto worker = keeper_->current();
   if (!worker || !worker->info.layout() || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
-  if (prefiller_ != nullptr) return true;
+  const auto store = store_for(request);
+  if (!store) return false;
+  if (prefiller_ != nullptr && !request.is_sealed) return true;
   const auto target = prompt.first(prompt.size() - 1);
-  return !store_->longest_prefix(*worker->info.layout(), target).chunks.empty();
+  return !store->longest_prefix(*worker->info.layout(), target).chunks.empty();
 }
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::GenerateRequest& request,
                                                                   Instant began,
                                                                   const HandOffProgress& progress,
                                                                   const StopToken& stop) {
-  Preparation preparation{.request = prefiller_ ? ++last_request_ : 0, .began = began};
+  Prefiller* const prefiller = request.is_sealed ? nullptr : prefiller_;
+  const auto store = store_for(request);
+  Preparation preparation{.request = prefiller ? ++last_request_ : 0, .began = began};
   return with_worker(stop, [&](const KeptWorker& worker)
                                -> Result<std::unique_ptr<engine::AnswerStream>> {
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
-                             .prefiller = prefiller_, .store = store_.get(),
+                             .prefiller = prefiller, .store = store.get(),
                              .request = preparation.request, .began = began,
                              .computes_missing = false};
     engine::GenerateRequest prepared = request;
@@ -196,8 +215,8 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
     if (request.lease) (void)worker.client.close_lease(*request.lease, Deadline::after(close_deadline));
     return std::unexpected(std::move(generation.error()));
   }
-  return std::make_unique<SavedAnswer>(*this, *std::move(generation), request, preparation,
-                                       worker.info.chunk_tokens);
+  return std::make_unique<SavedAnswer>(*this, *std::move(generation), request, store_for(request),
+                                       preparation, worker.info.chunk_tokens);
 }
 
 }  // namespace hearth::node

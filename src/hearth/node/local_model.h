@@ -26,6 +26,9 @@ struct LocalModelOptions {
   // A request that meets a worker being started again waits so long before it is turned away.
   Duration ready_wait = std::chrono::seconds(20);
   Duration flush_wait = std::chrono::seconds(30);  // at the end, for what is not yet on disk
+  // Where the KV of sealed prompts is kept (sealed_store.h); nullptr while the vault is locked, and
+  // without this: it is not kept at all. Any thread.
+  std::function<std::shared_ptr<kv::ChunkStore>()> sealed_store{};
 };
 
 class LocalModel final : public engine::ModelService {
@@ -50,6 +53,9 @@ class LocalModel final : public engine::ModelService {
   // Who computes prompts for this model's worker when it is worth it. Before the first answer;
   // outlives this.
   void set_prefiller(Prefiller* prefiller) { prefiller_ = prefiller; }
+  // A new worker, if this one has computed sealed prompts: their KV lies in its memory. For when the
+  // vault is locked. Answers that run are computed again.
+  void forget_sealed();
   // Waits until the KV of finished answers is on disk, at most until the deadline.
   Result<> flush(Deadline deadline);
 
@@ -61,7 +67,9 @@ class LocalModel final : public engine::ModelService {
       -> decltype(use(std::declval<const KeptWorker&>()));
   friend class PreparedAnswer;
   friend class SavedAnswer;
-  bool needs_hand_off(std::span<const Token> prompt) const;
+  // nullptr: nothing of it is kept.
+  std::shared_ptr<kv::ChunkStore> store_for(const engine::GenerateRequest& request) const;
+  bool needs_hand_off(const engine::GenerateRequest& request) const;
   // Brings KV in first.
   Result<std::unique_ptr<engine::AnswerStream>> prepare(const engine::GenerateRequest& request,
                                                         Instant began,
@@ -81,11 +89,12 @@ class LocalModel final : public engine::ModelService {
   const std::unique_ptr<FileSystem> files_;
   const SteadyClock clock_;
   const std::unique_ptr<net::HttpClient> http_;
-  std::unique_ptr<kv::ChunkStore> store_;
+  std::shared_ptr<kv::ChunkStore> store_;
   std::unique_ptr<WorkerKeeper> keeper_;
   std::unique_ptr<KvSaver> saver_;
   Prefiller* prefiller_ = nullptr;
   std::atomic<std::uint64_t> last_request_ = 0;
+  std::atomic<bool> has_sealed_kv_ = false;
   engine::ModelFacts facts_;
 };
 

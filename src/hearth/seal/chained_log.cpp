@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,6 +120,10 @@ Result<ChainedLog> ChainedLog::open(fs::path path, std::string key,
   log.file_ = FileDescriptor(::open(log.path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
                                     private_file_mode));
   if (!log.file_.valid()) return fail_errno("open", log.path_, errno);
+  // Two writers would make two chains.
+  if (::flock(log.file_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(Code::unavailable, log.path_.string() + " is being written by another process; stop hearth serve first");
+  }
   std::string text = TRY(read_text_file(log.path_, chained_log_bytes_max));
   const std::size_t whole = text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1;
   if (whole != text.size()) {

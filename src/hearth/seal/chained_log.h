@@ -45,6 +45,7 @@ ChainReport verify_chain(std::string_view text, const ChainHead* recorded, std::
 class ChainedLog {
  public:
   // Creates it (mode 0600), or reads and verifies it: corrupt, naming the line, if it is not sound.
+  // unavailable while another process has it open.
   // A last line torn by a power loss was never reported as written: it is cut off.
   static Result<ChainedLog> open(std::filesystem::path path, std::string key,
                                  const std::function<void(const Json& record)>& each = {});

@@ -71,13 +71,16 @@ Result<> Conversations::lower(const Lowering& act, std::int64_t at_s, AuditSink&
   record.clearance = {found->second, act.conversation, act.who};
   record.clearance.decision.add(Reason{.source = Source::session, .label = Label::open, .rule = "why: " + act.why});
   TRY(audit.append(record));
-  labels_.erase(found);
-  if (act.to != Label::open) {
-    LabelDecision lowered;
-    lowered.add(Reason{.source = Source::session, .label = act.to, .rule = "lowered by " + act.who});
-    labels_.emplace(act.conversation, std::move(lowered));
-  }
+  replay_lowered(act.conversation, act.to);
   return {};
+}
+
+void Conversations::replay_lowered(const std::string& id, Label to) {
+  labels_.erase(id);
+  if (to == Label::open) return;
+  LabelDecision lowered;
+  lowered.add(Reason{.source = Source::session, .label = to, .rule = "lowered"});
+  labels_.emplace(id, std::move(lowered));
 }
 
 }  // namespace hearth::seal

@@ -36,6 +36,9 @@ class Conversations {
   // Recorded first; then it takes effect. permission when the words are not the right ones.
   Result<> lower(const Lowering& act, std::int64_t at_s, AuditSink& audit);
 
+  // What lower() did, read from a log.
+  void replay_lowered(const std::string& id, Label to);
+
   const std::map<std::string, LabelDecision>& all() const { return labels_; }
 
  private:

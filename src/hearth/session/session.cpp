@@ -218,6 +218,9 @@ Result<FoldReport> Session::fold(std::string_view stamp) {
   const std::vector<MemoryChange> changes = unfolded();
   if (changes.empty()) return FoldReport{};
   if (facts_.memory_folder.empty()) return fail(Code::invalid_argument, "this session has no memory folder");
+  if (facts_.label == "sealed") {
+    return fail(Code::permission, "the session is sealed and the folder is plain: its changes of memory stay in the session");
+  }
   FoldReport report = TRY(fold_memory(facts_.memory_folder, disk_, view_, stamp));
   std::vector<MemoryChange> there, given_up;
   for (const MemoryChange& change : changes) {

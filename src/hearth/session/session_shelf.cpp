@@ -141,6 +141,7 @@ Result<std::vector<std::string>> SessionShelf::ids() const {
 Result<std::unique_ptr<SessionLog>> SessionShelf::create(std::string_view id, std::string_view codec_name) {
   TRY(check_session_id(id));
   RecordCodec* const codec = TRY(codec_named(codec_name));
+  TRY(codec->encode(id, 0, ""));  // one that cannot write leaves no empty session behind
   std::error_code error;
   fs::create_directories(directory_, error);
   if (error) return fail_errno("create directory", directory_, error.value());
@@ -186,7 +187,7 @@ Result<SessionText> SessionShelf::read(std::string_view id, bool tolerant) const
   return out;
 }
 
-Result<std::unique_ptr<SessionLog>> SessionShelf::open(std::string_view id) {
+Result<std::unique_ptr<SessionLog>> SessionShelf::open(std::string_view id, std::string* codec_name) {
   TRY(check_session_id(id));
   const fs::path path = path_of(id);
   if (std::error_code ignored; !fs::exists(path, ignored)) {
@@ -199,7 +200,9 @@ Result<std::unique_ptr<SessionLog>> SessionShelf::open(std::string_view id) {
   if (lines.empty() || !lines.front().starts_with(magic)) {
     return fail(Code::corrupt, fmt::format("{} is no session file", path.string()));
   }
-  RecordCodec* const codec = TRY(codec_named(lines.front().substr(magic.size())));
+  const std::string_view name = lines.front().substr(magic.size());
+  if (codec_name != nullptr) *codec_name = name;
+  RecordCodec* const codec = TRY(codec_named(name));
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
   if (!file.valid()) return fail_errno("open", path, errno);
   if (bytes != text.size() && ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) {
@@ -209,8 +212,16 @@ Result<std::unique_ptr<SessionLog>> SessionShelf::open(std::string_view id) {
 }
 
 Result<> SessionShelf::remove(std::string_view id) {
-  const auto held = open(id);  // nobody writes there
-  if (!held && held.error().code != Code::corrupt) return std::unexpected(held.error());
+  std::string codec_name;
+  {
+    const auto held = open(id, &codec_name);  // nobody writes there
+    if (!held && held.error().code != Code::corrupt) return std::unexpected(held.error());
+    // The key first: without it the bytes are nothing, wherever copies of them are.
+    if (held) {
+      RecordCodec* const codec = TRY(codec_named(codec_name));
+      TRY(codec->forget(id));
+    }
+  }
   const fs::path path = path_of(id);
   if (::unlink(path.c_str()) != 0) return fail_errno("remove", path, errno);
   ::unlink((path.string() + ".lock").c_str());

@@ -29,6 +29,8 @@ class RecordCodec {
   // `index` counts a session's records from 0: a line moved elsewhere must not decode.
   virtual Result<std::string> encode(std::string_view session, std::uint64_t index, std::string_view record) = 0;
   virtual Result<std::string> decode(std::string_view session, std::uint64_t index, std::string_view line) = 0;
+  // The session is about to be removed: what it was written with is of no more use.
+  virtual Result<> forget(std::string_view) { return {}; }
 };
 std::unique_ptr<RecordCodec> make_plain_codec();
 
@@ -58,7 +60,7 @@ class SessionShelf {
   // invalid_argument when there is one of that name, or no such codec.
   Result<std::unique_ptr<SessionLog>> create(std::string_view id, std::string_view codec = "plain");
   // To write on. unavailable, naming who, while another process has it open.
-  Result<std::unique_ptr<SessionLog>> open(std::string_view id);
+  Result<std::unique_ptr<SessionLog>> open(std::string_view id, std::string* codec_name = nullptr);
   // corrupt names the line, unless `tolerant`: then readable records are given and the others named.
   Result<SessionText> read(std::string_view id, bool tolerant = false) const;
   Result<> remove(std::string_view id);

@@ -176,6 +176,54 @@ TEST_F(Sessions, ATornEndIsLeftOutAndADamagedLineIsNamed) {
   EXPECT_EQ(damaged.size(), 2U);  // the message, and the one that counts on it
 }
 
+// Writes backwards, while it is allowed to.
+class MirrorCodec final : public RecordCodec {
+ public:
+  bool is_locked = false;
+  std::vector<std::string> forgotten;
+  std::string_view name() const override { return "mirror"; }
+  Result<std::string> encode(std::string_view, std::uint64_t index, std::string_view record) override {
+    if (is_locked) return fail(Code::unavailable, "locked");
+    return std::to_string(index) + std::string(record.rbegin(), record.rend());
+  }
+  Result<std::string> decode(std::string_view, std::uint64_t index, std::string_view line) override {
+    if (is_locked) return fail(Code::unavailable, "locked");
+    const std::string place = std::to_string(index);
+    if (!line.starts_with(place)) return fail(Code::corrupt, "of another place");
+    line.remove_prefix(place.size());
+    return std::string(line.rbegin(), line.rend());
+  }
+  Result<> forget(std::string_view session) override {
+    forgotten.emplace_back(session);
+    return {};
+  }
+};
+
+TEST_F(Sessions, AreWrittenAsTheirCodecDoesAndNotAtAllWithoutIt) {
+  auto owned = std::make_unique<MirrorCodec>();
+  MirrorCodec& codec = *owned;
+  std::vector<std::unique_ptr<RecordCodec>> codecs;
+  codecs.push_back(std::move(owned));
+  SessionShelf shelf(home_.path() / "sealed", std::move(codecs));
+  {
+    auto session = Session::create(*shelf.create("s", "mirror"), {.id = "s", .label = "sealed", .memory_folder = memory().string()}, {});
+    ASSERT_TRUE(session);
+    ASSERT_TRUE(session->say("a secret", 1));
+    ASSERT_TRUE(session->change_memory({{"cat.md", "sealed words"}}));
+    EXPECT_EQ(session->fold("S").error().code, Code::permission);
+  }
+  EXPECT_EQ(read_text_file(shelf.path_of("s"), 1 << 20)->find("secret"), std::string::npos);
+  EXPECT_EQ(Session::load(nullptr, shelf.read("s")->records)->conversation().messages.back().text, "a secret");
+  codec.is_locked = true;
+  EXPECT_EQ(shelf.read("s", /*tolerant=*/true).error().code, Code::unavailable);
+  EXPECT_FALSE(shelf.create("t", "mirror"));
+  EXPECT_THAT(*shelf.ids(), ElementsAre("s"));
+  codec.is_locked = false;
+  ASSERT_TRUE(shelf.remove("s"));
+  EXPECT_THAT(codec.forgotten, ElementsAre("s"));
+  EXPECT_FALSE(shelf_.create("u", "mirror"));  // a shelf without the codec
+}
+
 TEST_F(Sessions, ForgottenIsGone) {
   { start(); }
   EXPECT_THAT(*shelf_.ids(), ElementsAre("journal"));

@@ -175,14 +175,6 @@ std::string model_to_ask(const EndpointSpec& spec, const chat::ChatRequest& requ
   return spec.model.empty() ? request.model : spec.model;
 }
 
-std::string target_below(std::string_view url, std::string_view path) {
-  const auto parsed = net::parse_url(url);
-  std::string base = parsed ? std::string(parsed->path()) : std::string();
-  while (base.ends_with('/')) base.pop_back();
-  if (base.ends_with("/v1") && path.starts_with("/v1/")) base.resize(base.size() - 3);
-  return base + std::string(path);
-}
-
 Attempt<WireCall> write_chat_call(const EndpointSpec& spec, const chat::ChatRequest& request) {
   const ChatTraits& traits = chat_traits(spec.kind);
   Json body = Json::object({{"model", model_to_ask(spec, request)}, {"stream", true}});

@@ -8,6 +8,7 @@
 
 #include "hearth/net/http_message.h"
 #include "hearth/upstream/endpoint.h"
+#include "hearth/upstream/keys.h"
 
 namespace hearth::upstream {
 
@@ -59,7 +60,5 @@ Failure failure_of_transport(const EndpointSpec& spec, const Error& error);
 bool is_other_model(std::string_view asked, std::string_view told);
 // The id sent as "model".
 std::string model_to_ask(const EndpointSpec& spec, const chat::ChatRequest& request);
-// "/v1/messages" below the address of the spec, which may end in /v1.
-std::string target_below(std::string_view url, std::string_view path);
 
 }  // namespace hearth::upstream

@@ -202,10 +202,4 @@ std::shared_ptr<Transport> make_direct_transport(EndpointSpec spec, std::string 
   return std::make_shared<DirectTransport>(std::move(spec), std::move(key), http);
 }
 
-void add_key(Kind kind, const std::string& key, net::Headers& headers) {
-  if (key.empty()) return;
-  if (kind == Kind::anthropic) headers.set("x-api-key", key);
-  else headers.set("Authorization", "Bearer " + key);
-}
-
 }  // namespace hearth::upstream

@@ -37,7 +37,5 @@ std::string read_error_body(net::ResponseStream& stream, Deadline deadline);
 
 // Straight to the service.
 std::shared_ptr<Transport> make_direct_transport(EndpointSpec spec, std::string key, net::HttpClient& http);
-// What a key adds to a request of that kind.
-void add_key(Kind kind, const std::string& key, net::Headers& headers);
 
 }  // namespace hearth::upstream

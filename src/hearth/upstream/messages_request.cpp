@@ -114,7 +114,7 @@ void set_tools(const chat::ChatRequest& request, Json& body) {
     case Kind::automatic: out.set("type", "auto"); break;
     case Kind::none: out.set("type", "none"); break;
     case Kind::required: out.set("type", "any"); break;
-    case Kind::named: out.set("type", "tool").set("name", choice.name); break;
+    case Kind::named: out = Json::object({{"type", "tool"}, {"name", choice.name}}); break;
   }
   if (!choice.parallel && choice.kind != Kind::none) out.set("disable_parallel_tool_use", true);
   body.set("tool_choice", std::move(out));

@@ -77,6 +77,15 @@ void WorkerKeeper::suspect(const std::shared_ptr<const KeptWorker>& worker) {
   changed_.notify_all();
 }
 
+void WorkerKeeper::renew() {
+  {
+    const std::lock_guard hold(mutex_);
+    current_.reset();
+    is_to_end_ = true;
+  }
+  changed_.notify_all();
+}
+
 std::uint32_t WorkerKeeper::restarts() const {
   const std::lock_guard hold(mutex_);
   return restarts_;
@@ -114,8 +123,13 @@ void WorkerKeeper::keep() {
       watch(**process, *worker);
       show(nullptr);
       if (stop_.stop_requested()) return;
-      how = (*process)->how_it_ended();
-      log_error(fmt::format("worker {} was {}", (*worker)->pid, how));
+      if ((*process)->is_running()) {
+        how = "ended, with what it held";  // renew()
+        log_info(fmt::format("worker {} is {}", (*worker)->pid, how));
+      } else {
+        how = (*process)->how_it_ended();
+        log_error(fmt::format("worker {} was {}", (*worker)->pid, how));
+      }
     }
     supervisor.on_ended(std::move(how), std::chrono::steady_clock::now());
   }
@@ -143,6 +157,7 @@ void WorkerKeeper::watch(WorkerProcess& process, const std::shared_ptr<const Kep
     const Instant now = std::chrono::steady_clock::now();
     {
       const std::lock_guard hold(mutex_);
+      if (is_to_end_) return;
       if (suspected_ && !suspected_since) suspected_since = now;
     }
     if (!suspected_since || now - *suspected_since < suspicion_max) continue;
@@ -156,13 +171,14 @@ void WorkerKeeper::show(std::shared_ptr<const KeptWorker> worker) {
     const std::lock_guard hold(mutex_);
     current_ = std::move(worker);
     suspected_ = false;
+    is_to_end_ = false;
   }
   changed_.notify_all();
 }
 
 bool WorkerKeeper::pause(Duration delay) {
   std::unique_lock hold(mutex_);
-  changed_.wait_for(hold, delay, [this] { return stop_.stop_requested(); });
+  changed_.wait_for(hold, delay, [this] { return is_to_end_ || stop_.stop_requested(); });
   return !stop_.stop_requested();
 }
 

@@ -57,6 +57,8 @@ class WorkerKeeper {
                                                             const StopToken& stop) const;
   // A call of this worker failed as if it were dead. It is handed out again once it proves to live.
   void suspect(const std::shared_ptr<const KeptWorker>& worker);
+  // Ends this life of the worker, with all that is in its memory; the next one starts at once.
+  void renew();
   std::uint32_t restarts() const;
 
  private:
@@ -79,6 +81,7 @@ class WorkerKeeper {
   mutable std::condition_variable changed_;
   std::shared_ptr<const KeptWorker> current_;
   bool suspected_ = false;
+  bool is_to_end_ = false;  // this life
   std::optional<Error> first_start_failed_;
   std::uint32_t restarts_ = 0;
 

@@ -1,0 +1,38 @@
+#pragma once
+// An answer that another service gives: asks it, hands its pieces to the job under our own ids, ends when
+// nobody reads it any more. Returns when the job is over. Private to gateway.
+//
+// The request comes with its label as one value: only what is open becomes a request to a service outside
+// of the house, and that is a matter of types (seal/clearance.h).
+
+#include "hearth/gateway/answer_job.h"
+#include "hearth/gateway/metrics.h"
+#include "hearth/gateway/routing.h"
+
+namespace hearth::gateway {
+
+struct UpstreamParts {
+  const Routing& routing;
+  Metrics& metrics;
+  Duration grace;  // of an answer nobody reads
+};
+
+struct UpstreamPlan {
+  seal::Sorted<ChatRequest> work;
+  std::string target;
+  std::string escalate_to;  // empty: nowhere
+  std::string call_id_prefix;
+  std::uint64_t random_seed = 0;
+  Instant began{};
+  store::RouteRecord record;
+};
+
+// Arranged, and without what clients put at the head of a prompt that changes from request to request.
+ApiResult<ChatRequest> prepare_for_upstream(ChatRequest request, bool keeps_client_header);
+
+void run_upstream_answer(const UpstreamParts& parts, UpstreamPlan plan, AnswerJob& job, const StopToken& stop);
+
+// What came of a job that is over, for its record.
+void add_outcome(const AnswerJob& job, Instant began, store::RouteRecord& record);
+
+}  // namespace hearth::gateway

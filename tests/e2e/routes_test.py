@@ -1,0 +1,349 @@
+#!/usr/bin/env python3
+"""hearth serve sends work where the routes say: to its own model, to a real llama-server, and through
+hearth egress to a scripted cloud; in both dialects, tools included.
+
+routes_test.py BIN_DIR MODELS_DIR ENGINE_PREFIX
+The llama-server cases are skipped where the engine's tools are not in the prefix.
+"""
+import http.server
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+BIN, MODELS, PREFIX = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
+MODEL = MODELS / "qwen3moe-tiny-q8_0.gguf"
+START_SECONDS = 60
+CLOUD_KEY = "sk-cloud-secret"
+TOOLS = [{"name": "look", "description": "looks", "input_schema": {"type": "object", "properties": {"where": {"type": "string"}}}}]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cloud(http.server.BaseHTTPRequestHandler):
+    """Speaks the Anthropic API: calls a tool when one is declared and has not answered yet."""
+    protocol_version = "HTTP/1.1"
+    seen, overloaded = [], 0
+
+    def log_message(self, *_):
+        pass
+
+    def event(self, kind, **members):
+        data = f"event: {kind}\ndata: {json.dumps({'type': kind, **members})}\n\n".encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        Cloud.seen.append((self.path, dict(self.headers), body))
+        if Cloud.overloaded:
+            Cloud.overloaded -= 1
+            self.send_response(529)
+            self.send_header("retry-after-ms", "10")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.event("message_start", message={"id": "msg_1", "role": "assistant", "model": body["model"], "content": [],
+                                             "usage": {"input_tokens": 40, "cache_read_input_tokens": 10, "output_tokens": 1}})
+        last = body["messages"][-1]["content"]
+        answered = isinstance(last, list) and any(block["type"] == "tool_result" for block in last)
+        if body.get("tools") and not answered:
+            self.event("content_block_start", index=0, content_block={"type": "tool_use", "id": "toolu_same", "name": "look", "input": {}})
+            for piece in ('{"where"', ': "up"}'):
+                self.event("content_block_delta", index=0, delta={"type": "input_json_delta", "partial_json": piece})
+            reason = "tool_use"
+        else:
+            self.event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+            for piece in ("from ", "the cloud"):
+                self.event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece})
+            reason = "end_turn"
+        self.event("content_block_stop", index=0)
+        self.event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage={"output_tokens": 9})
+        self.event("message_stop")
+        self.wfile.write(b"0\r\n\r\n")
+
+
+class Program:
+    def __init__(self, command, ready, **options):
+        self.child = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        self.errors = []
+        self.readers = [threading.Thread(target=lambda: self.errors.extend(self.child.stderr), daemon=True)]
+        self.ready = self.child.stdout.readline().strip()
+        if not self.ready.startswith(ready):
+            self.child.wait()
+            raise RuntimeError(f"{command}: {self.ready} {self.child.stderr.read()}")
+        self.readers.append(threading.Thread(target=self.child.stdout.read, daemon=True))
+        for reader in self.readers:
+            reader.start()
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+        self.child.wait(30)
+        for reader in self.readers:
+            reader.join()
+        self.child.stdout.close()
+        self.child.stderr.close()
+
+
+def start_llama_server(port, log):
+    libraries = next(PREFIX.glob("usr/lib/*/ggml/backends0")).parents[1]
+    loader = next(libraries.glob("ld-linux-*.so.*"))
+    child = subprocess.Popen(
+        [loader, "--library-path", f"{libraries}:{libraries}/llama", PREFIX / "usr/bin/llama-server", "-m", MODEL, "--host", "127.0.0.1",
+         "--port", str(port), "-c", "2048", "-np", "1", "-t", "1", "--jinja", "--no-warmup"],
+        cwd=libraries / "ggml/backends0", stdout=log, stderr=log, env={"PATH": os.environ["PATH"]})
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and child.poll() is None:
+        try:
+            if urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).status == 200:
+                return child
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("llama-server did not start")
+
+
+CONFIG = """
+[serve]
+model = "{model}"
+port = 0
+named_keys = ["cloudy=key-cloudy", "llamas=key-llamas", "homely=key-home", "trying=key-trying"]
+
+[worker]
+context = 1024
+sequences = 2
+threads = 1
+
+[[upstream]]
+name = "sonnet"
+kind = "anthropic"
+url = "{cloud}"
+model = "claude-test"
+key_variable = "TEST_CLOUD_KEY"
+reach = "remote"
+prices = {{ prompt = 3.0, cached = 0.3, cache_write = 3.75, answer = 15.0 }}
+
+[[upstream]]
+name = "llama"
+kind = "llama-server"
+url = "{llama}"
+reach = "house"
+
+[[upstream]]
+name = "dead"
+kind = "llama-server"
+url = "http://127.0.0.1:1"
+reach = "house"
+tries = 1
+
+[routes.class.cloudwork]
+policy = "cloud"
+cloud = "sonnet"
+keys = ["cloudy"]
+models = ["claude-*"]
+
+[routes.class.llamawork]
+policy = "local"
+local = "llama"
+keys = ["llamas"]
+
+[routes.class.tries]
+policy = "escalate"
+local = "dead"
+cloud = "sonnet"
+keys = ["trying"]
+"""
+
+
+class Routes(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        home = pathlib.Path(cls.folder.name)
+        cls.cloud = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cloud)
+        threading.Thread(target=cls.cloud.serve_forever, daemon=True).start()
+        cls.has_llama = (PREFIX / "usr/bin/llama-server").exists()
+        llama_port = free_port()
+        with open(home / "llama.log", "wb") as log:
+            cls.llama = start_llama_server(llama_port, log) if cls.has_llama else None
+        (home / "hearth.toml").write_text(CONFIG.format(model=MODEL, cloud=f"http://127.0.0.1:{cls.cloud.server_address[1]}",
+                                                        llama=f"http://127.0.0.1:{llama_port}"))
+        environment = {**os.environ, "HEARTH_HOME": str(home)}
+        environment.pop("TEST_CLOUD_KEY", None)
+        cls.environment = environment
+        cls.egress = Program([BIN / "hearth", "egress"], "ready", env={**environment, "TEST_CLOUD_KEY": CLOUD_KEY})
+        cls.serve = Program([BIN / "hearth", "serve"], "ready", env=environment)
+        cls.url = cls.serve.ready.split()[1]
+        cls.home = home
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.serve.stop()
+        cls.egress.stop()
+        cls.cloud.shutdown()
+        cls.cloud.server_close()
+        if cls.llama:
+            cls.llama.terminate()
+            cls.llama.wait(30)
+        cls.folder.cleanup()
+
+    def post(self, path, body, key, **headers):
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(),
+                                         {"Content-Type": "application/json", "x-api-key": key, **headers})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                return reply.status, reply.headers, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read().decode()
+
+    def hearth(self, *arguments):
+        return subprocess.run([BIN / "hearth", *map(str, arguments)], env=self.environment, capture_output=True, text=True, timeout=60)
+
+    def last(self):
+        # The record is written behind the answer.
+        for _ in range(100):
+            done = self.hearth("route", "explain", "--last", "--json")
+            if done.returncode == 0 and json.loads(done.stdout)["outcome"]:
+                return json.loads(done.stdout)
+            time.sleep(0.05)
+        self.fail(done.stdout + done.stderr)
+
+    def chat(self, text, **more):
+        return {"model": "any", "max_tokens": 8, "messages": [{"role": "user", "content": text}], **more}
+
+    def test_a_class_for_the_house_stays_in_the_house(self):
+        before = len(Cloud.seen)
+        status, headers, body = self.post("/v1/messages", self.chat("hello"), "key-home")
+        self.assertEqual(status, 200, body)
+        self.assertIn("target=local; class=other", headers["X-Hearth-Route"])
+        self.assertEqual(self.last()["answered_by"], "local")
+        self.assertEqual(len(Cloud.seen), before)
+
+    def test_anthropic_client_and_cloud_with_tools_streamed(self):
+        status, headers, body = self.post("/v1/messages", self.chat("look", tools=TOOLS, stream=True), "key-cloudy")
+        self.assertEqual(status, 200, body)
+        self.assertIn("target=sonnet; class=cloudwork; by=key; policy=cloud", headers["X-Hearth-Route"])
+        self.assertIn('"name":"look"', body)
+        self.assertNotIn("toolu_same", body)  # ids are our own: theirs may repeat
+        self.assertIn("message_stop", body)
+        path, sent_headers, sent = Cloud.seen[-1]
+        self.assertEqual(path, "/v1/messages")
+        self.assertEqual(sent_headers["x-api-key"], CLOUD_KEY)
+        self.assertFalse([name for name in sent_headers if name.lower().startswith("x-hearth")])
+        self.assertEqual(sent["model"], "claude-test")
+        record = self.last()
+        self.assertEqual((record["outcome"], record["model"], record["usage"]["prompt_tokens"]), ("calls", "claude-test", 50))
+        self.assertAlmostEqual(record["cost_usd"], (40 * 3 + 10 * 0.3 + 9 * 15) / 1e6)
+
+    def test_openai_client_and_anthropic_cloud(self):
+        tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+        status, _, body = self.post("/v1/chat/completions", self.chat("look", tools=tools), "key-cloudy")
+        self.assertEqual(status, 200, body)
+        message = json.loads(body)["choices"][0]["message"]
+        call = message["tool_calls"][0]
+        self.assertEqual(json.loads(call["function"]["arguments"]), {"where": "up"})
+        follow = self.chat("look", tools=tools)
+        follow["messages"] += [message, {"role": "tool", "tool_call_id": call["id"], "content": "nothing"}]
+        status, headers, body = self.post("/v1/chat/completions", follow, "key-cloudy")
+        self.assertEqual(json.loads(body)["choices"][0]["message"]["content"], "from the cloud")
+        self.assertIn("kept", headers["X-Hearth-Route"])
+        self.assertEqual(Cloud.seen[-1][2]["messages"][-1]["content"][0]["type"], "tool_result")
+
+    def test_anthropic_client_and_llama_server(self):
+        if not self.has_llama:
+            self.skipTest("no llama-server")
+        status, headers, body = self.post("/v1/messages", self.chat("hello", stream=True), "key-llamas")
+        self.assertEqual(status, 200, body)
+        self.assertIn("target=llama", headers["X-Hearth-Route"])
+        self.assertIn("text_delta", body)
+        self.assertIn("message_stop", body)
+        record = self.last()
+        self.assertEqual((record["answered_by"], record["reach"]), ("llama", "house"))
+        self.assertGreater(record["usage"]["prompt_tokens"], 0)
+        status, _, body = self.post("/v1/chat/completions", self.chat("hello"), "key-llamas")
+        self.assertTrue(json.loads(body)["choices"][0]["message"]["content"], body)
+        status, _, body = self.post("/v1/messages", self.chat("word " * 3000), "key-llamas")
+        self.assertEqual(status, 400)
+        self.assertRegex(body, r"prompt is too long: \d+ tokens > \d+ maximum")
+
+    def test_overloaded_cloud_is_asked_again(self):
+        Cloud.overloaded = 1
+        status, _, body = self.post("/v1/messages", self.chat("again"), "key-cloudy")
+        self.assertEqual(status, 200, body)
+        Cloud.overloaded = 3
+        status, headers, body = self.post("/v1/messages", self.chat("and again"), "key-cloudy")
+        Cloud.overloaded = 0
+        self.assertEqual(status, 529, body)
+        self.assertEqual(json.loads(body)["error"]["type"], "overloaded_error")
+
+    def test_what_fails_in_the_house_escalates_before_it_begins(self):
+        status, headers, body = self.post("/v1/messages", self.chat("try this"), "key-trying")
+        self.assertEqual(status, 200, body)
+        self.assertIn("escalated=sonnet", headers["X-Hearth-Route"])
+        self.assertEqual(json.loads(body)["content"][0]["text"], "from the cloud")
+        self.assertEqual(self.last()["answered_by"], "sonnet")
+
+    def test_sealed_work_goes_nowhere_else(self):
+        before = len(Cloud.seen)
+        for label in ("sealed", "house"):
+            status, headers, body = self.post("/v1/messages", self.chat(f"secret {label}"), "key-cloudy", **{"X-Hearth-Label": label})
+            self.assertEqual(status, 200, body)
+            self.assertIn("target=local", headers["X-Hearth-Route"])
+        # The dead one is no machine of the cluster: what is sealed stays with the model here, never escalates.
+        status, headers, body = self.post("/v1/messages", self.chat("secret try"), "key-trying", **{"X-Hearth-Label": "sealed"})
+        self.assertIn("target=local", headers["X-Hearth-Route"])
+        self.assertEqual(len(Cloud.seen), before)
+        status, _, body = self.post("/v1/messages", self.chat("secret sealed"), "key-cloudy", **{"X-Hearth-Label": "open"})
+        self.assertEqual(status, 403, body)
+        self.assertEqual(len(Cloud.seen), before)
+
+    def test_nothing_of_the_work_is_in_records_and_logs(self):
+        self.post("/v1/messages", self.chat("canary-7421"), "key-cloudy")
+        self.last()
+        for file in self.home.rglob("*"):
+            if file.is_file() and file.name not in ("llama.log", "hearth.toml"):
+                data = file.read_bytes()
+                self.assertNotIn(b"canary-7421", data, file)
+                self.assertNotIn(CLOUD_KEY.encode(), data, file)
+        self.assertNotIn("canary-7421", "".join(self.serve.errors) + "".join(self.egress.errors))
+        self.assertTrue((self.home / "audit.log").exists())
+
+    def test_explain_before_says_what_is_done_then(self):
+        request = {"path": "/v1/messages", "headers": {"x-api-key": "key-cloudy"}, "body": self.chat("explain me")}
+        file = self.home / "request.json"
+        file.write_text(json.dumps(request))
+        told = json.loads(self.hearth("route", "explain", file, "--json").stdout)
+        self.post("/v1/messages", request["body"], "key-cloudy")
+        done = self.last()
+        for key in ("target", "reach", "class", "signal", "rule", "policy", "label", "because"):
+            self.assertEqual(told[key], done[key], key)
+        people = self.hearth("route", "explain", "--last").stdout
+        self.assertTrue(people.startswith("sonnet\n"), people)
+
+    def test_without_egress_the_client_is_told(self):
+        self.egress.stop()
+        status, _, body = self.post("/v1/messages", self.chat("lost"), "key-cloudy")
+        self.assertEqual(status, 529, body)
+        self.assertIn("hearth egress", body)
+        type(self).egress = Program([BIN / "hearth", "egress"], "ready", env={**self.environment, "TEST_CLOUD_KEY": CLOUD_KEY})
+        self.assertEqual(self.post("/v1/messages", self.chat("found"), "key-cloudy")[0], 200)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v"])
