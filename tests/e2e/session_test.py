@@ -170,6 +170,23 @@ class Sessions(unittest.TestCase):
             self.assertIn(b"stopped; /retry asks again", errors)
             self.assertIn(b"*  1 ", out)
 
+    def test_drafts_keep_clear_of_banned_phrases(self):
+        samples = self.home / "letters"
+        samples.mkdir()
+        (samples / "one.md").write_text("We went to the weir, and the heron was there.\n")
+        written = json.loads(self.hearth("write", "the heron stood at the weir", "--server", self.server.url, "--samples", samples,
+                                         "--drafts", "2", "--tokens", "40", "--ban", "heron", "--json").stdout)
+        self.assertEqual([draft["rank"] for draft in written["drafts"]], [1, 2])
+        for draft in written["drafts"]:
+            if not draft["banned_left"]:
+                self.assertNotIn("heron", draft["text"].lower())
+        self.assertIn("voice-", self.hearth("kv", "ls", "--json").stdout)
+        self.assertIn("no brief", self.hearth("write", "--server", self.server.url, code=2).stderr)
+
+    def test_a_sealed_session_needs_the_open_vault_and_leaves_nothing_in_the_clear(self):
+        self.assertIn("hearth vault", self.hearth("session", "new", "secret", "--label", "sealed", code=3).stderr)
+        self.assertFalse((self.home / "sessions/secret.session").exists())
+
     def test_a_terminal_edits_lines(self):
         pid, terminal = pty.fork()
         if pid == 0:
