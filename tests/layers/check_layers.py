@@ -20,7 +20,7 @@ THREAD_NAME_CHARACTERS_MAX = 15  # what Linux keeps
 LONGEST_SHOWN = 6
 
 # Headers of the C library and of POSIX. What is neither here, nor of C++, nor ours is third party.
-SYSTEM_HEADERS = ["arpa/*", "dlfcn.h", "fcntl.h", "grp.h", "libproc.h", "mach/*", "mach-o/*", "netdb.h", "netinet/*",
+SYSTEM_HEADERS = ["arpa/*", "dirent.h", "dlfcn.h", "fcntl.h", "grp.h", "libproc.h", "mach/*", "mach-o/*", "netdb.h", "netinet/*",
                   "net/if*", "ifaddrs.h", "linux/*", "poll.h", "pthread.h", "sched.h", "signal.h", "spawn.h", "sys/*",
                   "sysexits.h", "termios.h", "unistd.h"]
 

@@ -62,6 +62,7 @@ struct ChatRequest {
   std::string model;  // as the client wrote it; every name is served
   Conversation conversation;
   std::optional<RawPrompt> raw_prompt;  // then there is no conversation
+  bool continues_last = false;  // the last message is an assistant's, and the answer goes on with it
   ToolChoice tool_choice;
   ResponseFormat response_format;
   std::optional<bool> thinking;           // absent: as the model is used to

@@ -15,6 +15,7 @@ extern char** environ;
 
 namespace hearth::cli {
 namespace fs = std::filesystem;
+
 namespace {
 
 const char* variable(const char* name) {
@@ -127,6 +128,12 @@ bool ends_with_input_variable() { return variable("HEARTH_ENDS_WITH_INPUT") != n
 std::string api_key_variable() {
   const char* key = variable("HEARTH_API_KEY");
   return key != nullptr ? key : "";
+}
+
+std::string editor_variable() {
+  const char* editor = variable("VISUAL");
+  if (editor == nullptr) editor = variable("EDITOR");
+  return editor != nullptr ? editor : "";
 }
 
 std::string variable_value(const std::string& name) {

@@ -37,6 +37,8 @@ std::string host_name();
 void raise_file_limit();
 // HEARTH_ENDS_WITH_INPUT: whoever started us wants us gone when it is (base/child_process.h).
 bool ends_with_input_variable();
+// VISUAL, else EDITOR; empty when neither is set.
+std::string editor_variable();
 // HEARTH_API_KEY; empty when it is not set.
 std::string api_key_variable();
 // Any variable, for keys of other services; empty when it is not set.

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "hearth/cli/command_line.h"
 
 namespace hearth::cli {
@@ -43,6 +45,7 @@ InterruptWatcher::InterruptWatcher(bool with_input) {
     int number = 0;
     while (::sigwait(&watched, &number) == 0) {
       if (number == leave_signal) return;
+      if (caught(number)) continue;
       if (source_.stop_requested()) ::_exit(exit_interrupted);
       source_.request_stop();
     }
@@ -52,6 +55,18 @@ InterruptWatcher::InterruptWatcher(bool with_input) {
     wait_for_end_of_input(leave_.token());
     if (!leave_.stop_requested()) source_.request_stop();
   });
+}
+
+void InterruptWatcher::set_catcher(std::function<void()> catcher) {
+  const std::lock_guard hold(mutex_);
+  catcher_ = std::move(catcher);
+}
+
+bool InterruptWatcher::caught(int number) {
+  const std::lock_guard hold(mutex_);
+  if (number != SIGINT || !catcher_) return false;
+  catcher_();
+  return true;
 }
 
 InterruptWatcher::~InterruptWatcher() {

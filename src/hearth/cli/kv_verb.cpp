@@ -1,4 +1,4 @@
-// hearth kv ls|verify|gc: the chunk store from outside.
+// hearth kv ls|verify|gc|unpin: the chunk store from outside.
 
 #include <fmt/format.h>
 
@@ -15,6 +15,7 @@ namespace {
 struct KvFlags {
   std::filesystem::path directory;
   std::uint64_t disk_gb = 20;
+  std::string owner;
   bool json = false;
 };
 
@@ -83,6 +84,16 @@ int verify(const KvFlags& flags, const StopToken& stop) {
   return found.damaged.empty() ? exit_done : exit_no;
 }
 
+int unpin(const KvFlags& flags) {
+  const auto open = open_store(flags, /*read_only=*/false);
+  if (!open) return report(open.error());
+  const std::size_t pinned = (*open)->store->pinned(flags.owner).size();
+  if (const auto done = (*open)->store->unpin_all(flags.owner); !done) return report(done.error());
+  if (flags.json) print_json(Json::object({{"owner", flags.owner}, {"unpinned", pinned}}));
+  else fmt::print("{} chunks may be evicted again\n", pinned);
+  return exit_done;
+}
+
 int collect(const KvFlags& flags) {
   const auto open = open_store(flags, /*read_only=*/false);
   if (!open) return report(open.error());
@@ -101,7 +112,7 @@ int collect(const KvFlags& flags) {
 }  // namespace
 
 Verb kv_verb(StopToken stop) {
-  const auto flags = std::make_shared<KvFlags>();  // shared by the three children
+  const auto flags = std::make_shared<KvFlags>();  // shared by the children
   const auto declare = [flags](Flags& f) {
     f.path("--store", flags->directory, "directory of the chunk store (default: in the cache directory)");
     f.big_count("--store-gb", flags->disk_gb, "most disk the chunk store may take, in GB");
@@ -116,7 +127,15 @@ Verb kv_verb(StopToken stop) {
                         .run = [flags, stop] { return verify(*flags, stop); }},
                        {.name = "gc", .summary = "remove what no prompt can use, and what is over the budget",
                         .example = "hearth kv gc --store-gb 50", .declare = declare,
-                        .run = [flags] { return collect(*flags); }}}};
+                        .run = [flags] { return collect(*flags); }},
+                       {.name = "unpin", .summary = "let chunks go that are kept for somebody; hearth kv ls names them",
+                        .example = "hearth kv unpin memory-1a2b3c4d5e6f",
+                        .declare = [flags, declare](Flags& f) {
+                          f.text("owner", flags->owner, "for whom they were pinned");
+                          f.required();
+                          declare(f);
+                        },
+                        .run = [flags] { return unpin(*flags); }}}};
 }
 
 }  // namespace hearth::cli

@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
   using namespace hearth::cli;
   raise_file_limit();
-  const InterruptWatcher interrupts(ends_with_input_variable());
+  InterruptWatcher interrupts(ends_with_input_variable());
   hearth::start_log("hearth", hearth::LogLevel::warning);
   const hearth::StopToken stop = interrupts.token();
   return run_command_line(
@@ -19,5 +19,6 @@ int main(int argc, char** argv) {
        eval_verb(stop), experiment_verb(stop), model_verb(stop), kv_verb(stop),
        cluster_verb(stop), node_verb(stop), up_verb(stop), status_verb(stop), route_verb(),
        egress_verb(stop), vault_verb(stop), seal_verb(stop), check_verb(stop), bench_verb(stop),
-       voice_verb()});
+       voice_verb(), chat_verb(interrupts), session_verb(stop, interrupts), memory_verb(stop),
+       write_verb(stop)});
 }

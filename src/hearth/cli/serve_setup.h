@@ -22,6 +22,7 @@ struct ServeFlags {
   bool cluster = false;
   bool lend = false;
   bool managed = false;
+  bool until_eof = false;
   bool verbose = false;
 };
 // The flags of the named sections; all of them when none is named.

@@ -4,12 +4,14 @@
 
 #include "hearth/base/stop.h"
 #include "hearth/cli/command_line.h"
+#include "hearth/cli/interrupt.h"
 
 namespace hearth::cli {
 
 Verb bench_verb(StopToken stop);
 Verb catalog_verb();
 Verb check_verb(StopToken stop);
+Verb chat_verb(InterruptWatcher& interrupts);
 Verb cluster_verb(StopToken stop);
 Verb demo_verb(StopToken stop);
 Verb egress_verb(StopToken stop);
@@ -24,6 +26,7 @@ Verb eval_ls_verb();
 Verb eval_show_verb();
 Verb kv_verb(StopToken stop);
 Verb model_pull_verb(StopToken stop);  // child of model
+Verb memory_verb(StopToken stop);
 Verb model_verb(StopToken stop);
 Verb node_verb(StopToken stop);
 Verb plan_verb(StopToken stop);
@@ -36,5 +39,7 @@ Verb status_verb(StopToken stop);
 Verb up_verb(StopToken stop);
 Verb vault_verb(StopToken stop);
 Verb voice_verb();
+Verb session_verb(StopToken stop, InterruptWatcher& interrupts);
+Verb write_verb(StopToken stop);
 
 }  // namespace hearth::cli

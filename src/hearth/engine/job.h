@@ -31,6 +31,9 @@ struct GenerateRequest {
   std::optional<LeaseId> lease;      // continue from what was imported there; ends the lease
   int logprobs = 0;                  // most likely alternatives told with each token
   bool first_logits = false;         // tell all logits of the first token
+  // Where KV is kept: the whole chunks of this prompt are pinned for the owner of that name, and what
+  // was pinned for it before no longer is. Empty: nothing is. Not for the engine.
+  std::string pin_owner;
   // Its KV is kept encrypted or not at all, and no other machine computes it. The engine does not
   // look at this; whoever keeps KV does.
   bool is_sealed = false;

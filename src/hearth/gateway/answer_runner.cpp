@@ -102,7 +102,7 @@ class Run {
 
   void finish(const engine::Finished& finished) {
     job_.add(pipeline_.finish(finished));
-    if (!plan_.request.raw_prompt && pipeline_.is_repeatable()) {
+    if (!plan_.request.raw_prompt && !plan_.prompt.continues_last && pipeline_.is_repeatable()) {
       chat::Message turn = pipeline_.turn();
       turn.handle = job_.info().handle;
       parts_.prompts.remember(plan_.prompt, turn, pipeline_.tokens());

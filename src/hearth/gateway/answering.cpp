@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "hearth/base/log.h"
@@ -17,6 +18,8 @@ namespace {
 
 // A client that wants two samples of one prompt says so.
 constexpr std::string_view no_join_header = "x-hearth-no-join";
+// The KV of this prompt is to be kept, under that name (docs/serve.md).
+constexpr std::string_view pin_header = "x-hearth-pin";
 // On every answer, so that a person sees which it is.
 constexpr std::string_view label_header = "X-Hearth-Label";
 constexpr std::string_view route_header_name = "X-Hearth-Route";
@@ -28,6 +31,13 @@ ApiResult<Json> parse_body(const net::Request& request) {
   if (!body) return refuse("", "the body is not JSON: " + body.error().message);
   if (!body->is_object()) return refuse("", "the body must be a JSON object");
   return *std::move(body);
+}
+
+ApiResult<std::string> pin_owner(const net::Request& request) {
+  const std::string_view owner = request.headers.get(pin_header);
+  if (owner.empty() || is_pin_owner(owner)) return std::string(owner);
+  return refuse("", fmt::format("header {}: a name of at most {} letters, digits, '-', '_' and '.' is expected",
+                                pin_header, pin_owner_bytes_max));
 }
 
 // A field for the log. What follows in a schema are the client's own names.
@@ -73,6 +83,13 @@ void log_answer(const LoggedCall& call, const ResponseReport& report) {
 }
 
 }  // namespace
+
+bool is_pin_owner(std::string_view name) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  };
+  return !name.empty() && name.size() <= pin_owner_bytes_max && std::ranges::all_of(name, is_plain);
+}
 
 struct Answering::Call {
   const Dialect& dialect;
@@ -237,6 +254,7 @@ ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& re
   const PlanParts plan_parts{parts_.service, parts_.prompts, parts_.format, parts_.options};
   AnswerPlan plan = TRY(plan_answer(plan_parts, request, system_random(), call.request.stop));
   plan.call_id_prefix = call.dialect.call_id_prefix();
+  plan.generate.pin_owner = TRY(pin_owner(call.request));
   plan.began = call.began;
   plan.clearance = call.clearance;
   plan.generate.is_sealed = call.clearance.decision.label != seal::Label::open;

@@ -8,6 +8,10 @@
 
 namespace hearth::gateway {
 
+// The name under which a client has KV kept: also a part of a path.
+inline constexpr std::size_t pin_owner_bytes_max = 64;
+bool is_pin_owner(std::string_view name);
+
 // All outlive what uses them.
 struct AnsweringParts {
   engine::ModelService& service;

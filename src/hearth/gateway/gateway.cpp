@@ -39,6 +39,10 @@ class GatewayService final : public Gateway {
         [this](const net::Request& request, const net::PathParams& path) {
           return model(request, path["id"]);
         });
+    add(router, "DELETE", "/v1/hearth/pins/{owner}",
+        [this](const net::Request& request, const net::PathParams& path) {
+          return guarded(request, [&] { return unpin(path["owner"]); });
+        });
     add(router, "GET", "/metrics", [this](const net::Request& request, const net::PathParams&) {
       return guarded(request, [&] {
         return net::Response::text(200, metrics_text(), "text/plain; version=0.0.4; charset=utf-8");
@@ -106,6 +110,13 @@ class GatewayService final : public Gateway {
                                       .message = "no model of that name is served; see /v1/models"},
                              request, new_request_id());
     });
+  }
+
+  net::Response unpin(const std::string& owner) const {
+    const auto done = is_pin_owner(owner) ? service_.unpin(owner) : fail(Code::invalid_argument, "no such name");
+    if (done) return net::Response::empty();
+    return net::Response::json(done.error().code == Code::invalid_argument ? 400 : 503,
+                               chat_->error_body(api_error(done.error()), new_request_id()));
   }
 
   net::Response health(const net::Request& request) const {

@@ -254,5 +254,34 @@ TEST(Gateway, MetricsCountWhatHappened) {
   EXPECT_NE(text.find("hearth_answer_tokens_total 2\n"), std::string::npos);
 }
 
+TEST(GatewayContinuation, GoesOnWithTheLastMessageAsIfItHadWrittenIt) {
+  TestGateway home;
+  home.model->set_fallback({.text = " time."});
+  const auto ask = [&](std::string_view more) {
+    return home.post("/v1/chat/completions", with(*parse_json(R"({"model": "any", "messages": [
+        {"role": "user", "content": "Begin."}, {"role": "assistant", "content": "Once upon a"}]})"), more));
+  };
+  EXPECT_EQ(at(json_of(ask(R"({"continue_final_message": true})")), {"choices", "0", "message", "content"}), Json(" time."));
+  const std::string prompt = home.model->text_of(home.model->last_request().prompt);
+  EXPECT_TRUE(prompt.ends_with("Once upon a")) << prompt;
+  EXPECT_EQ(prompt.find("Once upon a<|im_end|>"), std::string::npos);
+  EXPECT_EQ(home.post("/v1/chat/completions", *parse_json(R"({"model": "any", "continue_final_message": true,
+      "messages": [{"role": "user", "content": "Begin."}]})")).status, 400);
+}
+
+TEST(GatewayPins, TheOwnerOfAPromptReachesTheModel) {
+  TestGateway home;
+  home.model->set_fallback({.text = "ok"});
+  EXPECT_EQ(home.send("POST", "/v1/messages", dump_json(message_body("hi")), {{"x-hearth-pin", "memory-1.a_b"}}).status, 200);
+  EXPECT_EQ(home.model->last_request().pin_owner, "memory-1.a_b");
+  EXPECT_EQ(home.post("/v1/messages", message_body("hi")).status, 200);
+  EXPECT_EQ(home.model->last_request().pin_owner, "");
+  for (const std::string& bad : {std::string("a b"), std::string("../x"), std::string(65, 'a')}) {
+    EXPECT_EQ(home.send("POST", "/v1/messages", dump_json(message_body("hi")), {{"x-hearth-pin", bad}}).status, 400) << bad;
+  }
+  EXPECT_EQ(home.send("DELETE", "/v1/hearth/pins/memory-1", "", {}).status, 204);
+  EXPECT_EQ(home.send("DELETE", "/v1/hearth/pins/a%20b", "", {}).status, 400);
+}
+
 }  // namespace
 }  // namespace hearth::gateway

@@ -143,6 +143,13 @@ ApiResult<Prompt> PromptBuilder::build(const ChatRequest& request, bool thinking
   Prompt prompt;
   prompt.conversation = *std::move(arranged);
   chat::canonicalise(prompt.conversation);
+  std::string begun;
+  if (request.continues_last) {
+    begun = std::move(prompt.conversation.messages.back().text);
+    prompt.conversation.messages.pop_back();
+    prompt.continues_last = true;
+    thinking = false;  // it has begun to answer
+  }
   for (const chat::Message& message : prompt.conversation.messages) {
     prompt.calls_before += message.calls.size();
   }
@@ -166,6 +173,10 @@ ApiResult<Prompt> PromptBuilder::build(const ChatRequest& request, bool thinking
       continue;
     }
     const auto tokens = TRY(tokenize(segment, stop));
+    prompt.tokens.insert(prompt.tokens.end(), tokens.begin(), tokens.end());
+  }
+  if (!begun.empty()) {
+    const auto tokens = TRY(tokenize({.kind = chat::Segment::Kind::text, .text = std::move(begun), .tokens = {}}, stop));
     prompt.tokens.insert(prompt.tokens.end(), tokens.begin(), tokens.end());
   }
   add_bos(prompt.tokens);

@@ -41,6 +41,7 @@ struct Prompt {
   std::vector<Token> tokens;
   bool thinking = false;       // the answer may think
   bool thinking_open = false;  // it begins inside a thinking block
+  bool continues_last = false; // it goes on with a turn: no turn of its own to remember
   std::size_t turns_remembered = 0, turns_rendered = 0, types_degraded = 0;
   std::size_t calls_before = 0;
   chat::Conversation conversation;  // arranged, as it was rendered; empty for raw prompts

@@ -6,10 +6,10 @@ namespace hearth::gateway {
 namespace {
 
 constexpr std::array<std::string_view, 3> ignored_at_top = {"stream", "stream_options", "metadata"};
-// Claude Code and its agents; opencode; Codex.
-constexpr std::array<std::string_view, 6> session_headers = {
-    "x-claude-code-session-id", "x-claude-code-agent-id", "x-session-affinity",
-    "x-session-id",             "session-id",             "thread-id"};
+// Our own sessions; Claude Code and its agents; opencode; Codex.
+constexpr std::array<std::string_view, 7> session_headers = {
+    "x-hearth-session", "x-claude-code-session-id", "x-claude-code-agent-id", "x-session-affinity",
+    "x-session-id",     "session-id",               "thread-id"};
 
 void drop_cache_marks(Json& value) {
   if (value.is_array()) {

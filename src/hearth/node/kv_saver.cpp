@@ -1,5 +1,9 @@
 #include "hearth/node/kv_saver.h"
 
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <set>
 
 #include "hearth/base/log.h"
 
@@ -18,12 +22,12 @@ KvSaver::~KvSaver() {
   waiting_.close();
 }
 
-void KvSaver::add(std::vector<Token> tokens, std::weak_ptr<kv::ChunkStore> store) {
+void KvSaver::add(std::vector<Token> tokens, std::weak_ptr<kv::ChunkStore> store, std::optional<KvPin> pin) {
   {
     const std::lock_guard hold(mutex_);
     ++unfinished_;
   }
-  if (!waiting_.try_push({std::move(tokens), std::move(store)})) finished_one();
+  if (!waiting_.try_push({std::move(tokens), std::move(store), std::move(pin)})) finished_one();
 }
 
 void KvSaver::drain(Deadline deadline) {
@@ -37,9 +41,9 @@ void KvSaver::finished_one() {
 }
 
 void KvSaver::run() {
-  while (auto wanted = waiting_.pop(Deadline::never())) {
+  while (auto finished = waiting_.pop(Deadline::never())) {
     if (!stop_.stop_requested()) {
-      if (const auto saved = save(*wanted); !saved && !stop_.stop_requested()) {
+      if (const auto saved = save(*finished); !saved && !stop_.stop_requested()) {
         log_warning("KV was not kept: " + saved.error().message);
       }
     }
@@ -47,21 +51,66 @@ void KvSaver::run() {
   }
 }
 
-Result<> KvSaver::save(const Waiting& wanted) {
-  const auto store = wanted.store.lock();
-  if (!store) return {};
-  const std::vector<Token>& tokens = wanted.tokens;
+Result<> KvSaver::save(const Finished& finished) {
+  const auto store = finished.store.lock();
   const auto worker = keeper_.current();
-  if (!worker || !worker->info.layout()) return {};
-  const model::LayoutDigest layout = *worker->info.layout();
-  const kv::StoredPrefix stored = store->longest_prefix(layout, tokens);
+  if (!store || !worker || !worker->info.layout()) return {};
+  const Ends ends{*worker, *store};
+  if (finished.pin) {
+    // The last token of a prompt belongs to its answer.
+    const auto prompt = std::span(finished.tokens).first(finished.pin->prompt_tokens - 1);
+    TRY(fetch_pinned(prompt, finished.pin->owner, ends));
+  }
+  return fetch(finished.tokens, ends);
+}
+
+Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string& owner, const Ends& ends) {
+  const model::LayoutDigest layout = *ends.worker.info.layout();
+  const std::uint32_t chunk_tokens = ends.worker.info.chunk_tokens;
+  auto end = static_cast<std::uint32_t>(prompt.size() - prompt.size() % chunk_tokens);
+  auto keys = model::chunk_keys(layout, prompt.first(end), chunk_tokens);
+  std::vector<std::uint32_t> begins;
+  for (std::uint32_t at = 0; at < end; at += chunk_tokens) begins.push_back(at);
+  for (; end + pinned_piece_tokens <= prompt.size(); end += pinned_piece_tokens) {
+    const model::ChunkKey parent = keys.empty() ? model::root_key(layout) : keys.back();
+    keys.push_back(model::next_key(parent, prompt.subspan(end, pinned_piece_tokens)));
+    begins.push_back(end);
+  }
+  TRY(pin(keys, owner, ends.store));  // before they come, so that nothing evicts them in between
+  const auto missing = ends.store.missing(keys);
+  if (missing.empty()) return {};
+  const auto first = static_cast<std::size_t>(std::ranges::find(keys, missing.front()) - keys.begin());
+  const model::ChunkKey parent = first == 0 ? model::root_key(layout) : keys[first - 1];
+  const auto source = TRY(ends.worker.client.export_held(prompt.first(end), begins[first], parent, layout,
+                                                    Deadline::after(call_deadline), stop_.token(), pinned_piece_tokens));
+  return put_all(*source, ends.store);
+}
+
+Result<> KvSaver::pin(const std::vector<model::ChunkKey>& keys, const std::string& owner, kv::ChunkStore& store) {
+  const auto before = store.pinned(owner);
+  const std::set old_keys(before.begin(), before.end());
+  const std::set new_keys(keys.begin(), keys.end());
+  if (old_keys == new_keys) return {};
+  std::vector<model::ChunkKey> stale;
+  std::ranges::set_difference(old_keys, new_keys, std::back_inserter(stale));
+  TRY(store.pin(keys, owner));
+  return store.unpin(stale, owner);
+}
+
+Result<> KvSaver::fetch(const std::vector<Token>& tokens, const Ends& ends) {
+  const model::LayoutDigest layout = *ends.worker.info.layout();
+  const kv::StoredPrefix stored = ends.store.longest_prefix(layout, tokens);
   const std::uint32_t from = stored.token_count();
-  if (tokens.size() - from < worker->info.chunk_tokens) return {};
+  if (tokens.size() - from < ends.worker.info.chunk_tokens) return {};
   const model::ChunkKey parent = stored.chunks.empty() ? model::root_key(layout) : stored.chunks.back().key;
-  const auto source = TRY(worker->client.export_held(tokens, from, parent, layout,
-                                                     Deadline::after(call_deadline), stop_.token()));
-  while (auto chunk = TRY(source->next(Deadline::after(call_deadline)))) {
-    TRY(store->put(std::move(chunk)));
+  const auto source = TRY(ends.worker.client.export_held(tokens, from, parent, layout,
+                                                    Deadline::after(call_deadline), stop_.token()));
+  return put_all(*source, ends.store);
+}
+
+Result<> KvSaver::put_all(ChunkSource& source, kv::ChunkStore& store) {
+  while (auto chunk = TRY(source.next(Deadline::after(call_deadline)))) {
+    TRY(store.put(std::move(chunk)));
   }
   return {};
 }

@@ -28,11 +28,11 @@ engine::ModelFacts facts_of(const WorkerInfo& info) {
 // however it ended.
 class SavedAnswer final : public engine::AnswerStream {
  public:
-  SavedAnswer(LocalModel& model, std::unique_ptr<Generation> generation, std::vector<Token> prompt,
-              std::weak_ptr<kv::ChunkStore> store, const LocalModel::Preparation& preparation,
-              std::uint32_t chunk_tokens)
-      : model_(model), generation_(std::move(generation)), tokens_(std::move(prompt)),
-        store_(std::move(store)), preparation_(preparation), chunk_tokens_(chunk_tokens) {}
+  SavedAnswer(LocalModel& model, std::unique_ptr<Generation> generation,
+              const engine::GenerateRequest& request, std::weak_ptr<kv::ChunkStore> store,
+              const LocalModel::Preparation& preparation, std::uint32_t chunk_tokens)
+      : model_(model), generation_(std::move(generation)), tokens_(request.prompt), store_(std::move(store)),
+        pin_{request.pin_owner, request.prompt.size()}, preparation_(preparation), chunk_tokens_(chunk_tokens) {}
   ~SavedAnswer() override {
     generation_.reset();  // a cancelled answer frees its sequence first
     save();
@@ -46,6 +46,7 @@ class SavedAnswer final : public engine::AnswerStream {
     } else if (auto* progress = std::get_if<engine::PromptProgress>(&event)) {
       progress->reused_tokens -= std::min(progress->reused_tokens, preparation_.computed());
     } else if (auto* prompt = std::get_if<engine::PromptDone>(&event)) {
+      is_prompt_done_ = true;
       // A long prompt is worth keeping before its answer is complete.
       if (prompt->computed_tokens >= chunk_tokens_) save();
       prompt_ = *prompt;
@@ -68,16 +69,20 @@ class SavedAnswer final : public engine::AnswerStream {
                                        .prefill = prompt_.prefill + preparation_.prefill_here});
   }
   void save() const {
-    if (model_.saver_ && tokens_.size() >= chunk_tokens_) model_.saver_->add(tokens_, store_);
+    const bool pins = is_prompt_done_ && !pin_.owner.empty();
+    if (!model_.saver_ || (tokens_.size() < chunk_tokens_ && !pins)) return;
+    model_.saver_->add(tokens_, store_, pins ? std::optional(pin_) : std::nullopt);
   }
 
   LocalModel& model_;
   std::unique_ptr<Generation> generation_;
   std::vector<Token> tokens_;
   const std::weak_ptr<kv::ChunkStore> store_;
+  const KvPin pin_;
   const LocalModel::Preparation preparation_;
   const std::uint32_t chunk_tokens_;
   engine::PromptDone prompt_;
+  bool is_prompt_done_ = false;
   bool has_token_ = false;
 };
 
@@ -149,6 +154,13 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
   });
 }
 
+Result<> LocalModel::unpin(std::string_view owner) {
+  for (const auto& store : {store_, options_.sealed_store ? options_.sealed_store() : nullptr}) {
+    if (store) TRY(store->unpin_all(owner));
+  }
+  return {};
+}
+
 std::shared_ptr<kv::ChunkStore> LocalModel::store_for(const engine::GenerateRequest& request) const {
   if (!request.is_sealed) return store_;
   return options_.sealed_store ? options_.sealed_store() : nullptr;
@@ -210,7 +222,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
     if (request.lease) (void)worker.client.close_lease(*request.lease, Deadline::after(close_deadline));
     return std::unexpected(std::move(generation.error()));
   }
-  return std::make_unique<SavedAnswer>(*this, *std::move(generation), request.prompt, store_for(request),
+  return std::make_unique<SavedAnswer>(*this, *std::move(generation), request, store_for(request),
                                        preparation, worker.info.chunk_tokens);
 }
 

@@ -46,6 +46,7 @@ class LocalModel final : public engine::ModelService {
                                       const StopToken& stop) override;
   Result<std::unique_ptr<engine::AnswerStream>> generate(engine::GenerateRequest request,
                                                          const StopToken& stop) override;
+  Result<> unpin(std::string_view owner) override;
 
   WorkerKeeper& keeper() { return *keeper_; }
   kv::ChunkStore* store() { return store_.get(); }  // nullptr: nothing is kept

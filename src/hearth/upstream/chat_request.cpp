@@ -186,6 +186,11 @@ Attempt<WireCall> write_chat_call(const EndpointSpec& spec, const chat::ChatRequ
     for (const chat::Message& message : request.conversation.messages) messages.push(message_json(message, spec));
     body.set("messages", std::move(messages));
   }
+  if (request.continues_last) {
+    if (!traits.continues) return refused("messages", "an answer that was begun cannot be continued with " + spec.name);
+    body.set("continue_final_message", true);
+    body.set("add_generation_prompt", false);
+  }
   if (traits.usage_option) body.set("stream_options", Json::object({{"include_usage", true}}));
   if (traits.progress) body.set("return_progress", true);
   TRY(set_tools(spec, request, body));

@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "hearth/gateway/anthropic/client_tools.h"
+#include "hearth/chat/client_tools.h"
 
 namespace hearth::gateway::anthropic {
 namespace {
@@ -30,7 +30,7 @@ ApiResult<std::optional<chat::Tool>> read_tool(const Json& json, const std::stri
     chat::Tool tool = TRY(custom_tool(json, path));
     return tool;
   }
-  std::optional<chat::Tool> tool = client_tool(*type);
+  std::optional<chat::Tool> tool = chat::client_tool(*type);
   if (!tool) {
     findings.note("tool not declared, it runs on servers of another make", *type);
     return tool;

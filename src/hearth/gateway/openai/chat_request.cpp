@@ -62,6 +62,15 @@ ApiResult<std::optional<std::uint32_t>> read_tokens_max(const Json& body) {
   return newer ? newer : older;
 }
 
+// As vLLM has it: the last message is the beginning of the answer.
+ApiResult<bool> read_continues(const Json& body, const std::vector<chat::Message>& messages) {
+  const bool wanted = TRY(read_flag(body, "continue_final_message"));
+  if (!wanted) return false;
+  const chat::Message& last = messages.back();
+  if (last.role == chat::Role::assistant && last.calls.empty()) return true;
+  return refuse("continue_final_message", "needs a last message of the assistant, without tool calls");
+}
+
 ApiResult<int> read_logprobs(const Json& body) {
   const bool wanted = TRY(read_flag(body, "logprobs"));
   const auto alternatives = TRY(find_alternatives(body, "top_logprobs"));
@@ -78,6 +87,7 @@ ApiResult<ChatRequest> read_chat_request(const Json& body) {
   Notes notes;
   out.model = TRY(get_field<std::string>(body, "model"));
   out.conversation.messages = TRY(read_chat_messages(body, notes));
+  out.continues_last = TRY(read_continues(body, out.conversation.messages));
   TRY(read_tool_fields(body, out));
   const Json* format = TRY(find_object(body, "response_format"));
   out.response_format = TRY(read_format(format, "response_format", SchemaPlace::inside));

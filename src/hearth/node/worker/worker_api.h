@@ -16,7 +16,7 @@
 //   POST   /v1/score                     prompt, {from} -> the logits that foretell tokens[from] to the last
 //                                        one: a row of 32-bit floats for each, one for each token of
 //                                        the vocabulary
-//   POST   /v1/exports                   prompt, {from, parent} -> whole chunks from there on, as far as
+//   POST   /v1/exports                   prompt, {from, parent, tail_tokens} -> whole chunks from there on, as far as
 //                                        some sequence holds the prompt; nothing is computed
 //
 // A body that has a prompt is described in prompt_body.h.

@@ -202,8 +202,9 @@ Result<std::unique_ptr<ChunkSource>> WorkerClient::prefill(const engine::Prefill
 
 Result<std::unique_ptr<ChunkSource>> WorkerClient::export_held(
     std::span<const Token> tokens, std::uint32_t from, const kv::ChunkKey& parent,
-    const kv::LayoutDigest& layout, Deadline head_deadline, const StopToken& stop) const {
-  const Json head = Json::object({{"from", from}, {"parent", parent.hex()}});
+    const kv::LayoutDigest& layout, Deadline head_deadline, const StopToken& stop,
+    std::uint32_t tail_tokens) const {
+  const Json head = Json::object({{"from", from}, {"parent", parent.hex()}, {"tail_tokens", tail_tokens}});
   auto stream = TRY(open_stream("/v1/exports", head, tokens, head_deadline, stop));
   return std::make_unique<StreamedChunks>(std::move(stream), layout);
 }

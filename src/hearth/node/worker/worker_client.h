@@ -78,12 +78,13 @@ class WorkerClient {
                                                const kv::ChunkKey& parent,
                                                const kv::LayoutDigest& layout,
                                                Deadline head_deadline, const StopToken& stop) const;
-  // Whole chunks of `tokens` from position `from` on, as far as the worker holds them already.
+  // Whole chunks of `tokens` from position `from` on, as far as the worker holds them already; then,
+  // unless `tail_tokens` is 0, pieces of so many tokens of what is left.
   Result<std::unique_ptr<ChunkSource>> export_held(std::span<const Token> tokens, std::uint32_t from,
                                                    const kv::ChunkKey& parent,
                                                    const kv::LayoutDigest& layout,
-                                                   Deadline head_deadline,
-                                                   const StopToken& stop) const;
+                                                   Deadline head_deadline, const StopToken& stop,
+                                                   std::uint32_t tail_tokens = 0) const;
   const net::Address& address() const { return address_; }
 
  private:

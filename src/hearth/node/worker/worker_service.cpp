@@ -289,16 +289,18 @@ Result<net::Response> WorkerService::exports(const net::Request& request) {
   auto body = TRY(read_body(request));
   const auto parent_hex = TRY(find<std::string>(body.head, "parent"));
   const auto from = TRY(get_or<std::uint64_t>(body.head, "from", 0));
+  const auto tail = TRY(get_or<std::uint32_t>(body.head, "tail_tokens", 0));
   if (from > body.tokens.size()) {
     return fail(Code::invalid_argument,
                 fmt::format("from is {}, there are {} tokens", from, body.tokens.size()));
   }
   ChunkChain chain = TRY(chain_from(parent_hex, static_cast<std::uint32_t>(from), body.tokens));
   const std::uint32_t step = info_.chunk_tokens;
-  StateSource source = [this, step, position = static_cast<std::uint32_t>(from),
+  StateSource source = [this, step, tail, position = static_cast<std::uint32_t>(from),
                         tokens = std::make_shared<const std::vector<Token>>(std::move(body.tokens))](
                            const StopToken&) mutable -> Result<std::optional<engine::StateDone>> {
-    const TokenRange range{position, (position / step + 1) * step};
+    TokenRange range{position, (position / step + 1) * step};
+    if (range.end > tokens->size() && tail > 0) range.end = position + tail;
     if (range.end > tokens->size()) return std::nullopt;
     const auto out = std::make_shared<std::optional<engine::StateDone>>();  // may outlive the call
     TRY(engine_.call(

@@ -1,11 +1,11 @@
-#include "hearth/gateway/anthropic/client_tools.h"
+#include "hearth/chat/client_tools.h"
 
 #include <algorithm>
 #include <array>
 
 #include "hearth/base/check.h"
 
-namespace hearth::gateway::anthropic {
+namespace hearth::chat {
 namespace {
 
 struct ClientTool {
@@ -97,14 +97,14 @@ bool fits(const ClientTool& tool, std::string_view type) {
 
 }  // namespace
 
-std::optional<chat::Tool> client_tool(std::string_view type) {
+std::optional<Tool> client_tool(std::string_view type) {
   const auto found = std::find_if(client_tools.begin(), client_tools.end(),
                                   [&](const ClientTool& tool) { return fits(tool, type); });
   if (found == client_tools.end()) return std::nullopt;
   auto parameters = parse_json(found->parameters);
   CHECK(parameters);
-  return chat::Tool{std::string(found->name), std::string(found->description),
+  return Tool{std::string(found->name), std::string(found->description),
                     *std::move(parameters)};
 }
 
-}  // namespace hearth::gateway::anthropic
+}  // namespace hearth::chat

@@ -8,9 +8,9 @@
 
 #include "hearth/chat/message.h"
 
-namespace hearth::gateway::anthropic {
+namespace hearth::chat {
 
 // nullopt when the type is none of them. Later versions of a known tool count as the latest.
-std::optional<chat::Tool> client_tool(std::string_view type);
+std::optional<Tool> client_tool(std::string_view type);
 
-}  // namespace hearth::gateway::anthropic
+}  // namespace hearth::chat

@@ -1,0 +1,154 @@
+#include "hearth/cli/chat_setup.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "hearth/base/digest.h"
+#include "hearth/base/utf8.h"
+#include "hearth/cli/environment.h"
+#include "hearth/cli/server_connection.h"
+#include "hearth/cli/terminal_screen.h"
+#include "hearth/cli/vault_codec.h"
+#include "hearth/net/http_client.h"
+#include "hearth/net/url.h"
+#include "hearth/session/chat_loop.h"
+
+namespace hearth::cli {
+namespace {
+
+constexpr std::uint64_t instructions_bytes_max = 4u << 20;
+constexpr Duration look_time = std::chrono::seconds(10);
+
+Result<std::string> instructions(const ChatFlags& flags) {
+  if (flags.instructions_file.empty()) return flags.instructions;
+  auto text = TRY(read_text_file(flags.instructions_file, instructions_bytes_max));
+  if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
+    return fail(Code::invalid_argument, fmt::format("{} is not UTF-8 at byte {}", flags.instructions_file.string(), bad));
+  }
+  return text;
+}
+
+session::AskOptions ask_options(const ChatFlags& flags, const std::string& model) {
+  session::AskOptions out;
+  if (!model.empty()) out.model = model;
+  out.thinking = flags.thinking != "off";
+  if (flags.tokens_max > 0) out.tokens_max = flags.tokens_max;
+  if (flags.temperature >= 0) out.sampling.temperature = flags.temperature;
+  if (flags.seed > 0) out.sampling.seed = flags.seed;
+  return out;
+}
+
+}  // namespace
+
+std::int64_t unix_time_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void declare_session_flags(Flags& f, ChatFlags& flags) {
+  f.path("--memory", flags.memory, "folder of Markdown files that the model knows (default: memory in the configuration directory)");
+  f.toggle("--no-memory", flags.no_memory, "a session without memory");
+  f.toggle("--no-memory-tool", flags.no_memory_tool, "the model reads memory and cannot change it");
+  f.text("--instructions", flags.instructions, "what the model is told before everything else");
+  f.path("--instructions-file", flags.instructions_file, "the same, from a file");
+  f.choice("--label", flags.label, {"open", "house", "sealed"}, "how far the session may travel; it only rises");
+  f.text("--title", flags.title, "what it is about");
+}
+
+void declare_talk_flags(Flags& f, ChatFlags& flags) {
+  f.text("--server", flags.server, "a running hearth serve; HEARTH_API_KEY is its key");
+  f.path("--model,-m", flags.model, "a GGUF file: start a server for this chat");
+  f.list("--serve-flag", flags.serve_flags, "with --model: a flag for that server, as in --serve-flag=--context=131072");
+  f.choice("--thinking", flags.thinking, {"shown", "hidden", "off"}, "what the model thinks before it answers");
+  f.count("--tokens,-n", flags.tokens_max, "most tokens of an answer; 0: to the end of the window");
+  f.number("--temperature", flags.temperature, "below 0: what the model's makers recommend");
+  f.count("--seed", flags.seed, "0: a new one each time");
+  f.toggle("--keep-changes", flags.keep_changes, "leave changes of memory in the session instead of the folder");
+  f.toggle("--no-read-ahead", flags.no_read_ahead, "read memory with the first message, not before");
+}
+
+Result<std::unique_ptr<session::SessionShelf>> open_shelf() {
+  const auto directory = TRY(config_directory());
+  std::vector<std::unique_ptr<session::RecordCodec>> codecs;
+  codecs.push_back(make_vault_codec());
+  return std::make_unique<session::SessionShelf>(directory / "sessions", std::move(codecs));
+}
+
+Result<std::filesystem::path> memory_folder(const std::filesystem::path& chosen) {
+  std::error_code error;
+  std::filesystem::path folder = chosen;
+  if (folder.empty()) {
+    folder = TRY(config_directory());
+    folder /= "memory";
+    if (!std::filesystem::is_directory(folder, error)) return std::filesystem::path();
+  }
+  const auto whole = std::filesystem::canonical(folder, error);
+  if (error) return fail(Code::not_found, fmt::format("no memory folder at {}; make one with mkdir, and put Markdown files there", folder.string()));
+  return whole;
+}
+
+Result<session::Session> new_session(session::SessionShelf& shelf, const ChatFlags& flags) {
+  session::SessionFacts facts{.id = flags.session, .title = flags.title, .label = flags.label, .memory_folder = {}, .instructions = {},
+                              .memory_tool = !flags.no_memory_tool, .created_s = unix_time_s()};
+  if (facts.id.empty()) facts.id = session::time_stamp(facts.created_s);
+  facts.instructions = TRY(instructions(flags));
+  if (!flags.no_memory) {
+    const auto folder = TRY(memory_folder(flags.memory));
+    facts.memory_folder = folder.string();
+  }
+  session::MemoryFiles files;
+  if (!facts.memory_folder.empty()) files = TRY(session::read_memory_folder(facts.memory_folder));
+  auto log = TRY(shelf.create(facts.id, flags.label == "sealed" ? vault_codec_name : "plain"));
+  return session::Session::create(std::move(log), std::move(facts), std::move(files));
+}
+
+Result<session::Session> load_session(session::SessionShelf& shelf, const std::string& id) {
+  auto log = TRY(shelf.open(id));
+  const auto text = TRY(shelf.read(id));
+  return session::Session::load(std::move(log), text.records);
+}
+
+Result<session::Session> look_at_session(const session::SessionShelf& shelf, const std::string& id, std::vector<std::string>* damaged) {
+  auto text = TRY(shelf.read(id, damaged != nullptr));
+  if (damaged != nullptr) *damaged = std::move(text.damaged);
+  return session::Session::load(nullptr, text.records, damaged);
+}
+
+std::string memory_pin_owner(const std::string& folder) {
+  return "memory-" + blake2b(as_byte_span(folder)).short_hex();
+}
+
+Result<> unpin_at(const std::string& server, const std::string& owner, const StopToken& stop) {
+  const net::Url url = TRY(net::parse_url(server));
+  net::ClientRequest request{.method = "DELETE", .address = url.address, .target = "/v1/hearth/pins/" + owner, .headers = {}, .body = {}};
+  if (const std::string key = api_key_variable(); !key.empty()) request.headers.set("Authorization", "Bearer " + key);
+  const auto http = net::make_curl_client();
+  const auto reply = TRY(http->send(request, Deadline::after(look_time), stop));
+  if (reply.status < 300) return {};
+  return fail(Code::unavailable, fmt::format("{} answered with status {}", server, reply.status));
+}
+
+int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFlags& flags, InterruptWatcher& interrupts) {
+  const session::SessionFacts& facts = session.facts();
+  auto connection = ServerConnection::open(
+      {.server = flags.server, .model = flags.model, .serve_flags = flags.serve_flags, .label = facts.label, .session = facts.id,
+       .pin_owner = facts.memory_folder.empty() ? std::string() : memory_pin_owner(facts.memory_folder)},
+      interrupts.token());
+  if (!connection) return report(connection.error());
+  TerminalScreen screen(interrupts, flags.thinking == "shown");
+  session::ChatLoop loop({.shelf = shelf,
+                          .answers = *connection->answers,
+                          .memory = *connection->pinned,
+                          .screen = screen,
+                          .ask = ask_options(flags, connection->model),
+                          .window_tokens = connection->window_tokens,
+                          .reads_ahead = !flags.no_read_ahead,
+                          .keeps_changes = flags.keep_changes,
+                          .now_s = unix_time_s,
+                          .stop = interrupts.token()},
+                         std::move(session));
+  if (const auto done = loop.run(); !done) return report(done.error());
+  return loop.had_failure() ? exit_environment : exit_done;
+}
+
+}  // namespace hearth::cli

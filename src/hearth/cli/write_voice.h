@@ -1,0 +1,21 @@
+#pragma once
+// Whose voice hearth write writes in: texts to read first, phrases to avoid, and who judges drafts.
+
+#include <filesystem>
+
+#include "hearth/base/digest.h"
+#include "hearth/session/draft.h"
+
+namespace hearth::cli {
+
+struct Voice {
+  std::vector<session::WritingSample> samples;
+  std::vector<std::string> avoid;
+  session::DraftJudge judge;  // empty: drafts stay in the order they were written
+  Digest256 digest;           // of the samples: what is kept of them is named after it
+};
+
+// Of a folder of texts; nobody's when it is empty.
+Result<Voice> load_voice(const std::filesystem::path& samples);
+
+}  // namespace hearth::cli

@@ -1,0 +1,31 @@
+#pragma once
+// Files below a folder by relative path, without following a link anywhere on the way: each folder
+// is opened from the one above it. Private to session.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "hearth/base/file.h"
+
+namespace hearth::session {
+
+// The folder itself may be reached through links: its owner chose that path.
+Result<FileDescriptor> open_folder(const std::filesystem::path& folder);
+
+// The folder that holds the last name of `path`, made on the way if `create`.
+struct Place {
+  FileDescriptor folder;
+  std::string name;
+};
+Result<Place> open_place(int folder, std::string_view path, bool create);
+
+// The text of one regular file of at most `bytes_max`. not_found when it is not there;
+// invalid_argument for links, hard links and whatever is not a file.
+Result<std::string> read_beneath(int folder, std::string_view path, std::size_t bytes_max);
+// Written aside, synced, renamed over what was there. Mode 0600, as new folders have 0700.
+Result<> write_beneath(int folder, std::string_view path, std::string_view text);
+// What is not there is removed already. Folders that become empty go too.
+Result<> remove_beneath(int folder, std::string_view path);
+
+}  // namespace hearth::session
