@@ -16,7 +16,7 @@ Result<std::unique_ptr<OwnServer>> OwnServer::start(const std::filesystem::path&
                                                     const StopToken& stop) {
   std::vector<std::string> arguments = {"serve", "--model", model.string(), "--port", "0", "--log", "warning", "--until-eof"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  const auto executable = TRY(own_executable());
+  const auto executable = own_executable();
   ChildProcess process = TRY(ChildProcess::start(executable, std::move(arguments)));
   std::string line;
   while (line.find('\n') == std::string::npos) {

@@ -1,10 +1,7 @@
 #include "hearth/cli/serve_setup.h"
 
-#include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <semaphore>
 
 #include "hearth/cli/environment.h"

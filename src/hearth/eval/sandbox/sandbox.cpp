@@ -81,7 +81,7 @@ Result<SandboxOutcome> Sandbox::run(const SandboxRequest& request, const StopTok
   SandboxJob job{request, python_};
   job.request.arguments.insert(job.request.arguments.begin(), {"-S", "-s", "-B"});
   ChildProcess child = TRY(ChildProcess::start(launcher_, {}));
-  TRY(child.write_input(sandbox_job_line(job)));
+  TRY(child.write_input(as_byte_span(sandbox_job_line(job))));
   const Deadline deadline = Deadline::after(std::chrono::duration_cast<Duration>(
       std::chrono::duration<double>(request.limits.wall_seconds + launch_spare_seconds)));
   const std::string line = TRY(read_all(child, deadline, stop));

@@ -20,6 +20,11 @@ struct Outside final : upstream::RemoteEndpoint {
     labels.push_back(request.clearance().decision.label);
     return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::overloaded, .message = "reached"});
   }
+  chat::ApiResult<upstream::PassedReply> pass(const seal::ClearedForRemote<upstream::PassedRequest>&, Deadline,
+                                              const StopToken&) override {
+    ADD_FAILURE() << "nothing of a study is passed through as it came";
+    return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::internal});
+  }
   upstream::EndpointSpec spec_{.name = "outside"};
   std::vector<seal::Label> labels;
 };
