@@ -182,7 +182,7 @@ class Study(unittest.TestCase):
         self.assertIn("hearth egress", done.stderr)  # it is not there, and nothing else reaches the judge
         self.assertEqual(self.judges.requests, [])
         config = self.root / "hearth.toml"
-        config.write_text(f'[serve]\nmodel = "unused.gguf"\n[[upstream]]\nname = "judge"\nkind = "openai"\nurl = "{self.judges.url}"\nreach = "remote"\nkey_variable = "JUDGE_KEY"\n')
+        config.write_text(f'[[upstream]]\nname = "judge"\nkind = "openai"\nurl = "{self.judges.url}"\nreach = "remote"\nkey_variable = "JUDGE_KEY"\n')
         egress = subprocess.Popen([BIN / "hearth", "egress", "--config", config], stdout=subprocess.PIPE, text=True,
                                   env=dict(os.environ, HEARTH_HOME=str(self.root), JUDGE_KEY="secret"))
         try:

@@ -7,6 +7,7 @@
 #include "hearth/base/process_memory.h"
 #include "hearth/bench/endpoint_target.h"
 #include "hearth/cli/environment.h"
+#include "hearth/cli/routing_setup.h"
 #include "hearth/cli/service_spec.h"
 #include "hearth/node/local_run.h"
 
@@ -143,7 +144,10 @@ Result<std::unique_ptr<bench::Target>> open_one(const std::string& text, const W
     out.models.push_back(worker->model);
     return TRY(WorkerTarget::start(worker->name, worker->split, worker->model, settings, progress, stop));
   }
-  return bench::make_endpoint_target(TRY(upstream::make_endpoint(TRY(parse_service(text)), "", *out.http)), stop);
+  const upstream::EndpointSpec spec = TRY(parse_service(text));
+  std::string key = TRY(read_upstream_key(spec));
+  auto endpoint = TRY(upstream::make_endpoint(spec, std::move(key), *out.http));
+  return bench::make_endpoint_target(std::move(endpoint), stop);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "hearth/cli/check_peers.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/progress.h"
+#include "hearth/cli/routing_setup.h"
 #include "hearth/cli/service_spec.h"
 #include "hearth/cli/smoke_server.h"
 #include "hearth/cli/verbs.h"
@@ -64,8 +65,8 @@ Result<Plan> make_plan(const CheckFlags& flags) {
   return out;
 }
 
-void smoke_service(const upstream::EndpointSpec& spec, bool known_good, net::HttpClient& http, check::Facts& facts, const StopToken& stop) {
-  const auto endpoint = upstream::make_endpoint(spec, "", http);
+void smoke_service(const upstream::EndpointSpec& spec, const std::string& key, bool known_good, net::HttpClient& http, check::Facts& facts, const StopToken& stop) {
+  const auto endpoint = upstream::make_endpoint(spec, key, http);
   CHECK(endpoint.has_value());  // parse_service checked it
   check::SmokeOptions options;
   if (known_good) options.known = known_answer();
@@ -80,7 +81,12 @@ void smoke_all(const CheckFlags& flags, const Plan& plan, net::HttpClient& http,
   for (const upstream::EndpointSpec& spec : plan.services) {
     facts.endpoints.push_back({std::string(upstream::kind_name(spec.kind)), spec.url});
     progress.update("asking " + spec.name, 0);
-    smoke_service(spec, flags.known_good, http, facts, stop);
+    const auto key = read_upstream_key(spec);
+    if (!key) {
+      findings.push_back({"endpoint.key", check::Severity::blocks, key.error().message, "set that variable, or leave out ,key="});
+      continue;
+    }
+    smoke_service(spec, *key, flags.known_good, http, facts, stop);
   }
   if (flags.no_smoke) return;
   progress.update("trying this machine's engine", 0);
@@ -92,7 +98,7 @@ void smoke_all(const CheckFlags& flags, const Plan& plan, net::HttpClient& http,
   auto spec = parse_service("hearth=" + (*server)->url());
   CHECK(spec.has_value());
   spec->name = "this-machine";
-  smoke_service(*spec, /*known_good=*/true, http, facts, stop);
+  smoke_service(*spec, "", /*known_good=*/true, http, facts, stop);
   facts.smokes.back().state.build.clear();  // in the versions by another way, under no passing address
   facts.smokes.back().state.model.clear();
 }

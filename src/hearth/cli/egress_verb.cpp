@@ -51,6 +51,7 @@ Verb egress_verb(StopToken stop) {
           .declare =
               [flags](Flags& f) {
                 static constexpr std::string_view sections[] = {"egress", "log"};
+                flags->needs_model = false;
                 declare_serve_flags(f, *flags, sections);
               },
           .run =

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "hearth/base/file.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/cli/voice_texts.h"
@@ -13,7 +12,6 @@
 namespace hearth::cli {
 namespace {
 
-constexpr std::uint64_t profile_bytes_max = 64u << 20;
 constexpr double copied_share_max = 0.02;     // of runs of eight words
 constexpr std::size_t copied_words_max = 20;  // in one run
 constexpr std::size_t words_that_say_much = 500;
@@ -36,15 +34,6 @@ bool is_theirs(const voice::DraftReport& draft) {
   return draft.voice.score >= voice::score_min && !is_copied(draft.copied);
 }
 
-Result<voice::Profile> read_profile(const std::filesystem::path& path) {
-  const std::string text = TRY(read_text_file(path, profile_bytes_max));
-  auto json = parse_json(text);
-  if (!json) return std::unexpected(with_context(std::move(json).error(), path.string()));
-  auto profile = voice::Profile::from_json(*json);
-  if (!profile) return std::unexpected(with_context(std::move(profile).error(), path.string()));
-  return profile;
-}
-
 Result<Measured> measure_drafts(const VoiceFlags& flags) {
   if (flags.mine.empty() == flags.profile.empty()) {
     return fail(
@@ -56,7 +45,7 @@ Result<Measured> measure_drafts(const VoiceFlags& flags) {
   std::optional<voice::Profile> profile;
   voice::CopyGuard guard;
   if (!flags.profile.empty()) {
-    profile = TRY(read_profile(flags.profile));
+    profile = TRY(read_voice_profile(flags.profile));
     for (const voice::NamedText& one : profile->exemplars) guard.add(one.name, one.text);
   } else {
     const auto mine = TRY(read_voice_texts(std::span(&flags.mine, 1)));

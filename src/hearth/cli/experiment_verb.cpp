@@ -36,11 +36,13 @@ std::string now_text() {
 
 Result<experiment::Runner> open_runner(const ExperimentFlags& flags) {
   const std::string toml = TRY(read_text_file(flags.file, file_bytes_max));
-  auto spec = TRY(experiment::read_spec(toml, flags.file.string()));
   std::error_code ignored;
   const fs::path file = fs::absolute(flags.file, ignored);
+  const fs::path directory = flags.directory.empty() ? file.parent_path() / (file.stem().string() + ".results")
+                                                     : fs::absolute(flags.directory, ignored);
+  auto spec = TRY(experiment::read_spec(toml, flags.file.string(), directory.string()));
   experiment::RunnerOptions options{
-      .directory = flags.directory.empty() ? file.parent_path() / (file.stem().string() + ".results") : fs::absolute(flags.directory, ignored),
+      .directory = directory,
       .working_directory = file.parent_path(),
       .hearth = own_executable(),
       .environment = Json::object({{"hearth", HEARTH_VERSION}, {"host", host_name()}}),

@@ -103,6 +103,7 @@ Verb route_verb() {
                       f.text("file", flags->file, "a request as JSON: {\"path\", \"headers\", \"body\"}, or a body alone");
                       f.toggle("--last", flags->last, "the latest request that hearth serve answered");
                       f.text("--request", flags->request, "the request of that id (header request-id)");
+                      flags->serve.needs_model = false;
                       f.path("--config,-c", flags->serve.config, "settings (default: hearth.toml in the configuration directory)");
                       f.toggle("--json", flags->json, "one JSON document");
                     },

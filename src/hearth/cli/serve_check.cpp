@@ -29,8 +29,8 @@ Result<> check_pool(const ServeConfig& config) {
 
 }  // namespace
 
-Result<> check_serve_config(const ServeConfig& config) {
-  if (config.model.empty() && !config.lend && !config.managed) {
+Result<> check_serve_config(const ServeConfig& config, bool needs_model) {
+  if (needs_model && config.model.empty() && !config.lend && !config.managed) {
     return fail(Code::invalid_argument, "no model: give --model FILE, or model = \"FILE\" in [serve] of hearth.toml");
   }
   TRY(check_pool(config));

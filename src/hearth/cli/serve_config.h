@@ -86,6 +86,6 @@ Result<> read_serve_config(std::string_view toml, std::string_view name, ServeCo
 
 // What settings must be together: an open address needs a key, a model must be named where one is
 // served, a pool needs a cluster, its numbers each machine.
-Result<> check_serve_config(const ServeConfig& config);
+Result<> check_serve_config(const ServeConfig& config, bool needs_model = true);
 
 }  // namespace hearth::cli

@@ -65,7 +65,7 @@ Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags) {
   if (flags.lend) out.lend = true;
   if (flags.managed) out.managed = true;
   if (const std::string key = api_key_variable(); !key.empty()) out.api_keys.push_back(key);
-  TRY(check_serve_config(out));
+  TRY(check_serve_config(out, flags.needs_model));
   return out;
 }
 

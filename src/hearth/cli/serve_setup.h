@@ -23,6 +23,7 @@ struct ServeFlags {
   bool lend = false;
   bool managed = false;
   bool until_eof = false;
+  bool needs_model = true;  // false for programs that only read the rest of the settings
   bool verbose = false;
 };
 // The flags of the named sections; all of them when none is named.

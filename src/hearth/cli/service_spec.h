@@ -1,6 +1,7 @@
 #pragma once
 // A service as people name it on the command line: KIND=URL, such as llama-server=http://127.0.0.1:8080;
-// what follows a '#' in the URL is the service's own name of the model to ask for.
+// what follows a '#' in the URL is the service's own name of the model to ask for, and ",key=VARIABLE" at
+// the end names the environment variable with its key.
 
 #include <string>
 #include <string_view>

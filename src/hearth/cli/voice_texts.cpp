@@ -1,8 +1,14 @@
 #include "hearth/cli/voice_texts.h"
 
+#include "hearth/base/file.h"
 #include "hearth/eval/kl/text_files.h"
 
 namespace hearth::cli {
+namespace {
+
+constexpr std::uint64_t profile_bytes_max = 64u << 20;
+
+}  // namespace
 
 Result<std::vector<voice::NamedText>> read_voice_texts(
     std::span<const std::filesystem::path> paths) {
@@ -20,6 +26,15 @@ Result<std::vector<voice::NamedText>> read_voice_texts(
 Result<std::vector<voice::NamedText>> read_impostors(const std::filesystem::path& folder) {
   if (folder.empty()) return voice::shipped_impostors();
   return read_voice_texts(std::span(&folder, 1));
+}
+
+Result<voice::Profile> read_voice_profile(const std::filesystem::path& path) {
+  const std::string text = TRY(read_text_file(path, profile_bytes_max));
+  auto json = parse_json(text);
+  if (!json) return std::unexpected(with_context(std::move(json).error(), path.string()));
+  auto profile = voice::Profile::from_json(*json);
+  if (!profile) return std::unexpected(with_context(std::move(profile).error(), path.string()));
+  return profile;
 }
 
 }  // namespace hearth::cli

@@ -15,4 +15,7 @@ Result<std::vector<voice::NamedText>> read_voice_texts(
 // Texts of others from a folder, or those that ship when it is empty.
 Result<std::vector<voice::NamedText>> read_impostors(const std::filesystem::path& folder);
 
+// A file of hearth voice build.
+Result<voice::Profile> read_voice_profile(const std::filesystem::path& path);
+
 }  // namespace hearth::cli

@@ -22,7 +22,7 @@ constexpr std::uint32_t drafts_max = 64;
 
 struct WriteFlags {
   std::string brief, mode = "chat";
-  std::filesystem::path brief_file, samples, avoid, output;
+  std::filesystem::path brief_file, samples, profile, avoid, output;
   std::vector<std::string> bans;
   std::uint32_t drafts = 3, tokens = 2'000, seed = 1;
   double temperature = 0.9;
@@ -114,7 +114,7 @@ void show(const WriteFlags& flags, const std::vector<session::Draft>& drafts, co
 }
 
 int write(const WriteFlags& flags, const StopToken& stop) {
-  const auto voice = load_voice(flags.samples);
+  const auto voice = load_voice(flags.samples, flags.profile);
   if (!voice) return report(voice.error());
   auto order = read_order(flags, *voice);
   if (!order) return report(order.error());
@@ -161,6 +161,7 @@ Verb write_verb(StopToken stop) {
                 f.path("-f,--file", flags->brief_file, "the brief from a file");
                 f.choice("--mode", flags->mode, {"chat", "continue"}, "ask for the text, or go on with it as it stands");
                 f.path("--samples", flags->samples, "folder of texts in the voice wanted: what the model reads first");
+                f.path("--profile", flags->profile, "instead: a file of hearth voice build; it judges the drafts and says what to avoid");
                 f.list("--ban", flags->bans, "a phrase that must not come; may be repeated");
                 f.path("--avoid", flags->avoid, "file of such phrases, one a line");
                 f.count("--drafts", flags->drafts, "how many; the best is first");

@@ -15,7 +15,8 @@ struct Voice {
   Digest256 digest;           // of the samples: what is kept of them is named after it
 };
 
-// Of a folder of texts; nobody's when it is empty.
-Result<Voice> load_voice(const std::filesystem::path& samples);
+// Of a folder of texts, or of a profile (hearth voice build), whose passages are then the samples; nobody's
+// when both are empty. A folder judges too where it holds enough to learn a voice from.
+Result<Voice> load_voice(const std::filesystem::path& samples, const std::filesystem::path& profile);
 
 }  // namespace hearth::cli

@@ -94,6 +94,7 @@ class Table {
 
 class Variables {
  public:
+  explicit Variables(std::string_view results_directory) { values_.emplace_back("results", results_directory); }
   void read(const Table& root) {
     const Json* table = root.find("variables");
     if (table == nullptr) return;
@@ -277,12 +278,12 @@ const Phase* Spec::phase_of(std::string_view step) const {
   return nullptr;
 }
 
-Result<Spec> read_spec(std::string_view toml, std::string_view file_name) {
+Result<Spec> read_spec(std::string_view toml, std::string_view file_name, std::string_view results_directory) {
   const Json json = TRY(parse_toml(toml, file_name));
   Problems problems;
   const Table root(json, "experiment", file_name, problems);
   root.only(experiment_keys);
-  Variables variables;
+  Variables variables(results_directory);
   variables.read(root);
   Spec out{.name = root.name(), .question = root.text("question"), .watch = root.texts("watch")};
   if (out.question.empty()) root.problem("question", "missing: what the experiment is to find out");

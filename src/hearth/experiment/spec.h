@@ -61,7 +61,8 @@ struct Spec {
   const Phase* phase_of(std::string_view step) const;
 };
 
-// "$NAME" in arguments, commands and watch stands for a value of [variables], "$$" for "$".
-Result<Spec> read_spec(std::string_view toml, std::string_view file_name);
+// "$NAME" in arguments, commands and watch stands for a value of [variables], "$$" for "$", "$results"
+// for `results_directory`.
+Result<Spec> read_spec(std::string_view toml, std::string_view file_name, std::string_view results_directory = "results");
 
 }  // namespace hearth::experiment

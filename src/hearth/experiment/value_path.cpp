@@ -53,15 +53,25 @@ std::unexpected<Error> bad(std::string_view text, std::string_view what) {
               fmt::format("\"{}\": {}; for example baseline.rows[0].ttft_ms < 2000, or plan.verdict.go == true", text, what));
 }
 
+// "a=1,b=2"
+std::optional<ValuePath::ItemWith> parse_members(std::string_view text) {
+  ValuePath::ItemWith out;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    std::string_view one = text.substr(0, comma);
+    const std::string_view name = take_name(one);
+    if (name.empty() || !one.starts_with('=') || one.size() < 2) return std::nullopt;
+    out.members.emplace_back(name, one.substr(1));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return out;
+}
+
 // "[3]" or "[family=alone]", without its brackets.
 Result<ValuePath::Part> parse_item(std::string_view inside, std::string_view whole) {
-  if (const std::size_t equals = inside.find('='); equals != std::string_view::npos) {
-    std::string_view name = inside.substr(0, equals);
-    const std::string_view value = inside.substr(equals + 1);
-    if (name.empty() || value.empty() || take_name(name).empty() || !name.empty()) {
-      return bad(whole, "expected [NUMBER] or [MEMBER=VALUE]");
-    }
-    return ValuePath::ItemWith{std::string(inside.substr(0, equals)), std::string(value)};
+  if (inside.find('=') != std::string_view::npos) {
+    if (auto with = parse_members(inside)) return *std::move(with);
+    return bad(whole, "expected [NUMBER] or [MEMBER=VALUE]");
   }
   std::size_t index = 0;
   const auto [end, error] = std::from_chars(inside.data(), inside.data() + inside.size(), index);
@@ -76,8 +86,10 @@ std::string plain_text(const Json& value) { return value.is_string() ? value.as_
 const Json* item_with(const Json& list, const ValuePath::ItemWith& wanted) {
   const auto& items = list.as_array();
   const auto found = std::ranges::find_if(items, [&](const Json& item) {
-    const Json* member = item.find(wanted.member);
-    return member != nullptr && plain_text(*member) == wanted.value;
+    return std::ranges::all_of(wanted.members, [&](const auto& one) {
+      const Json* member = item.find(one.first);
+      return member != nullptr && plain_text(*member) == one.second;
+    });
   });
   return found == items.end() ? nullptr : &*found;
 }

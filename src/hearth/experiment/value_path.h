@@ -3,7 +3,7 @@
 // gates and predictions are made of. Pure. The text is the user's: parsing never trusts it.
 //
 //   baseline.rows[0].ttft_ms                 step, then members and items
-//   plan.plans[family=alone].decode_tok_s    the first item whose member has that value
+//   plan.plans[family=alone].decode_tok_s    the first item whose member has that value; [a=1,b=2]: both
 //   sweep.ok == true                         ==, !=, <, <=, >, >=
 //   full.rows[0].decode_tok_s > 1.05 * baseline.rows[0].decode_tok_s
 //
@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,7 +31,7 @@ struct ValuePath {
     std::size_t index = 0;
   };
   struct ItemWith {
-    std::string member, value;
+    std::vector<std::pair<std::string, std::string>> members;  // names and values: all must be so
   };
   using Part = std::variant<Member, Item, ItemWith>;
 

@@ -25,6 +25,8 @@ TEST(ValuePath, ConditionsHoldDoNotHoldOrAreUnknown) {
       {"base-line.rows[0].ttft_ms > 800", false, "is 800, which is not > 800"},
       {"base-line.rows[target=b].ttft_ms.median >= 0.5 * base-line.rows[target=a].ttft_ms", true, ""},
       {"base-line.rows[mode=1].target == \"b\"", true},
+      {"base-line.rows[target=b,mode=1].target == \"b\"", true},
+      {"base-line.rows[target=a,mode=1].target == \"b\"", std::nullopt, "not known"},
       {"base-line.rows[ok=false].target == \"a\"", true},
       {"base-line.name == \"other\"", false},
       {"1 == 1", true},
@@ -50,7 +52,7 @@ TEST(ValuePath, ConditionsHoldDoNotHoldOrAreUnknown) {
 
 TEST(ValuePath, WhatIsNoConditionIsRefusedWithAnExample) {
   for (const std::string_view text :
-       {"", "plan", "== 1", "plan.x ==", "plan..x == 1", "plan.x[ == 1", "plan.x[a] == 1", "plan.x[a=] == 1", "plan.x[=b] == 1",
+       {"", "plan", "== 1", "plan.x ==", "plan..x == 1", "plan.x[ == 1", "plan.x[a] == 1", "plan.x[a=] == 1", "plan.x[=b] == 1", "plan.x[a=1,b] == 1", "plan.x[a=1,,b=2] == 1",
         "plan x == 1", "x * plan.y < 1", "plan.x[a b=1] < 2", "plan.x[99999999999999999999] == 1"}) {
     SCOPED_TRACE(text);
     const auto condition = Condition::parse(text);

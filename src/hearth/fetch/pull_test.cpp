@@ -184,7 +184,8 @@ const Fault faults[] = {
     {"lies_about_size",
      [](Site& site, PullOptions&) {
        site.tamper = [](std::uint64_t call, Response& reply) {
-         if (call > 3) reply.headers.set("Content-Range", "bytes 0-65535/70000");
+         const std::string range(reply.headers.get("Content-Range"));
+         if (call > 3) reply.headers.set("Content-Range", range.substr(0, range.find('/')) + "/99999999");
        };
      },
      Code::corrupt, "changed while"},

@@ -27,7 +27,10 @@ class LabellerTest : public testing::Test {
     out.home = "/home/me";
     return out;
   }
-  void open() { labeller_ = Labeller::open(rules(), directory_.path() / "seal").value(); }
+  void open() {
+    labeller_.reset();  // it holds its log
+    labeller_ = Labeller::open(rules(), directory_.path() / "seal").value();
+  }
   void SetUp() override { open(); }
   Label label(const chat::ChatRequest& request, std::string client = "openkey", std::string session = {},
               std::optional<std::string> header = {}) {

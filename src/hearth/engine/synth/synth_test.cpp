@@ -60,7 +60,7 @@ TEST(SynthWords, AnUnknownWordListsTheAllowedOnes) {
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().code, Code::invalid_argument);
   EXPECT_EQ(parsed.error().message,
-            "unknown architecture \"gpt\"; allowed are kimi, qwen3moe, llama");
+            "unknown architecture \"gpt\"; allowed are kimi, qwen3moe, llama, gpt-oss, qwen35moe");
   EXPECT_THAT(parse_weight_type("Q8").error().message, HasSubstr("f16, q8_0, q4_k, q2_k"));
   EXPECT_THAT(parse_size("").error().message, HasSubstr("tiny, small, medium"));
   EXPECT_THAT(parse_weights("zero").error().message, HasSubstr("random, retrieval"));

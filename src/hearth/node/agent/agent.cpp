@@ -60,6 +60,7 @@ Result<> Agent::open(const StopToken& stop) {
   net::Address listen = net::Address::tcp("0.0.0.0", reached_at.port);
   if (!config_.listen.empty()) listen = TRY(net::parse_address(config_.listen));
   auto listener = TRY(net::Listener::listen(listen));
+  address_ = listener.address();
 
   const std::uint64_t incarnation = TRY(next_incarnation(config_.directory));
   if (model_ != nullptr) serve_model(reached_at, incarnation);

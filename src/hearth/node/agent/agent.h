@@ -44,7 +44,7 @@ class Agent {
   Agent& operator=(const Agent&) = delete;
 
   const std::string& machine() const { return membership_->machine(); }
-  const net::Address& address() const { return server_->address(); }
+  const net::Address& address() const { return address_; }
   PrefillCoordinator* coordinator() { return coordinator_.get(); }  // nullptr: does not coordinate
   const Lender* lender() const { return lender_.get(); }  // nullptr: does not lend
   Json status() const;
@@ -69,6 +69,7 @@ class Agent {
   std::unique_ptr<AgentService> service_;
   std::unique_ptr<PrefillCoordinator> coordinator_;
   std::unique_ptr<Lender> lender_;
+  net::Address address_;  // where it listens; its handlers may not ask server_, which comes and goes
   std::unique_ptr<net::HttpServer> server_;
   StopSource stop_;
   Thread membership_thread_;

@@ -1,0 +1,110 @@
+"""hearth experiment from outside: five phases on this machine, a closed gate, kill -9 in each phase.
+
+usage: experiment_test.py BIN_DIRECTORY SOURCE_DIRECTORY
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+BIN = Path(sys.argv[1]).resolve()
+SOURCE = Path(sys.argv[2]).resolve()
+PHASES = ["research", "sweep", "baseline", "full", "quality"]
+STEPS = {"research": "model", "sweep": "check", "baseline": "alone", "full": "split", "quality": "divergence"}
+
+
+class Experiment(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.TemporaryDirectory(prefix="hearth-experiment-")
+        self.addCleanup(self.root.cleanup)
+        self.work = Path(self.root.name)
+        # Shorter than the original, and otherwise the same.
+        text = (SOURCE / "experiment.local.toml").read_text()
+        for old, new in (('"--repeats", "6"', '"--repeats", "2", "--threads", "1"'), ("256,1024", "128,384"),
+                         ("prompt_tokens=1024", "prompt_tokens=384"), ('"--chunk-tokens", "256"', '"--chunk-tokens", "128"'),
+                         ('"--runs", "40"', '"--runs", "20"')):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        self.file = self.work / "local.toml"
+        self.file.write_text(text)
+        (self.work / "docs").mkdir()
+        (self.work / "docs/experiment.md").write_text((SOURCE / "docs/experiment.md").read_text()[:3000])
+        self.results = self.work / "local.results"
+
+    def environment(self):
+        return dict(os.environ, HEARTH_HOME=str(self.work / "home"), OMP_WAIT_POLICY="passive")
+
+    def hearth(self, *arguments, status=0):
+        done = subprocess.run([BIN / "hearth", "experiment", *map(str, arguments)], env=self.environment(), cwd=self.work,
+                              capture_output=True, text=True, timeout=600)
+        self.assertEqual(done.returncode, status, f"{arguments}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def events(self):
+        ledger = self.results / "ledger.jsonl"
+        return [json.loads(line) for line in ledger.read_text().splitlines() if line.endswith("}")] if ledger.exists() else []
+
+    def began(self, step):
+        return any(event["event"] == "step_began" and event["step"] == step for event in self.events())
+
+    def test_five_phases_killed_in_each_and_no_finished_measurement_repeated(self):
+        for phase in PHASES:
+            child = subprocess.Popen([BIN / "hearth", "experiment", "run", self.file], env=self.environment(), cwd=self.work,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            end = time.monotonic() + 240
+            while time.monotonic() < end and child.poll() is None and not self.began(STEPS[phase]):
+                time.sleep(0.02)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+        self.hearth("resume", self.file)
+        ended = [event["step"] for event in self.events() if event["event"] == "step_ended" and event["accepted"]]
+        self.assertEqual(sorted(ended), sorted(set(ended)), "a step that had a result was run again")
+        status = json.loads(self.hearth("status", self.file, "--json").stdout)
+        self.assertEqual([phase["name"] for phase in status["phases"]], PHASES)
+        for phase in status["phases"]:
+            self.assertEqual((phase["state"], phase["gate"]["open"]), ("passed", True), phase)
+        self.assertNotIn("not established", [prediction["outcome"] for prediction in status["predictions"]], status["predictions"])
+
+        page = (self.results / "report.html").read_text()
+        self.assertIn("<svg", page)
+        for anchor in re.findall(r'href="#([^"]+)"', page):
+            self.assertIn(f'id="{anchor}"', page)
+        self.assertIn("Every gate was open", (self.results / "report.md").read_text())
+
+        # What was predicted stays as it was.
+        self.file.write_text(self.file.read_text().replace("not faster", "and not faster"))
+        self.assertIn("predictions of phase 'full'", self.hearth("run", self.file, status=2).stderr)
+
+    def test_a_closed_gate_stops_it_and_says_why_until_it_is_opened(self):
+        closed = self.file.read_text().replace("model.file_bytes > 1000000", "model.file_bytes > 1e15")
+        # One phase more is enough to see that it goes on.
+        self.file.write_text(closed[:closed.index('[[phase]]\nname = "baseline"')])
+        done = self.hearth("run", self.file, status=1)
+        self.assertIn("which is not > 1e+15", done.stdout)
+        status = json.loads(self.hearth("status", self.file, "--json").stdout)
+        self.assertEqual([phase["state"] for phase in status["phases"]], ["closed", "waiting"])
+        self.assertIn("There is nothing to measure", (self.results / "report.md").read_text())
+        self.hearth("open", self.file, "--phase", "research", "--because", "it is known to be enough")
+        self.hearth("run", self.file)
+        self.assertIn("opened by hand: it is known to be enough", (self.results / "report.md").read_text())
+
+    def test_faults_of_the_file_name_the_line(self):
+        self.file.write_text("name = 'x'\nquestion = 'q'\n[[phase]]\nname = 'p'\nstep = 3\n")
+        self.assertIn("local.toml:5", self.hearth("run", self.file, status=2).stderr)
+        self.hearth("status", "none.toml", status=2)
+
+    def test_the_example_is_read(self):
+        (self.work / "experiment.example.toml").write_text((SOURCE / "experiment.example.toml").read_text())
+        status = json.loads(self.hearth("status", "experiment.example.toml", "--json").stdout)
+        self.assertEqual([phase["name"] for phase in status["phases"]], ["research", "sweep", "apple", "full", "quality"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)
