@@ -87,7 +87,7 @@ class Experiment(unittest.TestCase):
         # One phase more is enough to see that it goes on.
         self.file.write_text(closed[:closed.index('[[phase]]\nname = "baseline"')])
         done = self.hearth("run", self.file, status=1)
-        self.assertIn("which is not > 1e+15", done.stdout)
+        self.assertIn("which is not > 1000000000000000", done.stdout)
         status = json.loads(self.hearth("status", self.file, "--json").stdout)
         self.assertEqual([phase["state"] for phase in status["phases"]], ["closed", "waiting"])
         self.assertIn("There is nothing to measure", (self.results / "report.md").read_text())

@@ -99,11 +99,15 @@ class Variables {
     const Json* table = root.find("variables");
     if (table == nullptr) return;
     if (!table->is_object()) return root.problem("variables", "expected [variables] with texts");
+    // Values may say $results, and no other: nothing depends on an order.
+    std::vector<std::pair<std::string, std::string>> read;
+    const Table variables = root.child("variables", *table);
     for (const auto& [name, value] : table->as_object()) {
       if (name == lines_member) continue;
-      if (value.is_string()) values_.emplace_back(name, value.as_string());
-      else root.child("variables", *table).problem(name, "expected a text in quotes");
+      if (value.is_string()) read.emplace_back(name, with_values(value.as_string(), variables, name));
+      else variables.problem(name, "expected a text in quotes");
     }
+    values_.insert(values_.end(), read.begin(), read.end());
     // Longer names first: $model_q4 is not $model and "_q4".
     std::ranges::sort(values_, std::greater<>(), [](const auto& each) { return each.first.size(); });
   }

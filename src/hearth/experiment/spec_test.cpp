@@ -11,13 +11,14 @@ watch = ["$model"]
 [variables]
 model = "kimi.gguf"
 model_q4 = "kimi-q4.gguf"
+made = "$results/made.gguf"
 [[phase]]
 name = "research"
 question = "Can it work at all?"
 [[phase.step]]
 name = "plan"
 verb = ["plan"]
-arguments = ["--model", "$model_q4", "$$5"]
+arguments = ["--model", "$model_q4", "$$5", "$made"]
 [[phase.prediction]]
 name = "slower"
 statement = "Adding the Sparks makes it slower."
@@ -37,7 +38,7 @@ TEST(Spec, ReadsPhasesStepsPredictionsAndGates) {
   ASSERT_TRUE(spec) << spec.error().message;
   ASSERT_EQ(spec->phases.size(), 1u);
   const Phase& phase = spec->phases[0];
-  EXPECT_EQ(phase.steps[0].arguments, (std::vector<std::string>{"--model", "kimi-q4.gguf", "$5"}));
+  EXPECT_EQ(phase.steps[0].arguments, (std::vector<std::string>{"--model", "kimi-q4.gguf", "$5", "results/made.gguf"}));
   EXPECT_EQ(phase.steps[0].accept, (std::vector<int>{0, 1}));
   EXPECT_EQ(phase.predictions[1].within_percent, 20);
   EXPECT_EQ(phase.gate.conditions.size(), 1u);
@@ -66,12 +67,12 @@ struct Fault {
 TEST(Spec, EachFaultIsToldWithItsPlaceAndWhatIsRight) {
   const Fault faults[] = {
       {"question = \"Does it work?\"\n", "", {"question: missing"}},
-      {"name = \"plan\"", "name = \"a b\"", {"e.toml:11", "letters, digits"}},
+      {"name = \"plan\"", "name = \"a b\"", {"e.toml:12", "letters, digits"}},
       {"verb = [\"plan\"]", "", {"verb = [\"plan\"]", "command"}},
       {"verb = [\"plan\"]", "verb = [\"plan\"]\ncommand = [\"true\"]", {"either"}},
-      {"verb = [\"plan\"]", "verb = \"plan\"", {"e.toml:12", "texts in brackets"}},
-      {"$model_q4", "$modl", {"e.toml:13", "\"$modl\" names no value of [variables]"}},
-      {"holds = \"plan.x < plan.y\"", "holds = \"plan.x\"", {"e.toml:17", "expected ==", "for example"}},
+      {"verb = [\"plan\"]", "verb = \"plan\"", {"e.toml:13", "texts in brackets"}},
+      {"$model_q4", "$modl", {"e.toml:14", "\"$modl\" names no value of [variables]"}},
+      {"holds = \"plan.x < plan.y\"", "holds = \"plan.x\"", {"e.toml:18", "expected ==", "for example"}},
       {"holds = \"plan.x < plan.y\"", "holds = \"later.x < 3\"", {"prediction slower", "no step 'later'"}},
       {"plan.verdict.go == true", "sweep.ok == true", {"gate of research", "no step 'sweep'"}},
       {"expected = 16.9", "", {"expected: missing"}},
