@@ -166,7 +166,9 @@ bool ChildProcess::reap(bool wait) {
 
 int ChildProcess::wait() {
   reap(/*wait=*/true);
-  const int status = wait_status_.value_or(0);
+  constexpr int unknown_exit_code = 127;
+  if (!wait_status_) return unknown_exit_code;  // somebody else has reaped it
+  const int status = *wait_status_;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

@@ -153,7 +153,8 @@ Result<ClusterWish> read_cluster_wish(std::string_view toml, std::string_view na
 Result<> read_assignment(std::string_view toml, ServeConfig& config) {
   const Json root = TRY(parse_toml(toml, "assignment"));
   for (const auto& [section, table] : root.as_object()) {
-    if (section == lines_member || !table.is_object()) continue;  // not a table: read_serve_config says so
+    if (section == lines_member) continue;
+    if (!table.is_object()) return fail(Code::permission, fmt::format("assignment: '{}' is this machine's own to set", section));
     for (const auto& [key, value] : table.as_object()) {
       if (key == lines_member) continue;
       const std::pair<std::string_view, std::string_view> wanted(section, key);

@@ -10,11 +10,13 @@
 #include "hearth/cli/verbs.h"
 #include "hearth/egress/egress.h"
 #include "hearth/net/http_server.h"
+#include "hearth/vault/secret.h"
 
 namespace hearth::cli {
 namespace {
 
 Result<> run_egress(const ServeFlags& flags, const StopToken& stop) {
+  TRY(vault::harden_process());  // it holds keys
   const ServeConfig config = TRY(resolve_serve_flags(flags));
   start_log("egress", log_level_of(config));
   const auto http = net::make_curl_client();

@@ -104,7 +104,13 @@ Result<> run_assigned(const ServeConfig& own, bool verbose, const StopToken& sto
       desk.trouble = model.error().message;
       log_error("what was assigned cannot be done: " + desk.trouble);
     }
-    TRY(run_until(config, model ? model->get() : nullptr, std::move(desk), stop, anew.token()));
+    const auto ended = run_until(config, model ? model->get() : nullptr, desk, stop, anew.token());
+    if (ended) continue;
+    if (toml.empty()) return ended;
+    log_error("what was assigned cannot be done: " + ended.error().message);
+    desk.trouble = ended.error().message;
+    model = std::unique_ptr<node::LocalModel>();
+    TRY(run_until(own, nullptr, std::move(desk), stop, anew.token()));
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,12 +44,18 @@ Result<> write_at(const FileDescriptor& file, std::uint64_t offset, ByteSpan byt
 Result<std::unique_ptr<PartFile>> PartFile::open(const std::filesystem::path& target, FileVersion version,
                                                  std::uint64_t piece_bytes) {
   const auto path = part_path(target);
-  auto kept = kept_state(target, version);
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   if (!file.valid()) return fail_errno("create", path, errno);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(Code::unavailable, path.string() + " is being downloaded by another process; wait for it");
   }
+  // Whoever held it before may have given it its name meanwhile: then this is a finished model.
+  struct stat mine{}, named{};
+  if (::fstat(file.get(), &mine) != 0 || ::stat(path.c_str(), &named) != 0 || mine.st_ino != named.st_ino ||
+      mine.st_dev != named.st_dev) {
+    return fail(Code::unavailable, path.string() + " was just finished by another process; run it again");
+  }
+  auto kept = kept_state(target, version);
   if (!kept) {
     if (::ftruncate(file.get(), 0) != 0) return fail_errno("empty", path, errno);
     kept = TRY(DownloadState::begin(version, piece_bytes));

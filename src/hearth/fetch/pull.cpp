@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
+#include <limits>
+
 #include "hearth/base/file.h"
 #include "hearth/model/shards.h"
 
@@ -82,6 +84,9 @@ Result<PullPlan> plan_pull(net::HttpClient& http, std::string_view url, const fs
                                                 "whether it fits or arrived whole", place.shown()));
     }
     const std::string name = TRY(local_name(place));
+    if (*facts.size_bytes > std::numeric_limits<std::uint64_t>::max() - plan.total_bytes) {
+      return fail(Code::resource_exhausted, fmt::format("{}: the server says {} bytes; that is no model", place.shown(), *facts.size_bytes));
+    }
     plan.total_bytes += *facts.size_bytes;
     plan.present_bytes += std::min(*facts.size_bytes, bytes_present(facts, folder / name));
     plan.files.push_back(std::move(facts));

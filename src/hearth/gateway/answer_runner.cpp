@@ -42,6 +42,7 @@ class Run {
 
   void step(Deadline deadline) {
     if (job_.abandon(now(), parts_.grace)) {
+      learn();  // its client has what was sent
       ++parts_.metrics.answers_abandoned;
     } else if (const auto taken = read(deadline); !taken) {
       failed(taken.error());

@@ -148,7 +148,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   if (!parsed) return pass_with_images(call, body, parsed.error());
   const ChatRequest& request = *parsed;
   call.stream = request.stream;
-  call.clearance = TRY(label(call, request));
+  call.clearance = TRY(label(call, request, body));
   const auto repetition = repetition_of(call, body, request);
   std::unique_ptr<Attachment> running = repetition ? jobs_.find(*repetition) : nullptr;
   if (running) count_joined(call);
@@ -163,7 +163,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   return tell_in_stream(call, request, job.error());
 }
 
-ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest& request) const {
+ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest& request, const Json& body) const {
   if (parts_.options.labeller == nullptr) return seal::Clearance{};
   std::optional<std::string> header;
   if (const std::string* value = call.request.headers.find(label_header)) header = *value;
@@ -171,13 +171,15 @@ ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest&
   std::string session = session_of_request(call.request, request);
   // As the router knows a conversation whose client names none: by its first words.
   if (session.empty()) session = conversation_of({}, client, {}, request);
-  return parts_.options.labeller->label({client, std::move(header), request}, session);
+  return parts_.options.labeller->label({client, std::move(header), request, &body}, session);
 }
 
 std::optional<Repetition> Answering::repetition_of(const Call& call, const Json& body, const ChatRequest& request) const {
   if (call.request.headers.contains(no_join_header)) return std::nullopt;
   const std::string session = session_of_request(call.request, request);
-  return Repetition{.key = repeat_key(call.dialect.name(), parts_.access.client_name(call.request), session, body),
+  // Work of another label is other work: one may be answered where the other may not.
+  const std::string label(seal::label_name(call.clearance.decision.label));
+  return Repetition{.key = repeat_key(call.dialect.name(), parts_.access.client_name(call.request), session + "\n" + label, body),
                     .has_session = !session.empty(), .stream = call.stream};
 }
 
@@ -223,7 +225,7 @@ ApiResult<net::Response> Answering::pass_with_images(Call& call, const Json& bod
   if (parts_.options.routing == nullptr || call.dialect.name() != "anthropic") return std::unexpected(why_not);
   const auto parsed = call.dialect.parse(without_images(body), /*counting=*/false);
   if (!parsed) return std::unexpected(why_not);
-  call.clearance = TRY(label(call, *parsed));
+  call.clearance = TRY(label(call, *parsed, body));
   Way way = TRY(choose_way(call, *parsed));
   if (!passes_through(call, way)) return std::unexpected(why_not);
   return pass(call, body, std::move(way));

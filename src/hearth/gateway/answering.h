@@ -36,7 +36,7 @@ class Answering {
  private:
   struct Call;
   ApiResult<net::Response> try_answer(Call& call);
-  ApiResult<seal::Clearance> label(const Call& call, const ChatRequest& request) const;
+  ApiResult<seal::Clearance> label(const Call& call, const ChatRequest& request, const Json& body) const;
   struct Way;
   std::optional<Repetition> repetition_of(const Call& call, const Json& body, const ChatRequest& request) const;
   ApiResult<std::unique_ptr<Attachment>> start(Call& call, const ChatRequest& request,

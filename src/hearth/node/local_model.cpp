@@ -150,6 +150,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
     return std::make_unique<PreparedAnswer>(*this, std::move(request), stop);
   }
   return with_worker(stop, [&](const KeptWorker& worker) {
+    if (request.is_sealed) has_sealed_kv_ = true;  // of this worker: the one before may have been ended by a lock
     return generate_on(worker, request, {}, stop);
   });
 }
@@ -190,6 +191,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
   Preparation preparation{.request = prefiller ? ++last_request_ : 0, .began = began};
   return with_worker(stop, [&](const KeptWorker& worker)
                                -> Result<std::unique_ptr<engine::AnswerStream>> {
+    if (request.is_sealed) has_sealed_kv_ = true;
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
                              .prefiller = prefiller, .store = store.get(),
                              .request = preparation.request, .began = began,

@@ -141,7 +141,7 @@ chat::ApiResult<Clearance> Labeller::label(const LabelInputs& inputs, std::strin
   Clearance out{.decision = label_of_sender(rules_, inputs), .conversation = conversation_of(session), .client = inputs.client};
   const std::optional<Label> asked = inputs.header ? std::optional(parse_label(*inputs.header).value_or(Label::sealed)) : std::nullopt;
   // Outside the lock: the text may be long.
-  const LabelDecision text = label_of_text(rules_, inputs.request);
+  const LabelDecision text = label_of_text(rules_, inputs.request, inputs.body);
   return book_.with([&](Book& book) -> chat::ApiResult<Clearance> {
     const LabelDecision known = book.conversations.known(out.conversation);
     const Label least = join(out.decision.label, known.label);

@@ -83,9 +83,41 @@ bool for_each_text(const chat::ChatRequest& request, const std::function<void(st
   return true;
 }
 
-LabelDecision label_of_text(const LabelRules& rules, const chat::ChatRequest& request) {
+namespace {
+
+// What is no text: pictures and what only its service can open. metadata never leaves.
+bool is_opaque(std::string_view key, const Json& object) {
+  const Json* type = object.find("type");
+  const bool is_base64 = type != nullptr && type->is_string() && type->as_string() == "base64";
+  return (key == "data" && is_base64) || key == "signature" || key == "encrypted_content";
+}
+
+// Every string and key of a body. Depth is bounded by the parser.
+void for_each_string(const Json& value, const std::function<void(std::string_view text)>& use) {
+  if (value.is_string()) {
+    if (!value.as_string().starts_with("data:")) use(value.as_string());
+  } else if (value.is_array()) {
+    for (const Json& item : value.as_array()) for_each_string(item, use);
+  } else if (value.is_object()) {
+    for (const auto& [key, member] : value.as_object()) {
+      use(key);
+      if (!is_opaque(key, value)) for_each_string(member, use);
+    }
+  }
+}
+
+void for_each_string_of_body(const Json& body, const std::function<void(std::string_view text)>& use) {
+  if (!body.is_object()) return for_each_string(body, use);
+  for (const auto& [key, member] : body.as_object()) {
+    if (key != "metadata") for_each_string(member, use);
+  }
+}
+
+}  // namespace
+
+LabelDecision label_of_text(const LabelRules& rules, const chat::ChatRequest& request, const Json* body) {
   LabelDecision out;
-  const bool is_readable = for_each_text(request, [&](std::string_view text) {
+  const auto look_at = [&](std::string_view text) {
     if (text.empty()) return;
     for (std::size_t i = 0; i < rules.folders.size(); ++i) {
       const FolderRule& rule = rules.folders[i];
@@ -98,7 +130,9 @@ LabelDecision label_of_text(const LabelRules& rules, const chat::ChatRequest& re
     for (const Found& found : find_secrets(text, rules.patterns)) {
       out.add(Reason{Source::detector, found.label, found.rule});
     }
-  });
+  };
+  const bool is_readable = for_each_text(request, look_at);
+  if (body != nullptr) for_each_string_of_body(*body, look_at);
   if (!is_readable) out.add(Reason{Source::failure, Label::sealed, "a prompt of token ids cannot be read"});
   return out;
 }

@@ -37,12 +37,15 @@ struct LabelInputs {
   std::string client;                 // Access::client_name
   std::optional<std::string> header;  // of X-Hearth-Label
   const chat::ChatRequest& request;
+  // The request as it came, if there is one: a service may be sent parts of it that `request` has no
+  // place for (schemas, blocks of other tools, fields that are unknown here).
+  const Json* body = nullptr;
 };
 
 // The label that key and header ask for. An unreadable header is sealed.
 LabelDecision label_of_sender(const LabelRules& rules, const LabelInputs& inputs);
 // What the text of the request says: folders it names, secrets in it. May only raise.
-LabelDecision label_of_text(const LabelRules& rules, const chat::ChatRequest& request);
+LabelDecision label_of_text(const LabelRules& rules, const chat::ChatRequest& request, const Json* body = nullptr);
 
 // Every text of a request, for whoever searches it: messages, thinking, arguments of calls, tools.
 // false: some of it cannot be read (token ids).

@@ -59,7 +59,9 @@ std::int64_t application_number(std::string_view letters) {
 
 // SQLite would make the file with the process's umask; what is kept here is the owner's business.
 Result<> make_private_file(const std::filesystem::path& file) {
-  const int fd = ::open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  // Only a new one: closing a descriptor of a file that is in use would drop SQLite's locks on it.
+  const int fd = ::open(file.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0 && errno == EEXIST) return {};
   if (fd < 0) return fail_errno("open", file, errno);
   FileDescriptor(fd).close();
   return {};
