@@ -67,8 +67,8 @@ def cluster_file(run, mode, hand_off_s, usable_gb=0):
     if mode == "split":
         text += (f'[[connection]]\nends = ["a", "b"]\ngb_s = {LOCAL_COPY_GB_S}\nlatency_us = 50\n'
                  f'hand_off_ms = {1e3 * hand_off_s:.3f}\n')
-    if mode == "pooled":  # a pass over loopback is part of the lender's measured rates
-        text += '[[connection]]\nends = ["a", "b"]\ngb_s = 10\nlatency_us = 1\npool_pass_ms = 0\n'
+    if mode == "pooled":
+        text += '[[connection]]\nends = ["a", "b"]\ngb_s = 10\nlatency_us = 1\n'
     path = run.scratch / f"{mode}.toml"
     path.write_text(text)
     return path

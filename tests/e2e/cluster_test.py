@@ -175,7 +175,10 @@ class TwoMachines(unittest.TestCase):
 
     def test_5_parity_on_demand(self):
         parity = self.studio.ask("cluster", "parity", "spark")
-        self.assertTrue(parity["exact"], parity)
+        # Not always exact any more: answers and shadow runs have left cells behind, beside which the engine
+        # sums in another order (docs/coordinator.md). At pairing, with empty caches, it is (test_1).
+        self.assertTrue(parity["top_equal"], parity)
+        self.assertLess(parity["kl"], 1e-5, parity)
         self.assertEqual(parity["tokens_equal"], parity["tokens_compared"])
         self.studio.hearth("cluster", "parity", "nobody", status=2)
 
