@@ -19,11 +19,26 @@ chat::ApiError cancelled() {
   return {.kind = chat::ApiError::Kind::overloaded, .message = "cancelled", .retry_after = Duration::zero()};
 }
 
+constexpr Duration rest_time_max = std::chrono::milliseconds(200);
+constexpr std::size_t rest_bytes_max = 64 * 1024;
+
 class Exchange final : public AnswerStream {
  public:
   Exchange(ExchangePlan plan, std::uint64_t seed, StopToken stop)
       : plan_(std::move(plan)), stop_(std::move(stop)), retry_(plan_.spec.tries_max, seed) {
     times_.asked = now();
+  }
+
+  // After the answer only the end of the body is to come. Read, the connection serves the next call, and
+  // whoever relays the body knows that nothing was cut.
+  ~Exchange() override {
+    if (!over_ || !stream_) return;
+    const Deadline deadline = Deadline::after(rest_time_max);
+    for (std::size_t bytes = 0; bytes < rest_bytes_max;) {
+      const auto piece = stream_->read(deadline);
+      if (!piece || piece->empty()) return;
+      bytes += piece->size();
+    }
   }
 
   chat::ApiResult<void> open(Deadline head_deadline) {
