@@ -90,7 +90,7 @@ TEST(PrefillCoordinator, AnotherQuantisationIsRefusedWithTheFieldAndTheWayToAllo
 
 TEST(PrefillCoordinator, AnotherQuantisationThatIsAllowedPrefillsAndTheAnswerSaysSo) {
   Cluster cluster({}, other_precision(),
-                  {.other_precision = {{"prefill", 20.0}}, .policy = cluster::PrefillPolicy::remote});
+                  {.other_precision = {{"prefill", 1000.0}}, .policy = cluster::PrefillPolicy::remote});
   const Json peer = cluster.peer();
   EXPECT_TRUE(get<bool>(peer, "usable").value()) << dump_json(peer, 2);
   EXPECT_TRUE(get<bool>(peer, "other_precision").value());

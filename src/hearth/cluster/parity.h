@@ -24,6 +24,7 @@ struct Parity {
 struct ParityLimits {
   double kl_max = 0.01;
   bool needs_exact = false;  // equal backends of one build
+  bool needs_equal_top = true;  // not of another quantisation: its allowed divergence says how far it may be
 };
 
 // invalid_argument when the two are not of one length, empty, or not finite.

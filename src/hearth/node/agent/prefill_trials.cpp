@@ -61,7 +61,7 @@ cluster::ParityLimits PrefillCoordinator::limits_for(const std::string& peer) co
   const bool is_foreign = notes != notes_.end() && notes->second.foreign_layout;
   if (const auto allowed = options_.other_precision.find(peer);
       is_foreign && allowed != options_.other_precision.end()) {
-    limits = {.kl_max = allowed->second, .needs_exact = false};
+    limits = {.kl_max = allowed->second, .needs_exact = false, .needs_equal_top = false};
   }
   return limits;
 }
