@@ -13,6 +13,7 @@ import environment
 import peer
 import processes
 import results
+from bench_agreement import bench_agreement
 from compare_gateway import cached_ttft, idle_streams, latencies, throughput, turn_ttft
 from compare_memory import resident_memory
 from compare_plan import plan_grid
@@ -41,17 +42,22 @@ class Size:
     gateway_short_requests: int
     gateway_turn_prefix_tokens: int
     plan_prompts: tuple
+    agreement_prompts: tuple
+    agreement_depth: int
+    agreement_rounds: int
 
 
 FULL = Size("medium", 5, 21, depth_tokens=1024, decode_tokens=128, prefill_tokens=2048, stream_prompt_tokens=128,
             stream_tokens=128, split_tokens=4096, short_requests=1000, gateway_tokens=200,
             gateway_prefix_tokens=8000, gateway_short_requests=100,
             gateway_turn_prefix_tokens=29_000,
-            plan_prompts=(512, 1024, 2048, 4096, 8192))
+            plan_prompts=(512, 1024, 2048, 4096, 8192),
+            agreement_prompts=(512, 2048), agreement_depth=2048, agreement_rounds=3)
 QUICK = Size("small", 2, 4, depth_tokens=128, decode_tokens=32, prefill_tokens=512, stream_prompt_tokens=32,
              stream_tokens=32, split_tokens=1500, short_requests=50, gateway_tokens=40,
              gateway_prefix_tokens=2000, gateway_short_requests=16,
-             gateway_turn_prefix_tokens=3000, plan_prompts=(512,))
+             gateway_turn_prefix_tokens=3000, plan_prompts=(512,),
+             agreement_prompts=(128, 256), agreement_depth=256, agreement_rounds=1)
 
 # Each with the tools of the engine package that it cannot do without.
 COMPARISONS = [
@@ -68,6 +74,8 @@ COMPARISONS = [
     (("gateway_turn_ttft",), turn_ttft, []),
     (("gateway_idle_streams",), idle_streams, []),
     (("plan_grid", "plan_grid_ttft_p90", "plan_grid_tpot", "plan_grid_tpot_p90"), plan_grid, []),
+    (("bench_agreement", "bench_agreement_decode", "bench_agreement_own_ttft", "bench_agreement_own_decode"),
+     bench_agreement, ["llama-bench", "llama-server"]),
 ]
 
 
@@ -80,6 +88,7 @@ class Run:
         self.root = pathlib.Path(__file__).resolve().parents[2]
         self.bin = (options.bin or self.root / "build" / "release" / "bin").resolve()
         self.quick, self.size = options.quick, QUICK if options.quick else FULL
+        self.asked_samples = options.samples
         self.samples = options.samples or self.size.samples
         self.cheap_samples = max(self.samples, self.size.cheap_samples)
         self.threads = options.threads or os.cpu_count()

@@ -24,11 +24,11 @@ IDLE_ALLOWANCE_BYTES = 64 << 20
 class HearthServer:
     """On loopback with the settings that LlamaServer has; use in a `with`."""
 
-    def __init__(self, run, *flags, context=None):
+    def __init__(self, run, *flags, context=None, model=None, sequences=4):
         self.home = tempfile.TemporaryDirectory(prefix="hearth-bench-home-", dir=run.scratch)
-        command = [run.bin / "hearth", "serve", "--model", run.gateway_model, "--port", 0,
+        command = [run.bin / "hearth", "serve", "--model", model or run.gateway_model, "--port", 0,
                    "--context", context or run.context,
-                   "--sequences", 4, "--chunk-tokens", run.batch, "--ubatch", run.ubatch, "--threads", run.threads,
+                   "--sequences", sequences, "--chunk-tokens", run.batch, "--ubatch", run.ubatch, "--threads", run.threads,
                    "--log", "warning", *flags]
         environment = dict(run.tools.environment, HEARTH_HOME=self.home.name)
         self.child = processes.start(list(map(str, command)), run.log("serve"), stdout=subprocess.PIPE,

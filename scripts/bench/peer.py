@@ -42,14 +42,18 @@ class Tools:
         return [*map(str, self._loader), str(self._find(name)), *map(str, arguments)]
 
 
-def llama_bench(run, *test):
-    """Tokens per second of one repetition of one test, after llama-bench's own warm-up."""
+def llama_bench_rows(run, *tests):
+    """What llama-bench says of each test, one repetition after its own warm-up."""
     command = run.tools.command("llama-bench", "-m", run.model, "-t", run.threads, "-b", run.batch,
                                 "-ub", run.ubatch, "-fa", "on", "-r", 1, "-o", "json",
-                                "--repack", int(run.peers_repack), *test)
-    out = processes.output_of(command, run.log("llama-bench"), cwd=run.tools.directory,
-                              env=run.tools.environment)
-    return json.loads(out)[-1]["avg_ts"]
+                                "--repack", int(run.peers_repack), *tests)
+    return json.loads(processes.output_of(command, run.log("llama-bench"), cwd=run.tools.directory,
+                                          env=run.tools.environment))
+
+
+def llama_bench(run, *test):
+    """Tokens per second of the last test."""
+    return llama_bench_rows(run, *test)[-1]["avg_ts"]
 
 
 def free_port():
