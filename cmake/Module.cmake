@@ -10,6 +10,12 @@
 #   tests/corpus/NAME.
 include(GoogleTest)
 
+# Sanitizers make everything several times slower; every test's time limit is multiplied by this.
+set(HEARTH_TIME_FACTOR 1)
+if(HEARTH_SANITIZE)
+  set(HEARTH_TIME_FACTOR 8)
+endif()
+
 function(hearth_module name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
   add_library(hearth_${name} STATIC ${arg_SOURCES})
@@ -29,6 +35,8 @@ function(hearth_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  math(EXPR timeout "${arg_TIMEOUT} * ${HEARTH_TIME_FACTOR}")
+  math(EXPR slow_timeout "7200 * ${HEARTH_TIME_FACTOR}")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} fmt::fmt GTest::gtest_main GTest::gmock)
   foreach(dependency ${arg_DEPENDS})
@@ -43,11 +51,11 @@ function(hearth_test name)
   if(arg_SLOW)
     set(filter TEST_FILTER "-${arg_SLOW}")
     add_test(NAME ${name}.slow COMMAND ${name} --gtest_filter=${arg_SLOW})
-    set_tests_properties(${name}.slow PROPERTIES TIMEOUT 7200 RUN_SERIAL TRUE
+    set_tests_properties(${name}.slow PROPERTIES TIMEOUT ${slow_timeout} RUN_SERIAL TRUE
       ENVIRONMENT OMP_WAIT_POLICY=passive LABELS "${arg_LABELS};slow")
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 ${filter}
-    PROPERTIES TIMEOUT ${arg_TIMEOUT} RUN_SERIAL ${alone} ENVIRONMENT OMP_WAIT_POLICY=passive
+    PROPERTIES TIMEOUT ${timeout} RUN_SERIAL ${alone} ENVIRONMENT OMP_WAIT_POLICY=passive
       LABELS "${arg_LABELS}")
 endfunction()
 
@@ -64,6 +72,7 @@ function(hearth_fuzz name)
     target_sources(${name}_fuzz PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/fuzz_replay_main.cpp)
     add_test(NAME fuzz_replay.${name}
       COMMAND ${name}_fuzz ${CMAKE_SOURCE_DIR}/tests/corpus/${name})
-    set_tests_properties(fuzz_replay.${name} PROPERTIES TIMEOUT 120)
+    math(EXPR timeout "120 * ${HEARTH_TIME_FACTOR}")
+    set_tests_properties(fuzz_replay.${name} PROPERTIES TIMEOUT ${timeout})
   endif()
 endfunction()

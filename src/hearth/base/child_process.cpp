@@ -12,6 +12,8 @@
 #include <cstring>
 #include <thread>
 
+#include "hearth/base/pipe.h"
+
 extern char** environ;
 
 namespace hearth {
@@ -24,15 +26,9 @@ struct Pipe {
   FileDescriptor read_end, write_end;
 };
 
-Result<Pipe> make_pipe(const std::filesystem::path& executable) {
+Result<Pipe> pipe_for(const std::filesystem::path& executable) {
   int fds[2];
-#ifdef __linux__
-  // At once: a child that another thread starts meanwhile would keep the pipe open.
-  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno("make a pipe for", executable, errno);
-#else
-  if (::pipe(fds) != 0) return fail_errno("make a pipe for", executable, errno);
-  for (const int fd : fds) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-#endif
+  if (!make_pipe(fds)) return fail_errno("make a pipe for", executable, errno);
   return Pipe{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
 }
 
@@ -95,8 +91,8 @@ Result<int> spawn(const std::filesystem::path& executable, std::vector<std::stri
 
 Result<ChildProcess> ChildProcess::start(const std::filesystem::path& executable,
                                          std::vector<std::string> arguments, ChildOptions options) {
-  Pipe input = TRY(make_pipe(executable));
-  Pipe output = TRY(make_pipe(executable));
+  Pipe input = TRY(pipe_for(executable));
+  Pipe output = TRY(pipe_for(executable));
   const int pid =
       TRY(spawn(executable, arguments, options, input.read_end.get(), output.write_end.get()));
   // Our copies of the child's ends close here, or the end of its output would never be seen.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "hearth/base/check.h"
+#include "hearth/base/pipe.h"
 
 namespace hearth {
 namespace detail {
@@ -64,11 +65,8 @@ StopCallback::~StopCallback() {
 StopDescriptor::StopDescriptor(const StopToken& token) {
   if (!token.can_stop()) return;
   int fds[2];
-  CHECK(::pipe(fds) == 0);
-  for (const int fd : fds) {
-    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    ::fcntl(fd, F_SETFL, O_NONBLOCK);
-  }
+  CHECK(make_pipe(fds));
+  for (const int fd : fds) ::fcntl(fd, F_SETFL, O_NONBLOCK);
   read_fd_ = fds[0];
   write_fd_ = fds[1];
   callback_ = std::make_unique<StopCallback>(token, [fd = write_fd_] {

@@ -36,6 +36,10 @@ struct Reading {
     done_bytes += bytes;
     if (progress) progress(done_bytes, total_bytes);
   }
+  std::optional<Digest256> find(const FileStamp& stamp) {
+    const std::lock_guard hold(mutex);
+    return memory.find(stamp);
+  }
 };
 
 Result<Digest256> read_through(const std::filesystem::path& path, Reading& shared) {
@@ -55,12 +59,10 @@ Result<Digest256> read_through(const std::filesystem::path& path, Reading& share
 
 Result<Digest256> digest_of(const std::filesystem::path& path, Reading& shared, bool& was_remembered) {
   const FileStamp before = TRY(stamp_of(path));
-  {
-    const std::lock_guard hold(shared.mutex);
-    if (const auto known = shared.memory.find(before)) {
-      was_remembered = true;
-      return *known;
-    }
+  if (const auto known = shared.find(before)) {
+    was_remembered = true;
+    shared.add(before.bytes);
+    return *known;
   }
   const Digest256 digest = TRY(read_through(path, shared));
   if (TRY(stamp_of(path)) != before) {
@@ -77,7 +79,6 @@ void read_files(Reading& shared) {
     if (index >= shared.files.size()) return;
     FileDigest& out = shared.out[index];
     out.sha256 = digest_of(shared.files[index], shared, out.was_remembered);
-    if (out.was_remembered) shared.add(std::filesystem::file_size(shared.files[index]));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "hearth/base/guarded.h"
 #include "hearth/base/process_memory.h"
 #include "hearth/gateway/answering.h"
 #include "hearth/gateway/models_list.h"
@@ -25,7 +26,7 @@ class GatewayService final : public Gateway {
   const Metrics& metrics() const override { return metrics_; }
   void end_answers() override { answering_.end_answers(); }
   void set_connection_count(std::function<std::size_t()> count) override {
-    connection_count_ = std::move(count);
+    connection_count_.with([&](auto& known) { known = std::move(count); });
   }
 
   net::Router routes() override {
@@ -154,7 +155,7 @@ class GatewayService final : public Gateway {
 
   std::string metrics_text() const {
     return metrics_.prometheus({.jobs = answering_.jobs(),
-                                .connections = connection_count_ ? connection_count_() : 0,
+                                .connections = connection_count_.with([](const auto& count) { return count ? count() : 0; }),
                                 .model_ready = service_.is_ready(),
                                 .resident_bytes = resident_bytes()});
   }
@@ -173,7 +174,7 @@ class GatewayService final : public Gateway {
   PromptBuilder prompts_;
   const ServedModel served_;
   Metrics metrics_;
-  std::function<std::size_t()> connection_count_;
+  Guarded<std::function<std::size_t()>> connection_count_;  // set when the server answers already
   const std::unique_ptr<Dialect> messages_ = make_anthropic_messages();
   const std::unique_ptr<Dialect> chat_ = make_openai_chat();
   const std::unique_ptr<Dialect> completions_ = make_openai_completions();

@@ -51,7 +51,7 @@ class Gateway {
   virtual net::Router routes() = 0;
   // Errors that the server itself answers, in the words of the API that was spoken to.
   virtual net::HttpServerOptions server_options() const = 0;
-  // For /metrics; set once the server runs.
+  // For /metrics; set once the server runs, and may be asked by then.
   virtual void set_connection_count(std::function<std::size_t()> count) = 0;
   virtual const Metrics& metrics() const = 0;
   // Ends every answer with an error that its client sees; later requests end like that at once.

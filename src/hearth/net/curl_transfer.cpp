@@ -1,6 +1,8 @@
 #include "hearth/net/curl_transfer.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -43,6 +45,18 @@ class StallWatch {
   std::uint64_t moved_bytes_ = 0;
   Deadline deadline_ = Deadline::never();
 };
+
+// libcurl's own would be inherited by a worker that is started meanwhile, and a peer that we leave would
+// not see it as long as that one lives.
+curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* to) {
+#ifdef SOCK_CLOEXEC
+  return ::socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+#else
+  const curl_socket_t fd = ::socket(to->family, to->socktype, to->protocol);
+  if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return fd;
+#endif
+}
 
 }  // namespace
 
@@ -128,6 +142,7 @@ void CurlTransfer::set_up(const ClientRequest& request, const CurlClientOptions&
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_PATH_AS_IS, 1L);
   set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_TCP_KEEPALIVE, 1L);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <numeric>
 
+#include "hearth/base/child_process.h"
 #include "hearth/base/thread.h"
 #include "hearth/net/http_error.h"
 #include "hearth/net/test_server.h"
@@ -202,6 +203,22 @@ TEST(CurlClient, DeadlineEndsAReadAndAStreamMayBeReadAgain) {
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().code, Code::timed_out);
   }
+  stream.reset();
+  EXPECT_TRUE(life.destroyed.wait());
+}
+
+TEST(CurlClient, AChildStartedMeanwhileKeepsNoConnectionOpen) {
+  QuietLife life;
+  Router router;
+  router.add("GET", "/quiet", [&](Request&, const PathParams&) -> Result<Response> {
+    return Response::stream(std::make_unique<QuietSource>(life), "text/plain");
+  });
+  TestServer server(std::move(router));
+  const auto client = make_curl_client();
+  auto stream =
+      take(client->open_stream(request_to(server.address(), "GET", "/quiet"), soon(), {}));
+  EXPECT_EQ(as_text(take(stream->read(soon()))), "first\n");
+  const ChildProcess child = take(ChildProcess::start("cat", {}));  // until its input ends
   stream.reset();
   EXPECT_TRUE(life.destroyed.wait());
 }

@@ -61,6 +61,15 @@ std::uint16_t bound_port(int fd) {
   return ntohs(reinterpret_cast<const sockaddr_in*>(&bound.storage)->sin_port);
 }
 
+int accept_from(int listening, SocketAddress& from) {
+  auto* address = reinterpret_cast<sockaddr*>(&from.storage);
+#ifdef SOCK_CLOEXEC
+  return ::accept4(listening, address, &from.length, SOCK_CLOEXEC);  // at once, as make_socket
+#else
+  return ::accept(listening, address, &from.length);
+#endif
+}
+
 bool is_connection_error(int error_number) {  // of the one being accepted, not of the listener
   return error_number == ECONNABORTED || error_number == EINTR || error_number == EPROTO ||
          error_number == ENETDOWN || error_number == EHOSTUNREACH || error_number == ENETUNREACH ||
@@ -97,8 +106,7 @@ Result<std::unique_ptr<Stream>> Listener::accept(Deadline deadline, const StopTo
     if (stop.stop_requested()) return fail(Code::cancelled, address_.text() + ": cancelled");
     SocketAddress from;
     from.length = sizeof(from.storage);
-    FileDescriptor fd(
-        ::accept(socket_.get(), reinterpret_cast<sockaddr*>(&from.storage), &from.length));
+    FileDescriptor fd(accept_from(socket_.get(), from));
     if (fd.valid()) return make_socket_stream(std::move(fd), peer_text(from));
     if (is_connection_error(errno)) continue;
     if (errno != EAGAIN && errno != EWOULDBLOCK) {

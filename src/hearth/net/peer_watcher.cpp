@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hearth/base/check.h"
+#include "hearth/base/pipe.h"
 #include "hearth/net/socket_address.h"
 
 namespace hearth::net {
@@ -32,7 +33,7 @@ bool peer_is_there(int fd, short events) {
 
 PeerWatcher::PeerWatcher(std::function<void()> on_wake) : on_wake_(std::move(on_wake)) {
   int fds[2];
-  CHECK(::pipe(fds) == 0);
+  CHECK(make_pipe(fds));
   wake_read_ = FileDescriptor(fds[0]);
   wake_write_ = FileDescriptor(fds[1]);
   make_non_blocking(fds[0]);

@@ -81,7 +81,12 @@ void make_non_blocking(int fd) {
 }
 
 Result<FileDescriptor> make_socket(int family) {
+#ifdef SOCK_CLOEXEC
+  // At once: a child that another thread starts meanwhile would keep the connection open.
+  FileDescriptor fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+#else
   FileDescriptor fd(::socket(family, SOCK_STREAM, 0));
+#endif
   if (!fd.valid()) return fail_socket("opening", "a socket", errno);
   make_non_blocking(fd.get());
   return fd;

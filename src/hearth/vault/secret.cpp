@@ -90,7 +90,7 @@ void wipe_bytes(std::span<std::byte> bytes) { sodium_memzero(bytes.data(), bytes
 Result<> harden_process() {
   const rlimit none{0, 0};
   if (::setrlimit(RLIMIT_CORE, &none) != 0) return fail_errno("forbid core dumps of", "this process", errno);
-#ifdef __linux__
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)  // whose leak check looks as a debugger does
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno("hide the memory of", "this process", errno);
 #endif
   return {};

@@ -154,6 +154,7 @@ void PrefillJob::push() {
       changed_.wait_until(hold, wait->until);
       continue;
     }
+    const kv::SenderStatistics sent = run_.statistics();
     hold.unlock();
     if (const auto* asked = std::get_if<kv::QueryMissing>(&action)) query(*asked);
     if (const auto* chunk = std::get_if<kv::PutChunk>(&action)) put(*chunk);
@@ -167,7 +168,7 @@ void PrefillJob::push() {
         (void)parts_.caller.tell_failed(use_, over->error->message, Deadline::after(message_deadline));
       }
       stop_.request_stop();  // what is still being computed
-      if (parts_.on_over) parts_.on_over(run_.statistics());  // nobody changes it any more
+      if (parts_.on_over) parts_.on_over(sent);
       return;
     }
     hold.lock();

@@ -40,9 +40,9 @@ Result<PoolEngine> ask_engine(const std::filesystem::path& worker_executable, De
 
 Result<std::unique_ptr<RpcServer>> RpcServer::start(RpcServerOptions options, const StopToken& stop) {
   std::unique_ptr<RpcServer> server(new RpcServer(std::move(options)));
-  const StopCallback wake(stop, [&] {
-    const std::lock_guard hold(server->mutex_);
-    server->changed_.notify_all();
+  const StopCallback wake(stop, [raw = server.get()] {  // `server` is given away before this ends
+    const std::lock_guard hold(raw->mutex_);
+    raw->changed_.notify_all();
   });
   std::unique_lock hold(server->mutex_);
   server->changed_.wait(hold, [&] {

@@ -13,7 +13,7 @@ namespace {
 
 // One step of the engine is at most one batch; a call waits for one or two of them.
 constexpr Duration engine_call_deadline = std::chrono::seconds(120);
-constexpr Duration lease_keep_max = std::chrono::hours(1);
+constexpr std::uint64_t lease_keep_ms_max = 3'600'000;
 
 Result<engine::LeaseId> parse_lease(const net::PathParams& params) {
   const std::string& text = params["lease"];
@@ -184,7 +184,7 @@ Result<net::Response> WorkerService::detokenize(const net::Request& request) con
 Result<net::Response> WorkerService::open_lease(const net::Request& request) {
   auto prompt = TRY(read_body(request));
   const auto keep_ms = TRY(get<std::uint64_t>(prompt.head, "keep_ms"));
-  const Duration keep = std::min<Duration>(std::chrono::milliseconds(keep_ms), lease_keep_max);
+  const Duration keep = std::chrono::milliseconds(std::min(keep_ms, lease_keep_ms_max));
   const auto out = std::make_shared<engine::LeaseInfo>();
   TRY(engine_.call(
       [out, keep, tokens = std::move(prompt.tokens)](engine::Scheduler& s) -> Result<> {
