@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "hearth/base/thread.h"
 #include "hearth/gateway/test_gateway.h"
 
 namespace hearth::gateway {
@@ -252,6 +253,16 @@ TEST(Gateway, MetricsCountWhatHappened) {
   EXPECT_NE(text.find(R"(status="400"} 1)"), std::string::npos);
   EXPECT_NE(text.find("hearth_answers_finished_total 1\n"), std::string::npos);
   EXPECT_NE(text.find("hearth_answer_tokens_total 2\n"), std::string::npos);
+}
+
+TEST(Gateway, IsAskedForMetricsWhileItLearnsItsConnections) {
+  TestGateway home;
+  Thread asker("asker", [&] {
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(home.send("GET", "/metrics").status, 200);
+  });
+  home.gateway->set_connection_count([] { return std::size_t{7}; });
+  asker.join();
+  EXPECT_NE(home.send("GET", "/metrics").body_text().find("hearth_connections 7\n"), std::string::npos);
 }
 
 TEST(GatewayContinuation, GoesOnWithTheLastMessageAsIfItHadWrittenIt) {
