@@ -58,9 +58,10 @@ class LlamaServer:
 
 
 class Liar(http.server.BaseHTTPRequestHandler):
-    """Speaks OpenAI's completions, and tells usage that cannot be; breaks off every third stream."""
+    """Speaks OpenAI's completions, and tells usage that cannot be. After the first two calls every third stream goes
+    wrong in its own way: it breaks off, stalls, or turns into garbage; "error" answers 500."""
     protocol_version = "HTTP/1.1"
-    calls = 0
+    calls, mode, over = 0, "breaks", threading.Event()
 
     def do_GET(self):
         body = json.dumps({"object": "list", "data": [{"id": "liar", "object": "model", "owned_by": "x"}]}).encode()
@@ -73,6 +74,12 @@ class Liar(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         Liar.calls += 1
+        goes_wrong = Liar.calls > 2 and Liar.calls % 3 == 0
+        if goes_wrong and self.mode == "error":
+            self.send_response(500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
@@ -82,7 +89,13 @@ class Liar(http.server.BaseHTTPRequestHandler):
         base = {"id": "x", "object": "chat.completion.chunk", "model": "liar", "created": 1}
         for word in ("one ", "two ", "three ", "four "):
             send(dict(base, choices=[{"index": 0, "delta": {"content": word}, "finish_reason": None}]))
-        if Liar.calls > 2 and Liar.calls % 3 == 0:
+        if goes_wrong:
+            self.close_connection = True
+            if self.mode == "garbage":
+                send(b"\xff\x00 {not json")
+            elif self.mode == "stalls":
+                self.wfile.flush()
+                Liar.over.wait(60)
             return
         send(dict(base, choices=[{"index": 0, "delta": {}, "finish_reason": "length"}]))
         send(dict(base, choices=[], usage={"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}))
@@ -172,18 +185,43 @@ class Bench(unittest.TestCase):
         other = self.hearth("bench", "compare", run["run"], "last", "--db", "b.db").stdout
         self.assertIn("within the noise", other)
 
-    def test_lies_and_broken_streams_are_told_beside_the_numbers(self):
+    def liar(self, mode):
+        Liar.calls, Liar.mode, Liar.over = 0, mode, threading.Event()
         host = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+        host.daemon_threads = True
         threading.Thread(target=host.serve_forever, daemon=True).start()
-        try:
-            run = self.bench("-t", f"openai=http://127.0.0.1:{host.server_address[1]}/v1#liar", "--prompt-tokens", 300, "--repeats", 4, "--warm-ups", 0)
-        finally:
-            host.shutdown()
-            host.server_close()
-        row = run["rows"][0]
-        found = " ".join(one["finding"] for one in row["findings"])
-        self.assertIn("3 prompt tokens for", found)
-        self.assertIn("1 answer tokens and sent", found)
+        self.addCleanup(host.server_close)
+        self.addCleanup(host.shutdown)
+        self.addCleanup(Liar.over.set)
+        return f"openai=http://127.0.0.1:{host.server_address[1]}/v1#liar"
+
+    def test_lies_and_broken_streams_are_told_beside_the_numbers(self):
+        for mode, reason in (("breaks", "broke its answer off"), ("garbage", "not a JSON object"), ("stalls", "in time"), ("error", "500")):
+            with self.subTest(mode):
+                run = self.bench("-t", self.liar(mode), "--prompt-tokens", 300, "--repeats", 6, "--warm-ups", 0, "--time-max", 2, "--name", mode)
+                self.assertEqual(run["state"], "done")
+                row = run["rows"][0]
+                found = " ".join(one["finding"] for one in row["findings"])
+                self.assertIn("3 prompt tokens for", found)
+                self.assertIn("1 answer tokens and sent", found)
+                if mode != "error":  # a passing error of a service is tried again
+                    self.assertGreater(row["failures"], 0, row)
+                    self.assertIn(reason, row["failure_reasons"][0]["reason"])
+
+    def test_a_full_disk_ends_the_run_and_keeps_what_was_written(self):
+        full = self.work / "full"
+        full.mkdir()
+        inside = ["unshare", "--user", "--map-root-user", "--mount"]
+        if subprocess.run([*inside, "mount", "-t", "tmpfs", "-o", "size=160k", "none", full], capture_output=True).returncode != 0:
+            self.skipTest("no mounts in a namespace here")
+        script = 'mount -t tmpfs -o size=160k none "$0" && "$1" bench --json --db "$0/b.db" -t "$2" --prompt-tokens 300 --repeats 2000 >/dev/null; ' \
+                 'echo "exit $?"; "$1" bench show last --db "$0/b.db" --json'
+        done = subprocess.run([*inside, "sh", "-c", script, full, BIN / "hearth", self.liar("breaks")], env=self.environment(),
+                              capture_output=True, text=True, timeout=300)
+        code, _, shown = done.stdout.partition("\n")
+        self.assertEqual(code, "exit 3", done.stderr)
+        self.assertIn("full", done.stderr)
+        self.assertGreater(json.loads(shown)["samples"], 10)
 
     def test_interrupt_keeps_what_was_measured(self):
         child = subprocess.Popen([BIN / "hearth", "bench", "--db", self.work / "b.db", *SMALL, "-t", f"worker={MODEL}", "--prompt-tokens", "50",
@@ -211,11 +249,38 @@ class Bench(unittest.TestCase):
         self.hearth("bench", "compare", "last", "last", "--db", "b.db", status=2)
 
     def test_predictions_stand_beside_measurements(self):
-        run = self.bench("-t", f"worker={MODEL}", "--prompt-tokens", 100, "--repeats", 1, "--warm-ups", 0, "--answer-tokens", 4,
-                         "--predict", "reference", "--model", MODEL)
-        predicted = run["rows"][0]["predicted"]
-        self.assertIn("ttft_ms", predicted)
-        self.assertIn("ttft_ms_error", predicted)
+        (self.work / "here.toml").write_text('''[[machine]]
+key = "here"
+name = "here"
+backend = "cpu"
+memory_bytes = 17179869184
+planning_bytes = 17000000000
+memory_bandwidth_gb_s = 20
+source = "by hand"
+confidence = "own"
+[[machine.prefill_tflops_effective]]
+class = "kimi-tiny-q8_0"
+low = 0.01
+high = 0.02
+source = "by hand"
+confidence = "own"
+''')
+        (self.work / "pair.toml").write_text("".join(f'[[member]]\nname = "{n}"\nmachine = "here"\n' for n in "ab") +
+                                             '[[connection]]\nends = ["a", "b"]\ngb_s = 1.0\nlatency_us = 50\nhand_off_ms = 5\n')
+        own = ["-t", f"alone:worker={MODEL}", "-t", f"split={MODEL}", "--prompt-tokens", 100, "--repeats", 1, "--warm-ups", 0, "--answer-tokens", 4]
+        run = self.bench(*own, "--catalog", "here.toml", "--predict", "here", "--predict", "split=pair.toml", "--csv", "b.csv")
+        alone, split = (row["predicted"] for row in run["rows"])
+        for predicted in (alone, split):
+            self.assertIn("ttft_ms_error", predicted)
+            self.assertIn("decode_tok_s_error", predicted)
+        self.assertGreater(split["ttft_ms"], alone["ttft_ms"] + 4)  # a hand-off more
+        with open(self.work / "b.csv") as file:
+            self.assertGreater(float(next(csv.DictReader(file))["predicted_ttft_ms"]), 0)
+        # A machine that cannot hold two workers' plan says why; a target that is not there is a mistake.
+        reasons = self.bench(*own, "--catalog", "here.toml", "--predict", "here")["rows"][1]["predicted"]["why_not"]
+        self.assertTrue(reasons)
+        self.hearth("bench", *own, "--predict", "nobody=here", status=2)
+        self.hearth("bench", "-t", "hearth=http://127.0.0.1:9", "--predict", "reference", status=2)
 
     def test_a_trace_is_replayed(self):
         trace = self.work / "t.jsonl"
@@ -228,6 +293,8 @@ class Bench(unittest.TestCase):
 
     def test_wrong_flags_are_usage(self):
         self.hearth("bench", status=2)
+        for flags in (["--repeats", 0], ["--answer-tokens", 0], ["--scale", 0], ["--speed", -1], ["--time-max", 0], ["--trace", "t", "--agents", 3]):
+            self.hearth("bench", "-t", "worker=none.gguf", *flags, status=2)
         self.hearth("bench", "-t", "worker=none.gguf", "--prompt-tokens", "many", status=2)
         self.hearth("bench", "-t", "llama-server=http://127.0.0.1:9", status=3)
         self.hearth("bench", "show", "77", "--db", "none.db", status=2)

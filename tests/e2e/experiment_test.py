@@ -32,6 +32,8 @@ class Experiment(unittest.TestCase):
                          ('"--runs", "40"', '"--runs", "20"')):
             self.assertIn(old, text)
             text = text.replace(old, new)
+        text = text.replace("prompt=1024", "prompt=384")
+        (self.work / "experiment.local.pair.toml").write_text((SOURCE / "experiment.local.pair.toml").read_text())
         self.file = self.work / "local.toml"
         self.file.write_text(text)
         (self.work / "docs").mkdir()
@@ -61,6 +63,9 @@ class Experiment(unittest.TestCase):
             end = time.monotonic() + 240
             while time.monotonic() < end and child.poll() is None and not self.began(STEPS[phase]):
                 time.sleep(0.02)
+            if phase == "baseline":  # others may look meanwhile
+                steps = json.loads(self.hearth("status", self.file, "--json").stdout)["phases"][2]["steps"]
+                self.assertEqual(steps[0]["why"], "is running")
             child.send_signal(signal.SIGKILL)
             child.wait()
         self.hearth("resume", self.file)
@@ -74,6 +79,8 @@ class Experiment(unittest.TestCase):
 
         page = (self.results / "report.html").read_text()
         self.assertIn("<svg", page)
+        self.assertIn("Faster or slower?", page)
+        self.assertIn("The plan was off by", page)
         for anchor in re.findall(r'href="#([^"]+)"', page):
             self.assertIn(f'id="{anchor}"', page)
         self.assertIn("Every gate was open", (self.results / "report.md").read_text())
@@ -94,6 +101,14 @@ class Experiment(unittest.TestCase):
         self.hearth("open", self.file, "--phase", "research", "--because", "it is known to be enough")
         self.hearth("run", self.file)
         self.assertIn("opened by hand: it is known to be enough", (self.results / "report.md").read_text())
+
+    def test_an_experiment_that_ends_at_its_gate(self):
+        file = self.work / "experiment.closed.toml"
+        file.write_text((SOURCE / "experiment.closed.toml").read_text())
+        self.hearth("run", file, status=1)
+        phases = json.loads(self.hearth("status", file, "--json").stdout)["phases"]
+        self.assertEqual([phase["state"] for phase in phases], ["closed", "waiting"])
+        self.assertIn("Do not buy the cable.", (self.work / "experiment.closed.results/report.md").read_text())
 
     def test_faults_of_the_file_name_the_line(self):
         self.file.write_text("name = 'x'\nquestion = 'q'\n[[phase]]\nname = 'p'\nstep = 3\n")

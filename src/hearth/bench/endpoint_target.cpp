@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "hearth/base/guarded.h"
+
 namespace hearth::bench {
 namespace {
 
@@ -43,6 +45,7 @@ class Reading {
   }
 
   Sample sample;
+  std::string answered_by;  // model and build, as far as the service tells
   std::optional<double> server_prompt_ms;
   std::size_t pieces = 0, text_pieces = 0;
 
@@ -57,6 +60,7 @@ class Reading {
     sample.server_prefill_tok_s = last.server.prompt_tok_s;
     sample.server_decode_tok_s = last.server.answer_tok_s;
     server_prompt_ms = last.server.prompt_ms;
+    answered_by = last.model + (last.build.empty() ? "" : " " + last.build);
     sample.findings = last.findings;
   }
   const Instant sent_;
@@ -83,14 +87,26 @@ class EndpointTarget final : public Target {
       ended = std::holds_alternative<upstream::Answered>((*arrival)->what);
       reading.take(**arrival);
     }
+    find_change(reading);
     find_lies(reading.sample, {.answer_tokens_max = ask.answer_tokens, .pieces = reading.text_pieces,
                                .prompt_bytes = ask.text.size(), .server_prompt_ms = reading.server_prompt_ms});
     return std::move(reading.sample);
   }
 
  private:
+  // Another model or build than the one that answered first: what is measured is no longer one thing.
+  void find_change(Reading& reading) {
+    const std::string first = first_answered_by_.with([&](std::string& known) {
+      if (known.empty()) known = reading.answered_by;
+      return known;
+    });
+    if (reading.answered_by == first) return;
+    reading.sample.findings.push_back(fmt::format("answered by '{}'; the first answer was by '{}'", reading.answered_by, first));
+  }
+
   const std::unique_ptr<upstream::Endpoint> endpoint_;
   const TargetInfo info_;
+  Guarded<std::string> first_answered_by_;
 };
 
 }  // namespace

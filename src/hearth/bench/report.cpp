@@ -38,16 +38,68 @@ std::string error_text(const std::optional<double>& predicted, const Spread& mea
   return error ? fmt::format("{:.0f} <small>({:+.0f} %)</small>", *predicted, 100 * *error) : "–";
 }
 
+// Ours over what the target says itself.
+std::string against_own(const Spread& ours, const Spread& theirs) {
+  return ours.samples == 0 || theirs.samples == 0 || theirs.median <= 0 ? "–" : fmt::format("{:+.1f} %", 100 * (ours.median / theirs.median - 1));
+}
+
+// Who was measured: what it runs, how long loading took where we saw it, the most memory.
+std::string targets(const Json& environment, const std::vector<Row>& rows) {
+  const Json* list = environment.find("targets");
+  if (list == nullptr || !list->is_array()) return "";
+  std::string out = "<h2>Targets</h2><div class=\"wide\"><table><tr><th>target<th>kind<th>model<th>build<th>loaded in, s<th>memory, MB</tr>\n";
+  for (const Json& target : list->as_array()) {
+    const auto text = [&](const char* key) { return get<std::string>(target, key).value_or(""); };
+    const auto load_s = get<double>(target, "load_s");
+    std::uint64_t memory_bytes = 0;
+    for (const Row& row : rows) {
+      if (row.target == text("name")) memory_bytes = std::max(memory_bytes, row.memory_bytes);
+    }
+    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>\n", escaped(text("name")), escaped(text("kind")), escaped(text("model")), escaped(text("build")),
+                       load_s ? fmt::format("{:.1f}", *load_s) : "–", memory_bytes > 0 ? fmt::format("{:.0f}", static_cast<double>(memory_bytes) / 1e6) : "–");
+  }
+  return out + "</table></div>\n";
+}
+
+std::string hand_offs(const std::vector<Row>& rows) {
+  std::string out;
+  for (const Row& row : rows) {
+    if (row.hand_off_bytes.samples == 0) continue;
+    out += fmt::format("<tr><td>{}<td>{}<td>{:.2f}<td>{:.0f} %<td>{}</tr>\n", escaped(row.target), escaped(case_text(row.of)),
+                       row.hand_off_bytes.median / 1e6, 100 * row.hand_off_hidden_share.median, value(row.hand_off_tail_ms, "{:.1f}"));
+  }
+  if (out.empty()) return "";
+  return "<h2>Hand-offs</h2><p>KV that another worker or machine computed. Hidden: the share of its transfer behind the computation; tail: from the end of "
+         "the computation to the last import.</p><div class=\"wide\"><table><tr><th>target<th>case<th>MB<th>hidden<th>tail, ms</tr>\n" + out + "</table></div>\n";
+}
+
+// What the medians are made of.
+std::string raw_requests(const std::vector<Row>& rows) {
+  std::string out;
+  for (const Row& row : rows) {
+    if (row.raw.empty()) continue;
+    out += fmt::format("<details><summary>{}, {}: {} requests</summary><table><tr><th>repeat<th><th>first token, ms<th>all, ms<th>prompt<th>cached<th>answer</tr>\n",
+                       escaped(row.target), escaped(case_text(row.of)), row.raw.size());
+    for (const RawRequest& one : row.raw) {
+      out += fmt::format("<tr><td>{}<td><td>{:.2f}<td>{:.2f}<td>{}<td>{}<td>{}</tr>\n", one.repeat, one.ttft_ms, one.total_ms, one.prompt_tokens, one.cached_tokens, one.answer_tokens);
+    }
+    out += "</table></details>\n";
+  }
+  return out.empty() ? "" : "<h2>Raw requests</h2>\n" + out;
+}
+
 std::string table(const std::vector<Row>& rows) {
   std::string out = "<div class=\"wide\"><table><tr><th>target<th>case<th>samples<th>failed<th>first token, ms<th>prefill, tok/s<th>decode, tok/s"
-                    "<th>gap p50 / p99, ms<th>predicted first token, ms<th>predicted decode, tok/s</tr>\n";
+                    "<th>gap p50 / p99, ms<th>prefill / its own<th>decode / its own<th>predicted first token, ms<th>predicted prefill, tok/s<th>predicted decode, tok/s</tr>\n";
   for (const Row& row : rows) {
     std::size_t failed = 0;
     for (const auto& [reason, count] : row.failures) failed += count;
     const Predicted predicted = row.predicted.value_or(Predicted{});
-    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.1f} / {:.1f}<td>{}<td>{}</tr>\n", escaped(row.target), escaped(case_text(row.of)),
+    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.1f} / {:.1f}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>\n", escaped(row.target), escaped(case_text(row.of)),
                        row.samples, failed, value(row.ttft_ms, "{:.0f}"), value(row.prefill_tok_s, "{:.0f}"), value(row.decode_tok_s, "{:.1f}"),
-                       row.gaps_ms.p50, row.gaps_ms.p99, error_text(predicted.ttft_ms, row.ttft_ms), error_text(predicted.decode_tok_s, row.decode_tok_s));
+                       row.gaps_ms.p50, row.gaps_ms.p99, against_own(row.prefill_tok_s, row.server_prefill_tok_s),
+                       against_own(row.decode_tok_s, row.server_decode_tok_s), error_text(predicted.ttft_ms, row.ttft_ms),
+                       error_text(predicted.prefill_tok_s, row.prefill_tok_s), error_text(predicted.decode_tok_s, row.decode_tok_s));
   }
   return out + "</table></div>\n";
 }
@@ -121,6 +173,7 @@ std::string report_html(const RunFacts& run, const std::vector<Row>& rows) {
                                 "<h1>{}</h1><p>{}, begun {}. Medians; beside them the interval that holds the true one (95 % from six samples on).</p>\n",
                                 escaped(run.name), style, escaped(run.name), escaped(run.state), escaped(run.started));
   out += table(rows);
+  out += targets(run.environment, rows);
   for (const auto& [title, rate] : {std::pair("Prefill against context", &Row::prefill_tok_s), std::pair("Decode against context", &Row::decode_tok_s)}) {
     const auto series = series_of(rows, rate);
     const std::string plot = plan::plot_svg(title, "tok/s", series);
@@ -132,11 +185,14 @@ std::string report_html(const RunFacts& run, const std::vector<Row>& rows) {
   std::vector<std::string> shown;
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {  // the longest case of each target
     if (!row->waterfall || std::ranges::find(shown, row->target) != shown.end()) continue;
-    if (shown.empty()) out += "<h2>One request, to its first token</h2>\n";
+    if (shown.empty()) {
+      out += "<h2>One request, to its first token</h2><ul class=\"legend\"><li><span class=s3></span>waiting<li><span class=s0></span>reading, chunk by chunk"
+             "<li><span class=s1></span>transfer, import and the first token</ul>\n";
+    }
     shown.push_back(row->target);
     out += waterfall_svg(*row);
   }
-  out += reasons(rows);
+  out += hand_offs(rows) + reasons(rows) + raw_requests(rows);
   return out + "<h2>Environment</h2><pre>" + escaped(dump_json(run.environment, 2)) + "</pre></html>\n";
 }
 

@@ -17,9 +17,10 @@ void count(std::map<std::string, std::size_t>& reasons, const std::string& reaso
 Waterfall waterfall_of(const Sample& sample) {
   Waterfall out{.read = sample.progress, .ttft_ms = sample.ttft_ms};
   if (sample.progress.size() < 2) return out;
-  // The first point is where reading began; nobody tells when, so it is taken to run at the pace of what follows.
+  // The first point is where reading began. Where nobody tells when, it is taken to run at the pace of what follows.
   const ProgressPoint &first = sample.progress[0], &second = sample.progress[1];
-  if (sample.progress.size() > 2) {
+  out.queue_ms = first.at_ms;
+  if (first.at_ms <= 0 && sample.progress.size() > 2) {
     const ProgressPoint& third = sample.progress[2];
     const double pace_ms = third.tokens > second.tokens ? (third.at_ms - second.at_ms) / (third.tokens - second.tokens) : 0;
     out.queue_ms = std::max(0.0, second.at_ms - pace_ms * (second.tokens - first.tokens));
@@ -46,6 +47,7 @@ struct RowMaker::Cell {
   std::uint64_t memory_bytes = 0;
   std::map<std::string, std::size_t> failures, findings;
   std::vector<DepthRate> along;
+  std::vector<RawRequest> raw;
   std::optional<Waterfall> waterfall;
   // Of the streams of one repeat: their answers, and the time that all of them took.
   std::map<std::uint32_t, std::pair<double, double>> together;
@@ -77,6 +79,9 @@ struct RowMaker::Cell {
     memory_bytes = std::max(memory_bytes, s.memory_bytes.value_or(0));
     for (const DepthRate& rate : rates_along(s.progress)) {
       if (along.size() < along_max) along.push_back(rate);
+    }
+    if (of.workload == "fixed" && raw.size() < raw_requests_max) {
+      raw.push_back({s.repeat, s.ttft_ms, s.total_ms, s.prompt_tokens, s.cached_tokens, s.answer_tokens});
     }
     if (!waterfall) waterfall = waterfall_of(s);
     if (of.streams > 1) {
@@ -111,6 +116,7 @@ struct RowMaker::Cell {
     out.findings = findings;
     out.along = along;
     std::ranges::sort(out.along, {}, &DepthRate::depth);
+    out.raw = raw;
     out.waterfall = waterfall;
     std::vector<double> rates;
     for (const auto& [repeat, sum] : together) {

@@ -12,6 +12,7 @@ namespace hearth::bench {
 // Of the plan, before anything was measured.
 struct Predicted {
   std::optional<double> ttft_ms, prefill_tok_s, decode_tok_s;
+  std::string why_not{};  // where there are none
 };
 
 struct GapQuantiles {
@@ -25,6 +26,14 @@ struct Waterfall {
   double tail_ms = 0;  // between the end of reading and the first token
   double ttft_ms = 0;
 };
+
+// One request as it was measured: what the medians are made of.
+struct RawRequest {
+  std::uint32_t repeat = 0;
+  double ttft_ms = 0, total_ms = 0;
+  std::uint32_t prompt_tokens = 0, cached_tokens = 0, answer_tokens = 0;
+};
+inline constexpr std::size_t raw_requests_max = 256;  // of a row; the database has all
 
 struct Row {
   std::string target;
@@ -41,6 +50,7 @@ struct Row {
   std::map<std::string, std::size_t> failures;  // by reason
   std::map<std::string, std::size_t> findings;
   std::vector<DepthRate> along;  // prefill along the context, of all samples
+  std::vector<RawRequest> raw;   // of the fixed cases, those that did not fail
   std::optional<Waterfall> waterfall;
   std::optional<Predicted> predicted;
 };

@@ -12,6 +12,8 @@ namespace hearth::bench {
 namespace {
 
 constexpr double bytes_per_token_unknown = 4;
+// Long enough for a service that loads its model with the first request.
+constexpr Duration probe_time_max = std::chrono::minutes(10);
 constexpr std::size_t short_probe_bytes = 400, long_probe_bytes = 1'200;
 constexpr double cold_share_max = 0.1, warm_share_min = 0.8;
 
@@ -39,7 +41,10 @@ class CaseRun {
   Result<> run() {
     const auto steps = steps_left();
     if (steps.empty()) return {};
-    for (Target* target : targets_) scale_.push_back(TRY(bytes_per_token(*target, plan_.seed, plan_.request_time_max, stop_)));
+    for (Target* target : targets_) {
+      if (hooks_.progress) hooks_.progress(target->info().name + ": how it counts tokens", 0);
+      scale_.push_back(TRY(bytes_per_token(*target, plan_.seed, plan_.request_time_max, stop_)));
+    }
     for (std::size_t i = 0; i < steps.size(); ++i) {
       if (stop_.stop_requested()) return fail(Code::cancelled, "interrupted");
       const Step& step = steps[i];
@@ -122,7 +127,7 @@ Result<double> bytes_per_token(Target& target, std::uint64_t seed, Duration time
   Sample samples[2];
   for (const std::size_t i : {0UL, 1UL}) {
     samples[i] = target.ask({.text = prompt_text(mix(seed, 77 + i), i == 0 ? short_probe_bytes : long_probe_bytes), .answer_tokens = 1},
-                            Deadline::after(time_max), stop);
+                            Deadline::after(std::min(time_max, probe_time_max)), stop);
     if (stop.stop_requested()) return fail(Code::cancelled, "interrupted");
     if (!samples[i].is_good()) return fail(Code::unavailable, fmt::format("{}: {}", target.info().name, samples[i].failure));
   }

@@ -32,6 +32,21 @@ Json findings_json(const Findings& findings) {
   return Json::object({{"findings", std::move(list)}, {"ok", nothing_blocks(findings)}});
 }
 
+Findings findings_of_json(const Json& json) {
+  Findings out;
+  const Json* list = json.find("findings");
+  if (list == nullptr || !list->is_array()) return out;
+  for (const Json& item : list->as_array()) {
+    const auto id = get<std::string>(item, "id"), severity = get<std::string>(item, "severity"), fact = get<std::string>(item, "fact"),
+               mend = get<std::string>(item, "mend");
+    if (!id || !severity || !fact || !mend) continue;
+    for (const Severity known : {Severity::note, Severity::warning, Severity::blocks}) {
+      if (severity_name(known) == *severity) out.push_back({*id, known, *fact, *mend});
+    }
+  }
+  return out;
+}
+
 std::string findings_text(Findings findings) {
   if (findings.empty()) return "nothing found: all is as it should be\n";
   std::ranges::stable_sort(findings, std::ranges::greater(), &Finding::severity);

@@ -30,6 +30,8 @@ void append(Findings& findings, Findings more);
 
 // {"findings": [{id, severity, fact, mend}], "ok": nothing blocks}
 Json findings_json(const Findings& findings);
+// What findings_json wrote; what has no form of a finding is left out.
+Findings findings_of_json(const Json& json);
 // Worst first, two lines each; for people.
 std::string findings_text(Findings findings);
 

@@ -25,12 +25,13 @@ struct DiskFacts {
 
 struct MachineFacts {
   std::optional<std::uint64_t> memory_bytes, available_bytes, swap_used_bytes;
-  // What Metal may keep resident, where somebody set it (iogpu.wired_limit_mb).
+  // What Metal may keep resident (iogpu.wired_limit_mb); 0: nobody set it, the system chooses.
   std::optional<std::uint64_t> wired_limit_bytes;
   std::optional<std::uint64_t> open_files_max;  // that this process may ask for
   std::optional<bool> clock_is_synchronised;
   std::optional<bool> saves_power;  // a low-power profile is chosen
   std::optional<bool> on_battery;
+  std::optional<std::uint64_t> sleeps_after_minutes;  // without a user; 0: never
   std::vector<LinkFacts> links;  // those with a cable or a peer, by name
   std::vector<DiskFacts> disks;
 };
@@ -42,8 +43,5 @@ Findings machine_findings(const MachineFacts& facts, std::uint64_t model_bytes);
 // Those pinned against those there are.
 Findings link_findings(const std::vector<LinkFacts>& links, const std::vector<LockedLink>& pinned);
 std::vector<LockedLink> pin_links(const std::vector<LinkFacts>& links);
-
-// "lowpowermode 1" of `pmset -g`, and "Battery Power" of `pmset -g ps`.
-std::optional<bool> saves_power_by_pmset(std::string_view settings);
 
 }  // namespace hearth::check

@@ -2,9 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/statvfs.h>
-#ifdef __APPLE__
-#include <sys/sysctl.h>
-#else
+#ifndef __APPLE__
 #include <sys/timex.h>
 #endif
 
@@ -13,13 +11,12 @@
 #include <fstream>
 
 #include "hearth/base/child_process.h"
-#include "hearth/check/machine_check.h"
+#include "hearth/check/apple_facts.h"
 
 namespace hearth::check {
 namespace {
 
 namespace fs = std::filesystem;
-
 
 // The first line of a file of /sys; empty when it is not there. Such files have no size.
 std::string line_of(const fs::path& file) {
@@ -87,24 +84,28 @@ void read_links(const fs::path& sys, MachineFacts& out) {
 }
 
 #ifdef __APPLE__
-template <class T>
-std::optional<T> system_value(const char* name) {
-  T value{};
-  std::size_t bytes = sizeof(value);
-  if (::sysctlbyname(name, &value, &bytes, nullptr, 0) != 0 || bytes != sizeof(value)) return std::nullopt;
-  return value;
+constexpr Duration tool_time_max = std::chrono::seconds(5);
+constexpr std::size_t tool_bytes_max = 1U << 20;
+
+// Everything that a tool of the system prints; empty when it is not there.
+std::string output_of(const char* tool, std::vector<std::string> arguments) {
+  auto child = ChildProcess::start(tool, std::move(arguments));
+  std::string out;
+  const Deadline deadline = Deadline::after(tool_time_max);
+  while (child && out.size() < tool_bytes_max) {
+    const auto piece = child->read_output(deadline, {});
+    if (!piece || piece->empty()) break;
+    out += as_text(*piece);
+  }
+  return out;
 }
 
 void read_apple(MachineFacts& out) {
-  out.memory_bytes = system_value<std::uint64_t>("hw.memsize");
-  if (const auto megabytes = system_value<std::int32_t>("iogpu.wired_limit_mb")) {
-    out.wired_limit_bytes = static_cast<std::uint64_t>(*megabytes) << 20;
-  }
-  if (const auto swap = system_value<xsw_usage>("vm.swapusage")) out.swap_used_bytes = swap->xsu_used;
-  auto pmset = ChildProcess::start("/usr/bin/pmset", {"-g"});
-  if (!pmset) return;
-  const auto text = pmset->read_output(Deadline::after(std::chrono::seconds(5)), {});
-  if (text) out.saves_power = saves_power_by_pmset(as_text(*text));
+  read_sysctl(output_of("/usr/sbin/sysctl", {"hw.memsize", "iogpu.wired_limit_mb", "vm.swapusage", "kern.maxfilesperproc"}), out);
+  read_vm_stat(output_of("/usr/bin/vm_stat", {}), out);
+  read_pmset(output_of("/usr/bin/pmset", {"-g"}), out);
+  read_power_source(output_of("/usr/bin/pmset", {"-g", "ps"}), out);
+  read_ifconfig(output_of("/sbin/ifconfig", {"-a"}), out);
 }
 #endif
 
@@ -112,6 +113,8 @@ void read_apple(MachineFacts& out) {
 
 MachineFacts gather_machine(const fs::path& root, const std::vector<fs::path>& folders) {
   MachineFacts out;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) out.open_files_max = static_cast<std::uint64_t>(files.rlim_max);
 #ifdef __APPLE__
   read_apple(out);
 #else
@@ -124,8 +127,6 @@ MachineFacts gather_machine(const fs::path& root, const std::vector<fs::path>& f
   read_meminfo(root / "proc/meminfo", out);
   read_power(root / "sys", out);
   read_links(root / "sys", out);
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) out.open_files_max = static_cast<std::uint64_t>(files.rlim_max);
   for (const fs::path& folder : folders) {
     struct statvfs info {};
     if (::statvfs(folder.c_str(), &info) != 0) continue;

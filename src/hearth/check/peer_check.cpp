@@ -42,6 +42,9 @@ Findings peer_findings(const std::vector<PeerFacts>& peers, std::string_view hea
       out.push_back({"peer.slow", Severity::warning, fmt::format("{} answers after {:.0f} ms", peer.name, peer.round_trip_ms),
                      "is the traffic on the link that was meant? hearth status shows its rate"});
     }
+    for (const Finding& one : peer.machine) {
+      out.push_back({one.id, one.severity, fmt::format("on {}: {}", peer.name, one.fact), fmt::format("there: {}", one.mend)});
+    }
   }
   return out;
 }

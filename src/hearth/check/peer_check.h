@@ -13,6 +13,7 @@ struct PeerFacts {
   std::string hearth_version, engine_version, backend;
   std::string cannot_pair;  // why its KV is of no use here; empty: it is, or nobody asked
   double round_trip_ms = 0;
+  Findings machine{};  // what it found about itself
 };
 
 // "machine.NAME.hearth" and so on, of those that answered.

@@ -174,6 +174,8 @@ const Planted planted[] = {
     {"unreachable_peer", "peer.unreachable", [](Desk& s) { s.peers[0].fault = "no route to host"; }},
     {"peer_version", "peer.version", [](Desk& s) { s.peers[0].hearth_version = "0.0.9"; }},
     {"peer_other_model", "peer.cannot_pair", [](Desk& s) { s.peers[0].cannot_pair = "kv_type differs"; }},
+    {"peer_swaps", "memory.swap",
+     [](Desk& s) { s.peers[0].machine = findings_of_json(findings_json({{"memory.swap", Severity::warning, "3 GB are swapped out", "end something"}})); }},
     {"far_peer", "peer.slow", [](Desk& s) { s.peers[0].round_trip_ms = 80; }},
 };
 

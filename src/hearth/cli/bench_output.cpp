@@ -3,6 +3,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "hearth/base/file.h"
 #include "hearth/cli/bench_predict.h"
 #include "hearth/cli/table.h"
@@ -23,19 +25,36 @@ std::string against(const std::optional<double>& predicted, const bench::Spread&
 }
 
 // Ours over the server's own, for whoever wants to trust one of them.
-std::string agreement(const bench::Row& row) {
-  const bench::Spread &ours = row.decode_tok_s, &theirs = row.server_decode_tok_s;
+std::string agreement(const bench::Spread& ours, const bench::Spread& theirs) {
   return ours.samples == 0 || theirs.samples == 0 || theirs.median <= 0 ? "-" : fmt::format("{:+.1f} %", 100 * (ours.median / theirs.median - 1));
-}
-
-std::string started_text(const store::BenchRun& run) {
-  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(run.started_s)));
 }
 
 std::string reasons(const bench::Row& row) {
   std::string out;
   for (const auto& [reason, count] : row.failures) out += fmt::format("failed {}x, {}, {}: {}\n", count, row.target, bench::case_text(row.of), reason);
+  if (row.predicted && !row.predicted->why_not.empty()) {
+    out += fmt::format("not predicted, {}, {}: {}\n", row.target, bench::case_text(row.of), row.predicted->why_not);
+  }
   for (const auto& [finding, count] : row.findings) out += fmt::format("odd {}x, {}, {}: {}\n", count, row.target, bench::case_text(row.of), finding);
+  return out;
+}
+
+// How long loading took and how much memory it was at most, of workers that were started for the run.
+std::string loads_text(const BenchResult& result) {
+  const auto environment = parse_json(result.run.environment);
+  const Json* targets = environment ? environment->find("targets") : nullptr;
+  std::string out;
+  if (targets == nullptr || !targets->is_array()) return out;
+  for (const Json& target : targets->as_array()) {
+    const auto name = get<std::string>(target, "name");
+    const auto load_s = get<double>(target, "load_s");
+    if (!name || !load_s) continue;
+    std::uint64_t bytes = 0;
+    for (const bench::Row& row : result.rows) {
+      if (row.target == *name) bytes = std::max(bytes, row.memory_bytes);
+    }
+    out += fmt::format("loaded, {}: in {:.1f} s, {} of memory at most\n", *name, *load_s, human_bytes(static_cast<double>(bytes)));
+  }
   return out;
 }
 
@@ -46,6 +65,10 @@ std::string hand_off_text(const bench::Row& row) {
 }
 
 }  // namespace
+
+std::string started_text(const store::BenchRun& run) {
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(run.started_s)));
+}
 
 Result<BenchResult> load_run(store::BenchRows& rows, std::string_view which) {
   BenchResult out{.run = TRY(rows.find(which)), .rows = {}};
@@ -60,7 +83,7 @@ Result<BenchResult> load_run(store::BenchRows& rows, std::string_view which) {
   if (predicted == nullptr) return out;
   const auto predictions = TRY(parse_predictions(*predicted));
   for (bench::Row& row : out.rows) {
-    if (const auto one = predictions.find(row.of); one != predictions.end()) row.predicted = one->second;
+    if (const bench::Predicted* one = find_prediction(predictions, row.target, row.of)) row.predicted = *one;
   }
   return out;
 }
@@ -75,14 +98,16 @@ Json result_json(const BenchResult& result) {
 
 std::string result_text(const BenchResult& result) {
   std::string out = fmt::format("run {} '{}', {}, begun {}, {} requests\n", result.run.id, result.run.name, result.run.state, started_text(result.run), result.run.samples);
-  Table table({"target", "case", ">n", ">first token ms", ">prefill tok/s", ">decode tok/s", ">gap p99 ms", ">all streams tok/s", ">against its own", ">predicted ms", ">predicted tok/s"});
+  Table table({"target", "case", ">n", ">first token ms", ">prefill tok/s", ">decode tok/s", ">gap p99 ms", ">all streams tok/s", ">prefill / its own", ">decode / its own", ">predicted ms", ">predicted tok/s"});
   for (const bench::Row& row : result.rows) {
     const bench::Predicted predicted = row.predicted.value_or(bench::Predicted{});
     table.add({row.target, bench::case_text(row.of), std::to_string(row.samples), value(row.ttft_ms, 1), value(row.prefill_tok_s, 0), value(row.decode_tok_s, 1),
-               fmt::format("{:.1f}", row.gaps_ms.p99), row.streams_tok_s > 0 ? fmt::format("{:.1f}", row.streams_tok_s) : "-", agreement(row),
+               fmt::format("{:.1f}", row.gaps_ms.p99), row.streams_tok_s > 0 ? fmt::format("{:.1f}", row.streams_tok_s) : "-",
+               agreement(row.prefill_tok_s, row.server_prefill_tok_s), agreement(row.decode_tok_s, row.server_decode_tok_s),
                against(predicted.ttft_ms, row.ttft_ms), against(predicted.decode_tok_s, row.decode_tok_s)});
   }
   out += table.text();
+  out += loads_text(result);
   for (const bench::Row& row : result.rows) out += hand_off_text(row) + reasons(row);
   return out;
 }

@@ -15,6 +15,7 @@ struct BenchResult {
 
 Result<BenchResult> load_run(store::BenchRows& rows, std::string_view which);
 
+std::string started_text(const store::BenchRun& run);  // "2026-04-23 09:00 UTC"
 Json result_json(const BenchResult& result);
 std::string result_text(const BenchResult& result);
 Result<> write_report(const BenchResult& result, const std::filesystem::path& html);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "hearth/base/process_memory.h"
+#include "hearth/base/thread.h"
 #include "hearth/bench/endpoint_target.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/routing_setup.h"
@@ -49,8 +50,26 @@ class WorkerTarget final : public bench::Target {
 
   const bench::TargetInfo& info() const override { return info_; }
 
-  bench::Sample ask(const bench::Ask& ask, Deadline, const StopToken& stop) override {
+  bench::Sample ask(const bench::Ask& ask, Deadline deadline, const StopToken& stop) override {
     const std::lock_guard hold(one_at_a_time_);
+    StopSource over, too_late;
+    const StopCallback from_outside(stop, [&] { too_late.request_stop(); });
+    bench::Sample out;
+    {
+      const Thread watch("bench", [&] {
+        if (!stopped_while_waiting(over.token(), deadline)) too_late.request_stop();
+      });
+      out = answer(ask, too_late.token());
+      over.request_stop();
+    }
+    if (!out.is_good() && too_late.stop_requested() && !stop.stop_requested()) out.failure = "no end of the answer in time";
+    return out;
+  }
+
+ private:
+  WorkerTarget() = default;
+
+  bench::Sample answer(const bench::Ask& ask, const StopToken& stop) {
     bench::Sample out;
     const auto tokens = run_->tokenize(ask.text, /*special=*/false, stop);
     if (!tokens) return failed(std::move(out), tokens.error());
@@ -69,8 +88,6 @@ class WorkerTarget final : public bench::Target {
     return out;
   }
 
- private:
-  WorkerTarget() = default;
   static bench::Sample failed(bench::Sample out, const Error& error) {
     out.failure = error.message;
     return out;
@@ -152,21 +169,32 @@ Result<std::unique_ptr<bench::Target>> open_one(const std::string& text, const W
 
 }  // namespace
 
-Result<BenchTargets> open_targets(const std::vector<std::string>& texts, const WorkerSettings& settings, Progress& progress,
-                                  const StopToken& stop) {
+Result<std::vector<TargetName>> target_names(const std::vector<std::string>& texts) {
   if (texts.empty()) {
     return fail(Code::invalid_argument, "nothing to measure: --target worker=FILE.gguf, split=FILE.gguf, or KIND=URL such as "
                                        "llama-server=http://127.0.0.1:8080");
   }
-  BenchTargets out{.http = net::make_curl_client(), .targets = {}, .models = {}};
+  std::vector<TargetName> out;
   for (const std::string& text : texts) {
-    auto target = TRY(open_one(text, settings, out, progress, stop));
-    const bool is_taken = std::ranges::any_of(out.targets, [&](const auto& other) { return other->info().name == target->info().name; });
-    if (is_taken) {
-      return fail(Code::invalid_argument, fmt::format("two targets are called {}; write NAME:{}", target->info().name, text));
+    TargetName one;
+    if (const auto worker = worker_text(text)) {
+      one = {.name = worker->name, .kind = worker->split ? "split" : "worker", .model = worker->model};
+    } else {
+      const upstream::EndpointSpec spec = TRY(parse_service(text));
+      one = {.name = spec.name, .kind = std::string(upstream::kind_name(spec.kind)), .model = {}};
     }
-    out.targets.push_back(std::move(target));
+    if (std::ranges::find(out, one.name, &TargetName::name) != out.end()) {
+      return fail(Code::invalid_argument, fmt::format("two targets are called {}; write NAME:{}", one.name, text));
+    }
+    out.push_back(std::move(one));
   }
+  return out;
+}
+
+Result<BenchTargets> open_targets(const std::vector<std::string>& texts, const WorkerSettings& settings, Progress& progress,
+                                  const StopToken& stop) {
+  BenchTargets out{.http = net::make_curl_client(), .targets = {}, .models = {}};
+  for (const std::string& text : texts) out.targets.push_back(TRY(open_one(text, settings, out, progress, stop)));
   progress.clear();
   return out;
 }

@@ -21,7 +21,14 @@ struct WorkerSettings {
   std::string kv_type = "f16", device = "auto";
 };
 
-// "NAME:KIND=PLACE"; names must differ, and default to the kind with what tells it apart.
+struct TargetName {
+  std::string name, kind;
+  std::filesystem::path model;  // of a worker that is started here
+};
+// "NAME:KIND=PLACE"; names must differ, and default to the kind with what tells it apart. Nothing is opened.
+Result<std::vector<TargetName>> target_names(const std::vector<std::string>& texts);
+
+// Of texts that target_names accepts.
 Result<BenchTargets> open_targets(const std::vector<std::string>& texts, const WorkerSettings& settings, Progress& progress,
                                   const StopToken& stop);
 

@@ -23,13 +23,14 @@ namespace {
 constexpr std::uint64_t trace_bytes_max = 4ULL << 30;
 
 struct BenchFlags {
-  std::vector<std::string> targets, prompt_tokens, depths, streams, quants;
+  std::vector<std::string> targets, prompt_tokens, depths, streams;
   std::uint32_t answer_tokens = 64, repeats = 5, warm_ups = 1;
   std::uint64_t seed = 1;
   std::filesystem::path trace, database, html, csv;
   std::uint32_t agent_turns = 0, sessions = 4, in_flight = 16, block_tokens = bench::block_tokens_default;
   double scale = 1, speed = 1, time_max_s = 3'600;
-  std::string name = "bench", predict, model;
+  std::string name = "bench";
+  PredictWish predict;
   WorkerSettings worker;
   std::vector<std::string> which;  // of compare and show
   bool resume = false, json = false;
@@ -73,6 +74,20 @@ Result<std::vector<bench::Case>> cases_of(const BenchFlags& flags) {
     }
   }
   return out;
+}
+
+Result<> check_flags(const BenchFlags& flags) {
+  const auto bad = [](std::string what) { return fail(Code::invalid_argument, std::move(what)); };
+  const std::pair<const char*, std::uint64_t> counts[] = {{"--repeats", flags.repeats}, {"--answer-tokens", flags.answer_tokens}, {"--sessions", flags.sessions},
+                                                          {"--in-flight", flags.in_flight}, {"--block-tokens", flags.block_tokens}};
+  for (const auto& [flag, value] : counts) {
+    if (value == 0) return bad(fmt::format("{}: 0 measures nothing, give at least 1", flag));
+  }
+  if (!flags.trace.empty() && flags.agent_turns > 0) return bad("--trace and --agents: one of them");
+  if (!(flags.scale > 0)) return bad(fmt::format("--scale {}: expected a number above 0, such as 0.02", flags.scale));
+  if (!(flags.speed >= 0)) return bad(fmt::format("--speed {}: expected 0 (without waiting) or more", flags.speed));
+  if (!(flags.time_max_s > 0)) return bad(fmt::format("--time-max {}: expected seconds above 0", flags.time_max_s));
+  return {};
 }
 
 Duration time_max(const BenchFlags& flags) {
@@ -141,10 +156,12 @@ struct Measured {
 };
 
 Result<Measured> measure(const BenchFlags& flags, Progress& progress, const StopToken& stop) {
+  TRY(check_flags(flags));
   auto replay = TRY(replay_of(flags));
   const auto cases = replay ? std::vector<bench::Case>() : TRY(cases_of(flags));
+  const auto names = TRY(target_names(flags.targets));
   Json predicted;
-  if (!flags.predict.empty()) predicted = predictions_json(TRY(predict_cases(flags.predict, flags.model, flags.quants, cases, stop)));
+  if (!flags.predict.clusters.empty()) predicted = predictions_json(TRY(predict_cases(flags.predict, names, cases, stop)));
   auto rows = TRY(open_database(flags));
   BenchTargets opened = TRY(open_targets(flags.targets, flags.worker, progress, stop));
   std::vector<bench::Target*> targets;
@@ -208,10 +225,10 @@ int list(const BenchFlags& flags) {
   const auto runs = rows->runs();
   if (!runs) return report(runs.error());
   Json out = Json::array();
-  Table table({">run", "name", ">requests", "state"});
+  Table table({">run", "name", "begun", ">requests", "state"});
   for (const store::BenchRun& one : *runs) {
     out.push(Json::object({{"run", one.id}, {"name", one.name}, {"started_s", one.started_s}, {"samples", one.samples}, {"state", one.state}}));
-    table.add({std::to_string(one.id), one.name, std::to_string(one.samples), one.state});
+    table.add({std::to_string(one.id), one.name, started_text(one), std::to_string(one.samples), one.state});
   }
   if (flags.json) std::puts(dump_json(Json::object({{"runs", std::move(out)}}), 2).c_str());
   else std::fputs(table.text().c_str(), stdout);
@@ -271,9 +288,10 @@ void declare_run(BenchFlags& own, Flags& f) {
   f.number("--speed", own.speed, "of a replay; 0: without waiting");
   f.count("--in-flight", own.in_flight, "requests of a replay under way at once, at most");
   f.number("--time-max", own.time_max_s, "seconds of one request, then it has failed");
-  f.text("--predict", own.predict, "cluster of the catalogue or file: show the plan's prediction beside each measurement");
-  f.text("--model", own.model, "with --predict: GGUF file, or a model of the catalogue");
-  f.list("--quant", own.quants, "with --predict and a model of the catalogue");
+  f.list("--predict", own.predict.clusters, "CLUSTER or TARGET=CLUSTER (of the catalogue, a machine of it, or a file): show the plan's prediction beside each measurement");
+  f.text("--model", own.predict.model, "with --predict: GGUF file, or a model of the catalogue (the file that is measured)");
+  f.list("--quant", own.predict.quants, "with --predict and a model of the catalogue");
+  f.list("--catalog", own.predict.catalogs, "with --predict: read this catalogue file, too, such as what hearth node probe --to wrote");
   f.text("--name", own.name, "what the run is called");
   f.toggle("--resume", own.resume, "go on with the latest run of that name and these settings: what it measured is not measured again");
   f.count("--context", own.worker.context_tokens, "of workers started here");

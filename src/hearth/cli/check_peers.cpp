@@ -1,5 +1,6 @@
 #include "hearth/cli/check_peers.h"
 
+#include "hearth/base/json.h"
 #include "hearth/node/agent/peer_client.h"
 #include "hearth/node/membership/membership.h"
 
@@ -13,22 +14,34 @@ Result<node::NodeFacts> ask(net::HttpClient& http, const node::Member& member, c
   return node::PeerClient(http, {member.name, TRY(node::agent_address(member))}).facts(Deadline::after(ask_time_max), stop);
 }
 
+// What a machine found about itself; every member answers that, whether it holds a model or lends its memory.
+Result<Json> ask_machine(net::HttpClient& http, const node::Member& member, const StopToken& stop) {
+  if (member.address.empty()) return fail(Code::not_found, "the members' list has no address of it");
+  net::ClientRequest request{.method = "GET", .address = TRY(node::agent_address(member)), .target = "/v1/check"};
+  request.expected_machine = member.name;
+  const auto reply = TRY(http.send(request, Deadline::after(ask_time_max), stop));
+  if (reply.status >= 400) return Json::object();  // an earlier version
+  return parse_json(reply.body_text());
+}
+
 check::PeerFacts facts_of(net::HttpClient& http, const node::Member& member, const Result<node::NodeFacts>& own,
                           const StopToken& stop) {
   check::PeerFacts out{.name = member.name, .address = member.address};
-  const Instant begin = SteadyClock().now();
-  const auto theirs = ask(http, member, stop);
-  if (!theirs) {
-    out.fault = theirs.error().message;
+  const auto machine = ask_machine(http, member, stop);
+  if (!machine) {
+    out.fault = machine.error().message;
     return out;
   }
-  // The first exchange shakes hands as well: the second is what later ones will take.
-  const Instant again = SteadyClock().now();
-  out.round_trip_ms = milliseconds(ask(http, member, stop) ? SteadyClock().now() - again : again - begin);
+  out.machine = check::findings_of_json(*machine);
+  out.hearth_version = get<std::string>(*machine, "hearth").value_or("");
+  // The first exchange shook hands as well: this one takes what later ones will.
+  const Instant begin = SteadyClock().now();
+  const auto theirs = ask(http, member, stop);
+  out.round_trip_ms = milliseconds(SteadyClock().now() - begin);
+  if (!theirs) return out;  // it holds no model, or is loading one
   out.hearth_version = theirs->hearth_version;
   out.engine_version = theirs->engine_version;
   out.backend = theirs->backend;
-  // A machine that only lends its memory holds no model, and is not asked to prefill.
   if (own && !theirs->model_name.empty()) out.cannot_pair = node::pairing_refusal(*own, *theirs).value_or("");
   return out;
 }

@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::uint64_t file_bytes_max = 1u << 20;
-constexpr std::size_t evidence_shown_bytes_max = 1u << 20;  // in the page; files have the rest
 
 struct ExperimentFlags {
   fs::path file = "experiment.toml";
@@ -34,7 +33,8 @@ std::string now_text() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
 }
 
-Result<experiment::Runner> open_runner(const ExperimentFlags& flags) {
+// `looks_only`: while it runs elsewhere, too.
+Result<experiment::Runner> open_runner(const ExperimentFlags& flags, bool looks_only) {
   const std::string toml = TRY(read_text_file(flags.file, file_bytes_max));
   std::error_code ignored;
   const fs::path file = fs::absolute(flags.file, ignored);
@@ -47,6 +47,7 @@ Result<experiment::Runner> open_runner(const ExperimentFlags& flags) {
       .hearth = own_executable(),
       .environment = Json::object({{"hearth", HEARTH_VERSION}, {"host", host_name()}}),
       .wall_time = now_text,
+      .looks_only = looks_only,
       .tell = [](const std::string& line) { fmt::print(stderr, "{}\n", line); }};
   return experiment::Runner::open(std::move(spec), std::move(options));
 }
@@ -69,13 +70,7 @@ Result<> write_text(const fs::path& path, const std::string& text) {
 Result<> write_report(experiment::Runner& runner, const ExperimentFlags& flags) {
   const auto findings = TRY(findings_of(runner));
   const auto results = TRY(runner.results());
-  const auto result_text = [&](const std::string& step) -> std::string {
-    const Json* result = results(step);
-    std::string text = result == nullptr ? "" : dump_json(*result, 1);
-    if (text.size() <= evidence_shown_bytes_max) return text;
-    return text.substr(0, evidence_shown_bytes_max) + "\n… the file has the rest";
-  };
-  TRY(write_text(flags.html, experiment::report_html(findings, result_text)));
+  TRY(write_text(flags.html, experiment::report_html(findings, results)));
   TRY(write_text(flags.markdown, experiment::report_markdown(findings)));
   fmt::print(stderr, "report: {} and {}\n", flags.html.string(), flags.markdown.string());
   return {};
@@ -89,7 +84,7 @@ ExperimentFlags with_report_files(ExperimentFlags flags, const experiment::Runne
 }
 
 Result<bool> run(const ExperimentFlags& flags, const StopToken& stop) {
-  auto runner = TRY(open_runner(flags));
+  auto runner = TRY(open_runner(flags, false));
   for (const std::string& step : flags.again) TRY(runner.measure_again(step));
   const auto ended = runner.run(stop);
   // What there is, is reported, also when a step failed.
@@ -101,19 +96,19 @@ Result<bool> run(const ExperimentFlags& flags, const StopToken& stop) {
 }
 
 Result<bool> status(const ExperimentFlags& flags) {
-  auto runner = TRY(open_runner(flags));
+  auto runner = TRY(open_runner(flags, true));
   show(TRY(findings_of(runner)), flags.json);
   return true;
 }
 
 Result<bool> report_only(const ExperimentFlags& flags) {
-  auto runner = TRY(open_runner(flags));
+  auto runner = TRY(open_runner(flags, true));
   TRY(write_report(runner, with_report_files(flags, runner)));
   return true;
 }
 
 Result<bool> open_gate(const ExperimentFlags& flags) {
-  auto runner = TRY(open_runner(flags));
+  auto runner = TRY(open_runner(flags, false));
   TRY(runner.open_gate(flags.phase, flags.because));
   return true;
 }

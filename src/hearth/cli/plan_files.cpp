@@ -68,10 +68,14 @@ Result<> append_checked(const fs::path& path, const std::string& text) {
 Result<plan::ClusterSpec> load_cluster(const plan::Catalog& catalog, const std::string& name) {
   if (const plan::Cluster* known = catalog.cluster(name))
     return plan::resolve_cluster(catalog, *known);
+  if (catalog.machine(name) != nullptr) {
+    const std::string alone = fmt::format("[[member]]\nname = \"{0}\"\nmachine = \"{0}\"\n", name);
+    return plan::parse_cluster(catalog, alone, name);
+  }
   if (!is_there(name)) {
     return fail(
         Code::not_found,
-        fmt::format("no cluster '{}': neither a file nor one of `hearth catalog ls clusters`",
+        fmt::format("no cluster '{}': neither a file nor one of `hearth catalog ls clusters` or `machines`",
                     name));
   }
   const std::string text = TRY(read_text_file(name, text_bytes_max));

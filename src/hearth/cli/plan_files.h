@@ -26,7 +26,7 @@ Result<plan::Catalog> load_catalog_with(const std::vector<std::string>& files);
 // Appends, after checking that the file still loads with the text at its end.
 Result<> append_checked(const std::filesystem::path& path, const std::string& text);
 
-// A catalogue cluster by key ("reference"), else a TOML file.
+// A catalogue cluster by key ("reference"), else a machine of it alone, else a TOML file.
 Result<plan::ClusterSpec> load_cluster(const plan::Catalog& catalog, const std::string& name);
 
 // One card per quantisation asked for. `model` is a catalogue key, a GGUF file, or the URL of one; a

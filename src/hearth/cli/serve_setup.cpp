@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <semaphore>
 
+#include "hearth/check/machine_check.h"
 #include "hearth/cli/environment.h"
 #include "hearth/node/pool/memory_pool.h"
 
@@ -23,6 +24,13 @@ Result<node::KeeperOptions> over_pool(node::KeeperOptions keeper, const ServeCon
     return memory->arrange(std::move(worker), life, stop);
   };
   return keeper;
+}
+
+// What a member's `hearth check` hears of this machine.
+Json machine_findings_json(const std::filesystem::path& model) {
+  std::vector<std::filesystem::path> folders;
+  if (!model.empty()) folders.push_back(model.has_parent_path() ? model.parent_path() : ".");
+  return check::findings_json(check::machine_findings(check::gather_machine("/", folders), 0));
 }
 
 cluster::PrefillPolicy prefill_policy(std::string_view name) {
@@ -123,6 +131,7 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
                           .other_precision = config.other_precision,
                           .canary_interval = std::chrono::duration_cast<Duration>(
                               std::chrono::duration<double, std::ratio<3600>>(config.canary_hours)),
+                          .look_at_machine = [model_file = config.model] { return machine_findings_json(model_file); },
                           .assignments = std::move(assignments)};
   if (config.lend) {
     agent.lends = node::LenderOptions{.server = {.worker_executable = TRY(find_worker_executable()),

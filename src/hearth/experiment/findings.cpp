@@ -9,17 +9,6 @@
 namespace hearth::experiment {
 namespace {
 
-// A number, or what a measurement with an interval says of it.
-std::optional<double> number_in(const Json& object, std::string_view key) {
-  const Json* value = object.find(key);
-  if (value == nullptr) return std::nullopt;
-  if (value->is_number()) return value->as_double();
-  for (const std::string_view middle : {"median", "p50", "value"}) {
-    if (const Json* found = value->find(middle); found != nullptr && found->is_number()) return found->as_double();
-  }
-  return std::nullopt;
-}
-
 PredictionFinding judge_prediction(const Phase& phase, const PhaseProgress& progress, const Prediction& prediction,
                                    const FindResult& results) {
   PredictionFinding out{.phase = phase.name, .name = prediction.name, .statement = prediction.statement,
@@ -37,53 +26,20 @@ PredictionFinding judge_prediction(const Phase& phase, const PhaseProgress& prog
     out.why = prediction.value->text + " is not known";
     return out;
   }
+  const auto expected = number_in(*prediction.expected, results);
+  if (!expected) {
+    out.why = prediction.expected_text + " is not known";
+    return out;
+  }
+  if (const auto* source = std::get_if<ValuePath>(&prediction.expected->value)) out.steps.push_back(source->step);
   const double measured = found->as_double();
-  const double off = prediction.expected == 0 ? std::abs(measured) : std::abs(measured / prediction.expected - 1);
-  out.why = fmt::format("{} is {:.6g}; {:.6g} was predicted, {:.0f} % off", prediction.value->text, measured,
-                        prediction.expected, 100 * off);
+  const double off = *expected == 0 ? std::abs(measured) : std::abs(measured / *expected - 1);
+  out.why = fmt::format("{} is {:.6g}; {:.6g} was predicted, {:.0f} % off", prediction.value->text, measured, *expected, 100 * off);
   out.outcome = 100 * off <= prediction.within_percent ? PredictionOutcome::right : PredictionOutcome::wrong;
   return out;
 }
 
-void add_rows(const std::string& step, const Json& result, std::vector<MeasuredRow>& out) {
-  const Json* rows = result.find("rows");
-  if (rows == nullptr || !rows->is_array()) return;
-  for (std::size_t i = 0; i < rows->as_array().size(); ++i) {
-    const Json& row = rows->as_array()[i];
-    const auto prompt = number_in(row, "prompt_tokens");
-    const Json* target = row.find("target");
-    if (!prompt || target == nullptr || !target->is_string()) continue;
-    MeasuredRow one{.step = step, .target = target->as_string(), .index = i, .prompt_tokens = *prompt,
-                    .depth = number_in(row, "depth").value_or(0), .ttft_ms = number_in(row, "ttft_ms"),
-                    .prefill_tok_s = number_in(row, "prefill_tok_s"), .decode_tok_s = number_in(row, "decode_tok_s")};
-    one.failures = static_cast<std::uint64_t>(std::max(0.0, number_in(row, "failures").value_or(0)));
-    if (const Json* predicted = row.find("predicted")) one.predicted_ttft_ms = number_in(*predicted, "ttft_ms");
-    out.push_back(std::move(one));
-  }
-}
-
-std::optional<double> ratio(const std::optional<double>& a, const std::optional<double>& b) {
-  return a && b && *b > 0 ? std::optional(*a / *b) : std::nullopt;
-}
-
-std::vector<Comparison> compare_rows(const std::vector<MeasuredRow>& rows) {
-  std::vector<Comparison> out;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const MeasuredRow& row = rows[i];
-    const auto baseline = std::ranges::find_if(rows, [&](const MeasuredRow& other) {
-      return other.prompt_tokens == row.prompt_tokens && other.depth == row.depth;
-    });
-    const bool is_itself = &*baseline == &row;
-    if (is_itself || (baseline->target == row.target && baseline->step == row.step)) continue;
-    out.push_back({.step = row.step, .target = row.target, .baseline = baseline->target + " (" + baseline->step + ")",
-                   .prompt_tokens = row.prompt_tokens, .depth = row.depth,
-                   .ttft_ratio = ratio(row.ttft_ms, baseline->ttft_ms),
-                   .decode_ratio = ratio(row.decode_tok_s, baseline->decode_tok_s)});
-  }
-  return out;
-}
-
-StepFinding step_finding(const Step& step, const StepProgress& progress) {
+StepFinding step_finding(const Step& step, const StepProgress& progress, bool is_running_elsewhere) {
   StepFinding out{.name = step.name, .what = step.what, .state = std::string(state_name(progress.state)),
                   .why = progress.why, .ended_at = progress.ended_at, .output_digest = progress.output_digest,
                   .line = step.command, .attempt = progress.result_attempt, .attempts = progress.attempts,
@@ -93,18 +49,29 @@ StepFinding step_finding(const Step& step, const StepProgress& progress) {
     out.line.insert(out.line.end(), step.verb.begin(), step.verb.end());
     out.line.insert(out.line.end(), step.arguments.begin(), step.arguments.end());
   }
-  if (progress.state == StepState::pending && progress.attempts > 0) out.why = "was interrupted";
+  if (progress.state == StepState::pending && progress.attempts > 0) out.why = is_running_elsewhere ? "is running" : "was interrupted";
   if (progress.is_changed) out.why = "the file says another command now";
   return out;
 }
 
-PhaseFinding phase_finding(const Phase& phase, const PhaseProgress& progress) {
+PhaseFinding phase_finding(const Phase& phase, const PhaseProgress& progress, bool is_running_elsewhere) {
   PhaseFinding out{.name = phase.name, .question = phase.question, .state = std::string(state_name(progress.state)),
-                   .note = phase.gate.note, .opened_because = progress.opened_because, .gate_open = progress.gate_open,
+                   .note = phase.gate.note, .began_at = progress.began_at, .opened_because = progress.opened_because, .gate_open = progress.gate_open,
                    .gate_why = progress.gate_why};
   for (const Condition& condition : phase.gate.conditions) out.conditions.push_back(condition.text);
-  for (std::size_t s = 0; s < phase.steps.size(); ++s) out.steps.push_back(step_finding(phase.steps[s], progress.steps[s]));
+  for (std::size_t s = 0; s < phase.steps.size(); ++s) {
+    out.steps.push_back(step_finding(phase.steps[s], progress.steps[s], is_running_elsewhere));
+  }
   return out;
+}
+
+std::string tally_of(const std::vector<PredictionFinding>& predictions) {
+  if (predictions.empty()) return "";
+  const auto count = [&](PredictionOutcome outcome) { return std::ranges::count(predictions, outcome, &PredictionFinding::outcome); };
+  const auto open = count(PredictionOutcome::not_established);
+  return fmt::format("Of {} predictions {} {} right and {} wrong{}.", predictions.size(), count(PredictionOutcome::right),
+                     count(PredictionOutcome::right) == 1 ? "was" : "were", count(PredictionOutcome::wrong),
+                     open > 0 ? fmt::format("; {} not established", open) : "");
 }
 
 // What the gates have decided, in sentences.
@@ -120,6 +87,7 @@ void decide(Findings& findings) {
                                               fmt::join(phase.gate_why, "; "), phase.opened_because));
     }
   }
+  if (const std::string tally = tally_of(findings.predictions); !tally.empty()) findings.decision.push_back(tally);
   const bool all = std::ranges::all_of(findings.phases, [](const PhaseFinding& phase) { return phase.state == "passed"; });
   findings.decision.push_back(all ? "Every gate was open." : "Not finished.");
 }
@@ -143,6 +111,37 @@ void find_gaps(Findings& findings) {
   }
 }
 
+// What a measurement says of where it was made, each fact once.
+void add_setting(const Json& result, std::vector<std::pair<std::string, std::string>>& out) {
+  const Json* environment = result.find("environment");
+  if (environment == nullptr || !environment->is_object()) return;
+  const auto add = [&](std::string name, std::string text) {
+    const std::pair fact(std::move(name), std::move(text));
+    if (!fact.second.empty() && std::ranges::find(out, fact) == out.end()) out.push_back(fact);
+  };
+  for (const std::string_view key : {"machine", "processor", "system", "hearth"}) {
+    if (const Json* text = environment->find(key); text != nullptr && text->is_string()) add(std::string(key), text->as_string());
+  }
+  const Json *cores = environment->find("cores"), *memory = environment->find("memory_bytes");
+  if (cores != nullptr && cores->is_number()) add("cores", fmt::format("{:.0f}", cores->as_double()));
+  if (memory != nullptr && memory->is_number()) add("memory", fmt::format("{:.1f} GB", memory->as_double() / 1e9));
+  const Json* targets = environment->find("targets");
+  if (targets == nullptr || !targets->is_array()) return;
+  for (const Json& target : targets->as_array()) {
+    const Json *name = target.find("name"), *kind = target.find("kind"), *model = target.find("model"), *build = target.find("build");
+    const auto text = [](const Json* value) { return value != nullptr && value->is_string() ? value->as_string() : std::string(); };
+    add("target " + text(name), fmt::format("{}: {} {}", text(kind), text(model), text(build)));
+  }
+}
+
+// From the first phase that began to the last step that ended. Both are ISO times: they sort as texts.
+void find_times(Findings& findings) {
+  for (const PhaseFinding& phase : findings.phases) {
+    if (!phase.began_at.empty() && (findings.began_at.empty() || phase.began_at < findings.began_at)) findings.began_at = phase.began_at;
+    for (const StepFinding& step : phase.steps) findings.ended_at = std::max(findings.ended_at, step.ended_at);
+  }
+}
+
 }  // namespace
 
 std::string_view outcome_name(PredictionOutcome outcome) {
@@ -158,15 +157,19 @@ Findings find_findings(const Spec& spec, const Progress& progress, const FindRes
   Findings out{.name = spec.name, .question = spec.question};
   for (std::size_t p = 0; p < spec.phases.size(); ++p) {
     const Phase& phase = spec.phases[p];
-    out.phases.push_back(phase_finding(phase, progress.phases[p]));
+    out.phases.push_back(phase_finding(phase, progress.phases[p], progress.is_running_elsewhere));
     for (const Prediction& prediction : phase.predictions) {
       out.predictions.push_back(judge_prediction(phase, progress.phases[p], prediction, results));
     }
     for (const Step& step : phase.steps) {
-      if (const Json* result = results(step.name)) add_rows(step.name, *result, out.rows);
+      const Json* result = results(step.name);
+      if (result == nullptr) continue;
+      add_rows(step.name, *result, out.rows);
+      add_setting(*result, out.setting);
     }
   }
   out.comparisons = compare_rows(out.rows);
+  find_times(out);
   decide(out);
   find_gaps(out);
   return out;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hearth/experiment/measured.h"
 #include "hearth/experiment/progress.h"
 
 namespace hearth::experiment {
@@ -20,23 +21,6 @@ struct PredictionFinding {
   std::vector<std::string> steps;  // whose results it rests on
 };
 
-// One row of a result that has `rows` with a target and a prompt length (hearth bench --json).
-struct MeasuredRow {
-  std::string step, target;
-  std::size_t index = 0;  // in the result's rows
-  double prompt_tokens = 0, depth = 0;
-  std::optional<double> ttft_ms, prefill_tok_s, decode_tok_s;
-  std::optional<double> predicted_ttft_ms;
-  std::uint64_t failures = 0;
-};
-
-// How a target compares with the first one that was measured, at the same length and depth.
-struct Comparison {
-  std::string step, target, baseline;
-  double prompt_tokens = 0, depth = 0;
-  std::optional<double> ttft_ratio, decode_ratio;
-};
-
 struct StepFinding {
   std::string name, what, state, why, ended_at, output_digest;
   std::vector<std::string> line;  // what was run
@@ -45,7 +29,7 @@ struct StepFinding {
 };
 
 struct PhaseFinding {
-  std::string name, question, state, note, opened_because;
+  std::string name, question, state, note, began_at, opened_because;
   std::optional<bool> gate_open;
   std::vector<std::string> conditions, gate_why;
   std::vector<StepFinding> steps;
@@ -57,6 +41,8 @@ struct Findings {
   std::vector<PredictionFinding> predictions;
   std::vector<MeasuredRow> rows;
   std::vector<Comparison> comparisons;
+  std::vector<std::pair<std::string, std::string>> setting;  // where it was measured: "processor", …
+  std::string began_at, ended_at;                            // of what there is
   std::vector<std::string> decision;         // sentences
   std::vector<std::string> not_established;  // sentences
 };
@@ -67,9 +53,8 @@ Findings find_findings(const Spec& spec, const Progress& progress, const FindRes
 Json status_json(const Findings& findings);
 std::string status_text(const Findings& findings);
 
-// What stands where a page shows evidence: the whole result, by step.
-using ResultText = std::function<std::string(const std::string& step)>;
-std::string report_html(const Findings& findings, const ResultText& result);
+// The page carries the results, so that each number links to the row it comes from.
+std::string report_html(const Findings& findings, const FindResult& results);
 std::string report_markdown(const Findings& findings);
 
 }  // namespace hearth::experiment

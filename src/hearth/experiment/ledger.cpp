@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "hearth/base/check.h"
 #include "hearth/base/digest.h"
 
 namespace hearth::experiment {
@@ -75,7 +76,21 @@ Result<Ledger> Ledger::open(const std::filesystem::path& path, WallTime now) {
   return Ledger(std::move(file), path, std::move(read), std::move(now));
 }
 
+Result<Ledger> Ledger::look(const std::filesystem::path& path) {
+  Ledger out(FileDescriptor(), path, {}, {});
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid() && errno == ENOENT) return out;
+  if (!file.valid()) return fail_errno("open", path, errno);
+  out.is_written_elsewhere_ = ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+  (void)::flock(file.get(), LOCK_UN);  // nobody who wants to run it shall find it taken
+  const std::string text = TRY(read_text_file(path, ledger_bytes_max));
+  LedgerText read = TRY(read_ledger(text, path.string()));  // a line that is being written has no end yet
+  out.events_ = std::move(read.events);
+  return out;
+}
+
 Result<> Ledger::append(std::string kind, Json facts) {
+  CHECK(file_.valid());  // looked at only
   Event event{.kind = std::move(kind), .facts = std::move(facts), .time = now_()};
   Json json = Json::object({{"n", events_.size() + 1}, {"previous", last_digest_}, {"time", event.time}, {"event", event.kind}});
   for (const auto& [key, value] : event.facts.as_object()) json.set(key, value);

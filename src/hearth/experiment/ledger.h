@@ -39,7 +39,11 @@ class Ledger {
   using WallTime = std::function<std::string()>;  // ISO 8601
   // Makes the file where there is none.
   static Result<Ledger> open(const std::filesystem::path& path, WallTime now);
+  // As it is now, whether or not another process writes it; append() is not allowed. Empty when there is none.
+  static Result<Ledger> look(const std::filesystem::path& path);
   const std::vector<Event>& events() const { return events_; }
+  // Looked at while another process had it: what has begun goes on there.
+  bool is_written_elsewhere() const { return is_written_elsewhere_; }
   Result<> append(std::string kind, Json facts);
 
  private:
@@ -53,6 +57,7 @@ class Ledger {
   std::string last_digest_;
   std::uint64_t whole_bytes_;
   WallTime now_;
+  bool is_written_elsewhere_ = false;
 };
 
 inline constexpr std::uint64_t ledger_bytes_max = 64u << 20;

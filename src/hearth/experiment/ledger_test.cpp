@@ -64,6 +64,20 @@ TEST_F(LedgerFile, AnyChangeIsNoticed) {
   EXPECT_NE(error.error().message.find("ledger:1"), std::string::npos);
 }
 
+TEST_F(LedgerFile, OthersMayLookWhileItRuns) {
+  const auto none = Ledger::look(path());
+  ASSERT_TRUE(none) << none.error().message;
+  EXPECT_TRUE(none->events().empty());
+  fill();
+  EXPECT_FALSE(Ledger::look(path())->is_written_elsewhere());
+  const auto running = Ledger::open(path(), some_time);
+  ASSERT_TRUE(running);
+  const auto looking = Ledger::look(path());
+  ASSERT_TRUE(looking) << looking.error().message;
+  EXPECT_EQ(looking->events().size(), running->events().size());
+  EXPECT_TRUE(looking->is_written_elsewhere());
+}
+
 TEST_F(LedgerFile, OneProcessRunsAnExperiment) {
   auto first = Ledger::open(path(), some_time);
   ASSERT_TRUE(first);

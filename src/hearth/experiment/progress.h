@@ -51,6 +51,7 @@ struct Progress {
   std::vector<PhaseProgress> phases;  // as in the spec
   // Files that are watched, with the fingerprints that all results so far are of.
   std::vector<std::pair<std::string, std::string>> files_seen;
+  bool is_running_elsewhere = false;  // another process goes on with it now
 };
 
 Progress replay(const Spec& spec, std::span<const Event> events);

@@ -42,32 +42,56 @@ std::string phases_text(const Findings& findings) {
   return out;
 }
 
+std::string time_text(const Findings& findings) {
+  std::string out;
+  for (const MeasuredRow& row : findings.rows) {
+    if (!row.split) continue;
+    out += fmt::format("| {} | {:.0f} | {:.0f} | {:.0f} | {:.0f} | {:.0f} |\n", cell(row_name(row)), row.prompt_tokens, row.depth,
+                       row.split->prefill_ms, row.split->hand_off_ms, row.split->decode_ms);
+  }
+  if (out.empty()) return "";
+  return "Where the time of an answer goes:\n\n| target | prompt | depth | prefill, ms | hand-off that nothing hid, ms | decode, ms |\n|---|---|---|---|---|---|\n" + out + "\n";
+}
+
+std::string measured(const Measure& measure) {
+  if (!measure.value) return "–";
+  return measure.low && measure.high && *measure.low < *measure.high ? fmt::format("{:.4g} ({:.4g} to {:.4g})", *measure.value, *measure.low, *measure.high)
+                                                                     : shown(measure.value);
+}
+std::string predicted(const Measure& measure) {
+  if (!measure.predicted) return "–";
+  const auto error = measure.error();
+  return shown(measure.predicted) + (error ? fmt::format(" ({:+.0f} %)", 100 * *error) : "");
+}
+
 std::string rows_text(const Findings& findings) {
   if (findings.rows.empty()) return "";
-  std::string out = "## Measurements\n\n| step | target | prompt | depth | first token, ms | predicted, ms | prefill, tok/s | decode, tok/s |\n"
-                    "|---|---|---|---|---|---|---|---|\n";
+  std::string out;
+  if (!findings.comparisons.empty()) out += "## Faster or slower?\n\n";
+  for (const Comparison& one : findings.comparisons) out += "- " + comparison_sentence(findings.rows, one) + "\n";
+  if (const std::string sentence = prediction_sentence(findings.rows); !sentence.empty()) out += "\n" + sentence + "\n";
+  out += "\n## Measurements\n\n| target | prompt | depth | first token, ms | predicted | prefill, tok/s | predicted | decode, tok/s | predicted | row |\n"
+         "|---|---|---|---|---|---|---|---|---|---|\n";
   for (const MeasuredRow& row : findings.rows) {
-    out += fmt::format("| {} | {} | {:.0f} | {:.0f} | {} | {} | {} | {} |\n", row.step, cell(row.target), row.prompt_tokens, row.depth,
-                       shown(row.ttft_ms), shown(row.predicted_ttft_ms), shown(row.prefill_tok_s), shown(row.decode_tok_s));
+    out += fmt::format("| {} | {:.0f} | {:.0f} | {} | {} | {} | {} | {} | {} | `{}` rows[{}] |\n", cell(row_name(row)), row.prompt_tokens, row.depth,
+                       measured(row.ttft_ms), predicted(row.ttft_ms), measured(row.prefill_tok_s), predicted(row.prefill_tok_s),
+                       measured(row.decode_tok_s), predicted(row.decode_tok_s), row.step, row.index);
   }
-  if (findings.comparisons.empty()) return out + "\n";
-  out += "\n| target | against | prompt | first token × | decode × |\n|---|---|---|---|---|\n";
-  for (const Comparison& one : findings.comparisons) {
-    out += fmt::format("| {} ({}) | {} | {:.0f} | {} | {} |\n", cell(one.target), one.step, cell(one.baseline), one.prompt_tokens,
-                       shown(one.ttft_ratio, 3), shown(one.decode_ratio, 3));
-  }
-  return out + "\n";
+  return out + "\n" + time_text(findings);
 }
 
 }  // namespace
 
 std::string report_markdown(const Findings& findings) {
-  std::string out = fmt::format("# {}\n\n{}\n\n## Decision\n\n", findings.name, findings.question);
+  std::string out = fmt::format("# {}\n\n{}\n\n{} to {}\n\n## Decision\n\n", findings.name, findings.question,
+                                findings.began_at, findings.ended_at);
   for (const std::string& sentence : findings.decision) out += "- " + sentence + "\n";
   out += "\n" + predictions_text(findings) + rows_text(findings) + phases_text(findings);
   out += "## Not established\n\n";
   if (findings.not_established.empty()) out += "Everything that was asked has an answer.\n";
   for (const std::string& sentence : findings.not_established) out += "- " + sentence + "\n";
+  if (!findings.setting.empty()) out += "\n## Setting\n\n| | |\n|---|---|\n";
+  for (const auto& [name, text] : findings.setting) out += fmt::format("| {} | {} |\n", cell(name), cell(text));
   return out;
 }
 

@@ -57,7 +57,7 @@ Json predictions_json(const Phase& phase) {
     if (prediction.holds) one.set("holds", prediction.holds->text);
     if (prediction.value) {
       one.set("value", prediction.value->text);
-      one.set("expected", prediction.expected);
+      one.set("expected", prediction.expected_text);
       one.set("within_percent", prediction.within_percent);
     }
     out.push(std::move(one));
@@ -81,9 +81,16 @@ Result<std::string> digest_of_file(const std::filesystem::path& path) {
 }  // namespace
 
 Result<Runner> Runner::open(Spec spec, RunnerOptions options) {
-  TRY(real_file_system()->create_directories(options.directory / "evidence"));
-  auto ledger = TRY(Ledger::open(options.directory / "ledger.jsonl", options.wall_time));
+  const auto path = options.directory / "ledger.jsonl";
+  if (!options.looks_only) TRY(real_file_system()->create_directories(options.directory / "evidence"));
+  auto ledger = TRY(options.looks_only ? Ledger::look(path) : Ledger::open(path, options.wall_time));
   return Runner(std::move(spec), std::move(options), std::move(ledger));
+}
+
+Progress Runner::progress() const {
+  Progress out = replay(spec_, ledger_.events());
+  out.is_running_elsewhere = ledger_.is_written_elsewhere();
+  return out;
 }
 
 std::filesystem::path Runner::evidence_of(const std::string& step, std::uint32_t attempt) const {

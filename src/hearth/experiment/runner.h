@@ -24,6 +24,7 @@ struct RunnerOptions {
   Json environment;                         // told with each result: versions, host
   Ledger::WallTime wall_time;
   std::function<void(const std::string& line)> tell;  // for people, as it goes
+  bool looks_only = false;  // whoever runs it meanwhile; run(), measure_again() and open_gate() are not allowed
 };
 
 enum class RunEnd : std::uint8_t { finished, gate_closed };
@@ -34,7 +35,7 @@ class Runner {
 
   const Spec& spec() const { return spec_; }
   const std::filesystem::path& directory() const { return options_.directory; }
-  Progress progress() const { return replay(spec_, ledger_.events()); }
+  Progress progress() const;
   const std::vector<Event>& events() const { return ledger_.events(); }
 
   // Until the end or a closed gate. An Error: a step failed (unavailable: its log says why), the

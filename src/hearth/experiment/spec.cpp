@@ -173,6 +173,17 @@ std::optional<Condition> read_condition(const Table& table, std::string_view key
   return condition ? std::optional(*std::move(condition)) : std::nullopt;
 }
 
+// A number, or where an earlier phase has it.
+void read_expected(const Table& table, Prediction& out) {
+  const Json* expected = table.find("expected");
+  if (expected == nullptr) return table.problem("expected", "missing: the number that is predicted, or \"1000 * plan.plans[0].ttft_s.p50\"");
+  if (!expected->is_number() && !expected->is_string()) return table.problem("expected", "expected a number, or the place of one in quotes");
+  out.expected_text = expected->is_number() ? fmt::format("{}", expected->as_double()) : expected->as_string();
+  auto operand = Condition::parse_operand(out.expected_text);
+  if (operand) out.expected = *std::move(operand);
+  else table.problem("expected", operand.error().message);
+}
+
 Prediction read_prediction(const Table& table) {
   table.only(prediction_keys);
   Prediction out{.name = table.name(), .statement = table.text("statement")};
@@ -185,8 +196,7 @@ Prediction read_prediction(const Table& table) {
     auto path = ValuePath::parse(table.text("value"));
     if (path) out.value = *std::move(path);
     else table.problem("value", path.error().message);
-    if (!table.has("expected")) table.problem("expected", "missing: the number that is predicted");
-    out.expected = table.number("expected", 0);
+    read_expected(table, out);
     out.within_percent = table.number("within_percent", within_percent_default);
   }
   return out;
@@ -231,10 +241,16 @@ void check_names(const Spec& spec, std::string_view file, Problems& problems) {
   };
   for (const Phase& phase : spec.phases) {
     once(phases, phase.name, "phase");
+    const std::set<std::string> earlier = steps;
     for (const Step& step : phase.steps) once(steps, step.name, "step");
     for (const Prediction& prediction : phase.predictions) {
       once(predictions, prediction.name, "prediction");
       if (prediction.value) known(prediction.value->step, "prediction " + prediction.name);
+      const auto* source = prediction.expected ? std::get_if<ValuePath>(&prediction.expected->value) : nullptr;
+      if (source != nullptr && !earlier.contains(source->step)) {
+        problems.push_back(fmt::format("{}: prediction {}: expected names step '{}', which is of no earlier phase: it would not be known before",
+                                       file, prediction.name, source->step));
+      }
       if (!prediction.holds) continue;
       for (const std::string& step : steps_of(*prediction.holds)) known(step, "prediction " + prediction.name);
     }
@@ -265,7 +281,7 @@ Digest256 Prediction::digest() const {
       .update_sized(statement)
       .update_sized(holds ? holds->text : "")
       .update_sized(value ? value->text : "")
-      .update_number(expected)
+      .update_sized(expected_text)
       .update_number(within_percent)
       .finish();
 }

@@ -35,7 +35,8 @@ struct Prediction {
   std::string name, statement;
   std::optional<Condition> holds;    // either a condition,
   std::optional<ValuePath> value;    // or a value with
-  double expected = 0;
+  std::optional<Condition::Operand> expected;  // a number, or a value of an earlier phase's step: what the plan said
+  std::string expected_text;
   double within_percent = 0;         // how far it may be off
   Digest256 digest() const;
 };

@@ -102,7 +102,7 @@ const Json* step_into(const Json& value, const ValuePath::Part& part) {
   return index < value.as_array().size() ? &value.as_array()[index] : nullptr;
 }
 
-Result<Condition::Operand> parse_operand(std::string_view text, std::string_view whole) {
+Result<Condition::Operand> operand_of(std::string_view text, std::string_view whole) {
   Condition::Operand out;
   text = trimmed(text);
   if (const std::size_t times = text.find('*'); times != std::string_view::npos) {
@@ -224,9 +224,19 @@ Result<Condition> Condition::parse(std::string_view text) {
   Condition out;
   out.text = text;
   out.compare = found->second.compare;
-  out.left = TRY(parse_operand(text.substr(0, found->first), text));
-  out.right = TRY(parse_operand(text.substr(found->first + found->second.text.size()), text));
+  out.left = TRY(operand_of(text.substr(0, found->first), text));
+  out.right = TRY(operand_of(text.substr(found->first + found->second.text.size()), text));
   return out;
+}
+
+Result<Condition::Operand> Condition::parse_operand(std::string_view text) {
+  if (text.size() > condition_bytes_max) return bad("…", fmt::format("longer than {} bytes", condition_bytes_max));
+  return operand_of(text, text);
+}
+
+std::optional<double> number_in(const Condition::Operand& operand, const FindResult& results) {
+  const Evaluated found = evaluate(operand, results);
+  return found.value && found.value->is_number() ? std::optional(found.value->as_double()) : std::nullopt;
 }
 
 Judgement judge(const Condition& condition, const FindResult& results) {

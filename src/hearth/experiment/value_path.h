@@ -59,7 +59,12 @@ struct Condition {
   std::string text;
 
   static Result<Condition> parse(std::string_view text);
+  // One side alone: "1000 * plan.plans[0].ttft_s.p50".
+  static Result<Operand> parse_operand(std::string_view text);
 };
+
+// The number that an operand stands for; nothing where it is not known or no number.
+std::optional<double> number_in(const Condition::Operand& operand, const FindResult& results);
 
 struct Judgement {
   std::optional<bool> holds;  // absent: a value is missing, or the two cannot be compared

@@ -121,6 +121,11 @@ net::Router Agent::routes() {
     return net::Response::json(200, lender_json(facts));
   });
   json_route("/v1/status", [this] { return status(); });
+  json_route("/v1/check", [this] {
+    Json out = config_.look_at_machine ? config_.look_at_machine() : Json::object({{"findings", Json::array()}});
+    out.set("hearth", config_.hearth_version);
+    return out;
+  });
   json_route("/v1/decisions", [this] {
     return coordinator_ ? coordinator_->decisions() : Json::object({{"decisions", Json::array()}});
   });

@@ -6,6 +6,7 @@
 // Threads: its own ("membership", which renews the certificate in time) and those of its parts.
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,6 +30,8 @@ struct AgentConfig {
   std::map<std::string, double> other_precision{};  // as in CoordinatorOptions
   Duration canary_interval = canary_interval_default;
   std::optional<LenderOptions> lends{};  // its memory, to workers of others
+  // Findings about this machine, for a member's `hearth check` (GET /v1/check); absent: none. Any thread.
+  std::function<Json()> look_at_machine{};
   std::optional<AssignmentDesk> assignments{};  // takes what hearth up tells; absent: refuses
 };
 

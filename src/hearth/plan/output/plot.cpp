@@ -17,6 +17,24 @@ constexpr double margin_bottom = 40;
 constexpr double margin_top = 14;
 constexpr double margin_right = 14;
 
+constexpr double tick_factor_x = 4;
+constexpr double last_tick_factor_min = 1.5;  // nearer labels would touch
+constexpr double fine_ticks_span_max = 100;   // beyond it only powers of ten
+
+// Of 1, 2, 5, 10, 20, …: the largest up to `value`, the smallest from it on.
+double step_below(double value) {
+  const double decade = std::pow(10, std::floor(std::log10(value) + 1e-9));
+  for (const double step : {5.0, 2.0}) {
+    if (decade * step <= value * (1 + 1e-9)) return decade * step;
+  }
+  return decade;
+}
+double step_above(double value) {
+  const double below = step_below(value);
+  if (below >= value * (1 - 1e-9)) return below;
+  return step_below(below * 2.5 + 1e-300);  // 2, 5, 10
+}
+
 class Plot {
  public:
   Plot(std::string_view title, std::string_view unit, const std::vector<Series>& series)
@@ -29,8 +47,9 @@ class Plot {
         y_high_ = std::max(y_high_, y);
       }
     }
-    y_low_ = std::pow(10, std::floor(std::log10(y_low_)));
-    y_high_ = std::pow(10, std::ceil(std::log10(y_high_) + 1e-9));
+    if (y_high_ <= 0) return;  // nothing to draw
+    y_low_ = step_below(y_low_);
+    y_high_ = std::max(step_above(y_high_), step_above(y_low_ * 1.01));
   }
 
   std::string svg() const {
@@ -55,14 +74,19 @@ class Plot {
   }
   std::string axes() const {
     std::string out;
-    for (double y = y_low_; y <= y_high_ * 1.001; y *= 10) {
+    const bool fine = y_high_ / y_low_ <= fine_ticks_span_max;
+    const double first = fine ? y_low_ : std::pow(10, std::ceil(std::log10(y_low_) - 1e-9));
+    for (double y = first; y <= y_high_ * 1.001; y = fine ? step_above(y * 1.01) : y * 10) {
       out += fmt::format(
           "<line class=\"grid\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
           "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{:g} {}</text>\n",
           margin_left, plot_width - margin_right, y_at(y), y_at(y), margin_left - 6, y_at(y) + 4, y,
           unit_);
     }
-    for (double x = x_low_; x <= x_high_ * 1.001; x *= 4) {
+    std::vector<double> ticks;
+    for (double x = x_low_; x <= x_high_ * 1.001; x *= tick_factor_x) ticks.push_back(x);
+    if (x_high_ > ticks.back() * last_tick_factor_min) ticks.push_back(x_high_);
+    for (const double x : ticks) {
       out +=
           fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", x_at(x),
                       plot_height - margin_bottom + 18, tokens_text(static_cast<std::uint64_t>(x)));
