@@ -47,8 +47,8 @@ Result<experiment::Runner> open_runner(const ExperimentFlags& flags, bool looks_
       .hearth = own_executable(),
       .environment = Json::object({{"hearth", HEARTH_VERSION}, {"host", host_name()}}),
       .wall_time = now_text,
-      .looks_only = looks_only,
-      .tell = [](const std::string& line) { fmt::print(stderr, "{}\n", line); }};
+      .tell = [](const std::string& line) { fmt::print(stderr, "{}\n", line); },
+      .looks_only = looks_only};
   return experiment::Runner::open(std::move(spec), std::move(options));
 }
 
