@@ -154,6 +154,44 @@ class Chain(unittest.TestCase):
         self.assertEqual([point["right"] for point in found["forced"]], [4] * 8)
         self.assertEqual(found["self_conditioning"], 0)
 
+    def test_an_arm_outside_the_house_goes_by_egress_alone_and_stays_under_its_cap(self):
+        service = self.service(0)
+        arms = arms_text([("far", service.url)]).replace('reach = "cluster"', 'reach = "remote"\nkey_variable = "FAR_KEY"\nprices = { answer = 10 }')
+        capped = lambda dollars: arms.replace("temperature = 0\n", f"temperature = 0\nmoney_max = {dollars}\n")
+        (self.root / "arms.toml").write_text(arms)
+        command = [str(BIN / "hearth"), "eval", "chain", "--arms", str(self.root / "arms.toml"), "--arm", "far", "--study", str(self.root / "chains"),
+                   "--calls", "8", "--chains", "8", "--turn-tokens", "10", "--tries", "1", "--json"]
+        run = lambda: subprocess.run(command, capture_output=True, text=True, timeout=120, env=dict(os.environ, HEARTH_HOME=str(self.root)))
+        done = run()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("'money_max' is missing: this arm has a price", done.stderr)
+        (self.root / "arms.toml").write_text(capped(0.002))
+        done = run()
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("hearth egress", done.stderr)  # it is not there, and nothing else reaches the service
+        self.assertEqual(service.server.asked, 0)
+        config = self.root / "hearth.toml"
+        config.write_text(f'[[upstream]]\nname = "far"\nkind = "openai"\nurl = "{service.url}"\nreach = "remote"\nkey_variable = "FAR_KEY"\n')
+        egress = subprocess.Popen([BIN / "hearth", "egress", "--config", config], stdout=subprocess.PIPE, text=True,
+                                  env=dict(os.environ, HEARTH_HOME=str(self.root), FAR_KEY="secret"))
+        try:
+            self.assertTrue(egress.stdout.readline().startswith("ready"))
+            done = run()
+            self.assertEqual(done.returncode, 3)
+            self.assertIn("arm far: its cap of 0.002 dollars is reached", done.stderr)
+            # Five tokens a call, of ten that it might have been: 39 calls fit.
+            self.assertEqual(service.server.asked, 39)
+            (self.root / "arms.toml").write_text(capped(1))
+            done = run()
+        finally:
+            egress.terminate()
+            egress.wait(timeout=30)
+            egress.stdout.close()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = json.loads(done.stdout)
+        self.assertEqual((found["chains"], found["s8"]), (8, 1))
+        self.assertAlmostEqual(found["usd"], service.server.asked * 5 * 10 / 1e6)
+
     def test_bad_input_is_named(self):
         service = self.service(0)
         for arguments, word in ((("--chains", 0), "--chains"), (("--calls", 1000), "calls"), (("--distractors", 99), "distractor"),

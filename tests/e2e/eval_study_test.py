@@ -133,10 +133,64 @@ class Study(unittest.TestCase):
     def test_the_cap_stops_and_a_higher_one_goes_on(self):
         prices = "prices = { prompt = 1, answer = 1 }\n"
         done = self.run_study(status=3, prices=prices, judge_lines="money_max = 0.011\n")
-        self.assertIn("cap of 0.01", done.stderr)
+        self.assertIn("judge judge: its cap of 0.011 dollars", done.stderr)
         self.assertFalse(self.decide(status=1)["final"])
         self.run_study(prices=prices, judge_lines="money_max = 9\n")
         self.assertTrue(self.decide()["final"])
+
+    def test_an_arm_that_costs_money_has_a_cap_of_its_own(self):
+        prices = "prices = { answer = 10 }\n"
+        done = self.run_study(status=2, generations=2, arm_prices=prices)
+        self.assertIn("this arm has a price", done.stderr)
+        done = self.run_study(status=3, generations=2, arm_prices=prices, arm_lines="money_max = 0.008\n")
+        self.assertIn("arm large: its cap of 0.008 dollars", done.stderr)
+        first = self.decide(status=1)["arms"][0]
+        self.assertGreater(first["generations"], 0)
+        self.assertLessEqual(first["usd"], 0.008)
+        self.run_study(generations=2, arm_prices=prices, arm_lines="money_max = 1\n")
+        self.assertEqual(self.decide()["arms"][0]["generations"], 32)
+
+    def test_two_runs_do_not_work_on_one_study(self):
+        wait, inside = threading.Event(), threading.Event()
+        self.arms.on_request = lambda _: (inside.set(), wait.wait(30))
+        arms = self.write_arms(generations=2)
+        command = self.command("run", self.suite, "--arms", arms, "--study", self.root / "study")
+        first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.assertTrue(inside.wait(30))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        wait.set()
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("another hearth works on", done.stderr)
+        self.assertEqual(first.wait(timeout=60), 0)
+        self.assertEqual(len(self.arms.requests), 64)
+
+    def test_a_kl_result_counts_for_the_models_that_it_is_of(self):
+        arms = self.write_arms(generations=8)
+        text = arms.read_text().replace("[study]\n", "[study]\ndivergence_decides = true\n")
+        for name in ("large", "small"):
+            text = text.replace(f'"{name}-quant"\n', f'"{name}-quant"\nmodel_digest = "digest of {name}"\n')
+        arms.write_text(text)
+        self.hearth("run", self.suite, "--arms", arms, "--study", self.root / "study", "-k", 2)
+
+        def result(base, candidate):
+            mark = lambda name: {"name": f"{name}.gguf", "weights": f"digest of {name}", "tokenizer": "", "engine": ""}
+            path = self.root / f"{base}-{candidate}.json"
+            path.write_text(json.dumps({"verdict": "equivalent-by-measurement", "base": mark(base), "candidate": mark(candidate)}))
+            return path
+
+        decide = lambda flag: json.loads(subprocess.run(
+            self.command("decide", self.root / "study", "--json", "--keep", "--divergence", flag), capture_output=True, text=True).stdout)
+        found = decide(f"small={result('large', 'small')}")
+        self.assertEqual(found["comparisons"][0]["verdict"], "equivalent-by-divergence")
+        self.assertEqual(found["ignored"], [])
+        for base, candidate in (("small", "large"), ("other", "small"), ("large", "other")):
+            wrong = result(base, candidate)
+            found = decide(f"small={wrong}")
+            self.assertNotEqual(found["comparisons"][0]["verdict"], "equivalent-by-divergence")
+            self.assertIn("does not belong to this study", found["ignored"][0])
+        page = self.hearth("report", self.root / "study", "--divergence", f"small={wrong}").stdout.strip()
+        self.assertIn("does not belong to this study", Path(page).read_text())
+        self.assertIn("the largest", self.hearth("decide", self.root / "study", "--divergence", f"large={wrong}", status=2).stderr)
 
     def test_mistakes_are_usage(self):
         done = self.run_study(status=2, margin=0)

@@ -73,6 +73,8 @@ class Kl(unittest.TestCase):
         found = json.loads(done.stdout)
         self.assertEqual(done.returncode, 0, found["sentence"])
         self.assertEqual(found["verdict"], "equivalent-by-measurement")
+        self.assertEqual(found["base"], found["candidate"])
+        self.assertEqual(len(found["base"]["weights"]), 64)
         self.assertLess(found["mean"], 1e-4)
         self.assertTrue(found["floor"]["measured"])
 

@@ -178,15 +178,15 @@ def write_suite(folder, rubrics=12, finals=4):
         (item / "prompt.md").write_text(f"Matter {i}: what is {i} and {12 - i} together? End with a line that begins with Answer:\n")
 
 
-def arms_file(arms_url, judge_url, judge_model="judge-honest", second="", margin=8, generations=8, models=("known-70", "known-70b"), judge_lines="", prices=""):
+def arms_file(arms_url, judge_url, judge_model="judge-honest", second="", margin=8, generations=8, models=("known-70", "known-70b"), judge_lines="", prices="", arm_prices="", arm_lines=""):
     def upstream(name, url, model):
-        more = prices if name == "judge" else ""
+        more = prices if name == "judge" else arm_prices
         return f'[[upstream]]\nname = "{name}"\nurl = "{url}"\nreach = "cluster"\nmodel = "{model}"\n{more}'
 
     text = f"[study]\nmargin = {margin}\ngenerations = {generations}\n" + ("" if judge_model == "person" else "control_texts = 24\n")
     for name, model in zip(("large", "small"), models):
         text += upstream(name, arms_url, model)
-        text += f'[[arm]]\nname = "{name}"\nupstream = "{name}"\nquantisation = "{name}-quant"\ntemperature = 0.6\nseed = 1\n'
+        text += f'[[arm]]\nname = "{name}"\nupstream = "{name}"\nquantisation = "{name}-quant"\ntemperature = 0.6\nseed = 1\n{arm_lines}'
     if judge_model == "person":
         text += "[judge]\nperson = true\n"
     else:

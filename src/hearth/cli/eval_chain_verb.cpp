@@ -6,10 +6,11 @@
 #include <cstdio>
 
 #include "hearth/cli/environment.h"
+#include "hearth/cli/eval_services.h"
 #include "hearth/cli/progress.h"
-#include "hearth/cli/routing_setup.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
+#include "hearth/eval/study/arm_program.h"
 #include "hearth/eval/study/chain_study.h"
 
 namespace hearth::cli {
@@ -27,6 +28,7 @@ struct ChainFlags {
 struct ReportedArm {
   eval::ChainRecords records;
   eval::ChainArm report;
+  double paid_usd = 0;  // with all settings that are in the folder
 };
 
 struct ArmComparison {
@@ -50,18 +52,19 @@ Result<std::vector<eval::Arm>> chosen_arms(const ChainFlags& flags) {
   return out;
 }
 
-Result<> run_arm(const eval::Arm& arm, const ChainFlags& flags, store::ChainStore& records,
+Result<> run_arm(const eval::Arm& arm, const ChainFlags& flags, EvalServices& services, store::ChainStore& records,
                  Progress& progress, const StopToken& stop) {
-  const auto http = net::make_curl_client();
-  std::string key = TRY(read_upstream_key(arm.endpoint));
-  const auto endpoint = TRY(upstream::make_endpoint(arm.endpoint, std::move(key), *http));
-  return eval::run_chains(
-      arm, flags.plan, eval::turns_of(*endpoint), records,
-      [&](std::size_t done, std::size_t total) {
-        progress.update(fmt::format("{}: {} of {}", arm.name, done, total),
-                        static_cast<double>(done) / static_cast<double>(total));
-      },
-      stop);
+  const std::vector<eval::WantedChain> wanted = TRY(eval::wanted_chains(arm, flags.plan, records));
+  if (wanted.empty()) return {};
+  const std::unique_ptr<eval::Service> service = TRY(services.connect(arm.endpoint, eval::Egress::open));
+  const eval::ArmProgram program = TRY(eval::ArmProgram::start(
+      arm, *service, [&](const std::string& what) { progress.update(what, 0); }, stop));
+  const auto course = [&](const eval::ChainCourse& at) {
+    const std::string money = at.cost_usd > 0 ? fmt::format(", {:.2f} dollars", at.cost_usd) : "";
+    progress.update(fmt::format("{}: {} of {}{}", arm.name, at.done, at.total, money),
+                    static_cast<double>(at.done) / static_cast<double>(at.total));
+  };
+  return eval::run_chains(arm, flags.plan, wanted, *service, records, course, stop);
 }
 
 Result<std::vector<ReportedArm>> run_arms(const ChainFlags& flags, const StopToken& stop) {
@@ -72,17 +75,21 @@ Result<std::vector<ReportedArm>> run_arms(const ChainFlags& flags, const StopTok
   }
   const std::vector<eval::Arm> arms = TRY(chosen_arms(flags));
   TRY(real_file_system()->create_directories(flags.folder));
+  FileDescriptor lock;
+  if (!flags.report_only) lock = TRY(claim_records(flags.folder));
   store::ChainStore records = TRY(store::ChainStore::open(flags.folder / "chains.db"));
+  EvalServices services;
   Progress progress;
   std::vector<ReportedArm> out;
   for (const eval::Arm& arm : arms) {
-    if (!flags.report_only) TRY(run_arm(arm, flags, records, progress, stop));
+    if (!flags.report_only) TRY(run_arm(arm, flags, services, records, progress, stop));
     ReportedArm one{.records = TRY(eval::read_chains(records, arm, flags.plan)), .report = {}};
     if (one.records.chains.empty()) {
       return fail(Code::not_found, fmt::format("{} has no chain of arm {} with these settings",
                                                flags.folder.string(), arm.name));
     }
     one.report = TRY(eval::report_arm(arm.name, one.records.chains, one.records.forced));
+    one.paid_usd = TRY(records.paid_usd(arm.name));
     out.push_back(std::move(one));
   }
   return out;
@@ -98,11 +105,17 @@ Result<std::vector<ArmComparison>> compare(const std::vector<ReportedArm>& arms)
   return out;
 }
 
+Json arm_json(const ReportedArm& arm) {
+  Json out = eval::chain_arm_json(arm.report);
+  out.set("usd", arm.paid_usd);
+  return out;
+}
+
 void print_json(const std::vector<ReportedArm>& arms, const std::vector<ArmComparison>& comparisons,
                 const eval::ChainPlan& plan) {
-  Json out = eval::chain_arm_json(arms.front().report);
+  Json out = arm_json(arms.front());
   Json list = Json::array(), compared = Json::array();
-  for (const ReportedArm& arm : arms) list.push(eval::chain_arm_json(arm.report));
+  for (const ReportedArm& arm : arms) list.push(arm_json(arm));
   for (const ArmComparison& one : comparisons) {
     compared.push(Json::object({{"a", one.candidate},
                                 {"b", one.reference},
@@ -157,6 +170,7 @@ std::string arm_text(const eval::ChainArm& arm) {
 
 int run_chain(ChainFlags& flags, const StopToken& stop) {
   flags.plan.options.plan_given = !flags.no_plan;
+  flags.plan.retry.tries_max = std::max(1u, flags.plan.retry.tries_max);
   const auto arms = run_arms(flags, stop);
   if (!arms) return report(arms.error());
   const auto comparisons = compare(*arms);
@@ -165,7 +179,11 @@ int run_chain(ChainFlags& flags, const StopToken& stop) {
     print_json(*arms, *comparisons, flags.plan);
     return exit_done;
   }
-  for (const ReportedArm& arm : *arms) std::fputs((arm_text(arm.report) + "\n").c_str(), stdout);
+  for (const ReportedArm& arm : *arms) {
+    std::fputs(arm_text(arm.report).c_str(), stdout);
+    if (arm.paid_usd > 0) fmt::print("Paid for it so far: {:.2f} dollars.\n", arm.paid_usd);
+    std::puts("");
+  }
   for (const ArmComparison& one : *comparisons) {
     fmt::print("{} against {}: log-rank p {:.4f}; that {} fails earlier: p {:.4f}.\n",
                one.candidate, one.reference, one.test.p, one.candidate, one.test.p_worse);
@@ -193,6 +211,8 @@ void declare_chain(ChainFlags& own, Flags& flags) {
   flags.toggle("--forced", own.plan.forced,
                "also ask for the next call after every number of right ones");
   flags.count("--turn-tokens", own.plan.turn_tokens_max, "most tokens of a turn, without thinking");
+  flags.count("--tries", own.plan.retry.tries_max,
+              "how often a service that fails is asked before the run stops");
   flags.big_count("--seed", own.plan.first_seed, "of the first world; the others follow");
   flags.toggle("--report-only", own.report_only, "ask nothing; report what is there");
   flags.toggle("--json", own.json, "one JSON document; the first arm's figures also at the top");

@@ -36,12 +36,20 @@ std::string decision_text(const eval::StudyOutcome& o) {
     }
     out += "\n" + rows.text();
   }
+  Table arms({"arm", ">answers", ">mean score", ">empty", ">loops", ">cut", ">hours", ">dollars"});
+  for (const eval::ArmCosts& a : o.arms) {
+    arms.add({a.arm, std::to_string(a.generations), a.scored > 0 ? fmt::format("{:.1f}", 100 * a.score) : "",
+              std::to_string(a.empty), std::to_string(a.loops), std::to_string(a.cut), fmt::format("{:.2f}", a.hours),
+              fmt::format("{:.2f}", a.usd)});
+  }
+  out += "\n" + arms.text();
   if (!o.decision.controls.empty()) {
     Table controls({"control", "came out", "detail"});
     for (const eval::Control& c : o.decision.controls) controls.add({c.name, c.passed ? "right" : "WRONG", c.detail});
     out += "\n" + controls.text();
   }
   for (const std::string& one : o.deviations) out += "Otherwise than registered: " + one + "\n";
+  for (const std::string& one : o.ignored) out += "Ignored: " + one + "\n";
   return out;
 }
 
@@ -62,23 +70,24 @@ Result<> hand_over(const DecideFlags& own, const OpenStudy& study, const eval::S
 }
 
 // "Q4=kl.json": what hearth eval kl --json said of an arm.
-Result<std::vector<eval::DivergenceGate>> read_gates(const std::vector<std::string>& flags,
-                                                     const eval::ArmsFile& file) {
+Result<> add_file(eval::DivergenceEvidence& evidence, const std::string& flag, const eval::ArmsFile& file) {
   constexpr std::uint64_t report_bytes_max = 16u << 20;
-  std::vector<eval::DivergenceGate> out;
-  for (const std::string& one : flags) {
-    const std::size_t at = one.find('=');
-    const std::string arm = one.substr(0, at);
-    if (at == std::string::npos || !file.find(arm)) {
-      return fail(Code::invalid_argument,
-                  fmt::format("--divergence {}: expected ARM=FILE with an arm of the study", one));
+  const std::size_t at = flag.find('=');
+  if (at == std::string::npos) return fail(Code::invalid_argument, "expected ARM=FILE with an arm of the study");
+  const std::string text = TRY(read_text_file(flag.substr(at + 1), report_bytes_max));
+  const Json json = TRY(parse_json(text));
+  return eval::add_divergence(evidence, json, file, std::string_view(flag).substr(0, at));
+}
+
+Result<eval::StudyOutcome> read_outcome(const DecideFlags& own, const OpenStudy& study,
+                                        const eval::StudyRecords& records) {
+  eval::DivergenceEvidence evidence;
+  for (const std::string& flag : own.divergence) {
+    if (auto added = add_file(evidence, flag, study.file); !added) {
+      return std::unexpected(with_context(std::move(added).error(), "--divergence " + flag));
     }
-    const std::string text = TRY(read_text_file(one.substr(at + 1), report_bytes_max));
-    const Json json = TRY(parse_json(text));
-    const std::string verdict = TRY(get<std::string>(json, "verdict"));
-    out.push_back({.candidate = arm, .passed = verdict == "equivalent-by-measurement"});
   }
-  return out;
+  return eval::study_outcome(study.suite, study.file, records, evidence);
 }
 
 int decide(const DecideFlags& own) {
@@ -86,9 +95,7 @@ int decide(const DecideFlags& own) {
   if (!study) return report(study.error());
   const auto records = eval::read_records(*study->records);
   if (!records) return report(records.error());
-  const auto gates = read_gates(own.divergence, study->file);
-  if (!gates) return report(gates.error());
-  const auto outcome = eval::study_outcome(study->suite, study->file, *records, *gates);
+  const auto outcome = read_outcome(own, *study, *records);
   if (!outcome) return report(outcome.error());
   if (own.json) {
     std::puts(dump_json(eval::outcome_json(*outcome), 2).c_str());
@@ -106,7 +113,7 @@ int write_report(const DecideFlags& own) {
   if (!study) return report(study.error());
   const auto records = eval::read_records(*study->records);
   if (!records) return report(records.error());
-  const auto outcome = eval::study_outcome(study->suite, study->file, *records);
+  const auto outcome = read_outcome(own, *study, *records);
   if (!outcome) return report(outcome.error());
   const auto page = eval::report_html(study->suite, study->file, *records, *outcome);
   if (!page) return report(page.error());
@@ -122,6 +129,12 @@ int write_report(const DecideFlags& own) {
   return exit_done;
 }
 
+void declare_divergence(DecideFlags& own, Flags& flags) {
+  flags.list("--divergence", own.divergence,
+             "ARM=FILE: what hearth eval kl --json said of it, where that was registered as a way to decide; a "
+             "result of other models than the study's is ignored");
+}
+
 }  // namespace
 
 Verb eval_decide_verb() {
@@ -135,9 +148,7 @@ Verb eval_decide_verb() {
                 flags.path("--verdicts", own->verdicts,
                            "where the verdicts for each class of work are kept (default: verdicts.db in the "
                            "configuration folder)");
-                flags.list(
-                    "--divergence", own->divergence,
-                    "ARM=FILE: what hearth eval kl --json said of it, where that was registered as a way to decide");
+                declare_divergence(*own, flags);
                 flags.toggle("--keep", own->keep, "hand nothing over to the router");
                 flags.toggle("--json", own->json, "one JSON document");
               },
@@ -154,6 +165,7 @@ Verb eval_report_verb() {
               [own](Flags& flags) {
                 flags.text("study", own->folder, "folder of the study");
                 flags.path("--output", own->output, "the file (default: report.html in the study's folder)");
+                declare_divergence(*own, flags);
                 flags.toggle("--json", own->json, "one JSON document");
               },
           .run = [own] { return write_report(*own); },

@@ -52,6 +52,8 @@ std::string kl_text(const eval::KlReport& report) {
       "Choosing the likeliest token, the two part in {} of {} texts{}.\n", first.parted,
       first.texts,
       first.median ? fmt::format(", half of them within {} tokens", *first.median) : std::string());
+  out += fmt::format("Digests of the weights: {} {}, {} {}.\n", report.base.name, report.base.weights,
+                     report.candidate.name, report.candidate.weights);
   if (!report.floor_measured) {
     out += "The floor was not measured: --floor compares the base model with itself.\n";
   }

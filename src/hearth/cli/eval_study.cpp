@@ -5,7 +5,6 @@
 #include <chrono>
 
 #include "hearth/cli/environment.h"
-#include "hearth/cli/routing_setup.h"
 #include "hearth/eval/sandbox/sandbox.h"
 
 namespace hearth::cli {
@@ -15,7 +14,7 @@ constexpr std::uint64_t arms_bytes_max = 1u << 20;
 constexpr std::string_view place_file = "study.json";
 
 Result<OpenStudy> open(const StudyPlace& place) {
-  OpenStudy out{.place = place, .suite = {}, .file = {}, .records = {}};
+  OpenStudy out{.place = place, .suite = {}, .file = {}, .records = {}, .lock = {}};
   const std::string toml = TRY(read_text_file(place.arms, arms_bytes_max));
   out.file = TRY(eval::parse_arms(toml, place.arms.string()));
   out.suite = TRY(eval::open_suite(place.suite));
@@ -23,30 +22,6 @@ Result<OpenStudy> open(const StudyPlace& place) {
   out.records = std::make_unique<store::StudyStore>(std::move(records));
   return out;
 }
-
-// The items' egress flags decide, and nothing besides.
-class NoFurtherGate final : public seal::RemoteGate {
- public:
-  Result<> check(const seal::Clearance&) const override { return {}; }
-};
-const NoFurtherGate no_further_gate;
-
-// A service with the client that it needs.
-template <class Client>
-class OwnedService final : public eval::Service {
- public:
-  OwnedService(std::unique_ptr<Client> client, std::unique_ptr<eval::Service> service)
-      : client_(std::move(client)), service_(std::move(service)) {}
-  chat::ApiResult<eval::ServiceReply> ask(const chat::ChatRequest& request, eval::Egress egress,
-                                          const StopToken& stop) override {
-    return service_->ask(request, egress, stop);
-  }
-  upstream::EndpointState look(const StopToken& stop) override { return service_->look(stop); }
-
- private:
-  std::unique_ptr<Client> client_;
-  std::unique_ptr<eval::Service> service_;
-};
 
 }  // namespace
 
@@ -63,7 +38,9 @@ Result<OpenStudy> begin_study(const StudyPlace& place) {
   if (!place.suite.empty()) absolute.suite = std::filesystem::absolute(place.suite);
   const std::unique_ptr<FileSystem> files = real_file_system();
   TRY(files->create_directories(absolute.folder));
+  FileDescriptor lock = TRY(claim_records(absolute.folder));
   OpenStudy out = TRY(open(absolute));
+  out.lock = std::move(lock);
   const std::string text =
       dump_json(Json::object({{"suite", absolute.suite.string()}, {"arms", absolute.arms.string()}}), 2) + "\n";
   const ByteSpan parts[] = {as_byte_span(text)};
@@ -85,7 +62,7 @@ Result<OpenStudy> reopen_study(const std::filesystem::path& folder) {
 }
 
 StudyMachine::StudyMachine(OpenStudy& study)
-    : study_(study), http_(net::make_curl_client()), files_(real_file_system()) {}
+    : study_(study), files_(real_file_system()) {}
 StudyMachine::~StudyMachine() = default;
 
 Result<> StudyMachine::prepare() {
@@ -99,19 +76,6 @@ Result<> StudyMachine::prepare() {
   return {};
 }
 
-Result<std::unique_ptr<eval::Service>> StudyMachine::connect(const upstream::EndpointSpec& spec, eval::Egress least) {
-  if (spec.reach == seal::Reach::remote) {
-    const auto socket = TRY(in_config_directory({}, "egress.sock"));
-    auto endpoint = TRY(upstream::make_remote_endpoint(spec, net::Address::unix_socket(socket), *http_));
-    auto service = eval::make_outside_service(*endpoint, no_further_gate, least);
-    return std::make_unique<OwnedService<upstream::RemoteEndpoint>>(std::move(endpoint), std::move(service));
-  }
-  std::string key = TRY(read_upstream_key(spec));
-  auto endpoint = TRY(upstream::make_endpoint(spec, std::move(key), *http_));
-  auto service = eval::make_house_service(*endpoint);
-  return std::make_unique<OwnedService<upstream::Endpoint>>(std::move(endpoint), std::move(service));
-}
-
 eval::StudyParts StudyMachine::parts() {
   return {.folder = study_.place.folder,
           .suite = study_.suite,
@@ -119,7 +83,8 @@ eval::StudyParts StudyMachine::parts() {
           .records = *study_.records,
           .files = *files_,
           .sandbox = sandbox_.get(),
-          .connect = [this](const upstream::EndpointSpec& spec, eval::Egress least) { return connect(spec, least); },
+          .connect = [this](const upstream::EndpointSpec& spec,
+                            eval::Egress least) { return services_.connect(spec, least); },
           .now_s = now_seconds,
           .nonce = eval::secure_nonce};
 }

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "hearth/cli/command_line.h"
+#include "hearth/cli/eval_services.h"
 #include "hearth/eval/study/study_run.h"
-#include "hearth/net/http_client.h"
 
 namespace hearth::cli {
 
@@ -21,9 +21,11 @@ struct OpenStudy {
   eval::Suite suite;
   eval::ArmsFile file;
   std::unique_ptr<store::StudyStore> records;
+  FileDescriptor lock;  // of the verb that begins or continues
 };
 
-// For the verb that begins or continues: suite and arms as given, and remembered for the others.
+// For the verb that begins or continues: suite and arms as given, and remembered for the others. unavailable
+// while another process does so.
 Result<OpenStudy> begin_study(const StudyPlace& place);
 // For the others: as the last run had it.
 Result<OpenStudy> reopen_study(const std::filesystem::path& folder);
@@ -37,10 +39,8 @@ class StudyMachine {
   eval::StudyParts parts();
 
  private:
-  Result<std::unique_ptr<eval::Service>> connect(const upstream::EndpointSpec& spec, eval::Egress least);
-
   OpenStudy& study_;
-  std::unique_ptr<net::HttpClient> http_;
+  EvalServices services_;
   std::unique_ptr<FileSystem> files_;
   std::unique_ptr<eval::Sandbox> sandbox_;
 };

@@ -79,8 +79,8 @@ class KlRun {
     TRY(eval::check_windows(settings_.windows));
     std::vector<std::filesystem::path> paths(settings_.texts.begin(), settings_.texts.end());
     files_ = TRY(eval::read_text_files(paths));
-    const eval::ModelMark base = TRY(mark_of(settings_.base)),
-                          candidate = TRY(mark_of(settings_.candidate));
+    const eval::ModelMark base = TRY(mark_of(settings_.base));
+    eval::ModelMark candidate = TRY(mark_of(settings_.candidate));
     if (base.tokenizer != candidate.tokenizer) {
       return fail(Code::invalid_argument, fmt::format("{} and {} have different tokenizers: only "
                                                       "models with the same tokens can be compared",
@@ -94,12 +94,16 @@ class KlRun {
     if (settings_.floor) {
       node::WorkerOptions other = worker_options();
       other.ubatch_tokens = std::max(1u, other.ubatch_tokens / 2);
-      floor = TRY(compared(reference, settings_.base, base, "floor", other));
+      eval::ModelMark again = base;
+      floor = TRY(compared(reference, settings_.base, again, "floor", other));
     }
     progress_.clear();
     const eval::RecordHeader& header = reference.header();
-    return eval::report_kl(header.content, header.plan(), rows, floor ? &*floor : nullptr,
-                           settings_.thresholds);
+    eval::KlReport report = TRY(eval::report_kl(header.content, header.plan(), rows,
+                                                floor ? &*floor : nullptr, settings_.thresholds));
+    report.base = header.model;
+    report.candidate = candidate;
+    return report;
   }
 
  private:
@@ -230,9 +234,10 @@ class KlRun {
     return eval::score_transcript(conversation, format, tokenizer);
   }
 
+  // The mark gets the engine that computed.
   Result<eval::TextDivergences> compared(const eval::RecordFile& reference,
                                          const std::filesystem::path& model,
-                                         const eval::ModelMark& mark, const std::string& name,
+                                         eval::ModelMark& mark, const std::string& name,
                                          const node::WorkerOptions& options) {
     const auto path = folder_ / (name + ".hkl");
     eval::RecordHeader wanted{.kind = eval::RecordKind::comparison,
@@ -245,11 +250,12 @@ class KlRun {
       eval::RecordFile file = TRY(eval::RecordFile::open(path));
       TRY(eval::check_same_work(file.header(), wanted, path));
       TRY(file.resume(plan));
+      mark.engine = file.header().model.engine;
       if (file.blocks() == plan.size()) return eval::read_divergences(reference.header(), file);
     }
     eval::TextDivergences out;
     TRY(with_worker(model, options, [&](const ScoringWorker& worker) -> Result<> {
-      wanted.model.engine = worker.info().engine_build;
+      wanted.model.engine = mark.engine = worker.info().engine_build;
       wanted.vocabulary = reference.header().vocabulary;
       wanted.top = reference.header().top;
       eval::RecordFile file =

@@ -7,11 +7,12 @@
 namespace hearth::store {
 namespace {
 
-constexpr std::array<std::string_view, 1> steps = {
+constexpr std::array<std::string_view, 2> steps = {
     "CREATE TABLE chains(key TEXT PRIMARY KEY, arm TEXT NOT NULL, cell TEXT NOT NULL, kind TEXT "
     "NOT NULL,"
     " seed INTEGER NOT NULL, depth INTEGER NOT NULL, outcome TEXT NOT NULL);"
-    "CREATE INDEX chains_cell ON chains(cell, seed, depth)"};
+    "CREATE INDEX chains_cell ON chains(cell, seed, depth)",
+    "CREATE TABLE payments(arm TEXT NOT NULL, usd REAL NOT NULL)"};
 constexpr Schema schema{.application_id = "HCha", .steps = steps};
 
 }  // namespace
@@ -43,6 +44,19 @@ Result<std::set<std::string>> ChainStore::keys() const {
   std::set<std::string> out;
   while (TRY(rows.next())) out.insert(std::string(rows.text(0)));
   return out;
+}
+
+Result<> ChainStore::add_payment(std::string_view arm, double usd) {
+  Statement insert = TRY(state_->database.prepare("INSERT INTO payments(arm, usd) VALUES(?,?)"));
+  return insert.run(arm, usd);
+}
+
+Result<double> ChainStore::paid_usd(std::string_view arm) const {
+  Statement sum =
+      TRY(state_->database.prepare("SELECT COALESCE(SUM(usd), 0.0) FROM payments WHERE arm = ?"));
+  TRY(sum.query(arm));
+  const bool found = TRY(sum.next());
+  return found ? sum.real(0) : 0.0;
 }
 
 Result<std::vector<ChainCall>> ChainStore::of_cell(std::string_view cell) const {

@@ -1,8 +1,9 @@
 #pragma once
-// The records of the chain bench: what became of each chain of calls and of each teacher-forced call.
+// The records of the chain bench: what became of each chain of calls and of each teacher-forced call, and
+// what was paid for them.
 // Append-only; chains.db. What a record means is the bench's business.
 //
-// add() is durable when it returns: kill -9 loses the chain under way and nothing else. A ChainStore
+// What is added is there when it returns: kill -9 loses the chain under way and nothing else. A ChainStore
 // belongs to one thread at a time. Errors as in store/database.h; invalid_argument for a second record
 // under the same key.
 
@@ -37,6 +38,9 @@ class ChainStore {
 
   Result<> add(const ChainCall& call);
   Result<std::set<std::string>> keys() const;
+  // Paid for one call of an arm, by its name; also of chains that came to no end.
+  Result<> add_payment(std::string_view arm, double usd);
+  Result<double> paid_usd(std::string_view arm) const;
   // Of one cell, by seed and depth.
   Result<std::vector<ChainCall>> of_cell(std::string_view cell) const;
 

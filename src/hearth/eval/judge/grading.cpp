@@ -3,48 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
 #include <set>
 
+#include "hearth/eval/study/asking.h"
 #include "hearth/eval/study/in_parallel.h"
 
 namespace hearth::eval {
 namespace {
 
 constexpr std::size_t nonce_digits = 16;
-constexpr double tokens_per_price = 1e6;
-constexpr double bytes_per_token_min = 2;  // on the careful side
-constexpr std::size_t instruction_bytes = 4'000;
-
 struct Job {
   const store::TaskRecord* task;
   std::uint32_t repeat;
-};
-
-// Money that is promised to calls under way, and spent by those that came back.
-class Purse {
- public:
-  Purse(double spent, double cap) : spent_(spent), cap_(cap) {}
-  bool reserve(double cost) {
-    const std::lock_guard hold(mutex_);
-    if (cap_ > 0 && spent_ + promised_ + cost > cap_) return false;
-    promised_ += cost;
-    return true;
-  }
-  void settle(double promised, double cost) {
-    const std::lock_guard hold(mutex_);
-    promised_ -= promised;
-    spent_ += cost;
-  }
-  double spent() const {
-    const std::lock_guard hold(mutex_);
-    return spent_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  double spent_, promised_ = 0;
-  const double cap_;
 };
 
 Json answer_json(const JudgeAnswer& answer) {
@@ -83,7 +53,7 @@ class Grader {
       const ServiceReply reply = TRY(ask(*job.task, task, stop));
       note(out, reply);
       paid_usd = out.cost_usd;
-      auto answer = read_judge_answer(task, reply.text);
+      auto answer = read_judge_answer(task, reply.said());
       if (!answer) {
         out.fault = fmt::format("{}: {}", judge_fault_name(answer.error().fault), answer.error().detail);
         continue;
@@ -98,31 +68,19 @@ class Grader {
 
   Result<ServiceReply> ask(const store::TaskRecord& record, const JudgeTask& task, const StopToken& stop) const {
     const Egress egress = TRY(parse_egress(record.egress));
-    const double promised = grade_cost_max(judge_, record);
-    for (std::uint32_t tries = 1;; ++tries) {
+    const auto request = [&]() -> Result<chat::ChatRequest> {
       const std::string nonce = TRY(options_.nonce());
-      if (!purse_.reserve(promised)) {
-        return fail(Code::resource_exhausted, fmt::format("the judge's cap of {:.2f} dollars: {:.2f} are spent and one "
-                                                          "more grade may cost {:.4f}; grades are kept, raise "
-                                                          "money_max and run the same command again to go on",
-                                                          judge_.money_max_usd, purse_.spent(), promised));
-      }
-      auto reply = service_.ask(judge_request(judge_, task, nonce.substr(0, nonce_digits)), egress, stop);
-      purse_.settle(promised, reply ? reply->cost_usd : 0);
-      if (reply) return *std::move(reply);
-      if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
-      const auto pause = pause_before_retry(reply.error(), tries, options_.retry);
-      if (!pause) {
-        return fail(Code::unavailable,
-                    fmt::format("judge {}: {} ({} tries); grades are kept, run the same command again to go on",
-                                judge_.endpoint.name, reply.error().message, tries));
-      }
-      if (stopped_while_waiting(stop, Deadline::after(*pause))) return fail(Code::cancelled, "stopped");
-    }
+      return judge_request(judge_, task, nonce.substr(0, nonce_digits));
+    };
+    Asked asked = TRY(ask_patiently(service_, request, egress, purse_, options_.retry, stop));
+    if (asked.reply) return *std::move(asked.reply);
+    return fail(Code::unavailable,
+                fmt::format("judge {}: {} ({} tries); grades are kept, run the same command again to go on",
+                            judge_.endpoint.name, asked.reply.error().message, asked.tries));
   }
 
   static void note(store::GradeRecord& out, const ServiceReply& reply) {
-    out.raw = reply.text;
+    out.raw = reply.said();
     out.model = reply.model;
     out.prompt_tokens += reply.end.usage.prompt_tokens;
     out.answer_tokens += reply.end.usage.answer_tokens;
@@ -219,19 +177,12 @@ chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, s
   return out;
 }
 
-double grade_cost_max(const JudgeSpec& judge, const store::TaskRecord& task) {
-  const double prompt_tokens = static_cast<double>(task.task.size() + instruction_bytes) / bytes_per_token_min;
-  const upstream::Prices& prices = judge.endpoint.prices;
-  return (prompt_tokens * std::max(prices.prompt, prices.cache_write) + judge.tokens_max * prices.answer) /
-         tokens_per_price;
-}
-
 Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks, Service& service,
                      store::StudyStore& records, const GradingOptions& options, const StopToken& stop) {
   const std::string id = judge.id();
   const auto now = [&] { return options.now_s ? options.now_s() : 0; };
   Work work = TRY(find_work(judge, tasks, records, now()));
-  Purse purse(work.spent_usd, judge.money_max_usd);
+  Purse purse("judge " + judge.endpoint.name, judge.endpoint.prices, work.spent_usd, judge.money_max_usd);
   const Grader grader(judge, service, options, purse);
   GradingCourse course{.total = work.asked.size()};
   double busy_s = 0;
@@ -243,7 +194,7 @@ Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> 
     TRY(records.add_grade(*graded.record));
     ++course.done;
     course.failed += graded.record->graded ? 0u : 1u;
-    course.cost_usd = purse.spent();
+    course.cost_usd = purse.spent_usd();
     busy_s += graded.record->seconds;
     course.seconds_left = busy_s / static_cast<double>(course.done) *
                           static_cast<double>(course.total - std::min(course.done, course.total)) / judge.parallel;

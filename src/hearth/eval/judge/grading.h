@@ -38,7 +38,4 @@ chat::ChatRequest judge_request(const JudgeSpec& judge, const JudgeTask& task, s
 Result<> grade_tasks(const JudgeSpec& judge, std::span<const store::TaskRecord> tasks, Service& service,
                      store::StudyStore& records, const GradingOptions& options, const StopToken& stop);
 
-// What one more grade could cost at most, by the length of its texts.
-double grade_cost_max(const JudgeSpec& judge, const store::TaskRecord& task);
-
 }  // namespace hearth::eval

@@ -217,7 +217,10 @@ Result<KlReport> report_kl(std::span<const ScoredText> texts, std::span<const Sc
 
 Json kl_json(const KlReport& report) {
   Json out =
-      Json::object({{"verdict", kl_verdict_name(report.verdict)}, {"sentence", report.sentence}});
+      Json::object({{"verdict", kl_verdict_name(report.verdict)},
+                    {"sentence", report.sentence},
+                    {"base", model_mark_json(report.base)},
+                    {"candidate", model_mark_json(report.candidate)}});
   const Json all = summary_json(report.all);
   for (const auto& [key, value] : all.as_object()) out.set(key, value);
   out.set("classes", rows_json(report.classes));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hearth/base/json.h"
+#include "hearth/eval/kl/record.h"
 #include "hearth/eval/kl/scored_text.h"
 #include "hearth/eval/statistics/divergence.h"
 
@@ -44,6 +45,7 @@ enum class KlVerdict { equivalent, not_shown, too_little_text };
 std::string_view kl_verdict_name(KlVerdict verdict);  // "equivalent-by-measurement", ...
 
 struct KlReport {
+  ModelMark base, candidate;  // set by whoever read the models
   KlVerdict verdict = KlVerdict::too_little_text;
   std::string sentence;
   DivergenceSummary all;

@@ -12,6 +12,8 @@
 namespace hearth::eval {
 namespace {
 
+constexpr std::size_t lost_parts_max = 12;  // of one answer
+
 std::string shown(std::string_view text) {
   if (text.size() <= shown_bytes_max) return escaped(text);
   const std::string_view head = text.substr(0, complete_utf8_prefix(text.substr(0, shown_bytes_max)));
@@ -50,10 +52,23 @@ class Items {
         fmt::format("<details><summary>{} <span class=\"soft\">{}</span><span class=\"number\">{}</span></summary>\n",
                     escaped(item.title.empty() ? item.id : item.title), escaped(item.id), escaped(means));
     out += fmt::format("<h3>What was asked</h3><pre>{}</pre>\n", shown(prompt_text(item)));
-    return out + texts(item) + sealed_texts(item) + "</details>\n";
+    return out + grader(item) + texts(item) + sealed_texts(item) + "</details>\n";
   }
 
  private:
+  static std::string grader(const Item& item) {
+    const auto* rubric = std::get_if<RubricSpec>(&item.grader);
+    if (!rubric) {
+      return fmt::format("<details><summary>Graded by: {}</summary><pre>{}</pre></details>\n",
+                         grader_kind(item.grader), shown(dump_json(grader_json(item.grader), 2)));
+    }
+    std::vector<std::vector<std::string>> rows;
+    for (const RubricSpec::Criterion& one : rubric->criteria) {
+      rows.push_back({escaped(one.id), escaped(one.text), fmt::format("{:g}", one.weight)});
+    }
+    return "<h3>Graded by these criteria</h3>\n" + table_html({"criterion", "is met if", ">weight"}, rows);
+  }
+
   // Its round is not opened: nobody is told who wrote it.
   static bool is_sealed(const Item& item, const ScoredAnswer& answer) {
     return needs_judge(item.grader) && answer.task.empty() && !answer.score;
@@ -108,12 +123,31 @@ class Items {
       for (const Json& one : criteria->as_array()) {
         const Json *id = one.find("id"), *met = one.find("met");
         if (!id || !id->is_string() || !met || !met->is_bool()) continue;
-        out += badge(met->as_bool() ? "good" : "bad", (met->as_bool() ? "yes " : "no ") + id->as_string()) + " ";
+        const Json* quote = one.find("quote");
+        const std::string said = quote && quote->is_string() ? quote->as_string() : "";
+        out += fmt::format("<span title=\"{}\">{}</span> ", escaped(said),
+                           badge(met->as_bool() ? "good" : "bad", (met->as_bool() ? "yes " : "no ") + id->as_string()));
       }
     }
-    if (const Json* reason = json->find("reason"); reason && reason->is_string())
-      out += fmt::format("<p class=\"soft\">{}</p>", escaped(reason->as_string()));
-    return out;
+    const Json *reason = json->find("reason"), *parts = json->find("parts");
+    if (reason && reason->is_string() && !reason->as_string().empty())
+      return out + fmt::format("<p class=\"soft\">{}</p>", escaped(reason->as_string()));
+    return parts && parts->is_array() ? out + lost_parts(*parts) : out;
+  }
+
+  // What an answer lost its points by.
+  static std::string lost_parts(const Json& parts) {
+    std::string out;
+    std::size_t lost = 0;
+    for (const Json& one : parts.as_array()) {
+      const Json *name = one.find("name"), *score = one.find("score"), *reason = one.find("reason");
+      if (!name || !name->is_string() || !score || !score->is_number() || score->as_double() >= 1) continue;
+      if (++lost > lost_parts_max) continue;
+      const std::string why = reason && reason->is_string() ? reason->as_string() : "";
+      out += fmt::format("<li>{}{}{}</li>", escaped(name->as_string()), why.empty() ? "" : ": ", escaped(why));
+    }
+    if (lost > lost_parts_max) out += fmt::format("<li>{} more</li>", lost - lost_parts_max);
+    return out.empty() ? out : "<ul class=\"soft\">" + out + "</ul>\n";
   }
 
   const ArmsFile& file_;

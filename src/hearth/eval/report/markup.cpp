@@ -45,7 +45,7 @@ std::string table_html(const std::vector<std::string>& titles, const std::vector
 }
 
 std::string interval_svg(const Comparison& c) {
-  constexpr double width = 720, height = 92, left = 20, right = 700, middle = 44;
+  constexpr double width = 720, height = 96, left = 20, right = 700, middle = 48;
   const double low = c.absolute.ci95.low, high = c.absolute.ci95.high, estimate = c.absolute.estimate.difference;
   const double reach = 1.15 * std::max({std::abs(low), std::abs(high), std::abs(estimate), c.margin * 1.5, 0.01});
   const auto x = [&](double value) {
@@ -54,21 +54,22 @@ std::string interval_svg(const Comparison& c) {
   std::string out = fmt::format(
       "<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"difference {} points, 95 % interval {} to {}\">",
       width, height, points_text(estimate), points_text(low), points_text(high));
-  out += fmt::format("<rect class=\"worse\" x=\"{:.1f}\" y=\"14\" width=\"{:.1f}\" height=\"58\"/>", left,
+  out += fmt::format("<rect class=\"worse\" x=\"{:.1f}\" y=\"18\" width=\"{:.1f}\" height=\"58\"/>", left,
                      x(-c.margin) - left);
   out += fmt::format("<line class=\"axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", left, middle,
                      right, middle);
-  const auto mark = [&](double value, std::string_view kind, const std::string& text) {
+  // One below and one above: with a small margin they would stand on each other.
+  const auto mark = [&](double value, std::string_view kind, const std::string& text, double text_y) {
     out += fmt::format(
-        "<line class=\"{}\" x1=\"{:.1f}\" y1=\"14\" x2=\"{:.1f}\" y2=\"72\"/><text x=\"{:.1f}\" y=\"88\">{}</text>",
-        kind, x(value), x(value), x(value), text);
+        "<line class=\"{}\" x1=\"{:.1f}\" y1=\"18\" x2=\"{:.1f}\" y2=\"76\"/><text x=\"{:.1f}\" y=\"{}\">{}</text>",
+        kind, x(value), x(value), x(value), text_y, text);
   };
-  mark(0, "zero", "no difference");
-  mark(-c.margin, "margin", fmt::format("margin {}", points_text(-c.margin)));
+  mark(0, "zero", "no difference", 91);
+  mark(-c.margin, "margin", fmt::format("margin {}", points_text(-c.margin)), 12);
   out += fmt::format("<line class=\"interval\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", x(low),
                      middle, x(high), middle);
   out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\"/>", x(estimate), middle);
-  out += fmt::format("<text x=\"{:.1f}\" y=\"34\">{}</text>", x(estimate), points_text(estimate));
+  out += fmt::format("<text x=\"{:.1f}\" y=\"38\">{}</text>", x(estimate), points_text(estimate));
   return out + "</svg>\n";
 }
 

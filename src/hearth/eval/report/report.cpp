@@ -45,6 +45,7 @@ std::string verdict_html(const StudyOutcome& o) {
   }
   if (!o.is_final && o.standing.next_generations)
     out += fmt::format("<p>The next look is at {} generations of each prompt.</p>", *o.standing.next_generations);
+  for (const std::string& one : o.ignored) out += fmt::format("<p>Ignored: {}.</p>", escaped(one));
   return out + "</section>\n";
 }
 
@@ -134,14 +135,43 @@ std::string controls_html(const StudyOutcome& o) {
   return out;
 }
 
+// "temperature 0.6, top_p 0.95": what was sent with every request.
+std::string sampling_text(const Arm& arm) {
+  std::string out;
+  const auto add = [&](std::string_view name, const auto& value) {
+    if (value) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, *value);
+  };
+  add("temperature", arm.temperature);
+  add("top_p", arm.top_p);
+  add("min_p", arm.min_p);
+  add("top_k", arm.top_k);
+  add("seed", arm.seed);
+  if (arm.thinking) out += *arm.thinking ? ", thinking" : ", no thinking";
+  return out;
+}
+
+std::string arms_html(const ArmsFile& file, const StudyOutcome& o) {
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t i = 0; i < file.arms.size(); ++i) {
+    const Arm& arm = file.arms[i];
+    const std::string& build = arm.engine_build.empty() ? o.arms[i].engine_build : arm.engine_build;
+    const auto or_dash = [](const std::string& text) { return text.empty() ? std::string("–") : escaped(text); };
+    rows.push_back({escaped(arm.name), escaped(arm.endpoint.model), or_dash(arm.quantisation),
+                    arm.model_digest.empty() ? "–" : fmt::format("<code>{}</code>", escaped(arm.model_digest)),
+                    or_dash(build), or_dash(arm.topology), escaped(sampling_text(arm))});
+  }
+  return table_html({"arm", "model", "quantisation", "digest of the weights", "engine", "topology", "sampling"}, rows);
+}
+
 std::string costs_html(const StudyOutcome& o) {
   std::vector<std::vector<std::string>> rows;
   for (const ArmCosts& a : o.arms) {
-    rows.push_back({escaped(a.arm), std::to_string(a.generations), fmt::format("{:.0f}", a.answer_tokens),
+    rows.push_back({escaped(a.arm), std::to_string(a.generations),
+                    a.scored > 0 ? fmt::format("{:.1f}", 100 * a.score) : std::string(), fmt::format("{:.0f}", a.answer_tokens),
                     fmt::format("{:.2f}", a.hours), fmt::format("{:.2f}", a.usd), std::to_string(a.empty),
                     std::to_string(a.loops), std::to_string(a.cut), std::to_string(a.retried)});
   }
-  std::string out = table_html({"arm", ">answers", ">tokens written", ">hours", ">dollars", ">empty", ">loops",
+  std::string out = table_html({"arm", ">answers", ">mean score", ">tokens written", ">hours", ">dollars", ">empty", ">loops",
                                 ">cut at the limit", ">tried again"},
                                rows);
   rows.clear();
@@ -195,7 +225,8 @@ Result<std::string> report_html(const Suite& suite, const ArmsFile& file, const 
     for (const Comparison& c : outcome.decision.comparisons) out += comparison_html(c);
     out += "<h2>Classes</h2>\n" + classes_html(outcome);
   }
-  out += "<h2>Controls</h2>\n" + controls_html(outcome) + "<h2>Costs</h2>\n" + costs_html(outcome);
+  out += "<h2>Controls</h2>\n" + controls_html(outcome) + "<h2>Arms and costs</h2>\n" +
+         arms_html(file, outcome) + costs_html(outcome);
   out +=
       "<h2>Items</h2>\n" + items_html(suite, file, records, scores) + "<h2>What was registered</h2>\n" + registration;
   out +=

@@ -46,6 +46,14 @@ struct File {
   }
 };
 
+// What has a price has a cap.
+double read_money_max(TomlEntry& t, const upstream::Prices& prices, std::string_view who) {
+  const double out = t.number("money_max", {0, 1e9}).value_or(0);
+  if ((prices.prompt > 0 || prices.answer > 0) && out <= 0)
+    t.problem(fmt::format("'money_max' is missing: this {} has a price; write a cap in dollars", who));
+  return out;
+}
+
 Arm read_arm(const Json& table, File& file) {
   TomlEntry t(table, file.name, "arm", file.problems);
   Arm out;
@@ -65,6 +73,7 @@ Arm read_arm(const Json& table, File& file) {
   out.parallel = t.count_or<std::uint32_t>("parallel", 1, {1, 64});
   out.start = t.strings("start");
   out.start_seconds_max = t.number("start_seconds_max", {1, seconds_max}).value_or(out.start_seconds_max);
+  out.money_max_usd = read_money_max(t, out.endpoint.prices, "arm");
   t.finish();
   if (!out.temperature && out.endpoint.kind != upstream::Kind::anthropic) {
     t.problem("'temperature' is missing: an arm's sampling is pinned, never left to the service");
@@ -83,10 +92,7 @@ JudgeSpec read_judge(const Json& table, std::string_view label, File& file) {
     out.tokens_max = t.count_or<std::uint32_t>("tokens_max", out.tokens_max, {16, tokens_max});
     out.tries_max = t.count_or<std::uint32_t>("tries_max", out.tries_max, {1, 10});
     out.parallel = t.count_or<std::uint32_t>("parallel", 1, {1, 64});
-    out.money_max_usd = t.number("money_max", {0, 1e9}).value_or(0);
-    const bool costs = out.endpoint.prices.prompt > 0 || out.endpoint.prices.answer > 0;
-    if (costs && out.money_max_usd <= 0)
-      t.problem("'money_max' is missing: this judge has a price; write a cap in dollars");
+    out.money_max_usd = read_money_max(t, out.endpoint.prices, "judge");
   }
   t.finish();
   return out;
@@ -176,6 +182,15 @@ Result<> check_arms(const ArmsFile& file, std::string_view name) {
       if (file.arms[i].name != file.arms[j].name) continue;
       return fail(Code::invalid_argument,
                   fmt::format("{}: two arms are called {}; expected different names", name, file.arms[i].name));
+    }
+  }
+  if (file.settings.divergence_decides) {
+    const auto unknown = std::ranges::find(file.arms, "", &Arm::model_digest);
+    if (unknown != file.arms.end()) {
+      return fail(Code::invalid_argument,
+                  fmt::format("{}: divergence_decides, and arm {} has no model_digest; write the digest of its weights "
+                              "as hearth eval kl prints it, or a result could be of any model",
+                              name, unknown->name));
     }
   }
   if (file.second_judge && !file.judge)

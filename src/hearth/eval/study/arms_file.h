@@ -37,6 +37,7 @@ struct Arm {
   // arm's generations and ended after them. Empty: it is there already.
   std::vector<std::string> start;
   double start_seconds_max = 1'800;
+  double money_max_usd = 0;  // 0: it costs nothing
 
   Json pinned_json() const;  // what its records depend on
   Digest256 digest() const;

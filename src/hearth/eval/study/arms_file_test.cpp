@@ -73,6 +73,8 @@ TEST(ArmsFile, MistakesAreNamedWithTheirLine) {
            Case{"name = \"Q4\"", "name = \"Q8\"", "two arms are called Q8"},
            Case{"money_max = 60", "", "'money_max' is missing"},
            Case{"[judge]", "[juge]", "juge"},
+           Case{"margin = 3", "divergence_decides = true", "arm Q8 has no model_digest"},
+           Case{"name = \"Q4\"\nupstream = \"q4\"", "name = \"Q4\"\nupstream = \"opus\"", "this arm has a price"},
            Case{"seed = 1", "seed = -1", "seed = -1: expected"},
            Case{"margin = 3", "looks = [3, 2]", "looks: expected rising"},
            Case{"[[arm]]\nname = \"Q4\"", "[[arms]]\nname = \"Q4\"", "arms"},

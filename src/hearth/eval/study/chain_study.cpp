@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hearth/base/random.h"
+#include "hearth/eval/study/asking.h"
 
 namespace hearth::eval {
 namespace {
@@ -34,34 +35,36 @@ bool may_be_asked_later(const chat::ApiError& error) {
 
 class ChainAsker {
  public:
-  ChainAsker(const Arm& arm, const ChainPlan& plan, const TurnSource& source, const StopToken& stop)
-      : arm_(arm), plan_(plan), source_(source), stop_(stop) {}
+  ChainAsker(const Arm& arm, const ChainPlan& plan, Service& service, Purse& purse, store::ChainStore& records,
+             const StopToken& stop)
+      : arm_(arm), plan_(plan), service_(service), purse_(purse), records_(records), stop_(stop) {}
 
-  Result<ModelTurn> ask(const chat::Conversation& conversation, std::uint64_t seed,
-                        std::uint32_t turn) const {
-    const chat::ChatRequest request =
-        chain_request(arm_, conversation, plan_.turn_tokens_max, seed, turn);
-    for (std::uint32_t tries = 1;; ++tries) {
-      auto answer = source_(request, stop_);
-      if (answer) return *std::move(answer);
-      if (stop_.stop_requested()) {
-        return fail(Code::cancelled, "stopped; the same command goes on from here");
-      }
-      if (const auto pause = pause_before_retry(answer.error(), tries, plan_.retry)) {
-        if (stopped_while_waiting(stop_, Deadline::after(*pause))) {
-          return fail(Code::cancelled, "stopped; the same command goes on from here");
-        }
-        continue;
-      }
-      if (!may_be_asked_later(answer.error())) return ModelTurn{.failed = true};
-      return fail(
-          Code::unavailable,
-          fmt::format("arm {}: {} ({} tries); finished chains are kept, the same command goes on",
-                      arm_.name, answer.error().message, tries));
-    }
+  Result<Json> outcome(const WantedChain& wanted) {
+    const ChainWorld world(wanted.seed, plan_.options);
+    if (!wanted.forced_depth) return chain_outcome_json(TRY(free_chain(world)));
+    const ChainError error = TRY(forced_call(world, *wanted.forced_depth));
+    return Json::object({{"error", chain_error_name(error)}});
   }
 
-  Result<ChainOutcome> free_chain(const ChainWorld& world) const {
+ private:
+  Result<ModelTurn> ask(const chat::Conversation& conversation, std::uint64_t seed, std::uint32_t turn) {
+    const auto request = [&]() -> Result<chat::ChatRequest> {
+      return chain_request(arm_, conversation, plan_.turn_tokens_max, seed, turn);
+    };
+    Asked asked = TRY(ask_patiently(service_, request, Egress::open, purse_, plan_.retry, stop_));
+    if (asked.reply) {
+      if (asked.reply->cost_usd > 0) TRY(records_.add_payment(arm_.name, asked.reply->cost_usd));
+      return ModelTurn{.text = std::move(asked.reply->text),
+                       .thinking = std::move(asked.reply->thinking),
+                       .calls = std::move(asked.reply->calls)};
+    }
+    if (!may_be_asked_later(asked.reply.error())) return ModelTurn{.failed = true};
+    return fail(Code::unavailable,
+                fmt::format("arm {}: {} ({} tries); finished chains are kept, the same command goes on", arm_.name,
+                            asked.reply.error().message, asked.tries));
+  }
+
+  Result<ChainOutcome> free_chain(const ChainWorld& world) {
     ChainRun run(world);
     for (std::uint32_t turn = 0; !run.done(); ++turn) {
       run.take(TRY(ask(run.conversation(), world.seed(), turn)));
@@ -69,50 +72,20 @@ class ChainAsker {
     return run.outcome();
   }
 
-  Result<ChainError> forced_call(const ChainWorld& world, std::uint32_t depth) const {
+  Result<ChainError> forced_call(const ChainWorld& world, std::uint32_t depth) {
     const ModelTurn turn = TRY(ask(forced_conversation(world, depth), world.seed(), depth));
     return grade_forced(world, depth, turn);
   }
 
- private:
   const Arm& arm_;
   const ChainPlan& plan_;
-  const TurnSource& source_;
+  Service& service_;
+  Purse& purse_;
+  store::ChainStore& records_;
   const StopToken& stop_;
 };
 
-chat::ToolCall call_of(const chat::AnswerEvent& event) {
-  chat::ToolCall out{.id = event.id, .name = event.name};
-  if (auto arguments = parse_json(event.text); arguments && arguments->is_object()) {
-    out.arguments = *std::move(arguments);
-    chat::restore_unparsed_input(out);
-  } else {
-    out.raw_arguments = event.text;
-  }
-  return out;
-}
-
 }  // namespace
-
-TurnSource turns_of(upstream::Endpoint& endpoint) {
-  return [&endpoint](const chat::ChatRequest& request,
-                     const StopToken& stop) -> chat::ApiResult<ModelTurn> {
-    auto stream = endpoint.ask(request, Deadline::never(), stop);
-    if (!stream) return std::unexpected(std::move(stream).error());
-    const auto whole = upstream::read_whole(**stream, Deadline::never());
-    if (!whole) return std::unexpected(whole.error());
-    ModelTurn out{.text = whole->text()};
-    for (const upstream::Arrival& arrival : whole->arrivals) {
-      const auto* piece = std::get_if<upstream::Piece>(&arrival.what);
-      if (piece == nullptr) continue;
-      if (piece->event.kind == chat::AnswerEvent::Kind::thinking) out.thinking += piece->event.text;
-      if (piece->event.kind == chat::AnswerEvent::Kind::call) {
-        out.calls.push_back(call_of(piece->event));
-      }
-    }
-    return out;
-  };
-}
 
 chat::ChatRequest chain_request(const Arm& arm, const chat::Conversation& conversation,
                                 std::uint32_t tokens_max, std::uint64_t world_seed,
@@ -143,46 +116,44 @@ std::string chain_cell(const Arm& arm, const ChainPlan& plan) {
   return hash.finish().hex();
 }
 
-Result<> run_chains(const Arm& arm, const ChainPlan& plan, const TurnSource& source,
-                    store::ChainStore& records,
-                    const std::function<void(std::size_t done, std::size_t total)>& progress,
-                    const StopToken& stop) {
+Result<std::vector<WantedChain>> wanted_chains(const Arm& arm, const ChainPlan& plan,
+                                               const store::ChainStore& records) {
   TRY(check_chain(plan.options));
   const std::string cell = chain_cell(arm, plan);
   const std::set<std::string> present = TRY(records.keys());
-  const ChainAsker asker(arm, plan, source, stop);
-  const std::size_t per_world = 1 + (plan.forced ? plan.options.calls : 0);
-  const std::size_t total = plan.chains * per_world;
-  std::size_t done = 0;
-  // Makes one record if it is not there.
-  const auto once = [&](std::string_view kind, std::uint64_t seed, std::uint32_t depth,
-                        const auto& make) -> Result<> {
-    progress(done++, total);
-    const std::string key = record_key(cell, kind, seed, depth);
-    if (present.contains(key)) return {};
-    if (stop.stop_requested()) {
-      return fail(Code::cancelled, "stopped; the same command goes on from here");
-    }
-    const Json outcome = TRY(make());
-    return records.add({.key = key,
-                        .arm = arm.name,
-                        .cell = cell,
-                        .kind = std::string(kind),
-                        .seed = seed,
-                        .depth = depth,
-                        .outcome = dump_json(outcome)});
+  std::vector<WantedChain> out;
+  const auto want = [&](std::uint64_t seed, std::optional<std::uint32_t> depth) {
+    std::string key = record_key(cell, depth ? kind_forced : kind_free, seed, depth.value_or(0));
+    if (!present.contains(key)) out.push_back({std::move(key), seed, depth});
   };
   for (std::uint32_t i = 0; i < plan.chains; ++i) {
-    const ChainWorld world(plan.first_seed + i, plan.options);
-    TRY(once(kind_free, world.seed(), 0,
-             [&]() -> Result<Json> { return chain_outcome_json(TRY(asker.free_chain(world))); }));
-    for (std::uint32_t depth = 0; plan.forced && depth < plan.options.calls; ++depth) {
-      TRY(once(kind_forced, world.seed(), depth, [&]() -> Result<Json> {
-        return Json::object({{"error", chain_error_name(TRY(asker.forced_call(world, depth)))}});
-      }));
-    }
+    want(plan.first_seed + i, std::nullopt);
+    for (std::uint32_t depth = 0; plan.forced && depth < plan.options.calls; ++depth) want(plan.first_seed + i, depth);
   }
-  progress(total, total);
+  return out;
+}
+
+Result<> run_chains(const Arm& arm, const ChainPlan& plan, std::span<const WantedChain> wanted, Service& service,
+                    store::ChainStore& records, const std::function<void(const ChainCourse&)>& progress,
+                    const StopToken& stop) {
+  const std::string cell = chain_cell(arm, plan);
+  Purse purse("arm " + arm.name, arm.endpoint.prices, TRY(records.paid_usd(arm.name)), arm.money_max_usd);
+  ChainAsker asker(arm, plan, service, purse, records, stop);
+  ChainCourse course{.total = wanted.size()};
+  for (const WantedChain& one : wanted) {
+    course.cost_usd = purse.spent_usd();
+    progress(course);
+    if (stop.stop_requested()) return fail(Code::cancelled, "stopped; the same command goes on from here");
+    const Json outcome = TRY(asker.outcome(one));
+    TRY(records.add({.key = one.key,
+                     .arm = arm.name,
+                     .cell = cell,
+                     .kind = std::string(one.forced_depth ? kind_forced : kind_free),
+                     .seed = one.seed,
+                     .depth = one.forced_depth.value_or(0),
+                     .outcome = dump_json(outcome)}));
+    ++course.done;
+  }
   return {};
 }
 

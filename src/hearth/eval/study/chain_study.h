@@ -3,10 +3,13 @@
 // soon as it has ended, and not asked for again. The driver around chain/chain_run.h.
 
 #include <functional>
+#include <optional>
+#include <span>
 
 #include "hearth/eval/chain/chain_report.h"
 #include "hearth/eval/study/arms_file.h"
 #include "hearth/eval/study/retry.h"
+#include "hearth/eval/study/service.h"
 #include "hearth/store/chains.h"
 
 namespace hearth::eval {
@@ -20,12 +23,6 @@ struct ChainPlan {
   RetryPolicy retry;
 };
 
-// One request, one whole turn.
-using TurnSource = std::function<chat::ApiResult<ModelTurn>(const chat::ChatRequest& request,
-                                                            const StopToken& stop)>;
-// A service as a TurnSource; it outlives the result.
-TurnSource turns_of(upstream::Endpoint& endpoint);
-
 chat::ChatRequest chain_request(const Arm& arm, const chat::Conversation& conversation,
                                 std::uint32_t tokens_max, std::uint64_t world_seed,
                                 std::uint32_t turn);
@@ -33,12 +30,26 @@ chat::ChatRequest chain_request(const Arm& arm, const chat::Conversation& conver
 // Digest of all that a record of this arm depends on.
 std::string chain_cell(const Arm& arm, const ChainPlan& plan);
 
+// What there is no record of yet.
+struct WantedChain {
+  std::string key;
+  std::uint64_t seed = 0;                    // of the world
+  std::optional<std::uint32_t> forced_depth; // nothing: a whole chain
+};
+Result<std::vector<WantedChain>> wanted_chains(const Arm& arm, const ChainPlan& plan, const store::ChainStore& records);
+
+struct ChainCourse {
+  std::size_t done = 0, total = 0;  // of this call
+  double cost_usd = 0;              // of all calls of this arm
+};
+
 // A service that is away or busy is asked again, by plan.retry; if that does not help, the run ends with
 // unavailable and can be continued. What the service refuses for good (a prompt too long, a call that it
-// cannot read) ends that chain, which is counted as lost, not as a mistake.
-Result<> run_chains(const Arm& arm, const ChainPlan& plan, const TurnSource& source,
-                    store::ChainStore& records,
-                    const std::function<void(std::size_t done, std::size_t total)>& progress,
+// cannot read) ends that chain, which is counted as lost, not as a mistake. Every call that cost money is
+// recorded; resource_exhausted before a call that could exceed the arm's cap. A world holds nothing of
+// anybody's, so it may go to a service outside.
+Result<> run_chains(const Arm& arm, const ChainPlan& plan, std::span<const WantedChain> wanted, Service& service,
+                    store::ChainStore& records, const std::function<void(const ChainCourse&)>& progress,
                     const StopToken& stop);
 
 struct ChainRecords {

@@ -13,26 +13,38 @@ class ChainStudy : public ::testing::Test {
   store::ChainStore open() const {
     return store::ChainStore::open(directory_.path() / "chains.db").value();
   }
-  // An endpoint that knows the worlds, told apart by the first ticket in the task.
-  TurnSource source(double error_rate) {
-    return [this, error_rate](const chat::ChatRequest& request,
-                              const StopToken&) -> chat::ApiResult<ModelTurn> {
-      ++asked_;
-      if (fails_at_ == asked_) return std::unexpected(failure_);
-      for (std::uint64_t seed = plan_.first_seed; seed < plan_.first_seed + plan_.chains; ++seed) {
-        const ChainWorld world(seed, plan_.options);
+  // A service that knows the worlds, told apart by the first ticket in the task.
+  class Agent final : public Service {
+   public:
+    Agent(ChainStudy& test, double error_rate) : test_(test), error_rate_(error_rate) {}
+    chat::ApiResult<ServiceReply> ask(const chat::ChatRequest& request, Egress egress, const StopToken&) override {
+      EXPECT_EQ(egress, Egress::open);
+      if (++test_.asked_ == test_.fails_at_) return std::unexpected(test_.failure_);
+      for (std::uint64_t seed = test_.plan_.first_seed; seed < test_.plan_.first_seed + test_.plan_.chains; ++seed) {
+        const ChainWorld world(seed, test_.plan_.options);
         if (request.conversation.messages[1].text != world.opening().messages[1].text) continue;
-        ScriptedAgent agent(world, error_rate, seed * 1'000 + request.conversation.messages.size());
-        return agent.answer(request.conversation);
+        ScriptedAgent agent(world, error_rate_, seed * 1'000 + request.conversation.messages.size());
+        ModelTurn turn = agent.answer(request.conversation);
+        return ServiceReply{.text = std::move(turn.text),
+                            .thinking = std::move(turn.thinking),
+                            .calls = std::move(turn.calls),
+                            .end = {},
+                            .cost_usd = test_.call_usd_};
       }
       ADD_FAILURE() << "a conversation of no world";
-      return std::unexpected(failure_);
-    };
-  }
+      return std::unexpected(test_.failure_);
+    }
+    upstream::EndpointState look(const StopToken&) override { return {.alive = true, .ready = true}; }
+
+   private:
+    ChainStudy& test_;
+    const double error_rate_;
+  };
   Result<> run(double error_rate = 0, const StopToken& stop = {}) {
     store::ChainStore records = open();
-    return run_chains(
-        arm_, plan_, source(error_rate), records, [](std::size_t, std::size_t) {}, stop);
+    Agent agent(*this, error_rate);
+    const auto wanted = wanted_chains(arm_, plan_, records).value();
+    return run_chains(arm_, plan_, wanted, agent, records, [](const ChainCourse&) {}, stop);
   }
   ChainRecords read() const { return read_chains(open(), arm_, plan_).value(); }
 
@@ -40,6 +52,7 @@ class ChainStudy : public ::testing::Test {
   Arm arm_{.name = "Q4"};
   ChainPlan plan_{.options = {.calls = 8, .retries = 0}, .chains = 12};
   std::uint32_t asked_ = 0, fails_at_ = 0;
+  double call_usd_ = 0;
   chat::ApiError failure_{.kind = chat::ApiError::Kind::authentication, .message = "no such key"};
 };
 
@@ -102,6 +115,31 @@ TEST_F(ChainStudy, AnotherArmOrOptionIsAnotherCell) {
   EXPECT_NE(chain_cell(arm_, filled), cell);
   ASSERT_TRUE(run());
   EXPECT_TRUE(read_chains(open(), arm_, filled)->chains.empty());
+}
+
+TEST_F(ChainStudy, StopsBeforeTheCapAndCountsWhatAnUnfinishedChainCost) {
+  arm_.endpoint.prices = {.prompt = 1, .answer = 1};
+  call_usd_ = 0.004;  // less than what is set aside for it
+  arm_.money_max_usd = 0.1;
+  plan_.retry.first_pause = Duration(0);
+  const auto stopped = run();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Code::resource_exhausted);
+  EXPECT_TRUE(stopped.error().message.contains("arm Q4: its cap of 0.1 dollars")) << stopped.error().message;
+  const double paid = open().paid_usd("Q4").value();
+  EXPECT_LE(paid, 0.1);
+  EXPECT_GT(paid, 0.08);
+  EXPECT_NEAR(paid, asked_ * call_usd_, 1e-9);
+  EXPECT_LT(read().chains.size(), 12u);
+  // At once again: nothing more is asked.
+  const std::uint32_t asked = asked_;
+  EXPECT_FALSE(run());
+  EXPECT_EQ(asked_, asked);
+  arm_.money_max_usd = 10;  // the same arm: its records count
+  ASSERT_TRUE(run());
+  EXPECT_EQ(read().chains.size(), 12u);
+  EXPECT_NEAR(open().paid_usd("Q4").value(), asked_ * call_usd_, 1e-9);
+  EXPECT_EQ(open().paid_usd("Q8").value(), 0);
 }
 
 TEST_F(ChainStudy, StopsBetweenChains) {

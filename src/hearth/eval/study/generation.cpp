@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "hearth/eval/study/asking.h"
 #include "hearth/eval/study/in_parallel.h"
 
 namespace hearth::eval {
@@ -23,25 +24,24 @@ bool ends_in_loop(std::string_view text) {
   return false;
 }
 
-Result<ServiceReply> ask(const Arm& arm, const WantedGeneration& wanted, Service& service, const RetryPolicy& policy,
-                         const StopToken& stop) {
-  const chat::ChatRequest request = generation_request(arm, *wanted.item, wanted.k);
-  for (std::uint32_t tries = 1;; ++tries) {
-    auto reply = service.ask(request, wanted.item->egress, stop);
-    if (reply) {
-      reply->tries = std::max(reply->tries, tries);
-      return *std::move(reply);
-    }
-    if (stop.stop_requested()) return fail(Code::cancelled, "stopped");
-    const auto pause = pause_before_retry(reply.error(), tries, policy);
-    if (!pause) {
-      return fail(
-          Code::unavailable,
-          fmt::format("arm {}, item {}: {} ({} tries); what was generated is kept, run the same command again to go on",
-                      arm.name, wanted.item->id, reply.error().message, tries));
-    }
-    if (stopped_while_waiting(stop, Deadline::after(*pause))) return fail(Code::cancelled, "stopped");
+Result<ServiceReply> ask(const Arm& arm, const WantedGeneration& wanted, Service& service, Purse& purse,
+                         const RetryPolicy& policy, const StopToken& stop) {
+  const auto request = [&]() -> Result<chat::ChatRequest> { return generation_request(arm, *wanted.item, wanted.k); };
+  Asked asked = TRY(ask_patiently(service, request, wanted.item->egress, purse, policy, stop));
+  if (asked.reply) return *std::move(asked.reply);
+  return fail(
+      Code::unavailable,
+      fmt::format("arm {}, item {}: {} ({} tries); what was generated is kept, run the same command again to go on",
+                  arm.name, wanted.item->id, asked.reply.error().message, asked.tries));
+}
+
+// All that this arm was paid for, also as it was before it was edited.
+Result<double> paid_before(const Arm& arm, const store::StudyStore& records) {
+  double out = 0;
+  for (const store::GenerationRecord& one : TRY(records.generations())) {
+    if (one.arm == arm.name) out += one.cost_usd;
   }
+  return out;
 }
 
 store::GenerationRecord record_of(const Arm& arm, const WantedGeneration& wanted, ServiceReply reply) {
@@ -59,8 +59,8 @@ store::GenerationRecord record_of(const Arm& arm, const WantedGeneration& wanted
       .update_number(out.seed)
       .update_number(request.tokens_max.value_or(0));
   out.request_digest = hash.finish().hex();
-  out.fault = answer_fault(reply.text, reply.end.reason);
-  out.output = std::move(reply.text);
+  out.output = reply.said();
+  out.fault = answer_fault(out.output, reply.end.reason);
   out.thinking = std::move(reply.thinking);
   out.end = end_name(reply.end.reason);
   out.prompt_tokens = reply.end.usage.prompt_tokens;
@@ -136,12 +136,13 @@ std::string_view end_name(chat::AnswerEnd::Reason reason) {
 
 Result<> generate(const Arm& arm, std::span<const WantedGeneration> wanted, Service& service,
                   store::StudyStore& records, const GenerateOptions& options, const StopToken& stop) {
+  Purse purse("arm " + arm.name, arm.endpoint.prices, TRY(paid_before(arm, records)), arm.money_max_usd);
   GenerationCourse course{.arm = arm.name, .total = wanted.size()};
   double busy_s = 0;
   const auto keep = [&](store::GenerationRecord record) -> Result<> {
     TRY(records.add_generation(record));
     ++course.done;
-    course.cost_usd += record.cost_usd;
+    course.cost_usd = purse.spent_usd();
     busy_s += record.total_s;
     course.seconds_left =
         busy_s / static_cast<double>(course.done) * static_cast<double>(course.total - course.done) / arm.parallel;
@@ -150,7 +151,7 @@ Result<> generate(const Arm& arm, std::span<const WantedGeneration> wanted, Serv
   };
   return in_parallel(wanted.size(), arm.parallel, stop, [&](std::size_t i) -> Keep {
     const std::int64_t began = options.now_s ? options.now_s() : 0;
-    Result<ServiceReply> reply = ask(arm, wanted[i], service, options.retry, stop);
+    Result<ServiceReply> reply = ask(arm, wanted[i], service, purse, options.retry, stop);
     return [&, i, began, reply = std::move(reply)]() mutable -> Result<> {
       if (!reply) return std::unexpected(std::move(reply).error());
       store::GenerationRecord record = record_of(arm, wanted[i], *std::move(reply));

@@ -39,7 +39,7 @@ struct GenerationCourse {
   std::string arm;
   std::size_t done = 0, total = 0;  // of this call
   double seconds_left = 0;  // by the mean so far
-  double cost_usd = 0;  // of this call
+  double cost_usd = 0;  // of all answers of this arm
 };
 
 struct GenerateOptions {
@@ -49,7 +49,7 @@ struct GenerateOptions {
 };
 
 // Asks for each and keeps each as soon as it is there. Stops at the first that no try brings: an error
-// that names arm and item.
+// that names arm and item; and before it could pay more than the arm's cap: resource_exhausted.
 Result<> generate(const Arm& arm, std::span<const WantedGeneration> wanted, Service& service,
                   store::StudyStore& records, const GenerateOptions& options, const StopToken& stop);
 

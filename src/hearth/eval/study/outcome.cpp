@@ -27,8 +27,25 @@ std::vector<ArmCosts> arm_costs(const ArmsFile& file, const StudyRecords& record
     found->answer_tokens += one.answer_tokens;
     found->hours += one.total_s / seconds_per_hour;
     found->usd += one.cost_usd;
+    if (!one.engine_build.empty()) found->engine_build = one.engine_build;
   }
   return out;
+}
+
+void add_scores(std::vector<ArmCosts>& out, const ArmsFile& file, const Scores& scores, const Standing& standing) {
+  if (standing.comparisons.empty()) return;  // nobody looks between the looks
+  const auto generations = static_cast<std::uint32_t>(standing.comparisons.front().generations);
+  for (ArmCosts& arm : out) {
+    for (const Item* item : scores.items_of(*file.find(arm.arm))) {
+      for (std::uint32_t k = 0; k < generations; ++k) {
+        const ScoredAnswer* answer = scores.find(item->id, arm.arm, k);
+        if (!answer || !answer->score) continue;
+        ++arm.scored;
+        arm.score += *answer->score;
+      }
+    }
+    if (arm.scored > 0) arm.score /= static_cast<double>(arm.scored);
+  }
 }
 
 std::vector<JudgeCosts> judge_costs(const ArmsFile& file, const StudyRecords& records) {
@@ -79,25 +96,27 @@ bool is_good(Verdict verdict) {
   return verdict == Verdict::non_inferior || verdict == Verdict::equivalent_by_divergence;
 }
 
-// The walk over the comparisons has come to its end.
-bool is_settled(const std::vector<Comparison>& comparisons, std::size_t planned) {
+// The walk over the comparisons has come to its end. Where prompts ended it before the last arm and
+// divergence passed that arm all the same, nothing more is wanted and the later arms stay unknown.
+bool is_settled(const std::vector<Comparison>& comparisons, const Standing& standing) {
   for (const Comparison& one : comparisons) {
     if (one.verdict == Verdict::open) return false;
     if (!is_good(one.verdict)) return true;
   }
-  return comparisons.size() == planned;
+  return comparisons.size() == standing.comparisons_planned || standing.decided();
 }
 
 }  // namespace
 
 Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
-                                   const std::vector<DivergenceGate>& gates) {
-  if (!gates.empty() && !file.settings.divergence_decides) {
+                                   const DivergenceEvidence& divergence) {
+  if (!divergence.empty() && !file.settings.divergence_decides) {
     return fail(Code::invalid_argument,
                 "the KL gate was not registered as a way to decide: [study] divergence_decides = true, before the "
                 "first generation");
   }
   StudyOutcome out;
+  out.ignored = divergence.ignored;
   const ComparisonPlan plan = TRY(study_comparison_plan(suite, file));
   const Scores scores = TRY(Scores::make(suite, file, records));
   out.standing = TRY(study_standing(plan, file, scores));
@@ -106,10 +125,10 @@ Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, con
         fmt::format("Nothing can be said yet: the first look is at {} generations of each prompt and arm.",
                     plan.generations.front());
   } else {
-    out.decision = decide(out.standing.comparisons, scores.controls(), gates);
+    out.decision = decide(out.standing.comparisons, scores.controls(), divergence.gates);
   }
   // Generations still wanted, and nothing void: the pick is not final, whatever it would be now.
-  out.is_final = out.decision.is_void || is_settled(out.decision.comparisons, out.standing.comparisons_planned);
+  out.is_final = out.decision.is_void || is_settled(out.decision.comparisons, out.standing);
   if (const std::size_t texts = scores.waits_for_person(); texts > 0 && !out.decision.is_void) {
     out.is_final = false;
     out.decision.sentence =
@@ -126,6 +145,7 @@ Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, con
   out.noise = scores.noise();
   out.agreement = scores.agreement();
   out.arms = arm_costs(file, records);
+  add_scores(out.arms, file, scores, out.standing);
   out.judges = judge_costs(file, records);
   out.left_out = left_out(suite, file);
   if (const std::optional<Json> before = TRY(registered(records.events))) {
@@ -144,6 +164,8 @@ Json outcome_json(const StudyOutcome& o) {
   for (const ArmCosts& a : o.arms) {
     arms.push(Json::object({{"arm", a.arm},
                             {"generations", a.generations},
+                            {"scored", a.scored},
+                            {"score", a.scored > 0 ? Json(a.score) : Json()},
                             {"empty", a.empty},
                             {"loops", a.loops},
                             {"cut", a.cut},
@@ -183,6 +205,9 @@ Json outcome_json(const StudyOutcome& o) {
   out.set("registration", o.registration);
   out.set("deviations", std::move(changed));
   out.set("left_out", std::move(missing));
+  Json ignored = Json::array();
+  for (const std::string& one : o.ignored) ignored.push(one);
+  out.set("ignored", std::move(ignored));
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hearth/eval/decision.h"
+#include "hearth/eval/study/divergence_evidence.h"
 #include "hearth/eval/study/scores.h"
 #include "hearth/eval/study/standing.h"
 #include "hearth/store/verdicts.h"
@@ -16,7 +17,10 @@ namespace hearth::eval {
 struct ArmCosts {
   std::string arm;
   std::size_t generations = 0, empty = 0, loops = 0, cut = 0, retried = 0;
+  std::size_t scored = 0;  // answers up to the look that the first comparison is at; before the first: none
+  double score = 0;        // their plain mean; the comparisons pair and weigh
   double answer_tokens = 0, hours = 0, usd = 0;
+  std::string engine_build;  // of its latest answer
 };
 
 struct JudgeCosts {
@@ -37,10 +41,11 @@ struct StudyOutcome {
   std::string registration;  // digest
   std::vector<std::string> deviations;
   std::vector<std::string> left_out;  // items, with the reason
+  std::vector<std::string> ignored;   // evidence that does not belong here
 };
 
 Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
-                                   const std::vector<DivergenceGate>& gates = {});
+                                   const DivergenceEvidence& divergence = {});
 
 Json outcome_json(const StudyOutcome& outcome);
 

@@ -5,6 +5,17 @@ namespace {
 
 constexpr Duration look_time_max = std::chrono::seconds(5);
 
+chat::ToolCall call_of(const chat::AnswerEvent& event) {
+  chat::ToolCall out{.id = event.id, .name = event.name};
+  if (auto arguments = parse_json(event.text); arguments && arguments->is_object()) {
+    out.arguments = *std::move(arguments);
+    chat::restore_unparsed_input(out);
+  } else {
+    out.raw_arguments = event.text;
+  }
+  return out;
+}
+
 class HouseService final : public Service {
  public:
   explicit HouseService(upstream::Endpoint& endpoint) : endpoint_(endpoint) {}
@@ -77,9 +88,18 @@ std::unique_ptr<Service> make_house_service(upstream::Endpoint& endpoint) {
   return std::make_unique<HouseService>(endpoint);
 }
 
+std::string ServiceReply::said() const {
+  std::string out = text;
+  for (const chat::ToolCall& call : calls) {
+    out += call.name + (call.raw_arguments.empty() ? dump_json(call.arguments) : call.raw_arguments);
+  }
+  return out;
+}
+
 ServiceReply reply_of(const upstream::WholeReply& whole, const upstream::Prices& prices) {
   ServiceReply out{.text = whole.text(),
                    .thinking = {},
+                   .calls = {},
                    .end = whole.last.end,
                    .model = whole.last.model,
                    .build = whole.last.build};
@@ -87,8 +107,7 @@ ServiceReply reply_of(const upstream::WholeReply& whole, const upstream::Prices&
     const auto* piece = std::get_if<upstream::Piece>(&arrival.what);
     if (!piece) continue;
     if (piece->event.kind == chat::AnswerEvent::Kind::thinking) out.thinking += piece->event.text;
-    // An arm that calls a tool nobody offered has said something: it is part of its answer.
-    if (piece->event.kind == chat::AnswerEvent::Kind::call) out.text += piece->event.name + piece->event.text;
+    if (piece->event.kind == chat::AnswerEvent::Kind::call) out.calls.push_back(call_of(piece->event));
   }
   const upstream::ExchangeTimes& times = whole.times;
   if (times.first_piece) out.first_piece_s = seconds(*times.first_piece - times.sent);

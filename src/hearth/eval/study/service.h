@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "hearth/eval/suite/item.h"
 #include "hearth/upstream/endpoint.h"
@@ -16,11 +17,15 @@ namespace hearth::eval {
 
 struct ServiceReply {
   std::string text, thinking;
+  std::vector<chat::ToolCall> calls;
   chat::AnswerEnd end;
   std::string model, build;  // as the service calls them; may be empty
   double first_piece_s = 0, total_s = 0;
   double cost_usd = 0;
   std::uint32_t tries = 1;
+
+  // Where no tool was offered: one that is called all the same is part of the answer.
+  std::string said() const;
 };
 
 class Service {

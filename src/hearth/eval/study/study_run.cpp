@@ -17,7 +17,10 @@ std::string span_of_time(double seconds) {
   return fmt::format("{:.1f} h", seconds / 3'600);
 }
 
-std::string money(double usd) { return usd > 0 ? fmt::format(", {:.2f} dollars", usd) : std::string(); }
+std::string money(double usd, double cap_usd) {
+  if (cap_usd > 0) return fmt::format(", {:.2f} of at most {:.2f} dollars", usd, cap_usd);
+  return usd > 0 ? fmt::format(", {:.2f} dollars", usd) : std::string();
+}
 
 class Run {
  public:
@@ -88,7 +91,7 @@ class Run {
     GenerateOptions options{.retry = options_.retry, .progress = {}, .now_s = parts_.now_s};
     options.progress = [&](const GenerationCourse& course) {
       tell(fmt::format("{}: {} of {} answers, {} left{}", course.arm, course.done, course.total,
-                       span_of_time(course.seconds_left), money(course.cost_usd)),
+                       span_of_time(course.seconds_left), money(course.cost_usd, arm.money_max_usd)),
            static_cast<double>(course.done) / static_cast<double>(course.total));
     };
     return generate(arm, wanted, *service, parts_.records, options, stop_);
@@ -143,9 +146,8 @@ class Run {
     const std::unique_ptr<Service> service = TRY(parts_.connect(judge.endpoint, Egress::judge));
     GradingOptions options{.retry = options_.retry, .progress = {}, .now_s = parts_.now_s, .nonce = parts_.nonce};
     options.progress = [&](const GradingCourse& course) {
-      const std::string cap = judge.money_max_usd > 0 ? fmt::format(" of at most {:.2f}", judge.money_max_usd) : "";
-      tell(fmt::format("judge {}: {} of {} grades, {} left{}{}", judge.endpoint.name, course.done, course.total,
-                       span_of_time(course.seconds_left), money(course.cost_usd), cap),
+      tell(fmt::format("judge {}: {} of {} grades, {} left{}", judge.endpoint.name, course.done, course.total,
+                       span_of_time(course.seconds_left), money(course.cost_usd, judge.money_max_usd)),
            static_cast<double>(course.done) / static_cast<double>(course.total));
     };
     return grade_tasks(judge, tasks, *service, parts_.records, options, stop_);

@@ -184,7 +184,7 @@ TEST(Study, StopsBeforeTheCapAndGoesOnWhenItIsRaised) {
   TestStudy study;
   study.file.judge->endpoint.prices = {.prompt = 1, .answer = 1};
   study.file.judge->money_max_usd = 1;
-  study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.cost_usd = 0.005}, 13);
+  study.judge = std::make_unique<HonestOrNot>(JudgeFaults{.cost_usd = 0.004}, 13);
   const auto end = study.run();
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().code, Code::resource_exhausted);
@@ -234,7 +234,7 @@ TEST(Study, TheDivergenceGateDecidesWhereThatWasRegistered) {
   TestStudy study;
   EXPECT_EQ(study.end({.generations_max = 2}), StudyEnd::generated);
   const StudyRecords records = read_records(*study.records).value();
-  const std::vector<DivergenceGate> gates = {{.candidate = "small", .passed = true}};
+  const DivergenceEvidence gates = {.gates = {{.candidate = "small", .passed = true}}, .ignored = {}};
   EXPECT_FALSE(study_outcome(study.suite, study.file, records, gates));
   EXPECT_FALSE(study_outcome(study.suite, study.file, records)->is_final);
   study.file.settings.divergence_decides = true;

@@ -136,7 +136,8 @@ class ItemReader {
     } else if (const auto found = documents_.find(name); found != documents_.end()) {
       return found->second;
     } else {
-      problem(file, line, fmt::format("'{{{{{}}}}}' stands for nothing; expected file:NAME{}", name, documents_.empty() ? "" : " or what the grader provides"));
+      problem(file, line, fmt::format("'{{{{{}}}}}' stands for nothing; expected file:NAME{}; braces that are meant as such go into a file of materials/", name,
+                                      documents_.empty() ? "" : " or what the grader provides"));
     }
     return {};
   }

@@ -1,0 +1,15 @@
+#pragma once
+// A folder or file that one process at a time may work on. The lock goes with the object, and with the
+// process however it ends; the file that carries it stays.
+
+#include <filesystem>
+#include <string_view>
+
+#include "hearth/base/file.h"
+
+namespace hearth {
+
+// Makes `file` if it is not there. unavailable with `taken` as the message while another process has it.
+Result<FileDescriptor> lock_file(const std::filesystem::path& file, std::string_view taken);
+
+}  // namespace hearth
