@@ -70,6 +70,18 @@ std::string started_text(const store::BenchRun& run) {
   return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(run.started_s)));
 }
 
+// Measured in turn, shown as they were named: the first target is what others are held against.
+void sort_as_named(BenchResult& result) {
+  const auto environment = parse_json(result.run.environment);
+  const Json* targets = environment ? environment->find("targets") : nullptr;
+  if (targets == nullptr || !targets->is_array()) return;
+  const auto place = [&](const bench::Row& row) {
+    const auto& list = targets->as_array();
+    return std::ranges::find_if(list, [&](const Json& one) { return get<std::string>(one, "name") == row.target; }) - list.begin();
+  };
+  std::ranges::stable_sort(result.rows, {}, place);
+}
+
 Result<BenchResult> load_run(store::BenchRows& rows, std::string_view which) {
   BenchResult out{.run = TRY(rows.find(which)), .rows = {}};
   bench::RowMaker maker;
@@ -78,6 +90,7 @@ Result<BenchResult> load_run(store::BenchRows& rows, std::string_view which) {
     return {};
   }));
   out.rows = maker.rows();
+  sort_as_named(out);
   const Json plan = TRY(parse_json(out.run.plan));
   const Json* predicted = plan.find("predicted");
   if (predicted == nullptr) return out;

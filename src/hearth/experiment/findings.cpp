@@ -104,6 +104,13 @@ void find_gaps(Findings& findings) {
     if (prediction.outcome != PredictionOutcome::not_established) continue;
     findings.not_established.push_back(fmt::format("whether \"{}\": {}", prediction.statement, prediction.why));
   }
+  for (const Comparison& one : findings.comparisons) {
+    const MeasuredRow &row = findings.rows[one.row], &baseline = findings.rows[one.baseline];
+    if (!one.ttft || !one.ttft->is_noise() || row.target == baseline.target) continue;
+    findings.not_established.push_back(fmt::format("whether {} is sooner or later than {} to the first token at {:.0f} tokens{}: {:.2f} to {:.2f} times",
+                                                   row_name(row), row_name(baseline), row.prompt_tokens,
+                                                   row.depth > 0 ? fmt::format(" after {:.0f}", row.depth) : "", one.ttft->low, one.ttft->high));
+  }
   for (const MeasuredRow& row : findings.rows) {
     if (row.failures == 0) continue;
     findings.not_established.push_back(fmt::format("{} failures of {} at {:.0f} tokens ({})", row.failures, row.target,
@@ -123,6 +130,8 @@ void add_setting(const Json& result, std::vector<std::pair<std::string, std::str
     if (const Json* text = environment->find(key); text != nullptr && text->is_string()) add(std::string(key), text->as_string());
   }
   const Json *cores = environment->find("cores"), *memory = environment->find("memory_bytes");
+  const Json* load = environment->find("load_average");
+  if (load != nullptr && load->is_number()) add("load before a run", fmt::format("{:.1f}", load->as_double()));
   if (cores != nullptr && cores->is_number()) add("cores", fmt::format("{:.0f}", cores->as_double()));
   if (memory != nullptr && memory->is_number()) add("memory", fmt::format("{:.1f} GB", memory->as_double() / 1e9));
   const Json* targets = environment->find("targets");

@@ -56,7 +56,7 @@ std::string predictions(const Findings& findings) {
     std::vector<std::string> links;
     for (const std::string& step : one.steps) links.push_back(evidence_link(step));
     const std::string_view name = outcome_name(one.outcome);
-    out += fmt::format("<tr><td>{}<td class=\"{}\"><b>{}</b><td>{} <small>{}</small><td><small>{}</small>", escaped(one.statement),
+    out += fmt::format("<tr><td>{}<td class=\"{}\"><b>{}</b><td>{} <small>{}</small><td class=n><small>{}</small>", escaped(one.statement),
                        name, name, escaped(one.why), fmt::join(links, ", "),
                        one.recorded_at.empty() ? "not yet" : escaped(one.recorded_at));
   }
@@ -102,7 +102,7 @@ std::string report_html(const Findings& findings, const FindResult& results) {
   }
   out += "<h2>Decision</h2>";
   for (const std::string& sentence : findings.decision) out += "<p class=decision>" + escaped(sentence) + "</p>";
-  out += predictions(findings) + measurements_html(findings) + "<h2>Phases</h2>";
+  out += comparisons_html(findings) + predictions(findings) + measurements_html(findings) + "<h2>Phases</h2>";
   for (const PhaseFinding& one : findings.phases) out += phase(one);
   out += "<h2>Not established</h2>";
   out += findings.not_established.empty() ? "<p>Everything that was asked has an answer.</p>" : list_of(findings.not_established);

@@ -64,13 +64,16 @@ std::string predicted(const Measure& measure) {
   return shown(measure.predicted) + (error ? fmt::format(" ({:+.0f} %)", 100 * *error) : "");
 }
 
-std::string rows_text(const Findings& findings) {
-  if (findings.rows.empty()) return "";
+std::string comparisons_text(const Findings& findings) {
   std::string out;
-  if (!findings.comparisons.empty()) out += "## Faster or slower?\n\n";
   for (const Comparison& one : findings.comparisons) out += "- " + comparison_sentence(findings.rows, one) + "\n";
   if (const std::string sentence = prediction_sentence(findings.rows); !sentence.empty()) out += "\n" + sentence + "\n";
-  out += "\n## Measurements\n\n| target | prompt | depth | first token, ms | predicted | prefill, tok/s | predicted | decode, tok/s | predicted | row |\n"
+  return out.empty() ? out : "## Faster or slower?\n\n" + out + "\n";
+}
+
+std::string rows_text(const Findings& findings) {
+  if (findings.rows.empty()) return "";
+  std::string out = "## Measurements\n\n| target | prompt | depth | first token, ms | predicted | prefill, tok/s | predicted | decode, tok/s | predicted | row |\n"
          "|---|---|---|---|---|---|---|---|---|---|\n";
   for (const MeasuredRow& row : findings.rows) {
     out += fmt::format("| {} | {:.0f} | {:.0f} | {} | {} | {} | {} | {} | {} | `{}` rows[{}] |\n", cell(row_name(row)), row.prompt_tokens, row.depth,
@@ -86,7 +89,7 @@ std::string report_markdown(const Findings& findings) {
   std::string out = fmt::format("# {}\n\n{}\n\n{} to {}\n\n## Decision\n\n", findings.name, findings.question,
                                 findings.began_at, findings.ended_at);
   for (const std::string& sentence : findings.decision) out += "- " + sentence + "\n";
-  out += "\n" + predictions_text(findings) + rows_text(findings) + phases_text(findings);
+  out += "\n" + comparisons_text(findings) + predictions_text(findings) + rows_text(findings) + phases_text(findings);
   out += "## Not established\n\n";
   if (findings.not_established.empty()) out += "Everything that was asked has an answer.\n";
   for (const std::string& sentence : findings.not_established) out += "- " + sentence + "\n";

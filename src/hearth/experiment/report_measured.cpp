@@ -103,7 +103,9 @@ std::string all_rows(const Findings& findings) {
   return out + "</table></div>";
 }
 
-std::string faster_or_slower(const Findings& findings) {
+}  // namespace
+
+std::string comparisons_html(const Findings& findings) {
   std::string out;
   if (!findings.comparisons.empty()) {
     out += "<h2>Faster or slower?</h2><ul>";
@@ -123,11 +125,9 @@ std::string faster_or_slower(const Findings& findings) {
   return out;
 }
 
-}  // namespace
-
 std::string measurements_html(const Findings& findings) {
   if (findings.rows.empty()) return "";
-  return faster_or_slower(findings) + "<h2>Measurements</h2><div class=plots>" + plot(findings, "Prefill against context", &MeasuredRow::prefill_tok_s) +
+  return "<h2>Measurements</h2><div class=plots>" + plot(findings, "Prefill against context", &MeasuredRow::prefill_tok_s) +
          plot(findings, "Decode against context", &MeasuredRow::decode_tok_s) + "</div>" + time_bars(findings) + all_rows(findings);
 }
 

@@ -11,7 +11,9 @@ namespace hearth::experiment {
 std::string evidence_anchor(const std::string& step);
 std::string row_anchor(const std::string& step, std::size_t row);
 
-// What adding machines did, the plots, where the time went, and every row; empty without measurements.
+// What adding machines did, against what was predicted; empty without measurements.
+std::string comparisons_html(const Findings& findings);
+// The plots, where the time went, and every row; empty without measurements.
 std::string measurements_html(const Findings& findings);
 // Every result whole, its rows each in a place of its own.
 std::string evidence_html(const Findings& findings, const FindResult& results);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 namespace hearth::experiment {
 namespace {
@@ -83,6 +84,13 @@ Result<ValuePath::Part> parse_item(std::string_view inside, std::string_view who
 
 std::string plain_text(const Json& value) { return value.is_string() ? value.as_string() : dump_json(value); }
 
+// As people read it: six digits are enough.
+std::string shown(const Json& value) {
+  if (!value.is_number() || value.is_integer()) return plain_text(value);
+  const double number = value.as_double();
+  return std::abs(number) < 1e15 && number == std::floor(number) ? fmt::format("{:.0f}", number) : fmt::format("{:.6g}", number);
+}
+
 const Json* item_with(const Json& list, const ValuePath::ItemWith& wanted) {
   const auto& items = list.as_array();
   const auto found = std::ranges::find_if(items, [&](const Json& item) {
@@ -131,11 +139,11 @@ struct Evaluated {
 };
 
 Evaluated evaluate(const Condition::Operand& operand, const FindResult& results) {
-  if (const Json* literal = std::get_if<Json>(&operand.value)) return {*literal, plain_text(*literal)};
+  if (const Json* literal = std::get_if<Json>(&operand.value)) return {*literal, shown(*literal)};
   const auto& path = std::get<ValuePath>(operand.value);
   const Json* found = find_value(path, results);
   if (found == nullptr || found->is_null()) return {std::nullopt, path.text + " is not known"};
-  if (operand.factor == 1) return {*found, fmt::format("{} is {}", path.text, plain_text(*found))};
+  if (operand.factor == 1) return {*found, fmt::format("{} is {}", path.text, shown(*found))};
   if (!found->is_number()) return {std::nullopt, path.text + " is not a number"};
   const double product = operand.factor * found->as_double();
   return {Json(product), fmt::format("{} × {} is {:.6g}", operand.factor, path.text, product)};
@@ -252,7 +260,8 @@ Judgement judge(const Condition& condition, const FindResult& results) {
 std::vector<std::string> steps_of(const Condition& condition) {
   std::vector<std::string> out;
   for (const auto* operand : {&condition.left, &condition.right}) {
-    if (const auto* path = std::get_if<ValuePath>(&operand->value)) out.push_back(path->step);
+    const auto* path = std::get_if<ValuePath>(&operand->value);
+    if (path != nullptr && std::ranges::find(out, path->step) == out.end()) out.push_back(path->step);
   }
   return out;
 }
