@@ -113,13 +113,31 @@ std::string classes_html(const StudyOutcome& o) {
          table_html({"class", ">p", ">adjusted p", "within the margin"}, rows);
 }
 
+// What it must show, for who does not know docs/evaluation.md by heart.
+std::string_view question_of_control(std::string_view name) {
+  if (name.starts_with("guess_arm")) return "can the judge tell which arm wrote a text?";
+  if (name.starts_with("second_judge")) return "does another judge see the same difference between the arms?";
+  if (name == "same_arm") return "do the reference's own answers, in two halves, score alike?";
+  if (name == "duplicate") return "does one text under two ids score alike?";
+  if (name == "damaged") return "does a text score less once sentences are lost?";
+  if (name == "padded") return "does neutral filler gain nothing?";
+  if (name == "injected") return "do orders to the judge in a text change nothing?";
+  if (name == "order") return "does it not matter which text of a pair comes first?";
+  if (name == "commitment") return "is the opened map of ids the one that was sealed before the first grade?";
+  if (name == "completeness") return "is every planned grade there, or excused?";
+  if (name == "failed_grades") return "did the judge give few grades up?";
+  if (name == "judge_model") return "was it one model all along?";
+  return "";
+}
+
 std::string controls_html(const StudyOutcome& o) {
   if (o.decision.controls.empty()) return "<p>None yet: no grading was finished.</p>\n";
   std::vector<std::vector<std::string>> rows;
   for (const Control& c : o.decision.controls)
     rows.push_back(
-        {escaped(c.name), badge(c.passed ? "good" : "bad", c.passed ? "right" : "wrong"), escaped(c.detail)});
-  std::string out = table_html({"control", "came out", "detail"}, rows);
+        {escaped(c.name), escaped(question_of_control(c.name)),
+         badge(c.passed ? "good" : "bad", c.passed ? "right" : "wrong"), escaped(c.detail)});
+  std::string out = table_html({"control", "asks", "came out", "detail"}, rows);
   if (o.noise.texts > 0) {
     out +=
         fmt::format("<p>Judge noise: {:.1f} points a grade, {} of criteria flip when {} texts are graded again.</p>\n",
@@ -222,6 +240,9 @@ Result<std::string> report_html(const Suite& suite, const ArmsFile& file, const 
   out += verdict_html(outcome);
   if (!outcome.decision.comparisons.empty()) {
     out += "<h2>Differences</h2>\n";
+    if (outcome.decision.is_void) {
+      out += "<p>A control came out wrong. These figures are here to find out why; nothing follows from them.</p>\n";
+    }
     for (const Comparison& c : outcome.decision.comparisons) out += comparison_html(c);
     out += "<h2>Classes</h2>\n" + classes_html(outcome);
   }
