@@ -195,6 +195,7 @@ class Study(unittest.TestCase):
     def test_mistakes_are_usage(self):
         done = self.run_study(status=2, margin=0)
         self.assertIn("arms.toml:1: study: margin", done.stderr)
+        self.assertFalse((self.root / "study").exists())
         self.assertEqual(self.arms.requests, [])
         self.hearth("decide", self.root / "nothing", status=2)
         self.run_study(generations=2)

@@ -13,14 +13,19 @@ namespace {
 constexpr std::uint64_t arms_bytes_max = 1u << 20;
 constexpr std::string_view place_file = "study.json";
 
-Result<OpenStudy> open(const StudyPlace& place) {
+// Before anything is made: what people wrote may be wrong.
+Result<OpenStudy> read_inputs(const StudyPlace& place) {
   OpenStudy out{.place = place, .suite = {}, .file = {}, .records = {}, .lock = {}};
   const std::string toml = TRY(read_text_file(place.arms, arms_bytes_max));
   out.file = TRY(eval::parse_arms(toml, place.arms.string()));
   out.suite = TRY(eval::open_suite(place.suite));
-  store::StudyStore records = TRY(store::StudyStore::open(place.folder / "study.db"));
-  out.records = std::make_unique<store::StudyStore>(std::move(records));
   return out;
+}
+
+Result<> open_records(OpenStudy& study) {
+  store::StudyStore records = TRY(store::StudyStore::open(study.place.folder / "study.db"));
+  study.records = std::make_unique<store::StudyStore>(std::move(records));
+  return {};
 }
 
 }  // namespace
@@ -37,10 +42,10 @@ Result<OpenStudy> begin_study(const StudyPlace& place) {
   absolute.arms = std::filesystem::absolute(place.arms);
   if (!place.suite.empty()) absolute.suite = std::filesystem::absolute(place.suite);
   const std::unique_ptr<FileSystem> files = real_file_system();
+  OpenStudy out = TRY(read_inputs(absolute));
   TRY(files->create_directories(absolute.folder));
-  FileDescriptor lock = TRY(claim_records(absolute.folder));
-  OpenStudy out = TRY(open(absolute));
-  out.lock = std::move(lock);
+  out.lock = TRY(claim_records(absolute.folder));
+  TRY(open_records(out));
   const std::string text =
       dump_json(Json::object({{"suite", absolute.suite.string()}, {"arms", absolute.arms.string()}}), 2) + "\n";
   const ByteSpan parts[] = {as_byte_span(text)};
@@ -58,7 +63,9 @@ Result<OpenStudy> reopen_study(const std::filesystem::path& folder) {
   StudyPlace place{.folder = std::filesystem::absolute(folder)};
   place.suite = TRY(get<std::string>(json, "suite"));
   place.arms = TRY(get<std::string>(json, "arms"));
-  return open(place);
+  OpenStudy out = TRY(read_inputs(place));
+  TRY(open_records(out));
+  return out;
 }
 
 StudyMachine::StudyMachine(OpenStudy& study)
