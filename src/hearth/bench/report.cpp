@@ -17,7 +17,7 @@ constexpr const char* style = R"(<style>
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--paper:#16181c;--grid:#3a3e45;--s0:#7aa2ff;--s1:#ff9a66;--s2:#66cc88;--s3:#c79aff}}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:72rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.2rem .7rem;border-bottom:1px solid var(--grid);text-align:right}
-td:first-child,th:first-child,td:nth-child(2),th:nth-child(2){text-align:left}small{opacity:.75}.wide{overflow-x:auto}
+td{white-space:nowrap}td:first-child,th:first-child,td:nth-child(2),th:nth-child(2){text-align:left}small{opacity:.75}.wide{overflow-x:auto}
 svg{max-width:36rem;width:100%}svg text{fill:var(--ink);font-size:11px}.grid{stroke:var(--grid)}polyline{fill:none;stroke-width:2}
 .s0{stroke:var(--s0)}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}circle.s0,rect.s0{fill:var(--s0)}
 circle.s1,rect.s1{fill:var(--s1)}circle.s2,rect.s2{fill:var(--s2)}circle.s3,rect.s3{fill:var(--s3)}pre{white-space:pre-wrap}
