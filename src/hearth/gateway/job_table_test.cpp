@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "hearth/base/thread.h"
 #include "hearth/gateway/repeat_key.h"
 #include "tests/support/scripted_model.h"
 
@@ -213,6 +214,32 @@ TEST(AnswerJob, ReadersSeeTheSameFromTheStartAtTheirOwnPace) {
   EXPECT_EQ(job.wait(2, false, soon(), {}).fresh.size(), 1U);
   EXPECT_EQ(read(job), "abc.");
   EXPECT_EQ(read(job), "abc.");
+}
+
+// What a step touches belongs to nobody else while it runs: the thread sanitizer looks at `said`.
+TEST(AnswerJob, StepsAreTakenOneAtATimeByWhoeverWaits) {
+  constexpr int words = 60;
+  constexpr int rounds = 10;
+  for (int round = 0; round < rounds; ++round) {
+    const auto job = std::make_shared<AnswerJob>(AnswerInfo{.id = "a"}, 1, std::chrono::steady_clock::now());
+    int said = 0;
+    Thread owner("answer", [&] {
+      job->drive([&](Deadline) {
+        job->add({{.text = "w"}});
+        if (++said == words) job->ended({});
+      });
+    });
+    const auto follow = [&] {
+      const Attachment reader(job);
+      EXPECT_EQ(read(*job), std::string(words, 'w') + ".");
+    };
+    Thread first("reader", follow), second("reader", follow), whole("reader", [&] {
+      const Attachment reader(job);
+      EXPECT_EQ(job->wait_for_end(soon(), {}).fresh.size(), std::size_t{words});
+    });
+    owner.join();
+    EXPECT_EQ(said, words);
+  }
 }
 
 TEST(AnswerJob, WaitsForItsStartOrTheDeadline) {
