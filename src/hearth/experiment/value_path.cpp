@@ -88,7 +88,7 @@ std::string plain_text(const Json& value) { return value.is_string() ? value.as_
 std::string shown(const Json& value) {
   if (!value.is_number() || value.is_integer()) return plain_text(value);
   const double number = value.as_double();
-  return std::abs(number) < 1e15 && number == std::floor(number) ? fmt::format("{:.0f}", number) : fmt::format("{:.6g}", number);
+  return std::abs(number) <= 1e15 && number == std::floor(number) ? fmt::format("{:.0f}", number) : fmt::format("{:.6g}", number);
 }
 
 const Json* item_with(const Json& list, const ValuePath::ItemWith& wanted) {
