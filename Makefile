@@ -39,7 +39,7 @@ asan: setup ## every test under the address and undefined-behaviour sanitizers
 # The runtime of g++ 12 does not start where addresses are more random than it knows.
 NOT_RANDOM = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 tsan: setup ## every test under the thread sanitizer
-	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/support/tsan_suppressions.txt \
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/support/tsan_suppressions.txt ignore_noninstrumented_modules=1" \
 	  $(NOT_RANDOM) $(MAKE) --no-print-directory test PRESET=tsan
 
 fuzz: setup ## 60 seconds of each fuzz target (clang-19)
