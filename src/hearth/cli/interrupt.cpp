@@ -43,10 +43,11 @@ InterruptWatcher::InterruptWatcher(bool with_input) {
   thread_ = Thread("signals", [this] {
     const sigset_t watched = watched_signals();
     int number = 0;
+    bool was_asked = false;  // by a signal: whoever closes our input often sends one at the same moment
     while (::sigwait(&watched, &number) == 0) {
       if (number == leave_signal) return;
       if (caught(number)) continue;
-      if (source_.stop_requested()) ::_exit(exit_interrupted);
+      if (std::exchange(was_asked, true)) ::_exit(exit_interrupted);
       source_.request_stop();
     }
   });

@@ -1,5 +1,5 @@
 #pragma once
-// Ctrl-C and SIGTERM as a StopToken. The first asks; a second ends the process at once.
+// Ctrl-C and SIGTERM as a StopToken. The first asks; a second signal ends the process at once.
 // Create it first thing in main, before any other thread: it blocks the signals for all of them.
 
 #include <functional>
@@ -15,8 +15,7 @@ void wait_for_end_of_input(const StopToken& stop);
 
 class InterruptWatcher {
  public:
-  // `with_input`: the end of standard input is the first Ctrl-C, for programs that end with whoever
-  // started them.
+  // `with_input`: the end of standard input asks too, for programs that end with whoever started them.
   explicit InterruptWatcher(bool with_input = false);
   ~InterruptWatcher();
   StopToken token() const { return source_.token(); }

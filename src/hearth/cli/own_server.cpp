@@ -14,10 +14,10 @@ constexpr std::size_t first_line_bytes_max = 4096;
 
 Result<std::unique_ptr<OwnServer>> OwnServer::start(const std::filesystem::path& model, const std::vector<std::string>& flags,
                                                     const StopToken& stop) {
-  std::vector<std::string> arguments = {"serve", "--model", model.string(), "--port", "0", "--log", "warning", "--until-eof"};
+  std::vector<std::string> arguments = {"serve", "--model", model.string(), "--port", "0", "--log", "warning"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   const auto executable = own_executable();
-  ChildProcess process = TRY(ChildProcess::start(executable, std::move(arguments)));
+  ChildProcess process = TRY(ChildProcess::start(executable, std::move(arguments), {.defaults = {ends_with_input}}));
   std::string line;
   while (line.find('\n') == std::string::npos) {
     const ByteSpan bytes = TRY(process.read_output(Deadline::after(load_time_max), stop));

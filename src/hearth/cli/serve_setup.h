@@ -22,7 +22,6 @@ struct ServeFlags {
   bool cluster = false;
   bool lend = false;
   bool managed = false;
-  bool until_eof = false;
   bool needs_model = true;  // false for programs that only read the rest of the settings
   bool verbose = false;
 };

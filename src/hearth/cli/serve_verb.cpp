@@ -6,7 +6,6 @@
 
 #include "hearth/base/log.h"
 #include "hearth/chat/format.h"
-#include "hearth/cli/interrupt.h"
 #include "hearth/cli/progress.h"
 #include "hearth/cli/routing_setup.h"
 #include "hearth/cli/serve_seal.h"
@@ -113,8 +112,7 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   gateway->set_connection_count([&server] { return server->connection_count(); });
   std::printf("ready http://%s\n", server->address().text().c_str());
   std::fflush(stdout);
-  if (flags.until_eof) wait_for_end_of_input(stop);
-  else wait_until_stopped(stop);
+  wait_until_stopped(stop);
   log_info("stopping");
   gateway->end_answers();
   server->stop();
@@ -131,7 +129,6 @@ Verb serve_verb(StopToken stop) {
           .declare =
               [flags](Flags& f) {
                 declare_serve_flags(f, *flags);
-                f.toggle("--until-eof", flags->until_eof, "end when standard input does: for programs that start this one");
                 f.toggle("--no-store", flags->no_store, "keep no KV on disk");
                 f.toggle("--cluster", flags->cluster, "take part in the cluster of hearth cluster init or hearth node join");
               },
