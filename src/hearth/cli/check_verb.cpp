@@ -90,7 +90,7 @@ void smoke_all(const CheckFlags& flags, const Plan& plan, net::HttpClient& http,
   }
   if (flags.no_smoke) return;
   progress.update("trying this machine's engine", 0);
-  const auto server = SmokeServer::start(progress, stop);
+  const auto server = start_smoke_server(progress, stop);
   if (!server) {
     findings.push_back({"smoke.engine", check::Severity::blocks, server.error().message, "see what hearth demo says"});
     return;

@@ -10,10 +10,9 @@
 namespace hearth::cli {
 namespace {
 
-constexpr Duration start_time_max = std::chrono::minutes(2);
+constexpr Duration tell_time_max = std::chrono::minutes(2);
 constexpr std::size_t output_bytes_max = 64 * 1024;
 constexpr std::size_t text_bytes = 600;
-constexpr std::string_view ready_word = "ready ";
 
 Result<std::filesystem::path> smoke_model(Progress& progress, const StopToken& stop) {
   SynthModelOptions options;
@@ -25,11 +24,10 @@ Result<std::filesystem::path> smoke_model(Progress& progress, const StopToken& s
   return options.output;
 }
 
-// Everything until `end` has come, or the child has closed its output.
-Result<std::string> read_output(ChildProcess& child, std::string_view end, const StopToken& stop) {
-  const Deadline deadline = Deadline::after(start_time_max);
+Result<std::string> read_all(ChildProcess& child, const StopToken& stop) {
+  const Deadline deadline = Deadline::after(tell_time_max);
   std::string out;
-  while (out.size() < output_bytes_max && (end.empty() || out.find(end) == std::string::npos)) {
+  while (out.size() < output_bytes_max) {
     const ByteSpan piece = TRY(child.read_output(deadline, stop));
     if (piece.empty()) break;
     out += as_text(piece);
@@ -46,24 +44,14 @@ check::KnownAnswer known_answer() {
   return {planted->text + "\n" + fact.question, fact.answer};
 }
 
-Result<std::unique_ptr<SmokeServer>> SmokeServer::start(Progress& progress, const StopToken& stop) {
+Result<std::unique_ptr<OwnServer>> start_smoke_server(Progress& progress, const StopToken& stop) {
   const auto model = TRY(smoke_model(progress, stop));
-  const auto worker = TRY(find_worker_executable());
-  ChildProcess child = TRY(ChildProcess::start(worker.parent_path() / "hearth",
-                                               {"serve", "--model", model.string(), "--port", "0", "--no-store", "--context",
-                                                "4096", "--sequences", "1", "--log", "error"},
-                                               {.defaults = {ends_with_input}}));
-  const std::string output = TRY(read_output(child, "\n", stop));
-  if (!output.starts_with(ready_word)) {
-    return fail(Code::unavailable, "hearth serve did not start over its smallest model: it was " + child.how_it_ended());
-  }
-  std::string url = output.substr(ready_word.size(), output.find('\n') - ready_word.size());
-  return std::unique_ptr<SmokeServer>(new SmokeServer(std::move(child), std::move(url)));
+  return OwnServer::start(model, {"--no-store", "--context", "4096", "--sequences", "1"}, stop);
 }
 
 Result<check::Versions> engine_versions(const StopToken& stop) {
   ChildProcess child = TRY(ChildProcess::start(TRY(find_worker_executable()), {"devices"}));
-  const Json json = TRY(parse_json(TRY(read_output(child, "", stop))));
+  const Json json = TRY(parse_json(TRY(read_all(child, stop))));
   check::Versions out;
   out["engine"] = TRY(get<std::string>(json, "engine_version"));
   out["engine_build"] = TRY(get<std::string>(json, "engine_build"));
