@@ -5,7 +5,9 @@
 #include <cstdio>
 
 #include "hearth/base/file.h"
+#include "hearth/cli/environment.h"
 #include "hearth/cli/routing_setup.h"
+#include "hearth/cli/serve_seal.h"
 #include "hearth/cli/serve_setup.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/gateway/route_cases.h"
@@ -57,9 +59,9 @@ Result<Json> explain_file(const RouteFlags& flags) {
   const auto router = TRY(route::Router::open({.table = config.routes, .verdicts = [&](const std::string& verdict_class, const std::string& arm) {
     return route::ask_file(verdicts, verdict_class, arm, now);
   }}));
-  const auto labeller = gateway::make_header_labeller();
+  const auto labels = TRY(seal::Labeller::look(TRY(seal_directory()), TRY(label_rules(config, home_directory()))));
   const gateway::Access access({.api_keys = config.api_keys, .key_names = config.key_names});
-  const auto explained = gateway::explain_route(*router, *labeller, access, request, flags.file);
+  const auto explained = gateway::explain_route(*router, *labels, access, request, flags.file);
   if (!explained) return fail(Code::invalid_argument, flags.file + ": " + explained.error().message);
   return route::decision_json(explained->decision, explained->label.label);
 }

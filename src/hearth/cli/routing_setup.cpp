@@ -30,7 +30,7 @@ class Parts final : public RoutingSetup {
                                        .verdicts = [verdicts, basis = std::move(basis)](const std::string& verdict_class, const std::string& arm) {
                                          return route::ask_file(verdicts, verdict_class, arm, basis());
                                        }}));
-    routing_.emplace(gateway::Routing{*router_, *fleet_, *labeller_, gate, key});
+    routing_.emplace(gateway::Routing{*router_, *fleet_, gate, key});
     return {};
   }
 
@@ -38,7 +38,6 @@ class Parts final : public RoutingSetup {
   std::unique_ptr<net::HttpClient> http_;
   std::unique_ptr<upstream::Fleet> fleet_;
   std::unique_ptr<route::Router> router_;
-  const std::unique_ptr<gateway::Labeller> labeller_ = gateway::make_header_labeller();
   std::optional<gateway::Routing> routing_;
 };
 

@@ -165,13 +165,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
 
 ApiResult<seal::Clearance> Answering::label(const Call& call, const ChatRequest& request, const Json& body) const {
   if (parts_.options.labeller == nullptr) return seal::Clearance{};
-  std::optional<std::string> header;
-  if (const std::string* value = call.request.headers.find(label_header)) header = *value;
-  const std::string client = parts_.access.client_name(call.request);
-  std::string session = session_of_request(call.request, request);
-  // As the router knows a conversation whose client names none: by its first words.
-  if (session.empty()) session = conversation_of({}, client, {}, request);
-  return parts_.options.labeller->label({client, std::move(header), request, &body}, session);
+  return label_of(*parts_.options.labeller, parts_.access, call.request, request, body);
 }
 
 std::optional<Repetition> Answering::repetition_of(const Call& call, const Json& body, const ChatRequest& request) const {
@@ -195,10 +189,8 @@ ApiResult<Answering::Way> Answering::choose_way(Call& call, const ChatRequest& r
   Way out;
   if (parts_.options.routing != nullptr) {
     const Routing& routing = *parts_.options.routing;
-    const seal::Clearance* labelled = parts_.options.labeller != nullptr ? &call.clearance : nullptr;
-    Asked asked = TRY(ask_of(routing, parts_.access, call.request, request, call.id, labelled));
-    std::tie(out.decision, out.record) = routing.router.decide(asked.ask);
-    call.clearance = std::move(asked.clearance);
+    std::tie(out.decision, out.record) = routing.router.decide(
+        ask_of(routing.conversation_key, parts_.access, call.request, request, call.clearance.decision.label, call.id));
   }
   call.route = route::route_header(out.decision);
   if (!out.decision.target.empty()) return out;

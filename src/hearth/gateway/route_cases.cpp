@@ -93,7 +93,8 @@ std::string run_case(const RouteCases& cases, const RouteCase& one) {
     return ask_list(now->verdicts, now->now)(verdict_class, arm);
   }});
   if (!router) return router.error().message;
-  const auto labeller = make_header_labeller();
+  const auto labels = seal::Labeller::open({}, {});
+  if (!labels) return labels.error().message;
   AccessRules rules{.key_names = cases.key_names};
   for (const auto& [key, name] : cases.key_names) rules.api_keys.push_back(key);
   const Access access(rules);
@@ -103,13 +104,12 @@ std::string run_case(const RouteCases& cases, const RouteCase& one) {
     const auto body = parse_json(request.body_text());
     auto parsed = dialect_at(now->path)->parse(*body, /*counting=*/false);
     if (!parsed) return fmt::format("step {}: {}", i + 1, parsed.error().message);
-    const upstream::Fleet none;
-    struct Open final : seal::RemoteGate {
-      Result<> check(const seal::Clearance&) const override { return {}; }
-    } const gate;
-    auto asked = ask_of({**router, none, *labeller, gate, std::string(conversation_key)}, access, request, *parsed, fmt::format("{}", i));
     Json decision = Json::object({{"refused", true}});
-    if (asked) decision = route::decision_json((*router)->decide(asked->ask).first, asked->ask.question.label);
+    if (const auto labelled = label_of(**labels, access, request, *parsed, *body)) {
+      const seal::Label label = labelled->decision.label;
+      const route::RouteAsk ask = ask_of(conversation_key, access, request, *parsed, label, fmt::format("{}", i));
+      decision = route::decision_json((*router)->decide(ask).first, label);
+    }
     if (const std::string wrong = difference(now->expect, decision); !wrong.empty()) return fmt::format("step {}: {}", i + 1, wrong);
   }
   return {};
@@ -162,17 +162,14 @@ std::vector<RouteCaseResult> run_route_cases(const RouteCases& cases) {
   return out;
 }
 
-ApiResult<Explained> explain_route(const route::Router& router, Labeller& labeller, const Access& access,
+ApiResult<Explained> explain_route(const route::Router& router, seal::LabelGiver& labels, const Access& access,
                                    const net::Request& request, std::string_view conversation_key_text) {
   const auto body = parse_json(request.body_text());
   if (!body || !body->is_object()) return std::unexpected(ApiError{.kind = ApiError::Kind::invalid_request, .message = "the body is not a JSON object"});
   const ChatRequest parsed = TRY(dialect_at(request.path)->parse(*body, /*counting=*/false));
-  route::RouteAsk ask{.question = {.signals = signals_of(request, parsed, access.key_name(request)), .in_tool_loop = is_in_tool_loop(parsed)}};
-  const std::string client = access.client_name(request);
-  ask.conversation = conversation_of(conversation_key_text, client, session_of_request(request, parsed), parsed);
   Explained out;
-  out.label = TRY(labeller.label({request, parsed, ask.question.signals, ask.conversation, client}));
-  ask.question.label = out.label.label;
+  out.label = TRY(label_of(labels, access, request, parsed, *body)).decision;
+  const route::RouteAsk ask = ask_of(conversation_key_text, access, request, parsed, out.label.label, /*id=*/{});
   out.decision = router.explain(ask);
   return out;
 }

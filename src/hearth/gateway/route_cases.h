@@ -44,7 +44,7 @@ struct Explained {
   route::Decision decision;
   seal::LabelDecision label;
 };
-ApiResult<Explained> explain_route(const route::Router& router, Labeller& labeller, const Access& access,
+ApiResult<Explained> explain_route(const route::Router& router, seal::LabelGiver& labels, const Access& access,
                                    const net::Request& request, std::string_view conversation_key);
 
 // The request of a step, or of a file for `hearth route explain`: {"path", "headers", "body"}.

@@ -56,7 +56,8 @@ struct House {
     options.access.key_names = cases.key_names;
     for (const auto& [key, name] : cases.key_names) options.access.api_keys.push_back(key);
     access.emplace(options.access);
-    options.routing = &routing.emplace(Routing{*router, *fleet, *labeller, gate, "key"});
+    options.labeller = labels.get();
+    options.routing = &routing.emplace(Routing{*router, *fleet, gate, "key"});
     home.emplace(std::move(options));
   }
 
@@ -73,7 +74,7 @@ struct House {
   std::map<std::string, std::unique_ptr<test::ScriptedService>> services;
   std::unique_ptr<upstream::Fleet> fleet;
   std::unique_ptr<route::Router> router;
-  std::unique_ptr<Labeller> labeller = make_header_labeller();
+  std::unique_ptr<seal::Labeller> labels = *seal::Labeller::open({}, {});
   OpenGate gate;
   std::optional<Access> access;
   std::optional<Routing> routing;
@@ -86,6 +87,24 @@ TEST(RouteCases, AHundredAreShippedAndAllGoWhereTheyShould) {
   for (const RouteCaseResult& one : run_route_cases(cases)) EXPECT_EQ(one.complaint, "") << one.name;
 }
 
+TEST(RouteCases, ExplainingKnowsWhatTheSealSays) {
+  const RouteCases cases = shipped_cases();
+  House house(cases);
+  RouteStep step;
+  step.headers.set("x-api-key", "k-plain");
+  step.body = *parse_json(R"({"model": "any", "max_tokens": 8, "messages": [{"role": "user", "content": "read /home/me/diary/monday.md"}]})");
+  house.step = &step;
+  net::Request request = *read_route_request(Json::object({{"path", step.path}, {"body", step.body}}));
+  request.headers = step.headers;
+  const auto explain = [&](seal::LabelGiver& labels) { return explain_route(*house.router, labels, *house.access, request, "key"); };
+  EXPECT_EQ(explain(*house.labels)->decision.target, "sonnet");
+
+  const auto strict = *seal::Labeller::open({.folders = {{"/home/me/diary", seal::Label::sealed}}}, {});
+  const auto explained = explain(*strict);
+  EXPECT_EQ(explained->label.label, seal::Label::sealed);
+  EXPECT_EQ(explained->decision.target, "local");
+}
+
 TEST(RouteCases, ExplainingAgreesWithWhatIsDoneInEachOfThem) {
   const RouteCases cases = shipped_cases();
   for (const RouteCase& one : cases.cases) {
@@ -96,7 +115,7 @@ TEST(RouteCases, ExplainingAgreesWithWhatIsDoneInEachOfThem) {
       const Json as_read = Json::object({{"path", step.path}, {"body", step.body}});
       net::Request request = *read_route_request(as_read);
       request.headers = step.headers;
-      const auto explained = explain_route(*house.router, *house.labeller, *house.access, request, "key");
+      const auto explained = explain_route(*house.router, *house.labels, *house.access, request, "key");
       const auto before = house.asked();
       house.home->model->set_fallback({.text = "Hello."});
       const auto reply = house.home->post(step.path, step.body, step.headers);

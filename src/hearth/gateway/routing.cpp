@@ -3,48 +3,20 @@
 #include <algorithm>
 
 #include "hearth/base/digest.h"
-#include "hearth/base/guarded.h"
 #include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/replies.h"
-#include "hearth/seal/conversations.h"
 
 namespace hearth::gateway {
 namespace {
 
 constexpr std::size_t signal_bytes_max = 1024;
-constexpr std::string_view label_header = "x-hearth-label";
 
 std::string header_of(const net::Request& http, std::string_view name) {
   const auto value = http.headers.get(name);
   return std::string(value.substr(0, signal_bytes_max));
 }
 
-class HeaderLabeller final : public Labeller {
- public:
-  ApiResult<seal::LabelDecision> label(const LabelAsk& ask) override {
-    seal::LabelDecision wanted;
-    if (const std::string* text = ask.http.headers.find(label_header)) {
-      const auto label = seal::parse_label(*text);
-      if (!label) return refused("X-Hearth-Label: expected sealed, house or open");
-      wanted.add({.source = seal::Source::header, .label = *label, .rule = std::string(label_header)});
-    }
-    return conversations_.with([&](seal::Conversations& known) -> ApiResult<seal::LabelDecision> {
-      const bool asks_less = !wanted.reasons.empty() && wanted.label < known.known(ask.conversation).label;
-      if (asks_less) return refused("X-Hearth-Label: the conversation has a stricter label; a label never falls by a header");
-      return known.observe(ask.conversation, wanted);
-    });
-  }
-
- private:
-  static std::unexpected<ApiError> refused(std::string why) {
-    return std::unexpected(ApiError{.kind = ApiError::Kind::permission, .message = std::move(why), .field = "X-Hearth-Label"});
-  }
-  Guarded<seal::Conversations> conversations_;
-};
-
 }  // namespace
-
-std::unique_ptr<Labeller> make_header_labeller() { return std::make_unique<HeaderLabeller>(); }
 
 route::Signals signals_of(const net::Request& http, const ChatRequest& request, std::string key_name) {
   route::Signals out{.key = std::move(key_name),
@@ -88,25 +60,23 @@ std::string conversation_of(std::string_view key, const std::string& client, con
   return hash.finish().hex();
 }
 
-ApiResult<Asked> ask_of(const Routing& routing, const Access& access, const net::Request& http,
-                        const ChatRequest& request, const std::string& id,
-                        const seal::Clearance* labelled) {
+ApiResult<seal::Clearance> label_of(seal::LabelGiver& labels, const Access& access, const net::Request& http,
+                                    const ChatRequest& request, const Json& body) {
+  std::optional<std::string> header;
+  if (const std::string* value = http.headers.find(seal::label_header)) header = *value;
   const std::string client = access.client_name(http);
-  const std::string session = session_of_request(http, request);
-  Asked out;
-  out.ask = {.question = {.signals = signals_of(http, request, access.key_name(http)), .in_tool_loop = is_in_tool_loop(request)},
-             .conversation = conversation_of(routing.conversation_key, client, session, request),
-             .request = id, .at_s = unix_time_s()};
-  if (labelled != nullptr) {
-    out.ask.question.label = labelled->decision.label;
-    out.clearance = *labelled;
-    return out;
-  }
-  seal::LabelDecision decision =
-      TRY(routing.labeller.label({http, request, out.ask.question.signals, out.ask.conversation, client}));
-  out.ask.question.label = decision.label;
-  out.clearance = {.decision = std::move(decision), .conversation = out.ask.conversation, .client = client};
-  return out;
+  std::string session = session_of_request(http, request);
+  // As the router knows a conversation whose client names none: by its first words.
+  if (session.empty()) session = conversation_of({}, client, {}, request);
+  return labels.label({client, std::move(header), request, &body}, session);
+}
+
+route::RouteAsk ask_of(std::string_view conversation_key, const Access& access, const net::Request& http,
+                       const ChatRequest& request, seal::Label label, const std::string& id) {
+  return {.question = {.signals = signals_of(http, request, access.key_name(http)),
+                       .in_tool_loop = is_in_tool_loop(request), .label = label},
+          .conversation = conversation_of(conversation_key, access.client_name(http), session_of_request(http, request), request),
+          .request = id, .at_s = unix_time_s()};
 }
 
 }  // namespace hearth::gateway

@@ -1,39 +1,20 @@
 #pragma once
-// From a request to the question where it goes: signals, conversation, label. And what a gateway needs to
-// follow the answer. docs/routes.md. Everything here is thread-safe.
+// From a request to its label and to the question where it goes: signals, conversation. And what a gateway
+// needs to follow the answer. docs/routes.md, docs/seal.md. Everything here is thread-safe.
 
 #include <string>
 
 #include "hearth/gateway/access.h"
 #include "hearth/route/router.h"
-#include "hearth/seal/clearance.h"
+#include "hearth/seal/labeller.h"
 #include "hearth/upstream/fleet.h"
 
 namespace hearth::gateway {
-
-struct LabelAsk {
-  const net::Request& http;
-  const ChatRequest& request;
-  const route::Signals& signals;
-  std::string conversation, client;
-};
-
-// Finds the label of a request, and remembers it for its conversation: labels stick and only rise.
-class Labeller {
- public:
-  virtual ~Labeller() = default;
-  // permission: the request asks for less than its conversation has. Whatever goes wrong otherwise is sealed.
-  virtual ApiResult<seal::LabelDecision> label(const LabelAsk& ask) = 0;
-};
-
-// By the header X-Hearth-Label and the conversation alone.
-std::unique_ptr<Labeller> make_header_labeller();
 
 // All outlive the gateway. `conversation_key` makes digests that nobody can guess a text by.
 struct Routing {
   route::Router& router;
   const upstream::Fleet& fleet;
-  Labeller& labeller;
   const seal::RemoteGate& gate;
   std::string conversation_key;
 };
@@ -46,14 +27,13 @@ std::string session_of_request(const net::Request& http, const ChatRequest& requ
 std::string conversation_of(std::string_view key, const std::string& client, const std::string& session,
                             const ChatRequest& request);
 
-// All that is asked about a request; its label is remembered. `id`: its own. `labelled`: what gave it a
-// label already; nullptr: routing.labeller does.
-struct Asked {
-  route::RouteAsk ask;
-  seal::Clearance clearance;
-};
-ApiResult<Asked> ask_of(const Routing& routing, const Access& access, const net::Request& http,
-                        const ChatRequest& request, const std::string& id,
-                        const seal::Clearance* labelled = nullptr);
+// The label of a request, which its conversation keeps. permission: it asks for less than its key or its
+// conversation has. `body` is `request` as it came.
+ApiResult<seal::Clearance> label_of(seal::LabelGiver& labels, const Access& access, const net::Request& http,
+                                    const ChatRequest& request, const Json& body);
+
+// All that the router is asked about a request. `id`: its own.
+route::RouteAsk ask_of(std::string_view conversation_key, const Access& access, const net::Request& http,
+                       const ChatRequest& request, seal::Label label, const std::string& id);
 
 }  // namespace hearth::gateway

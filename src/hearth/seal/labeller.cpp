@@ -77,9 +77,9 @@ Result<std::unique_ptr<Labeller>> Labeller::open(LabelRules rules, const std::fi
   return out;
 }
 
-Result<std::unique_ptr<Labeller>> Labeller::look(const std::filesystem::path& directory) {
+Result<std::unique_ptr<Labeller>> Labeller::look(const std::filesystem::path& directory, LabelRules rules) {
   auto key = read_text_file(directory / "labels.key", 64);
-  auto out = std::unique_ptr<Labeller>(new Labeller({}, key ? *key : "key"));
+  auto out = std::unique_ptr<Labeller>(new Labeller(std::move(rules), key ? *key : "key"));
   if (!key && key.error().code == Code::not_found) return out;
   if (!key) return std::unexpected(key.error());
   TRY(out->book_.with([&](Book& book) -> Result<> {

@@ -32,7 +32,7 @@ class Labeller final : public LabelGiver {
   // remembered beyond this process (tests). corrupt when the log was tampered with.
   static Result<std::unique_ptr<Labeller>> open(LabelRules rules, const std::filesystem::path& directory);
   // What another process remembers, to look at: nothing is written down.
-  static Result<std::unique_ptr<Labeller>> look(const std::filesystem::path& directory);
+  static Result<std::unique_ptr<Labeller>> look(const std::filesystem::path& directory, LabelRules rules = {});
 
   chat::ApiResult<Clearance> label(const LabelInputs& inputs, std::string_view session) override;
   void learn_answer(const Clearance& clearance, const std::vector<chat::Message>& conversation,

@@ -123,7 +123,6 @@ struct WholeHouse::Serving {
   std::unique_ptr<seal::LabelGiver> labels_double;
   std::unique_ptr<route::Router> router;
   std::unique_ptr<upstream::Fleet> fleet;
-  std::unique_ptr<gateway::Labeller> header_labels = gateway::make_header_labeller();
   std::unique_ptr<Gate> gate;
   std::unique_ptr<gateway::Routing> routing;
   std::unique_ptr<gateway::Gateway> gateway;
@@ -187,7 +186,7 @@ Result<> WholeHouse::start_serving() {
                                                net::Address::unix_socket("/egress"), way_out));
   serving->gate = std::make_unique<Gate>(*serving->labels);
   serving->routing = std::make_unique<gateway::Routing>(gateway::Routing{
-      *serving->router, *serving->fleet, *serving->header_labels, *serving->gate, "a key of the check"});
+      *serving->router, *serving->fleet, *serving->gate, "a key of the check"});
   gateway::GatewayOptions options;
   options.model_id = "canned";
   options.access.api_keys = {sealed_key(), open_key()};
