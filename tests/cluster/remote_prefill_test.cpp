@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "hearth/net/stream.h"
-#include "hearth/node/agent/chain_plan.h"
 #include "hearth/node/agent/peer_prefiller.h"
 #include "tests/cluster/answers.h"
 
@@ -133,7 +132,7 @@ TEST(RemotePrefillBodies, TheTicketComesBeforeTheBodyAndACutBodyGivesItsRoomBack
   const auto tokens = text_tokens(machine, 300);
   const auto layout = *machine.model().keeper().current()->info.layout();
   kv::AnnouncedChain chain{.layout = layout, .keys = {}, .ranges = {}};
-  for (const ChainLink& link : continue_chain(model::root_key(layout), 0, tokens, 256)) {
+  for (const model::ChainLink& link : model::continue_chain(model::root_key(layout), 0, tokens, 256)) {
     chain.keys.push_back(link.key);
     chain.ranges.push_back(link.range);
   }

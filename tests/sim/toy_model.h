@@ -29,10 +29,10 @@ struct Prompt {
   static Prompt of(std::vector<Token> tokens) {
     Prompt out{std::move(tokens), {}, {}};
     const auto all_but_last = std::span(out.tokens).first(out.tokens.size() - 1);
-    out.keys = model::chunk_keys(toy_layout(), all_but_last, toy_chunk_tokens);
-    for (const auto& span :
-         model::plan_chunks(static_cast<std::uint32_t>(all_but_last.size()), toy_chunk_tokens)) {
-      out.ranges.push_back(span.range);
+    for (const model::ChainLink& link :
+         model::continue_chain(model::root_key(toy_layout()), 0, all_but_last, toy_chunk_tokens)) {
+      out.keys.push_back(link.key);
+      out.ranges.push_back(link.range);
     }
     return out;
   }

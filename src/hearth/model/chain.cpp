@@ -1,5 +1,7 @@
 #include "hearth/model/chain.h"
 
+#include <algorithm>
+
 #include "hearth/base/check.h"
 
 namespace hearth::model {
@@ -34,28 +36,27 @@ ChunkKey next_key(const ChunkKey& parent, std::span<const Token> tokens) {
               .finish()};
 }
 
-std::vector<ChunkSpan> plan_chunks(std::uint32_t token_count, std::uint32_t chunk_tokens) {
+std::vector<ChainLink> continue_chain(const ChunkKey& parent, std::uint32_t from,
+                                      std::span<const Token> tokens, std::uint32_t chunk_tokens) {
   CHECK(chunk_tokens > 0);
-  std::vector<ChunkSpan> spans;
-  const std::uint32_t whole = token_count / chunk_tokens;
-  spans.reserve(whole + 1);
-  for (std::uint32_t i = 0; i < whole; ++i) {
-    spans.push_back({{i * chunk_tokens, (i + 1) * chunk_tokens}, false});
+  CHECK(tokens.size() <= UINT32_MAX);
+  const auto end = static_cast<std::uint32_t>(tokens.size());
+  std::vector<ChainLink> links;
+  ChunkKey key = parent;
+  for (std::uint32_t begin = from; begin < end;) {
+    const std::uint64_t next_multiple = (std::uint64_t{begin} / chunk_tokens + 1) * chunk_tokens;
+    const TokenRange range{begin, static_cast<std::uint32_t>(std::min<std::uint64_t>(end, next_multiple))};
+    key = next_key(key, tokens.subspan(range.begin, range.count()));
+    links.push_back({key, range});
+    begin = range.end;
   }
-  const std::uint32_t done = whole * chunk_tokens;
-  if (done < token_count) spans.push_back({{done, token_count}, true});
-  return spans;
+  return links;
 }
 
 std::vector<ChunkKey> chunk_keys(const LayoutDigest& layout, std::span<const Token> tokens,
                                  std::uint32_t chunk_tokens) {
-  CHECK(tokens.size() <= UINT32_MAX);
   std::vector<ChunkKey> keys;
-  ChunkKey key = root_key(layout);
-  for (const ChunkSpan& span : plan_chunks(static_cast<std::uint32_t>(tokens.size()), chunk_tokens)) {
-    key = next_key(key, tokens.subspan(span.range.begin, span.range.count()));
-    keys.push_back(key);
-  }
+  for (const ChainLink& link : continue_chain(root_key(layout), 0, tokens, chunk_tokens)) keys.push_back(link.key);
   return keys;
 }
 

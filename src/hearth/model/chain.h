@@ -42,20 +42,21 @@ struct ChunkKey {
 ChunkKey root_key(const LayoutDigest& layout);
 ChunkKey next_key(const ChunkKey& parent, std::span<const Token> tokens);
 
-struct ChunkSpan {
+// One chunk of a chain: its name and what it covers.
+struct ChainLink {
+  ChunkKey key;
   TokenRange range;
-  bool is_tail = false;  // shorter than a whole chunk: its key continues no other chain
-  bool operator==(const ChunkSpan&) const = default;
+  bool operator==(const ChainLink&) const = default;
 };
 
-inline constexpr std::uint32_t chunk_tokens_default = 1'024;
+// How the tokens from position `from` on, behind the chunk named `parent`, are cut and named: at multiples
+// of the chunk length, whatever `from` is, and at the end, where a link may be shorter. Everybody cuts
+// the same tokens alike. `tokens` begin at position 0 and are what is to be stored: prefill stops one
+// token before the end of a prompt, which is the caller's subtraction. CHECKs that chunk_tokens > 0.
+std::vector<ChainLink> continue_chain(const ChunkKey& parent, std::uint32_t from,
+                                      std::span<const Token> tokens, std::uint32_t chunk_tokens);
 
-// Whole chunks from position 0, then the shorter tail if there is one. `token_count` is what is to
-// be stored: prefill stops one token before the end of a prompt, because the decode side computes
-// the last token itself, and that is the caller's subtraction. CHECKs that chunk_tokens > 0.
-std::vector<ChunkSpan> plan_chunks(std::uint32_t token_count, std::uint32_t chunk_tokens);
-
-// The key of each span of plan_chunks(tokens.size(), chunk_tokens), in order.
+// The keys of the chain of `tokens` from its root.
 std::vector<ChunkKey> chunk_keys(const LayoutDigest& layout, std::span<const Token> tokens,
                                  std::uint32_t chunk_tokens);
 

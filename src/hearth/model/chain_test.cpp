@@ -16,23 +16,37 @@ std::vector<Token> tokens_to(int count) {
 
 LayoutDigest layout(std::string_view text) { return {blake2b(as_byte_span(text))}; }
 
-TEST(Chain, ChunksCoverEveryTokenOnce) {
+TEST(Chain, LinksCoverEveryTokenOnceAndEndAtMultiplesOfTheChunkLength) {
   struct Case {
-    std::uint32_t tokens;
-    std::uint32_t chunk;
-    std::vector<ChunkSpan> spans;
+    std::uint32_t from, tokens, chunk;
+    std::vector<TokenRange> ranges;
   };
   const Case cases[] = {
-      {0, 4, {}},
-      {3, 4, {{{0, 3}, true}}},
-      {4, 4, {{{0, 4}, false}}},
-      {5, 4, {{{0, 4}, false}, {{4, 5}, true}}},
-      {8, 4, {{{0, 4}, false}, {{4, 8}, false}}},
-      {2, 1, {{{0, 1}, false}, {{1, 2}, false}}},
-      {UINT32_MAX, UINT32_MAX - 1,
-       {{{0, UINT32_MAX - 1}, false}, {{UINT32_MAX - 1, UINT32_MAX}, true}}},
+      {0, 0, 4, {}},
+      {0, 3, 4, {{0, 3}}},
+      {0, 4, 4, {{0, 4}}},
+      {0, 5, 4, {{0, 4}, {4, 5}}},
+      {0, 8, 4, {{0, 4}, {4, 8}}},
+      {0, 2, 1, {{0, 1}, {1, 2}}},
+      {0, 3, UINT32_MAX, {{0, 3}}},
+      {4, 9, 4, {{4, 8}, {8, 9}}},
+      {5, 9, 4, {{5, 8}, {8, 9}}},  // behind a piece that was stored shorter
+      {9, 9, 4, {}},
   };
-  for (const Case& c : cases) EXPECT_EQ(plan_chunks(c.tokens, c.chunk), c.spans) << c.tokens;
+  for (const Case& c : cases) {
+    std::vector<TokenRange> ranges;
+    for (const ChainLink& link : continue_chain(root_key(layout("x")), c.from, tokens_to(static_cast<int>(c.tokens)), c.chunk)) {
+      ranges.push_back(link.range);
+    }
+    EXPECT_EQ(ranges, c.ranges) << c.from << " to " << c.tokens;
+  }
+}
+
+TEST(Chain, ContinuingAChainNamesItsChunksAsBeginningItDoes) {
+  const auto tokens = tokens_to(10);
+  const auto whole = continue_chain(root_key(layout("x")), 0, tokens, 4);
+  const auto rest = continue_chain(whole[0].key, 4, tokens, 4);
+  EXPECT_EQ(rest, std::vector(whole.begin() + 1, whole.end()));
 }
 
 TEST(Chain, SharedPrefixesShareKeysAndNothingElseDoes) {

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "hearth/node/agent/chain_plan.h"
 #include "hearth/node/agent/peer_pulse.h"
 
 namespace hearth::node {
@@ -133,8 +132,8 @@ Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& ord
     chain.ranges.push_back(piece.range);
     call.stored.push_back(parent);
   }
-  for (const ChainLink& link :
-       continue_chain(parent, order.from(), order.target, parameters.chunk_tokens)) {
+  for (const model::ChainLink& link :
+       model::continue_chain(parent, order.from(), order.target, parameters.chunk_tokens)) {
     chain.keys.push_back(link.key);
     chain.ranges.push_back(link.range);
   }

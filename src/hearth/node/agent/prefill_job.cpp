@@ -7,7 +7,6 @@
 
 #include "hearth/base/log.h"
 #include "hearth/kv/sync.h"
-#include "hearth/node/agent/chain_plan.h"
 #include "hearth/node/worker_prefiller.h"
 
 namespace hearth::node {
@@ -23,7 +22,7 @@ std::vector<kv::ChunkKey> keys_of(const PrefillCall& call, std::span<const Token
   const kv::ChunkKey parent =
       call.stored.empty() ? model::root_key(call.ticket.layout) : call.stored.back();
   std::vector<kv::ChunkKey> keys = call.stored;
-  for (const ChainLink& link : continue_chain(parent, call.from, target, call.chunk_tokens)) {
+  for (const model::ChainLink& link : model::continue_chain(parent, call.from, target, call.chunk_tokens)) {
     keys.push_back(link.key);
   }
   return keys;
