@@ -37,7 +37,7 @@ namespace hearth::node {
 inline constexpr std::uint32_t agent_protocol_version = 1;
 inline constexpr const char* ticket_header = "X-Hearth-Ticket";
 
-// A piece of a prefill that a machine did, for others to learn its rates from.
+// A piece of a prefill that a machine did, for itself and others to learn its rates from.
 struct PrefillPiece {
   std::uint32_t tokens = 0, depth_tokens = 0;
   double seconds = 0;

@@ -4,6 +4,7 @@
 // everything that a prediction needs.
 
 #include "hearth/cluster/parity.h"
+#include "hearth/node/agent/agent_api.h"
 #include "hearth/node/prefiller.h"
 #include "hearth/node/worker/worker_keeper.h"
 
@@ -11,16 +12,11 @@ namespace hearth::node {
 
 inline constexpr std::uint32_t trial_chunks = 2;
 
-struct TrialPiece {
-  std::uint32_t tokens = 0, depth_tokens = 0;
-  double seconds = 0;
-};
-
 struct TrialReport {
   cluster::Parity parity;
-  std::vector<TrialPiece> local_prefill;  // chunk by chunk
-  double import_s = 0;                    // a chunk
-  double decode_s = 0;                    // a token
+  std::vector<PrefillPiece> local_prefill;  // chunk by chunk
+  double import_s = 0;                      // a chunk
+  double decode_s = 0;                      // a token
 };
 
 // `seed` makes the prompt. Takes a sequence of the worker, and time: only where nothing waits.

@@ -103,7 +103,7 @@ Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, cons
   PeerNotes& notes = notes_[peer.name];
   if (!report) return std::unexpected(std::move(report.error()));
   const cluster::MachineModel here{options_.machine, worker->info.model_name};
-  for (const TrialPiece& piece : report->local_prefill) {
+  for (const PrefillPiece& piece : report->local_prefill) {
     rates_.observe_prefill(here, piece.tokens, piece.depth_tokens, piece.seconds, now());
   }
   rates_.observe_import(here, worker->info.chunk_tokens, report->import_s, now());
