@@ -30,20 +30,13 @@ ApiResult<ToolList> read_tools(const Json& body) {
 }
 
 ApiResult<chat::ToolChoice> read_choice(const Json& body, const ToolList& tools) {
-  chat::ToolChoice out;
-  const Json* choice = body.find("tool_choice");
-  if (choice == nullptr || choice->is_null()) return out;
-  if (choice->is_string()) {
-    out.kind = TRY(choice_kind(choice->as_string(), tools));
-    return out;
-  }
-  TRY(expect_object(*choice, "tool_choice"));
-  const std::string type = TRY(get_field<std::string>(*choice, "type", "tool_choice"));
-  if (type != "function") return refuse("tool_choice.type", "expected \"function\"");
-  const Json* function = TRY(find_object(*choice, "function", "tool_choice"));
-  if (function == nullptr) return refuse("tool_choice.function", "is required");
-  std::string name = TRY(get_field<std::string>(*function, "name", "tool_choice.function"));
-  return named_choice(std::move(name), "tool_choice.function.name", tools);
+  return read_tool_choice(body, tools, [&](const Json& choice, const std::string& type) -> ApiResult<chat::ToolChoice> {
+    if (type != "function") return refuse("tool_choice.type", "expected \"function\"");
+    const Json* function = TRY(find_object(choice, "function", "tool_choice"));
+    if (function == nullptr) return refuse("tool_choice.function", "is required");
+    std::string name = TRY(get_field<std::string>(*function, "name", "tool_choice.function"));
+    return named_choice(std::move(name), "tool_choice.function.name", tools);
+  });
 }
 
 ApiResult<void> read_tool_fields(const Json& body, ChatRequest& out) {

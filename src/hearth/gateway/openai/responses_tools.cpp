@@ -95,21 +95,14 @@ ApiResult<ResponsesTools> read_responses_tools(const Json& body, Notes& notes) {
 
 ApiResult<chat::ToolChoice> read_responses_choice(const Json& body, const ToolList& tools,
                                                   Notes& notes) {
-  chat::ToolChoice out;
-  const Json* choice = body.find("tool_choice");
-  if (choice == nullptr || choice->is_null()) return out;
-  if (choice->is_string()) {
-    out.kind = TRY(choice_kind(choice->as_string(), tools));
-    return out;
-  }
-  TRY(expect_object(*choice, "tool_choice"));
-  const std::string type = TRY(get_field<std::string>(*choice, "type", "tool_choice"));
-  if (type != "function" && type != "custom") {
-    notes.note("tool_choice not followed", type);
-    return out;
-  }
-  std::string name = TRY(get_field<std::string>(*choice, "name", "tool_choice"));
-  return named_choice(std::move(name), "tool_choice.name", tools);
+  return read_tool_choice(body, tools, [&](const Json& choice, const std::string& type) -> ApiResult<chat::ToolChoice> {
+    if (type != "function" && type != "custom") {
+      notes.note("tool_choice not followed", type);
+      return chat::ToolChoice();
+    }
+    std::string name = TRY(get_field<std::string>(choice, "name", "tool_choice"));
+    return named_choice(std::move(name), "tool_choice.name", tools);
+  });
 }
 
 }  // namespace hearth::gateway::openai

@@ -1,8 +1,21 @@
 #include "hearth/gateway/openai/tools.h"
 
 namespace hearth::gateway::openai {
+namespace {
 
 using Kind = chat::ToolChoice::Kind;
+
+ApiResult<Kind> choice_kind(const std::string& word, const ToolList& tools) {
+  if (word == "auto") return Kind::automatic;
+  if (word == "none") return Kind::none;
+  if (word != "required") {
+    return refuse("tool_choice", "expected \"auto\", \"none\", \"required\" or a function");
+  }
+  if (tools.empty()) return refuse("tool_choice", "demands a call, but no tool is declared");
+  return Kind::required;
+}
+
+}  // namespace
 
 ApiResult<void> ToolList::add(chat::Tool tool, const std::string& path) {
   if (!names_.insert(tool.name).second) {
@@ -37,14 +50,17 @@ ApiResult<const Json*> find_function(const Json& json, const std::string& path) 
   return function;
 }
 
-ApiResult<Kind> choice_kind(const std::string& word, const ToolList& tools) {
-  if (word == "auto") return Kind::automatic;
-  if (word == "none") return Kind::none;
-  if (word != "required") {
-    return refuse("tool_choice", "expected \"auto\", \"none\", \"required\" or a function");
+ApiResult<chat::ToolChoice> read_tool_choice(const Json& body, const ToolList& tools, const ReadNamedChoice& read_object) {
+  chat::ToolChoice out;
+  const Json* choice = body.find("tool_choice");
+  if (choice == nullptr || choice->is_null()) return out;
+  if (choice->is_string()) {
+    out.kind = TRY(choice_kind(choice->as_string(), tools));
+    return out;
   }
-  if (tools.empty()) return refuse("tool_choice", "demands a call, but no tool is declared");
-  return Kind::required;
+  TRY(expect_object(*choice, "tool_choice"));
+  const std::string type = TRY(get_field<std::string>(*choice, "type", "tool_choice"));
+  return read_object(*choice, type);
 }
 
 ApiResult<chat::ToolChoice> named_choice(std::string name, const std::string& path,

@@ -2,6 +2,7 @@
 // Declared functions, the choice among them, and calls in the history. A function is the same
 // object in chat (inside "function") and in Responses (beside "type").
 
+#include <functional>
 #include <set>
 
 #include "hearth/chat/message.h"
@@ -29,8 +30,10 @@ ApiResult<chat::Tool> read_function(const Json& json, const std::string& path);
 // The object "function" of a declared tool or of a call, as chat has them; never nullptr.
 ApiResult<const Json*> find_function(const Json& json, const std::string& path);
 
-// "auto", "none" and "required".
-ApiResult<chat::ToolChoice::Kind> choice_kind(const std::string& word, const ToolList& tools);
+// "auto", "none" and "required"; `read_object` reads the form that names a function, which differs. Without
+// the field: auto.
+using ReadNamedChoice = std::function<ApiResult<chat::ToolChoice>(const Json& choice, const std::string& type)>;
+ApiResult<chat::ToolChoice> read_tool_choice(const Json& body, const ToolList& tools, const ReadNamedChoice& read_object);
 ApiResult<chat::ToolChoice> named_choice(std::string name, const std::string& path,
                                          const ToolList& tools);
 
