@@ -25,7 +25,6 @@ class ChatMlFormat final : public Format {
   explicit ChatMlFormat(ChatMlTraits traits) : traits_(traits) {}
 
   std::string_view name() const override { return traits_.name; }
-  NativeIds native_ids() const override { return NativeIds::none; }
   bool can_think() const override { return traits_.thinking != ChatMlTraits::Thinking::never; }
   std::span<const std::string_view> markers() const override { return all_markers; }
   std::span<const std::string_view> end_tokens() const override {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "hearth/base/random.h"
+#include "hearth/chat/ids.h"
 #include "hearth/chat/schema.h"
 #include "support/chat_json.h"
 #include "support/gbnf_interpreter.h"
@@ -156,7 +157,7 @@ TEST(Constraint, NumbersKimisCallsFromWhereTheConversationIs) {
   for (int round = 0; round < 100; ++round) {
     const Calls calls = parse(*format, tool_set(), grammar.derive(random, 300));
     for (std::size_t i = 0; i < calls.ids.size(); ++i) {
-      EXPECT_EQ(calls.ids[i], native_id(NativeIds::functions, calls.list[i].first, 41 + i));
+      EXPECT_EQ(calls.ids[i], native_id(calls.list[i].first, 41 + i));
     }
   }
 }

@@ -13,7 +13,6 @@
 
 #include "hearth/base/result.h"
 #include "hearth/chat/gbnf.h"
-#include "hearth/chat/ids.h"
 #include "hearth/chat/message.h"
 #include "hearth/chat/output_parser.h"
 #include "hearth/chat/rendering.h"
@@ -46,7 +45,6 @@ class Format {
   virtual ~Format() = default;
 
   virtual std::string_view name() const = 0;
-  virtual NativeIds native_ids() const = 0;
   virtual bool can_think() const = 0;
 
   // The conversation is arranged (message.h). invalid_argument when this format cannot say it.

@@ -23,8 +23,7 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
-std::string native_id(NativeIds style, std::string_view name, std::size_t index) {
-  if (style == NativeIds::none) return {};
+std::string native_id(std::string_view name, std::size_t index) {
   return fmt::format("{}{}:{}", native_prefix, name, index);
 }
 
@@ -44,41 +43,6 @@ std::string random_outward_id(std::string_view prefix, Random& random) {
     id += alphabet[random.below(alphabet.size())];
   }
   return id;
-}
-
-IdMap IdMap::of(const Conversation& conversation, NativeIds style) {
-  IdMap map(style);
-  for (const Message& message : conversation.messages) {
-    for (const ToolCall& call : message.calls) map.put(call.id, call.name);
-  }
-  return map;
-}
-
-std::string IdMap::add(std::string_view name, std::string_view prefix, Random& random) {
-  std::string id = random_outward_id(prefix, random);
-  while (native_of_.contains(id)) id = random_outward_id(prefix, random);
-  put(id, name);
-  return id;
-}
-
-void IdMap::put(std::string outward, std::string_view name) {
-  const std::string native =
-      style_ == NativeIds::none ? outward : native_id(style_, name, count_);
-  ++count_;
-  outward_of_[native] = outward;
-  native_of_[std::move(outward)] = native;
-}
-
-std::optional<std::string> IdMap::native_of(std::string_view outward) const {
-  const auto found = native_of_.find(std::string(outward));
-  if (found == native_of_.end()) return std::nullopt;
-  return found->second;
-}
-
-std::optional<std::string> IdMap::outward_of(std::string_view native) const {
-  const auto found = outward_of_.find(std::string(native));
-  if (found == outward_of_.end()) return std::nullopt;
-  return found->second;
 }
 
 }  // namespace hearth::chat

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "hearth/chat/ids.h"
 #include "hearth/chat/kimi_parser.h"
 #include "hearth/chat/kimi_typescript.h"
 #include "hearth/chat/python_json.h"
@@ -27,7 +28,6 @@ class KimiFormat final : public Format {
   explicit KimiFormat(KimiTraits traits) : traits_(traits) {}
 
   std::string_view name() const override { return traits_.name; }
-  NativeIds native_ids() const override { return NativeIds::functions; }
   bool can_think() const override { return traits_.thinking; }
   std::span<const std::string_view> markers() const override { return all_markers; }
   std::span<const std::string_view> end_tokens() const override {
@@ -135,7 +135,7 @@ class KimiFormat final : public Format {
       if (message.role == Role::assistant) {
         open_calls.clear();
         for (const ToolCall& call : message.calls) {
-          open_calls.emplace_back(call.id, native_id(NativeIds::functions, call.name, call_count++));
+          open_calls.emplace_back(call.id, native_id(call.name, call_count++));
         }
         ++(record != nullptr ? out.turns_remembered : out.turns_rendered);
         const bool keep = static_cast<std::ptrdiff_t>(i) > history_end;

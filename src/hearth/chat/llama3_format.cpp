@@ -23,7 +23,6 @@ constexpr std::string_view tool_head =
 class Llama3Format final : public Format {
  public:
   std::string_view name() const override { return "llama3"; }
-  NativeIds native_ids() const override { return NativeIds::none; }
   bool can_think() const override { return false; }
   std::span<const std::string_view> markers() const override { return all_markers; }
   std::span<const std::string_view> end_tokens() const override {

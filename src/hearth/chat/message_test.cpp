@@ -76,40 +76,13 @@ TEST(RestoreUnparsedInput, TurnsTheClientsWrapperBackIntoText) {
 }
 
 TEST(NativeId, IsReadInAllFormsThatModelsWrite) {
-  EXPECT_EQ(native_id(NativeIds::functions, "get_weather", 12), "functions.get_weather:12");
+  EXPECT_EQ(native_id("get_weather", 12), "functions.get_weather:12");
   const std::vector<std::pair<const char*, const char*>> forms = {
       {"functions.get_weather:0", "get_weather"}, {"get_weather:3", "get_weather"},
       {" functions.a.b:1\n", "a.b"},              {"functions.x", "x"},
       {"call_123", "call_123"},                   {"functions.a:b:2", "a:b"},
       {"functions.a:", "a:"},                     {"", ""}};
   for (const auto& [id, name] : forms) EXPECT_EQ(name_of_native_id(id), name) << id;
-}
-
-TEST(IdMap, MapsBothWaysByPosition) {
-  Conversation conversation{{}, {user("q"), calls({"toolu_x", "toolu_y"}), result("toolu_x"),
-                                 result("toolu_y"), calls({"toolu_z"}), result("toolu_z")}};
-  IdMap map = IdMap::of(conversation, NativeIds::functions);
-  EXPECT_EQ(map.native_of("toolu_z"), "functions.tool:2");
-  EXPECT_EQ(map.outward_of("functions.tool:1"), "toolu_y");
-  EXPECT_EQ(map.native_of("nobody"), std::nullopt);
-  Random random(1);
-  const std::string fresh = map.add("next", "toolu_", random);
-  EXPECT_EQ(map.native_of(fresh), "functions.next:3");
-  EXPECT_EQ(map.outward_of("functions.next:3"), fresh);
-}
-
-TEST(IdMap, NeverGivesAnIdTwice) {
-  IdMap map = IdMap::of({}, NativeIds::functions);
-  Random random(5);
-  std::unordered_map<std::string, int> seen;
-  for (int i = 0; i < 10'000; ++i) {
-    const std::string id = map.add("t", "toolu_", random);
-    EXPECT_EQ(id.size(), 30u);
-    EXPECT_EQ(++seen[id], 1);
-  }
-  // Even from a generator that repeats itself.
-  Random same(5);
-  EXPECT_EQ(seen.count(map.add("t", "toolu_", same)), 0u);
 }
 
 TEST(Canonicalise, RemovesVolatileHeadersOnly) {

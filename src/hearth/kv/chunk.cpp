@@ -63,17 +63,6 @@ Result<Chunk> make_chunk(ChunkOrigin origin, Buffer payload) {
   return chunk;
 }
 
-std::string_view fault_name(ChunkFault fault) {
-  switch (fault) {
-    case ChunkFault::foreign_layout: return "foreign_layout";
-    case ChunkFault::forged_key: return "forged_key";
-    case ChunkFault::wrong_key: return "wrong_key";
-    case ChunkFault::payload_size: return "payload_size";
-    case ChunkFault::payload_digest: return "payload_digest";
-  }
-  return "unknown";
-}
-
 std::optional<ChunkFault> find_header_fault(const ChunkHeader& header,
                                             const ExpectedChunk& expected) {
   if (expected.layout && header.layout != *expected.layout) return ChunkFault::foreign_layout;

@@ -102,7 +102,7 @@ Result<std::size_t> header_bytes_needed(ByteSpan prefix);
 // `bytes` may go on after the header.
 Result<ChunkHeader> parse_header(ByteSpan bytes);
 
-// Why a well-formed chunk is not the one that was wanted. Each is counted apart.
+// Why a well-formed chunk is not the one that was wanted.
 enum class ChunkFault : std::uint8_t {
   foreign_layout,   // computed for another model, context setting or state format
   forged_key,       // the key does not follow from parent, tokens and layout
@@ -110,8 +110,6 @@ enum class ChunkFault : std::uint8_t {
   payload_size,     // shorter or longer than the header says
   payload_digest,   // the bytes changed on the way or on disk
 };
-inline constexpr std::size_t chunk_fault_count = 5;
-std::string_view fault_name(ChunkFault fault);
 
 struct ExpectedChunk {
   std::optional<LayoutDigest> layout;

@@ -63,8 +63,6 @@ constexpr auto table = std::to_array<Architecture>({
 
 }  // namespace
 
-std::span<const Architecture> architectures() { return table; }
-
 const Architecture* find_architecture(std::string_view name) {
   const auto found = std::ranges::find(table, name, &Architecture::name);
   return found == table.end() ? nullptr : &*found;

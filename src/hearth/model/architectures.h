@@ -2,7 +2,6 @@
 // Private to shape*.cpp: which architectures of libllama 0.7 we know, and how each keeps its KV.
 
 #include <cstdint>
-#include <span>
 #include <string_view>
 
 #include "hearth/model/shape.h"
@@ -17,7 +16,7 @@ struct Architecture {
   std::uint32_t window_group = 0;
 };
 
-std::span<const Architecture> architectures();
+// nullptr: one we do not know.
 const Architecture* find_architecture(std::string_view name);
 
 }  // namespace hearth::model

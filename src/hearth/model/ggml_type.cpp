@@ -39,8 +39,6 @@ std::string allowed_kv_types() {
 
 }  // namespace
 
-std::span<const GgmlType> ggml_types() { return types; }
-
 const GgmlType* find_ggml_type(std::uint32_t number) {
   for (const GgmlType& type : types) {
     if (type.number == number) return &type;
@@ -59,14 +57,6 @@ Result<KvType> parse_kv_type(std::string_view name) {
   }
   return fail(Code::invalid_argument,
               fmt::format("KV type \"{}\" is not one of {}", name, allowed_kv_types()));
-}
-
-Result<KvType> kv_type_from_number(std::uint32_t number) {
-  for (const KvType type : kv_types) {
-    if (static_cast<std::uint32_t>(type) == number) return type;
-  }
-  return fail(Code::invalid_argument, fmt::format("ggml type {} is not a KV type; allowed are {}",
-                                                  number, allowed_kv_types()));
 }
 
 Result<std::uint64_t> kv_row_bytes(KvType type, std::uint64_t values) {

@@ -3,7 +3,6 @@
 // Pure; the table is that of ggml 0.27 (ggml_blck_size, ggml_type_size).
 
 #include <cstdint>
-#include <span>
 #include <string_view>
 
 #include "hearth/base/result.h"
@@ -17,7 +16,6 @@ struct GgmlType {
   std::uint32_t block_bytes;    // bytes per block
 };
 
-std::span<const GgmlType> ggml_types();
 // nullptr when ggml 0.27 has no such type (also for the numbers it has withdrawn).
 const GgmlType* find_ggml_type(std::uint32_t number);
 
@@ -29,7 +27,6 @@ enum class KvType : std::uint32_t {
 std::string_view kv_type_name(KvType type);
 // invalid_argument listing what is allowed.
 Result<KvType> parse_kv_type(std::string_view name);
-Result<KvType> kv_type_from_number(std::uint32_t number);
 // Bytes of one row of `values` numbers; invalid_argument when they do not fill whole blocks.
 Result<std::uint64_t> kv_row_bytes(KvType type, std::uint64_t values);
 

@@ -1,6 +1,7 @@
 #include "hearth/route/signals.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 

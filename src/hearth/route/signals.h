@@ -2,7 +2,6 @@
 // What a request says about the kind of work it is. Each field is empty when the request does not say.
 // Values; pure. docs/routes.md has the order in which they count.
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,9 +10,6 @@ namespace hearth::route {
 
 // In the order in which they count: the first that names a class decides.
 enum class Signal : std::uint8_t { key, header, model, client, folder, marker, session, none };
-inline constexpr std::array all_signals = {Signal::key,    Signal::header, Signal::model,
-                                           Signal::client, Signal::folder, Signal::marker,
-                                           Signal::session, Signal::none};
 std::string_view signal_name(Signal signal);
 
 struct Signals {

@@ -10,9 +10,6 @@
 
 namespace hearth::session {
 
-// A change of the rendering changes this, and with it every stored prefix.
-inline constexpr int memory_prefix_version = 1;
-
 // The first message of a session. Without files, only the instructions; without both, nothing.
 std::string render_prefix(std::string_view instructions, const MemoryFiles& files);
 

@@ -75,7 +75,6 @@ class Scores {
   // control second_judge is not looked at.
   std::size_t waits_for_person() const;
   bool has_judged() const { return !records_.tasks.empty(); }
-  bool commitments_hold() const { return commitments_hold_; }
 
  private:
   struct Task {
