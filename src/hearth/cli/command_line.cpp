@@ -43,10 +43,15 @@ class CliFlags final : public Flags {
   CLI::Option* last_ = nullptr;
 };
 
+// Of a verb that has none of its own: its first child's.
+std::string example_of(const Verb& verb) {
+  return verb.example.empty() && !verb.children.empty() ? example_of(verb.children.front()) : verb.example;
+}
+
 void add_verbs(CLI::App& parent, const std::vector<Verb>& verbs, const Verb*& chosen) {
   for (const Verb& verb : verbs) {
     CLI::App* app = parent.add_subcommand(verb.name, verb.summary);
-    if (!verb.example.empty()) app->footer("Example:\n  " + verb.example);
+    if (const std::string example = example_of(verb); !example.empty()) app->footer("Example:\n  " + example);
     if (verb.declare) {
       CliFlags flags(*app);
       verb.declare(flags);

@@ -44,7 +44,7 @@ class Flags {
 struct Verb {
   std::string name;
   std::string summary;  // one line of the list of verbs
-  std::string example;  // one line at the end of its --help
+  std::string example;  // one line at the end of its --help; a verb with children may leave it to them
   std::function<void(Flags&)> declare;
   std::function<int()> run;         // absent for a verb that is nothing without a child
   std::vector<Verb> children;
