@@ -87,9 +87,9 @@ std::string known_names(std::string_view section) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-// Keys may be secrets.
+// Keys of clients are secrets.
 std::string shown_value(const Setting& setting, const Json& value) {
-  return setting.key == "api_keys" ? "this value" : dump_json(value);
+  return contains({"api_keys", "named_keys", "key_labels"}, setting.key) ? "this value" : dump_json(value);
 }
 
 void read_section(const Json& table, const std::string& section, std::string_view name, ServeConfig& config,

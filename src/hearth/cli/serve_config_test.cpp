@@ -100,11 +100,13 @@ TEST(ServeConfig, AllThatIsWrongIsToldAtOnce) {
   EXPECT_EQ(std::ranges::count(done.error().message, '\n'), 2) << done.error().message;
 }
 
-TEST(ServeConfig, SecretsAreNotQuoted) {
-  ServeConfig config;
-  const auto done = read_serve_config("[serve]\napi_keys = \"my-secret-key\"", "f", config);
-  ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().message.find("my-secret"), std::string::npos);
+TEST(ServeConfig, AKeyIsNotShownWhereItIsInTheWrongPlace) {
+  for (const std::string setting : {"[serve]\napi_keys", "[serve]\nnamed_keys", "[seal]\nkey_labels"}) {
+    ServeConfig config;
+    const auto done = read_serve_config(setting + " = \"my-secret-key\"", "f", config);
+    ASSERT_FALSE(done) << setting;
+    EXPECT_EQ(done.error().message.find("my-secret"), std::string::npos) << done.error().message;
+  }
 }
 
 TEST(ServeConfig, FlagsOverrideTheFile) {
