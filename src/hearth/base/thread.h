@@ -27,6 +27,7 @@ class Thread {
   ~Thread() { join(); }
 
   void join();
+  bool joinable() const { return joinable_; }
 
  private:
   pthread_t thread_{};

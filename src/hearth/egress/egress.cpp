@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "hearth/base/log.h"
+#include "hearth/base/unix_time.h"
 #include "hearth/net/http_error.h"
 #include "hearth/net/url.h"
 #include "hearth/upstream/keys.h"
@@ -21,10 +22,6 @@ constexpr Duration head_time_max = std::chrono::minutes(15);
 constexpr std::size_t conversation_bytes_max = 256;
 constexpr std::array<std::string_view, 4> headers_out = {"content-type", "accept", "anthropic-version", "anthropic-beta"};
 constexpr std::array<std::string_view, 5> headers_back = {"content-type", "retry-after", "retry-after-ms", "x-should-retry", "request-id"};
-
-std::int64_t unix_time_s() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 net::Response own_error(const Error& error) {
   net::Response out = net::error_response(error);

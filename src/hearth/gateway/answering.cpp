@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "hearth/base/log.h"
+#include "hearth/base/unix_time.h"
 #include "hearth/chat/call_ledger.h"
 #include "hearth/gateway/fields.h"
 #include "hearth/gateway/pass_through.h"

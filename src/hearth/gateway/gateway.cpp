@@ -4,6 +4,7 @@
 
 #include "hearth/base/guarded.h"
 #include "hearth/base/process_memory.h"
+#include "hearth/base/unix_time.h"
 #include "hearth/gateway/answering.h"
 #include "hearth/gateway/models_list.h"
 

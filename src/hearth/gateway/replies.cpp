@@ -1,7 +1,6 @@
 #include "hearth/gateway/replies.h"
 
 #include <algorithm>
-#include <chrono>
 #include <random>
 #include <utility>
 
@@ -30,11 +29,6 @@ std::string new_id() {
 }
 
 std::string new_request_id() { return "req_" + new_id(); }
-
-std::int64_t unix_time_s() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 ApiError::Kind kind_of_status(int status) {
   using Kind = ApiError::Kind;

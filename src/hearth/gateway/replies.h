@@ -15,7 +15,6 @@ namespace hearth::gateway {
 std::uint64_t system_random();
 std::string new_id();          // 24 letters and digits
 std::string new_request_id();  // "req_" and such
-std::int64_t unix_time_s();
 
 // Which of our error kinds a status of the server itself means.
 ApiError::Kind kind_of_status(int status);

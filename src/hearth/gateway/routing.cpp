@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "hearth/base/digest.h"
+#include "hearth/base/unix_time.h"
 #include "hearth/gateway/repeat_key.h"
-#include "hearth/gateway/replies.h"
 
 namespace hearth::gateway {
 namespace {

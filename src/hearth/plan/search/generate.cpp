@@ -20,12 +20,6 @@ constexpr std::uint32_t decode_ubatch = 512;
 constexpr std::size_t combined_pools_max = 16;
 constexpr std::array<KvType, 2> kv_choices = {KvType::f16, KvType::q8_0};
 
-std::uint32_t mask_of(const Pool& pool) {
-  std::uint32_t mask = 0;
-  for (const Stage& stage : pool) mask |= 1u << stage.node;
-  return mask;
-}
-
 class Generator {
  public:
   Generator(const Scene& scene, const std::vector<CopyScene>& copies, const Options& options)

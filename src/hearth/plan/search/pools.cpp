@@ -42,6 +42,12 @@ std::vector<std::size_t> members_by_cost(const Scene& scene, const PoolChoice& c
 
 }  // namespace
 
+std::uint32_t mask_of(const Pool& pool) {
+  std::uint32_t mask = 0;
+  for (const Stage& stage : pool) mask |= 1u << stage.node;
+  return mask;
+}
+
 std::variant<Shortfall, Pool> fill(const Scene& scene, const PoolChoice& choice,
                                    const FillOptions& options) {
   const std::uint32_t end = scene.layers();

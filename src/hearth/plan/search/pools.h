@@ -30,6 +30,9 @@ struct FillOptions {
   bool all_members = false;           // every machine of the choice takes at least one layer
 };
 
+// Its machines, as bits of node indices.
+std::uint32_t mask_of(const Pool& pool);
+
 // Fills the machine with the lowest cost per layer first. A helper that gets no layer makes the
 // choice the same as a smaller one: then the result has fewer stages than the choice has machines.
 std::variant<Shortfall, Pool> fill(const Scene& scene, const PoolChoice& choice,

@@ -45,12 +45,6 @@ double whole_need(const Scene& scene, KvType kv, bool hands_off) {
       .total_bytes();
 }
 
-std::uint32_t mask_of(const Pool& pool) {
-  std::uint32_t mask = 0;
-  for (const Stage& stage : pool) mask |= 1u << stage.node;
-  return mask;
-}
-
 struct WeightSource {
   double gb_s = 0;
   bool over_wire = false;
