@@ -51,7 +51,8 @@ TEST(PrefillCoordinator, TriesAPairAndLearnsItsRates) {
   const Json* parity = peer.find("parity");
   ASSERT_NE(parity, nullptr) << dump_json(peer, 2);
   EXPECT_TRUE(get<bool>(*parity, "exact").value());  // one backend, one build
-  EXPECT_EQ(get<std::uint32_t>(*parity, "tokens_equal").value(), get<std::uint32_t>(*parity, "tokens_compared").value());
+  EXPECT_EQ(get<std::uint32_t>(*parity, "tokens_equal").value(),
+            get<std::uint32_t>(*parity, "tokens_compared").value());
   EXPECT_GT(get<double>(peer, "link_mb_per_s").value(), 0);
 }
 

@@ -78,7 +78,8 @@ TEST_P(PooledWorker, WritesWhatOneWorkerWrites) {
     ASSERT_EQ(answer->first_logits.size(), expected->first_logits.size());
     // Kernels of repacked weights add in another order than those behind an RPC server.
     for (std::size_t i = 0; i < answer->first_logits.size(); ++i) {
-      ASSERT_NEAR(answer->first_logits[i], expected->first_logits[i], 0.05 + 0.01 * std::abs(expected->first_logits[i]));
+      ASSERT_NEAR(answer->first_logits[i], expected->first_logits[i],
+                  0.05 + 0.01 * std::abs(expected->first_logits[i]));
     }
   }
 }

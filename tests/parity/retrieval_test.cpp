@@ -104,7 +104,9 @@ TEST(Retrieval, MissesTheFactsOfAnExchangedChunk) {
   }
   std::map<std::uint32_t, fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(directory.path())) {
-    if (entry.path().extension() == ".kv") files[kv::read_chunk_header(entry.path()).value().range.begin] = entry.path();
+    if (entry.path().extension() == ".kv") {
+      files[kv::read_chunk_header(entry.path()).value().range.begin] = entry.path();
+    }
   }
   const kv::Chunk victim = kv::read_chunk_file(files.at(2 * chunk_tokens), {}).value();
   const kv::Chunk other = kv::read_chunk_file(files.at(3 * chunk_tokens), {}).value();

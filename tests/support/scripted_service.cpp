@@ -103,7 +103,9 @@ ScriptedService::ScriptedService(Json replies) : state_(std::make_shared<State>(
     out.body = std::make_unique<Pieces>(pieces_of(reply), *get_or<bool>(reply, "cut", false), std::move(hold_open));
     return out;
   };
-  for (const std::string method : {"GET", "POST"}) router.add(method, "/{rest*}", answer, {.body_bytes_max = 64u << 20});
+  for (const std::string method : {"GET", "POST"}) {
+    router.add(method, "/{rest*}", answer, {.body_bytes_max = 64u << 20});
+  }
   auto listener = net::Listener::listen(net::Address::tcp("127.0.0.1", 0));
   server_ = *net::HttpServer::start(*std::move(listener), std::move(router));
 }

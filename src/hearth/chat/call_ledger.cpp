@@ -35,12 +35,15 @@ Digest256 digest_of(const ToolCall& call) {
 
 // The protocols lose the flag that says so; these are the words that tools begin with.
 bool is_error_text(std::string_view text) {
-  constexpr std::array<std::string_view, 6> beginnings = {"error", "Error", "ERROR", "<tool_use_error>", "Traceback", "fatal:"};
+  constexpr std::array<std::string_view, 6> beginnings = {"error",     "Error", "ERROR", "<tool_use_error>",
+                                                          "Traceback", "fatal:"};
   return std::ranges::any_of(beginnings, [&](std::string_view start) { return text.starts_with(start); });
 }
 
 bool same_call(const LedgerEntry& a, const LedgerEntry& b) { return a.name == b.name && a.arguments == b.arguments; }
-bool same_outcome(const LedgerEntry& a, const LedgerEntry& b) { return same_call(a, b) && a.result && a.result == b.result; }
+bool same_outcome(const LedgerEntry& a, const LedgerEntry& b) {
+  return same_call(a, b) && a.result && a.result == b.result;
+}
 
 // How often the last `round` calls stand at the end, one time after another.
 std::size_t repetitions(const std::vector<LedgerEntry>& ledger, std::size_t round) {
@@ -62,7 +65,8 @@ std::vector<LedgerEntry> call_ledger(const Conversation& conversation) {
   for (const Message& message : conversation.messages) {
     for (const ToolCall& call : message.calls) {
       LedgerEntry entry{.id = call.id, .name = call.name, .arguments = digest_of(call), .turn = turn};
-      const auto before = std::find_if(out.rbegin(), out.rend(), [&](const LedgerEntry& one) { return same_call(one, entry); });
+      const auto before = std::find_if(out.rbegin(), out.rend(),
+                                       [&](const LedgerEntry& one) { return same_call(one, entry); });
       if (before != out.rend() && before->error) entry.retry_of = static_cast<std::size_t>(out.rend() - before) - 1;
       by_id[call.id] = out.size();
       out.push_back(std::move(entry));

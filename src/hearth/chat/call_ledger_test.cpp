@@ -38,7 +38,8 @@ struct LoopCase {
 };
 
 TEST(CallLedger, LoopsAreFoundAndNothingElseIs) {
-  const Step look{"look", R"({"a":1,"b":2})", "nothing"}, other{"look", R"({"a":2})", "nothing"}, run{"run", "{}", "error: no"};
+  const Step look{"look", R"({"a":1,"b":2})", "nothing"}, other{"look", R"({"a":2})", "nothing"},
+      run{"run", "{}", "error: no"};
   const LoopCase cases[] = {
       {"one call", {look}, 0},
       {"twice is no loop", times(2, {look}), 0},
@@ -62,7 +63,8 @@ TEST(CallLedger, LoopsAreFoundAndNothingElseIs) {
 }
 
 TEST(CallLedger, HasCallsResultsErrorsAndTriesAgain) {
-  const auto ledger = call_ledger(conversation_of({{"run", R"({"x":1})", "error: no"}, {"look", "{}", "ok"}, {"run", R"({"x":1})", "done"}}));
+  const auto ledger = call_ledger(conversation_of(
+      {{"run", R"({"x":1})", "error: no"}, {"look", "{}", "ok"}, {"run", R"({"x":1})", "done"}}));
   ASSERT_EQ(ledger.size(), 3u);
   EXPECT_TRUE(ledger[0].error);
   EXPECT_FALSE(ledger[1].error);

@@ -154,7 +154,9 @@ Result<> read_assignment(std::string_view toml, ServeConfig& config) {
   const Json root = TRY(parse_toml(toml, "assignment"));
   for (const auto& [section, table] : root.as_object()) {
     if (section == lines_member) continue;
-    if (!table.is_object()) return fail(Code::permission, fmt::format("assignment: '{}' is this machine's own to set", section));
+    if (!table.is_object()) {
+      return fail(Code::permission, fmt::format("assignment: '{}' is this machine's own to set", section));
+    }
     for (const auto& [key, value] : table.as_object()) {
       if (key == lines_member) continue;
       const std::pair<std::string_view, std::string_view> wanted(section, key);

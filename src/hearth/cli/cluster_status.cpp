@@ -77,13 +77,15 @@ std::string doing(const Json& machine) {
   std::string out = is_set(machine, "coordinates") ? "answers requests" : "";
   if (const Json* lends = machine.find("lends")) {
     const std::string user = text_of(*lends, "used_by");
-    out += std::string(out.empty() ? "" : "; ") + "lends its memory: " + (user.empty() ? "nobody uses it now" : "to " + user);
+    out += std::string(out.empty() ? "" : "; ") +
+           "lends its memory: " + (user.empty() ? "nobody uses it now" : "to " + user);
   }
   if (const Json* assignment = machine.find("assignment")) {
     const std::string trouble = text_of(*assignment, "trouble");
     const bool none = text_of(*assignment, "digest").empty();
     if (none || !trouble.empty()) {
-      out += std::string(out.empty() ? "" : "; ") + (none ? "managed, nothing assigned yet" : "cannot do what it was assigned: " + trouble);
+      out += std::string(out.empty() ? "" : "; ") +
+             (none ? "managed, nothing assigned yet" : "cannot do what it was assigned: " + trouble);
     }
   }
   return out.empty() ? "prefills for others" : out;
@@ -116,7 +118,8 @@ std::string workers_text(const Json& status) {
   for (const Json& worker : workers) {
     const std::string machine = text_of(worker, "machine");
     const auto& stores = status.find("stores")->as_array();
-    const auto store = std::ranges::find_if(stores, [&](const Json& one) { return text_of(one, "machine") == machine; });
+    const auto store =
+        std::ranges::find_if(stores, [&](const Json& one) { return text_of(one, "machine") == machine; });
     const auto bytes = [&](std::string_view member) {
       return store == stores.end() ? "-" : human_bytes(get_or<double>(*store, member, 0).value_or(0));
     };

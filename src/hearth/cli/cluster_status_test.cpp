@@ -8,20 +8,23 @@ namespace {
 Json json(std::string_view text) { return parse_json(text).value(); }
 
 std::vector<MachineAnswer> desk() {
-  return {{.name = "studio",
-           .address = "studio:7070",
-           .status = json(R"({"machine":{"name":"studio","coordinates":true,"model":"Kimi","backend":"Metal","engine":"0.7"},
+  return {
+      {.name = "studio",
+       .address = "studio:7070",
+       .status = json(
+           R"({"machine":{"name":"studio","coordinates":true,"model":"Kimi","backend":"Metal","engine":"0.7"},
              "worker":{"running":true,"restarts":1},"store":{"disk_bytes":1200000000,"memory_bytes":800000000},
              "peers":[{"name":"spark","usable":true,"why_not":"","trouble":"","round_trip_ms":0.4,"link_mb_per_s":1150,
                        "parity":{"exact":true}}],
              "requests":[{"kind":"waits for the prefill of","machine":"spark","tokens":9000,"seconds":1.5}],
              "hand_offs":{"prefills":0}})"),
-           .decisions = json(R"({"decisions":[{"request":"1","chosen":"remote on spark for studio","outcome":"as chosen"}]})")},
-          {.name = "spark",
-           .address = "spark:7070",
-           .status = json(R"({"machine":{"name":"spark","coordinates":false},"lends":{"used_by":""},
+       .decisions = json(
+           R"({"decisions":[{"request":"1","chosen":"remote on spark for studio","outcome":"as chosen"}]})")},
+      {.name = "spark",
+       .address = "spark:7070",
+       .status = json(R"({"machine":{"name":"spark","coordinates":false},"lends":{"used_by":""},
              "assignment":{"digest":"ab","trouble":"no such file"},"requests":[]})")},
-          {.name = "laptop", .address = "laptop:7070", .trouble = "connection refused"}};
+      {.name = "laptop", .address = "laptop:7070", .trouble = "connection refused"}};
 }
 
 TEST(ClusterStatus, HasEveryMachinesPartInOneShape) {

@@ -137,7 +137,8 @@ Json demo_json(const DemoResult& result) {
 }
 
 std::string demo_report(const DemoResult& result) {
-  Table table({"run", ">first token", ">prefill", ">decode", ">prompt", ">computed", ">from disk", ">chunks", ">moved", ">hidden"});
+  Table table({"run", ">first token", ">prefill", ">decode", ">prompt", ">computed", ">from disk", ">chunks",
+               ">moved", ">hidden"});
   for (const auto& [name, answer] : result.runs) {
     const auto rate = [](double tok_s) { return tok_s > 0 ? fmt::format("{:.0f} tok/s", tok_s) : std::string("-"); };
     table.add({name, fmt::format("{:.0f} ms", answer.ttft_ms), rate(answer.prefill_tok_s), rate(answer.decode_tok_s),
@@ -151,8 +152,10 @@ std::string demo_report(const DemoResult& result) {
          "warm: both started again, the prompt's chunks found on disk.\n\n";
   for (const auto& [name, answer] : result.runs) out += fmt::format("{:<7} \"{}\"\n", name, answer.text);
   out += fmt::format("\nThe three texts are {}, token by token.\n", result.identical() ? "identical" : "DIFFERENT");
-  out += result.right() ? fmt::format("They are right: the text tells near its beginning that the number is {}.\n", fact)
-                        : fmt::format("They are WRONG: the text tells near its beginning that the number is {}.\n", fact);
+  out +=
+      result.right()
+          ? fmt::format("They are right: the text tells near its beginning that the number is {}.\n", fact)
+          : fmt::format("They are WRONG: the text tells near its beginning that the number is {}.\n", fact);
   return out;
 }
 
@@ -166,8 +169,10 @@ Verb demo_verb(StopToken stop) {
           .example = "hearth demo --model my-model.gguf",
           .declare =
               [flags](Flags& f) {
-                f.path("--model,-m", flags->run.local.worker.model_path, "any GGUF (default: a small Kimi-architecture model is made)");
-                f.choice("--arch", flags->model.architecture, {"kimi", "qwen3moe", "llama"}, "architecture of the model that is made");
+                f.path("--model,-m", flags->run.local.worker.model_path,
+                       "any GGUF (default: a small Kimi-architecture model is made)");
+                f.choice("--arch", flags->model.architecture, {"kimi", "qwen3moe", "llama"},
+                         "architecture of the model that is made");
                 f.choice("--size", flags->model.size, {"tiny", "small", "medium"}, "its size");
                 f.choice("--type", flags->model.type, {"f16", "q8_0", "q4_k", "q2_k"}, "its number format");
                 f.choice("--weights", flags->model.weights, {"retrieval", "random"}, "its weights");

@@ -27,7 +27,8 @@ Result<fs::path> data_directory() {
   if (const char* home = variable("HEARTH_HOME")) return fs::path(home);
   if (const char* data = variable("XDG_DATA_HOME")) return fs::path(data) / "hearth";
   if (const char* home = variable("HOME")) return fs::path(home) / ".local" / "share" / "hearth";
-  return fail(Code::invalid_argument, "no directory for your data: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
+  return fail(Code::invalid_argument,
+              "no directory for your data: set HEARTH_HOME, for example HEARTH_HOME=/var/lib/hearth");
 }
 
 }  // namespace

@@ -39,8 +39,9 @@ Result<std::optional<Source>> find_in_lock(const PullFlags& flags) {
     const bool is_it = model.url == flags.what || &model == lock.find_model(flags.what);
     if (!is_it) continue;
     if (model.url.empty()) {
-      return fail(Code::not_found, fmt::format("{} pins {} without a URL; pin it with hearth check --model FILE=URL --pin",
-                                              flags.lock.string(), model.path));
+      return fail(Code::not_found,
+                  fmt::format("{} pins {} without a URL; pin it with hearth check --model FILE=URL --pin",
+                              flags.lock.string(), model.path));
     }
     Source out{.url = model.url, .sha256 = {}};
     for (const check::LockedShard& shard : model.shards) {
@@ -71,7 +72,8 @@ Result<std::vector<fetch::Downloaded>> pull(const PullFlags& flags, const StopTo
   options.sha256 = source.sha256;
   Progress progress(flags.json);
   options.progress = [&](std::string_view file, std::uint64_t done, std::uint64_t total) {
-    progress.update(fmt::format("{}, {} of {}", file, human_bytes(static_cast<double>(done)), human_bytes(static_cast<double>(total))),
+    progress.update(fmt::format("{}, {} of {}", file, human_bytes(static_cast<double>(done)),
+                                human_bytes(static_cast<double>(total))),
                     static_cast<double>(done) / static_cast<double>(total));
   };
   TRY(real_file_system()->create_directories(flags.folder));
@@ -82,15 +84,19 @@ Result<std::vector<fetch::Downloaded>> pull(const PullFlags& flags, const StopTo
 
 int run(const PullFlags& flags, const StopToken& stop) {
   const auto done = pull(flags, stop);
-  if (!done) return done.error().code == Code::cancelled ? (report(done.error()), static_cast<int>(exit_interrupted)) : report(done.error());
+  if (!done) {
+    return done.error().code == Code::cancelled ? (report(done.error()), static_cast<int>(exit_interrupted))
+                                                : report(done.error());
+  }
   Json files = Json::array();
   for (const fetch::Downloaded& one : *done) {
     files.push(Json::object({{"file", one.file.string()}, {"bytes", one.bytes}, {"fetched_bytes", one.fetched_bytes},
                              {"sha256", one.sha256.hex()}, {"checked", one.was_checked}}));
     if (flags.json) continue;
     fmt::print("{}: {}, {}, SHA-256 {}{}\n", one.file.string(), human_bytes(static_cast<double>(one.bytes)),
-               one.fetched_bytes == 0 ? "was there" : human_bytes(static_cast<double>(one.fetched_bytes)) + " fetched", one.sha256.hex(),
-               one.was_checked ? ", as promised" : "; nobody says what it should be");
+               one.fetched_bytes == 0 ? "was there"
+                                      : human_bytes(static_cast<double>(one.fetched_bytes)) + " fetched",
+               one.sha256.hex(), one.was_checked ? ", as promised" : "; nobody says what it should be");
   }
   if (flags.json) std::puts(dump_json(Json::object({{"files", std::move(files)}}), 2).c_str());
   return exit_done;
@@ -100,24 +106,30 @@ int run(const PullFlags& flags, const StopToken& stop) {
 
 Verb model_pull_verb(StopToken stop) {
   const auto flags = std::make_shared<PullFlags>();  // shared by declare and run
-  return {.name = "pull",
-          .summary = "download a model: all shards, in parallel, going on where it was interrupted, checked",
-          .example = "hearth model pull unsloth/Kimi-K2.6-GGUF/UD-Q4_K_XL/Kimi-K2.6-UD-Q4_K_XL-00001-of-00013.gguf --to /models",
-          .declare =
-              [flags](Flags& f) {
-                f.text("what", flags->what, "URL of a GGUF file or of any shard, a model of hearth.lock, or OWNER/REPOSITORY/FILE.gguf");
-                f.required();
-                f.path("--to", flags->folder, "folder to put it in");
-                f.path("--lock", flags->lock, "file with pinned models");
-                f.text("--host", flags->host, "where OWNER/REPOSITORY/FILE is");
-                f.text("--revision", flags->revision, "branch, tag or commit there");
-                f.list("--sha256", flags->sha256, "what each file must be, in order (the lock's, else what the host says)");
-                f.count("--connections", flags->connections, "parts fetched at once");
-                f.big_count("--size-max-gb", flags->size_max_gb, "refuse more than that");
-                f.toggle("--json", flags->json, "one JSON document");
-              },
-          .run = [flags, stop] { return run(*flags, stop); },
-          .children = {}};
+  return {
+      .name = "pull",
+      .summary = "download a model: all shards, in parallel, going on where it was interrupted, checked",
+      .example =
+          "hearth model pull unsloth/Kimi-K2.6-GGUF/UD-Q4_K_XL/Kimi-K2.6-UD-Q4_K_XL-00001-of-00013.gguf --to "
+          "/models",
+      .declare =
+          [flags](Flags& f) {
+            f.text(
+                "what", flags->what,
+                "URL of a GGUF file or of any shard, a model of hearth.lock, or OWNER/REPOSITORY/FILE.gguf");
+            f.required();
+            f.path("--to", flags->folder, "folder to put it in");
+            f.path("--lock", flags->lock, "file with pinned models");
+            f.text("--host", flags->host, "where OWNER/REPOSITORY/FILE is");
+            f.text("--revision", flags->revision, "branch, tag or commit there");
+            f.list("--sha256", flags->sha256,
+                   "what each file must be, in order (the lock's, else what the host says)");
+            f.count("--connections", flags->connections, "parts fetched at once");
+            f.big_count("--size-max-gb", flags->size_max_gb, "refuse more than that");
+            f.toggle("--json", flags->json, "one JSON document");
+          },
+      .run = [flags, stop] { return run(*flags, stop); },
+      .children = {}};
 }
 
 }  // namespace hearth::cli

@@ -12,7 +12,8 @@ constexpr std::size_t first_line_bytes_max = 4096;
 
 }  // namespace
 
-Result<std::unique_ptr<OwnServer>> OwnServer::start(const std::filesystem::path& model, const std::vector<std::string>& flags,
+Result<std::unique_ptr<OwnServer>> OwnServer::start(const std::filesystem::path& model,
+                                                    const std::vector<std::string>& flags,
                                                     const StopToken& stop) {
   std::vector<std::string> arguments = {"serve", "--model", model.string(), "--port", "0", "--log", "warning"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());

@@ -25,11 +25,15 @@ class Parts final : public RoutingSetup {
     const auto socket = TRY(in_config_directory(config.egress_socket, "egress.sock"));
     const std::filesystem::path verdicts = verdicts_file_of(config, TRY(in_config_directory({}, "")));
     http_ = net::make_curl_client();
-    fleet_ = TRY(upstream::Fleet::create(config.upstreams, read_upstream_key, net::Address::unix_socket(socket), *http_));
-    router_ = TRY(route::Router::open({.table = config.routes, .log_file = log_file,
-                                       .verdicts = [verdicts, basis = std::move(basis)](const std::string& verdict_class, const std::string& arm) {
-                                         return route::ask_file(verdicts, verdict_class, arm, basis());
-                                       }}));
+    fleet_ = TRY(upstream::Fleet::create(config.upstreams, read_upstream_key,
+                                         net::Address::unix_socket(socket), *http_));
+    router_ =
+        TRY(route::Router::open({.table = config.routes,
+                                 .log_file = log_file,
+                                 .verdicts = [verdicts, basis = std::move(basis)](
+                                                 const std::string& verdict_class, const std::string& arm) {
+                                   return route::ask_file(verdicts, verdict_class, arm, basis());
+                                 }}));
     routing_.emplace(gateway::Routing{*router_, *fleet_, gate, key});
     return {};
   }
@@ -44,10 +48,14 @@ class Parts final : public RoutingSetup {
 Result<std::string> read_key_file(const upstream::EndpointSpec& spec) {
   struct stat facts {};
   if (::stat(spec.key_file.c_str(), &facts) == 0 && (facts.st_mode & (S_IRGRP | S_IROTH)) != 0) {
-    return fail(Code::permission, fmt::format("upstream {}: others can read its key_file {}: chmod 600 it", spec.name, spec.key_file));
+    return fail(Code::permission, fmt::format("upstream {}: others can read its key_file {}: chmod 600 it",
+                                              spec.name, spec.key_file));
   }
   auto text = read_text_file(spec.key_file, key_bytes_max);
-  if (!text) return std::unexpected(with_context(std::move(text.error()), fmt::format("upstream {}: key_file", spec.name)));
+  if (!text) {
+    return std::unexpected(
+        with_context(std::move(text.error()), fmt::format("upstream {}: key_file", spec.name)));
+  }
   while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' ')) text->pop_back();
   return text;
 }
@@ -68,7 +76,9 @@ Result<std::string> read_upstream_key(const upstream::EndpointSpec& spec) {
   if (spec.key_variable.empty()) return std::string();
   std::string key = variable_value(spec.key_variable);
   if (key.empty()) {
-    return fail(Code::invalid_argument, fmt::format("upstream {}: the variable {} is not set; export it, or use key_file", spec.name, spec.key_variable));
+    return fail(Code::invalid_argument,
+                fmt::format("upstream {}: the variable {} is not set; export it, or use key_file", spec.name,
+                            spec.key_variable));
   }
   return key;
 }

@@ -28,9 +28,12 @@ Result<upstream::EndpointSpec> parse_service(std::string_view text) {
   if (colon != std::string_view::npos) kind_text.remove_prefix(colon + 1);
   const auto kind = equals == std::string_view::npos ? std::nullopt : upstream::kind_of_name(kind_text);
   if (!kind) {
-    return fail(Code::invalid_argument,
-               fmt::format("'{}': expected KIND=URL with hearth, llama-server, exo, mlx, openai or anthropic as its kind, "
-                           "such as llama-server=http://127.0.0.1:8080", text));
+    return fail(
+        Code::invalid_argument,
+        fmt::format(
+            "'{}': expected KIND=URL with hearth, llama-server, exo, mlx, openai or anthropic as its kind, "
+            "such as llama-server=http://127.0.0.1:8080",
+            text));
   }
   std::string_view place = text.substr(equals + 1);
   std::string_view key_variable;

@@ -42,7 +42,8 @@ Result<> status(const StatusFlags& flags, const StopToken& stop) {
     answers.push_back(ask(client, member, stop));
   }
   if (answers.empty()) {
-    return fail(Code::not_found, fmt::format("the cluster has no machine '{}'; hearth cluster ls shows all", flags.machine));
+    return fail(Code::not_found,
+                fmt::format("the cluster has no machine '{}'; hearth cluster ls shows all", flags.machine));
   }
   if (answers.size() == 1 && !answers.front().status) return fail(Code::unavailable, answers.front().trouble);
   const Json found = cluster_status(answers);
@@ -59,7 +60,8 @@ Verb status_verb(StopToken stop) {
           .example = "hearth status --on studio",
           .declare =
               [flags](Flags& f) {
-                f.path("--dir", flags->directory, "the cluster's folder (default: cluster in the configuration directory)");
+                f.path("--dir", flags->directory,
+                       "the cluster's folder (default: cluster in the configuration directory)");
                 f.text("--on", flags->machine, "ask this machine alone (default: all)");
                 f.toggle("--json", flags->json, "one JSON document");
               },

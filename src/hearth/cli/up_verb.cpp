@@ -60,9 +60,13 @@ struct Missing {
 std::optional<Missing> missing(const MachineAssignment& wanted, const Json& status) {
   const Json* assignment = status.find("assignment");
   if (assignment == nullptr) return Missing{"it is not managed; start it with hearth node --managed"};
-  if (text_of(assignment, "digest") != node::assignment_digest(wanted.toml)) return Missing{"it runs something else", true};
+  if (text_of(assignment, "digest") != node::assignment_digest(wanted.toml)) {
+    return Missing{"it runs something else", true};
+  }
   if (const std::string trouble = text_of(assignment, "trouble"); !trouble.empty()) return Missing{trouble};
-  if (wanted.has_model && !is_set(status.find("worker"), "running")) return Missing{"its worker is not running yet", true};
+  if (wanted.has_model && !is_set(status.find("worker"), "running")) {
+    return Missing{"its worker is not running yet", true};
+  }
   if (wanted.lends && status.find("lends") == nullptr) return Missing{"it does not lend its memory yet", true};
   return std::nullopt;
 }
@@ -147,11 +151,14 @@ std::optional<double> measured_rate(const ClusterClient& client, const LinkWish&
 Json to_json(const std::vector<Outcome>& machines, const std::vector<LinkOutcome>& links, bool ok) {
   Json machine_list = Json::array(), link_list = Json::array();
   for (const Outcome& one : machines) {
-    machine_list.push(Json::object({{"name", one.machine}, {"did", one.did}, {"ready", one.is_ready}, {"why", one.why}}));
+    machine_list.push(
+        Json::object({{"name", one.machine}, {"did", one.did}, {"ready", one.is_ready}, {"why", one.why}}));
   }
   for (const LinkOutcome& one : links) {
-    link_list.push(Json::object({{"ends", Json::array({one.wish.a, one.wish.b})}, {"wanted_mb_per_s", one.wish.mb_per_s},
-                                 {"mb_per_s", one.mb_per_s ? Json(*one.mb_per_s) : Json(nullptr)}, {"ok", one.is_right()}}));
+    link_list.push(Json::object({{"ends", Json::array({one.wish.a, one.wish.b})},
+                                 {"wanted_mb_per_s", one.wish.mb_per_s},
+                                 {"mb_per_s", one.mb_per_s ? Json(*one.mb_per_s) : Json(nullptr)},
+                                 {"ok", one.is_right()}}));
   }
   return Json::object({{"machines", std::move(machine_list)}, {"links", std::move(link_list)}, {"ok", ok}});
 }
@@ -163,7 +170,8 @@ std::string to_text(const std::vector<Outcome>& machines, const std::vector<Link
   for (const LinkOutcome& one : links) {
     if (one.is_right()) continue;
     out += fmt::format("link {} – {}: {}, at least {:.0f} MB/s were expected\n", one.wish.a, one.wish.b,
-                       one.mb_per_s ? fmt::format("{:.0f} MB/s", *one.mb_per_s) : "nothing measured yet", one.wish.mb_per_s);
+                       one.mb_per_s ? fmt::format("{:.0f} MB/s", *one.mb_per_s) : "nothing measured yet",
+                       one.wish.mb_per_s);
   }
   return out;
 }
@@ -180,8 +188,11 @@ Result<bool> up(const UpFlags& flags, const StopToken& stop) {
   for (const MachineAssignment& machine : wish.machines) machines.push_back(upbringing.bring(machine));
   std::vector<LinkOutcome> links;
   for (const LinkWish& link : wish.links) links.push_back({link, measured_rate(client, link, stop)});
-  const bool ok = std::ranges::all_of(machines, &Outcome::is_ready) && std::ranges::all_of(links, &LinkOutcome::is_right);
-  std::fputs((flags.json ? dump_json(to_json(machines, links, ok), 2) + "\n" : to_text(machines, links)).c_str(), stdout);
+  const bool ok =
+      std::ranges::all_of(machines, &Outcome::is_ready) && std::ranges::all_of(links, &LinkOutcome::is_right);
+  std::fputs(
+      (flags.json ? dump_json(to_json(machines, links, ok), 2) + "\n" : to_text(machines, links)).c_str(),
+      stdout);
   return ok;
 }
 
@@ -194,18 +205,19 @@ Verb up_verb(StopToken stop) {
           .example = "hearth up --file hearth.toml",
           .declare =
               [flags](Flags& f) {
-                f.path("--file,-f", flags->file, "what each machine runs (default: hearth.toml in the configuration directory)");
-                f.path("--dir", flags->directory, "the cluster's folder (default: cluster in the configuration directory)");
+                f.path("--file,-f", flags->file,
+                       "what each machine runs (default: hearth.toml in the configuration directory)");
+                f.path("--dir", flags->directory,
+                       "the cluster's folder (default: cluster in the configuration directory)");
                 f.count("--wait", flags->wait_s, "seconds to wait until all run what they were assigned");
                 f.toggle("--look", flags->only_look, "only tell what differs; change nothing");
                 f.toggle("--json", flags->json, "one JSON document");
               },
-          .run =
-              [flags, stop]() -> int {
-                const auto done = up(*flags, stop);
-                if (!done) return report(done.error());
-                return *done ? exit_done : exit_no;
-              },
+          .run = [flags, stop]() -> int {
+            const auto done = up(*flags, stop);
+            if (!done) return report(done.error());
+            return *done ? exit_done : exit_no;
+          },
           .children = {}};
 }
 

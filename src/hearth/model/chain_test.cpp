@@ -35,7 +35,8 @@ TEST(Chain, LinksCoverEveryTokenOnceAndEndAtMultiplesOfTheChunkLength) {
   };
   for (const Case& c : cases) {
     std::vector<TokenRange> ranges;
-    for (const ChainLink& link : continue_chain(root_key(layout("x")), c.from, tokens_to(static_cast<int>(c.tokens)), c.chunk)) {
+    for (const ChainLink& link :
+         continue_chain(root_key(layout("x")), c.from, tokens_to(static_cast<int>(c.tokens)), c.chunk)) {
       ranges.push_back(link.range);
     }
     EXPECT_EQ(ranges, c.ranges) << c.from << " to " << c.tokens;

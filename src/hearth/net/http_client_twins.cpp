@@ -151,7 +151,9 @@ struct Dice {
 Result<> wait(Duration delay, Deadline deadline, const StopToken& stop) {
   if (delay <= Duration::zero()) return {};
   const Instant until = std::min(deadline.when(), std::chrono::steady_clock::now() + delay);
-  if (stopped_while_waiting(stop, Deadline::at(until))) return fail(Code::cancelled, "injected delay: request cancelled");
+  if (stopped_while_waiting(stop, Deadline::at(until))) {
+    return fail(Code::cancelled, "injected delay: request cancelled");
+  }
   if (deadline.passed()) return fail(Code::timed_out, "injected delay: the deadline passed");
   return {};
 }

@@ -32,10 +32,12 @@ class Classifier {
   Classifier(const RouteTable& table, const Signals& signals) : table_(table), signals_(signals) {}
 
   ClassChoice choose() {
-    const bool found = by_list(Signal::key, signals_.key, &ClassRule::keys) || by_name(Signal::header, signals_.header) ||
+    const bool found = by_list(Signal::key, signals_.key, &ClassRule::keys) ||
+                       by_name(Signal::header, signals_.header) ||
                        by_list(Signal::model, signals_.model, &ClassRule::models) ||
-                       by_list(Signal::client, signals_.client, &ClassRule::clients) || by_folder() || by_marker() ||
-                       by_list(Signal::session, signals_.session, &ClassRule::sessions) || by_name(Signal::session, signals_.session);
+                       by_list(Signal::client, signals_.client, &ClassRule::clients) || by_folder() ||
+                       by_marker() || by_list(Signal::session, signals_.session, &ClassRule::sessions) ||
+                       by_name(Signal::session, signals_.session);
     if (!found) out_ = {table_.default_class, Signal::none, {}};
     return out_;
   }
@@ -103,7 +105,9 @@ class Decider {
   void say(std::string sentence) { out_.because.push_back(std::move(sentence)); }
 
   void say_class() {
-    if (choice_.signal == Signal::none) return say(fmt::format("no signal names a class: it is \"{}\"", choice_.route_class));
+    if (choice_.signal == Signal::none) {
+      return say(fmt::format("no signal names a class: it is \"{}\"", choice_.route_class));
+    }
     say(fmt::format("its {} makes it \"{}\" (\"{}\")", signal_name(choice_.signal), choice_.route_class, choice_.rule));
   }
 
@@ -112,12 +116,18 @@ class Decider {
     const Target* target = table_.find_target(past.target);
     const bool loop = question_.in_tool_loop;
     if (target == nullptr) {
-      if (loop) return refuse(fmt::format("its tool loop runs at {}, which is configured no more: begin a new conversation", past.target));
+      if (loop) {
+        return refuse(fmt::format(
+            "its tool loop runs at {}, which is configured no more: begin a new conversation", past.target));
+      }
       say(fmt::format("it was at {}, which is configured no more", past.target));
       return false;
     }
     if (!allowed(past.target)) {
-      if (loop) return refuse(fmt::format("its label rose to {} within a tool loop at {}: begin a new conversation", seal::label_name(question_.label), past.target));
+      if (loop) {
+        return refuse(fmt::format("its label rose to {} within a tool loop at {}: begin a new conversation",
+                                  seal::label_name(question_.label), past.target));
+      }
       say(fmt::format("it was at {}, where its label ({}) may not go", past.target, seal::label_name(question_.label)));
       return false;
     }
@@ -131,7 +141,8 @@ class Decider {
     out_.route_class = past.route_class;
     out_.policy = rule.policy;
     go(past.target);
-    say(loop ? fmt::format("it stays at {}: it is within a tool loop", past.target) : fmt::format("it stays at {}, where it began", past.target));
+    say(loop ? fmt::format("it stays at {}: it is within a tool loop", past.target)
+             : fmt::format("it stays at {}, where it began", past.target));
     if (!loop) set_escalation(rule);
     return true;
   }
@@ -168,8 +179,9 @@ class Decider {
     const bool refuted = out_.verdict.standing == Standing::refuted;
     const bool here = stands || (!refuted && rule.local_when_stale);
     const std::string target = here || rule.cloud.empty() ? rule.local : rule.cloud;
-    say(fmt::format("policy verdict: that of {} for {} {}{}{}: {}", arm, bench_class, standing_name(out_.verdict.standing),
-                    out_.verdict.reason.empty() ? "" : ", ", out_.verdict.reason, target));
+    say(fmt::format("policy verdict: that of {} for {} {}{}{}: {}", arm, bench_class,
+                    standing_name(out_.verdict.standing), out_.verdict.reason.empty() ? "" : ", ",
+                    out_.verdict.reason, target));
     return target;
   }
 
@@ -186,7 +198,8 @@ class Decider {
   }
 
   void set_escalation(const ClassRule& rule) {
-    const bool may = rule.policy == Policy::escalate && out_.target == rule.local && !question_.in_tool_loop && allowed(rule.cloud);
+    const bool may = rule.policy == Policy::escalate && out_.target == rule.local &&
+                     !question_.in_tool_loop && allowed(rule.cloud);
     if (!may) return;
     out_.escalate_to = rule.cloud;
     say(fmt::format("should {} fail before any of the answer is there: {}", rule.local, rule.cloud));
@@ -219,9 +232,12 @@ Decision decide(const RouteTable& table, const Question& question, const AskVerd
 }
 
 std::string route_header(const Decision& decision) {
-  std::string out = fmt::format("target={}; class={}; by={}; policy={}", decision.target.empty() ? "refused" : decision.target,
-                                decision.route_class, signal_name(decision.signal), policy_name(decision.policy));
-  if (decision.verdict.standing != Standing::not_asked) out += fmt::format("; verdict={}", standing_name(decision.verdict.standing));
+  std::string out = fmt::format("target={}; class={}; by={}; policy={}",
+                                decision.target.empty() ? "refused" : decision.target, decision.route_class,
+                                signal_name(decision.signal), policy_name(decision.policy));
+  if (decision.verdict.standing != Standing::not_asked) {
+    out += fmt::format("; verdict={}", standing_name(decision.verdict.standing));
+  }
   if (decision.kept) out += "; kept";
   return out;
 }

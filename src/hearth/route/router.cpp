@@ -68,8 +68,12 @@ store::RouteRecord record_of(const RouteAsk& ask, const Decision& decision) {
 
 class LoggingRouter final : public Router {
  public:
-  LoggingRouter(RouterOptions options, std::optional<store::RouteLog> writer, std::optional<store::RouteLog> reader)
-      : options_(std::move(options)), writer_(std::move(writer)), reader_(std::move(reader)), waiting_(records_waiting_max) {
+  LoggingRouter(RouterOptions options, std::optional<store::RouteLog> writer,
+                std::optional<store::RouteLog> reader)
+      : options_(std::move(options)),
+        writer_(std::move(writer)),
+        reader_(std::move(reader)),
+        waiting_(records_waiting_max) {
     if (writer_) thread_ = Thread("route_log", [this] { write(); });
   }
   ~LoggingRouter() override {
@@ -126,7 +130,9 @@ class LoggingRouter final : public Router {
 
   void write() {
     while (const auto record = waiting_.pop(Deadline::never())) {
-      if (const auto put = writer_->put(*record); !put) log_warning("a record of a route was lost: " + put.error().message);
+      if (const auto put = writer_->put(*record); !put) {
+        log_warning("a record of a route was lost: " + put.error().message);
+      }
     }
   }
 
@@ -178,24 +184,31 @@ Json decision_json(const Decision& decision, seal::Label label) {
 }
 
 Json record_json(const store::RouteRecord& record) {
-  Json out = Json::object({{"target", record.target},
-                           {"reach", record.reach},
-                           {"class", record.route_class},
-                           {"signal", record.signal},
-                           {"rule", record.rule},
-                           {"policy", record.policy},
-                           {"label", record.label},
-                           {"verdict", Json::object({{"standing", record.standing}, {"reason", record.standing_reason}})},
-                           {"kept", record.kept},
-                           {"escalate_to", record.escalate_to},
-                           {"refused", record.target.empty()},
-                           {"because", text_list(record.because)}});
+  Json out = Json::object(
+      {{"target", record.target},
+       {"reach", record.reach},
+       {"class", record.route_class},
+       {"signal", record.signal},
+       {"rule", record.rule},
+       {"policy", record.policy},
+       {"label", record.label},
+       {"verdict", Json::object({{"standing", record.standing}, {"reason", record.standing_reason}})},
+       {"kept", record.kept},
+       {"escalate_to", record.escalate_to},
+       {"refused", record.target.empty()},
+       {"because", text_list(record.because)}});
   const Json usage = Json::object({{"prompt_tokens", record.prompt_tokens}, {"cached_tokens", record.cached_tokens},
                                    {"answer_tokens", record.answer_tokens}});
-  for (auto& [key, value] : Json::Object{{"request", record.request}, {"at_s", record.at_s}, {"conversation", record.conversation},
-                                         {"in_tool_loop", record.in_tool_loop}, {"answered_by", record.answered_by},
-                                         {"model", record.model}, {"outcome", record.outcome}, {"usage", usage},
-                                         {"cost_usd", record.cost_usd}, {"seconds", record.seconds},
+  for (auto& [key, value] : Json::Object{{"request", record.request},
+                                         {"at_s", record.at_s},
+                                         {"conversation", record.conversation},
+                                         {"in_tool_loop", record.in_tool_loop},
+                                         {"answered_by", record.answered_by},
+                                         {"model", record.model},
+                                         {"outcome", record.outcome},
+                                         {"usage", usage},
+                                         {"cost_usd", record.cost_usd},
+                                         {"seconds", record.seconds},
                                          {"findings", text_list(record.findings)}}) {
     out.set(key, value);
   }

@@ -4,7 +4,9 @@ namespace hearth::route {
 
 VerdictState state_of(const std::optional<store::ClassVerdict>& verdict, const store::VerdictBasis& now) {
   if (!verdict) return {Standing::missing, "the bench has not decided it"};
-  if (std::string reason = store::stale_reason(*verdict, now); !reason.empty()) return {Standing::stale, std::move(reason)};
+  if (std::string reason = store::stale_reason(*verdict, now); !reason.empty()) {
+    return {Standing::stale, std::move(reason)};
+  }
   if (!verdict->good_enough) return {Standing::refuted, verdict->verdict};
   return {Standing::stands, verdict->verdict};
 }

@@ -137,8 +137,9 @@ std::string detail(const Answer& a) {
   out += "</table></div>\n";
   std::vector<std::string> items = {"Until the first token, " + plan.bottleneck.prefill,
                                     "Writing, " + plan.bottleneck.decode};
-  if (plan.break_even_tokens)
+  if (plan.break_even_tokens) {
     items.push_back(fmt::format("Pays from {:.0f} new tokens on", *plan.break_even_tokens));
+  }
   for (const std::string& assumption : plan.assumptions) items.push_back("Assumes: " + assumption);
   std::string from;
   for (const std::string& id : plan.calibrated_from) from += (from.empty() ? "" : ", ") + id;
@@ -168,8 +169,9 @@ std::string section(const Answer& a, std::size_t number) {
                      a.verdict.go ? "Go" : "No go", escaped(a.verdict.why));
   if (!a.result.plans.empty()) out += plans_table(a) + plots(a) + detail(a);
   std::vector<std::string> items;
-  for (const Rejected& r : a.result.rejected)
+  for (const Rejected& r : a.result.rejected) {
     items.push_back(fmt::format("{}: {}", family_name(r.family), r.reason));
+  }
   out += list("Impossible here, with the number that rules it out", items);
   items.clear();
   for (const Dominated& d : a.result.dominated) {
@@ -205,11 +207,12 @@ std::string summary(std::span<const Answer> answers) {
     const Answer& a = answers[i];
     const Plan* plan = a.verdict.plan ? &a.result.plans[*a.verdict.plan] : nullptr;
     out += fmt::format(
-        "<tr><td class=\"short\"><a href=\"#answer-{}\">{}</a></td><td>{}</td><td class=\"short {}\">{}</td><td class=\"short\">{}</td>"
+        "<tr><td class=\"short\"><a href=\"#answer-{}\">{}</a></td><td>{}</td><td class=\"short "
+        "{}\">{}</td><td class=\"short\">{}</td>"
         "<td>{}</td><td>{}</td></tr>\n",
-        i, escaped(a.question.card.variant), escaped(a.question.workload.name),
-        a.verdict.go ? "go" : "no", a.verdict.go ? "go" : "no go",
-        plan ? seconds_text(plan->ttft_s->p50) : "–", plan ? rate_text(plan->decode_tok_s->p50) : "–",
+        i, escaped(a.question.card.variant), escaped(a.question.workload.name), a.verdict.go ? "go" : "no",
+        a.verdict.go ? "go" : "no go", plan ? seconds_text(plan->ttft_s->p50) : "–",
+        plan ? rate_text(plan->decode_tok_s->p50) : "–",
         plan ? escaped(fmt::format("{}: {}", family_name(plan->family),
                                    placement_text(a.question.cluster, *plan)))
              : "–");
@@ -245,8 +248,9 @@ std::string answers_html(std::span<const Answer> answers) {
         "<code>hearth plan --accuracy</code> shows how wrong such predictions have been. "
         "“a 49 + b 12” are 49 of the model's layers on machine a and 12 on b.</p>\n<ul "
         "class=\"soft\">\n";
-    for (const Family family : all_families())
+    for (const Family family : all_families()) {
       out += fmt::format("<li><b>{}</b>: {}</li>\n", family_name(family), family_title(family));
+    }
     out += "</ul>\n";
   }
   out += summary(answers);
