@@ -54,33 +54,43 @@ Quantisation read_quantisation(const Json& table, const ReadContext& context) {
   return out;
 }
 
-Model read_model(const Json& table, const std::vector<Model>& known, const ReadContext& context) {
-  Entry entry(table, context.file, "model", context.problems);
-  Model model;
-  const std::string key = entry.text("key");
-  const std::string same = entry.text_or("same_architecture_as");
-  if (!same.empty()) {
-    const auto base = std::ranges::find(known, same, &Model::key);
-    if (base == known.end()) {
-      entry.problem(fmt::format("same_architecture_as = \"{}\": no such model above", same));
-    } else {
-      model = *base;
-      model.variants.clear();
-      model.notes.clear();
-    }
+namespace {
+
+// What is only shown: kept as it stands, read by nobody.
+void leave_shown(Entry& entry) {
+  entry.informative({
+      "released", "license", "hf_arch", "active_other_params", "active_params_note", "q_lora_rank",
+      "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim", "shared_experts",
+      "expert_params", "bos_token", "eos_token", "eos_note", "rope_theta", "rope_scaling",
+      "rope_note", "expert_scoring", "vision", "native_precision", "sampling_thinking",
+      "sampling_instant", "linear_flop_per_token_prefill", "gguf_tensors",
+      "linear_attention_layers", "kv_heads", "head_dim", "linear_key_heads", "linear_value_heads",
+      "linear_head_dim", "mtp_layers", "context_note", "hash_gate_layers", "o_groups",
+      "o_lora_rank", "index_heads", "index_head_dim", "index_topk", "hyper_connections",
+      "compress_rope_theta", "kv_snapshot_bytes_per_token_ds4", "kv_snapshot_bytes_fixed_ds4"});
+}
+
+// The model of that key, without what is its own.
+Model like(const std::string& key, const std::vector<Model>& known, Entry& entry) {
+  const auto base = std::ranges::find(known, key, &Model::key);
+  if (base == known.end()) {
+    entry.problem(fmt::format("same_architecture_as = \"{}\": no such model above", key));
+    return {};
   }
-  model.key = key;
-  if (same.empty()) model.architecture = key;
-  const bool whole = same.empty();
+  Model out = *base;
+  out.variants.clear();
+  out.notes.clear();
+  return out;
+}
+
+// Whatever is not there stays as it is.
+void read_numbers(Entry& entry, Model& model) {
   const auto number = [&](std::string_view name, double& into, Range range) {
     into = entry.number(name, range).value_or(into);
   };
   const auto count = [&]<class T>(std::string_view name, T& into, Range range) {
     into = entry.count<T>(name, range).value_or(into);
   };
-  model.name = entry.text_or("name", key);
-  model.gguf_arch = entry.text_or("gguf_arch", model.gguf_arch);
-  model.attention = entry.text_or("attention", model.attention);
   number("total_params", model.total_params, params_range);
   number("active_params_decode", model.active_params_decode, params_range);
   number("active_params_prefill", model.active_params_prefill, params_range);
@@ -111,61 +121,38 @@ Model read_model(const Json& table, const std::vector<Model>& known, const ReadC
          model.attention_flop_per_context_token_absorbed, flop_range);
   number("kv_up_projection_flop_per_context_token", model.kv_up_projection_flop_per_context_token,
          flop_range);
+}
+
+void check_numbers(Entry& entry, const Model& model, bool is_whole) {
   if (model.experts_per_token > model.experts) entry.problem("experts_per_token is above experts");
   if (model.active_params_decode > model.total_params) {
     entry.problem("active_params_decode is above total_params");
   }
-  if (whole && (model.total_params == 0 || model.layers == 0 || model.active_params_decode == 0)) {
+  if (is_whole && (model.total_params == 0 || model.layers == 0 || model.active_params_decode == 0)) {
     entry.problem("a model needs total_params, active_params_decode and layers");
   }
+}
+
+}  // namespace
+
+Model read_model(const Json& table, const std::vector<Model>& known, const ReadContext& context) {
+  Entry entry(table, context.file, "model", context.problems);
+  const std::string key = entry.text("key");
+  const std::string same = entry.text_or("same_architecture_as");
+  Model model = same.empty() ? Model() : like(same, known, entry);
+  model.key = key;
+  if (same.empty()) model.architecture = key;
+  model.name = entry.text_or("name", key);
+  model.gguf_arch = entry.text_or("gguf_arch", model.gguf_arch);
+  model.attention = entry.text_or("attention", model.attention);
+  read_numbers(entry, model);
+  check_numbers(entry, model, /*is_whole=*/same.empty());
   for (const Json* variant : entry.tables("variant")) {
     model.variants.push_back(read_variant(*variant, context));
   }
   for (std::string& note : entry.strings("notes")) model.notes.push_back(std::move(note));
   model.origin = read_origin(entry);
-  entry.informative({"released",
-                     "license",
-                     "hf_arch",
-                     "active_other_params",
-                     "active_params_note",
-                     "q_lora_rank",
-                     "kv_lora_rank",
-                     "qk_nope_head_dim",
-                     "qk_rope_head_dim",
-                     "v_head_dim",
-                     "shared_experts",
-                     "expert_params",
-                     "bos_token",
-                     "eos_token",
-                     "eos_note",
-                     "rope_theta",
-                     "rope_scaling",
-                     "rope_note",
-                     "expert_scoring",
-                     "vision",
-                     "native_precision",
-                     "sampling_thinking",
-                     "sampling_instant",
-                     "linear_flop_per_token_prefill",
-                     "gguf_tensors",
-                     "linear_attention_layers",
-                     "kv_heads",
-                     "head_dim",
-                     "linear_key_heads",
-                     "linear_value_heads",
-                     "linear_head_dim",
-                     "mtp_layers",
-                     "context_note",
-                     "hash_gate_layers",
-                     "o_groups",
-                     "o_lora_rank",
-                     "index_heads",
-                     "index_head_dim",
-                     "index_topk",
-                     "hyper_connections",
-                     "compress_rope_theta",
-                     "kv_snapshot_bytes_per_token_ds4",
-                     "kv_snapshot_bytes_fixed_ds4"});
+  leave_shown(entry);
   entry.finish();
   return model;
 }
