@@ -286,6 +286,7 @@ ApiResult<JobTable::Work> Answering::work_there(const Call& call, const ChatRequ
   const bool keeps_header = spec != nullptr && spec->kind == upstream::Kind::anthropic;
   ChatRequest prepared = TRY(prepare_for_upstream(request, keeps_header));
   UpstreamPlan plan{.work = seal::sort(seal::Labelled<ChatRequest>{std::move(prepared), call.clearance}),
+                    .asked = request.conversation.messages,
                     .target = target,
                     .escalate_to = target == way.decision.escalate_to ? std::string() : way.decision.escalate_to,
                     .call_id_prefix = std::string(call.dialect.call_id_prefix()),
@@ -295,7 +296,7 @@ ApiResult<JobTable::Work> Answering::work_there(const Call& call, const ChatRequ
   const bool escalated = target == way.decision.escalate_to;
   return [this, plan = std::move(plan), route = call.route + (escalated ? "; escalated=" + target : "")](AnswerJob& job, const StopToken& stop) {
     job.set_route(route);
-    run_upstream_answer({*parts_.options.routing, parts_.metrics, jobs_.grace()}, plan, job, stop);
+    run_upstream_answer({*parts_.options.routing, parts_.metrics, jobs_.grace(), parts_.options.labeller}, plan, job, stop);
   };
 }
 

@@ -25,6 +25,14 @@ std::unexpected<ApiError> forbidden(const std::string& target) {
                                   .message = "the label of this work does not let it go to " + target});
 }
 
+void add_to_turn(const AnswerEvent& event, chat::Message& turn) {
+  switch (event.kind) {
+    case AnswerEvent::Kind::thinking: turn.thinking += event.text; break;
+    case AnswerEvent::Kind::text: turn.text += event.text; break;
+    case AnswerEvent::Kind::call: turn.calls.push_back({.id = event.id, .name = event.name, .arguments = {}, .raw_arguments = event.text}); break;
+  }
+}
+
 // The only place where a label meets a service; each has the types that fit, and no others.
 class Asking {
  public:
@@ -76,6 +84,7 @@ class Run {
       failed = answer_from(plan_.escalate_to);
     }
     if (failed) {
+      learn();
       ++parts_.metrics.answers_failed;
       job_.failed(stop_.stop_requested() ? ApiError{.kind = ApiError::Kind::overloaded, .message = "the server is shutting down",
                                                     .retry_after = Duration::zero()}
@@ -103,6 +112,7 @@ class Run {
     if (!stream) return stream.error();
     for (;;) {
       if (job_.abandon(now(), parts_.grace)) {
+        learn();  // its client has what was sent
         ++parts_.metrics.answers_abandoned;
         abandoned_ = true;
         return std::nullopt;
@@ -128,11 +138,19 @@ class Run {
         event.id = chat::random_outward_id(plan_.call_id_prefix, random_);
         ++parts_.metrics.calls;
       }
+      add_to_turn(event, turn_);
       job_.add({std::move(event)});
       return false;
     }
     end(std::get<upstream::Answered>(std::move(arrival.what)), spec);
     return true;
+  }
+
+  // What of a labelled answer its client may send back, under whatever key.
+  void learn() {
+    if (parts_.labeller == nullptr || !given_) return;
+    const auto& clearance = std::visit([](const auto& work) -> const seal::Clearance& { return work.clearance(); }, plan_.work);
+    parts_.labeller->learn_answer(clearance, plan_.asked, turn_);
   }
 
   void end(upstream::Answered answered, const upstream::EndpointSpec& spec) {
@@ -147,6 +165,7 @@ class Run {
     record.model = answered.model;
     record.cost_usd += upstream::cost_usd(spec.prices, usage, answered.cache_write_tokens);
     for (const std::string& finding : answered.findings) record.findings += finding + "\n";
+    learn();
     job_.ended(std::move(answered.end));
   }
 
@@ -155,6 +174,7 @@ class Run {
   AnswerJob& job_;
   const StopToken& stop_;
   Random random_;
+  chat::Message turn_{.role = chat::Role::assistant};  // as its client will send it back
   bool given_ = false;  // some of the answer is in the job
   bool abandoned_ = false;
 };

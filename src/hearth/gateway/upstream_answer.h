@@ -8,6 +8,7 @@
 #include "hearth/gateway/answer_job.h"
 #include "hearth/gateway/metrics.h"
 #include "hearth/gateway/routing.h"
+#include "hearth/seal/labeller.h"
 
 namespace hearth::gateway {
 
@@ -15,10 +16,13 @@ struct UpstreamParts {
   const Routing& routing;
   Metrics& metrics;
   Duration grace;  // of an answer nobody reads
+  seal::LabelGiver* labeller = nullptr;
 };
 
 struct UpstreamPlan {
   seal::Sorted<ChatRequest> work;
+  // As the client wrote them, which is how it sends them back: `work` has them arranged.
+  std::vector<chat::Message> asked;
   std::string target;
   std::string escalate_to;  // empty: nowhere
   std::string call_id_prefix;

@@ -1,20 +1,25 @@
 #pragma once
 // Recognises text of labelled conversations when it comes back another way: under another key, in
-// another session, in a sub-agent's prompt. Keeps keyed fingerprints only, of whole messages:
+// another session, in a sub-agent's prompt. Keeps keyed fingerprints only:
 //
-//  - an answer of at least 32 bytes; what a user or a tool said, of at least 64;
-//  - the outward id of every call, which nobody invents twice;
-//  - a conversation up to an answer, system prompt left out, once it has 48 bytes in all.
+//  - of an answer, or the thinking before it, of at least 32 bytes; of what a user or a tool said, of
+//    at least 64: whole messages;
+//  - of what a block holds that is not plain text (a document, a picture, a kind that no dialect
+//    knows), of at least 64 bytes;
+//  - of the outward id of every call, which nobody invents twice;
+//  - of a conversation up to an answer, system prompt left out, once it has 48 bytes in all.
 //
-// Pieces of a message, and what is shorter, are not recognised. System prompts are not looked at: they
-// are the clients' own, and the same for all. Pure; not thread-safe.
+// Looked for are these, and besides them every string of a request as it came, whoever is said to have
+// said it. Pieces of a string, and what is shorter, are not recognised. Nothing is learned from system
+// prompts: they are the clients' own, and the same for all. Pure; a FingerprintMaker is thread-safe, a
+// KnownText is not.
 
 #include <cstdint>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "hearth/chat/message.h"
+#include "hearth/chat/exchange.h"
 #include "hearth/seal/label.h"
 
 namespace hearth::seal {
@@ -22,11 +27,24 @@ namespace hearth::seal {
 using Fingerprint = std::uint64_t;
 inline constexpr std::size_t known_fingerprints_max = 4'000'000;
 
+class FingerprintMaker {
+ public:
+  explicit FingerprintMaker(std::string key) : key_(std::move(key)) {}
+
+  // What is learned of a request that has a label.
+  std::vector<Fingerprint> of_messages(const std::vector<chat::Message>& messages) const;
+  std::vector<Fingerprint> of_request(const chat::ChatRequest& request, const Json* body) const;
+  // What is looked for beyond that: the strings of a body.
+  std::vector<Fingerprint> of_strings(const Json& body) const;
+
+ private:
+  Fingerprint of(std::string_view kind, std::string_view text) const;
+  void add_blocks(const Json& value, bool is_learned, std::vector<Fingerprint>& out) const;
+  std::string key_;
+};
+
 class KnownText {
  public:
-  explicit KnownText(std::string key) : key_(std::move(key)) {}
-
-  std::vector<Fingerprint> fingerprints(const std::vector<chat::Message>& messages) const;
   // Those that were not known with this label or a stricter one. Empty and false when there is no more
   // room: then the caller must not trust an absence.
   bool add(const std::vector<Fingerprint>& fingerprints, Label label, const std::string& conversation,
@@ -38,8 +56,6 @@ class KnownText {
   std::size_t size() const { return known_.size(); }
 
  private:
-  Fingerprint of(std::string_view kind, std::string_view text) const;
-  std::string key_;
   struct Known {
     Label label = Label::open;
     std::uint32_t owner = 0;

@@ -19,5 +19,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   seal::LabelRules rules;
   rules.folders = {{"/a/b", seal::Label::sealed}};
   (void)seal::label_of_text(rules, request);
+  const seal::FingerprintMaker maker("key");
+  const auto body = parse_json(text);
+  (void)maker.of_request(request, body ? &*body : nullptr);
+  if (body) {
+    (void)maker.of_strings(*body);
+    (void)seal::label_of_text(rules, request, &*body);
+  }
   return 0;
 }

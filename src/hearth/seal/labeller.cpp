@@ -142,6 +142,8 @@ chat::ApiResult<Clearance> Labeller::label(const LabelInputs& inputs, std::strin
   const std::optional<Label> asked = inputs.header ? std::optional(parse_label(*inputs.header).value_or(Label::sealed)) : std::nullopt;
   // Outside the lock: the text may be long.
   const LabelDecision text = label_of_text(rules_, inputs.request, inputs.body);
+  const auto fingerprints = maker_.of_request(inputs.request, inputs.body);
+  const auto strings = inputs.body != nullptr ? maker_.of_strings(*inputs.body) : std::vector<Fingerprint>();
   return book_.with([&](Book& book) -> chat::ApiResult<Clearance> {
     const LabelDecision known = book.conversations.known(out.conversation);
     const Label least = join(out.decision.label, known.label);
@@ -151,8 +153,7 @@ chat::ApiResult<Clearance> Labeller::label(const LabelInputs& inputs, std::strin
           .message = fmt::format("X-Hearth-Label asks for {}, but this key or conversation is {}; a header only raises a label. "
                                  "Leave it out, or begin a new conversation", label_name(*asked), label_name(least))});
     }
-    const auto fingerprints = book.text.fingerprints(inputs.request.conversation.messages);
-    if (const Label seen = book.text.strictest(fingerprints); seen != Label::open) {
+    if (const Label seen = join(book.text.strictest(fingerprints), book.text.strictest(strings)); seen != Label::open) {
       out.decision.add(Reason{Source::provenance, seen, "text of a labelled conversation"});
     }
     out.decision.add(text);
@@ -174,7 +175,8 @@ void Labeller::learn_answer(const Clearance& clearance, const std::vector<chat::
   if (clearance.decision.label == Label::open) return;
   std::vector<chat::Message> all = conversation;
   all.push_back(answer);
-  book_.with([&](Book& book) { learn(book, book.text.fingerprints(all), clearance); });
+  const auto fingerprints = maker_.of_messages(all);
+  book_.with([&](Book& book) { learn(book, fingerprints, clearance); });
 }
 
 LabelDecision Labeller::known(const std::string& conversation) const {

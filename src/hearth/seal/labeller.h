@@ -44,14 +44,13 @@ class Labeller final : public LabelGiver {
 
  private:
   struct Book {
-    explicit Book(std::string key) : text(std::move(key)) {}
     Conversations conversations;
     KnownText text;
     std::optional<ChainedLog> log;
     std::string broken;  // why nothing is trusted any more
   };
   class Sink;
-  Labeller(LabelRules rules, std::string key) : rules_(std::move(rules)), key_(key), book_(std::move(key)) {}
+  Labeller(LabelRules rules, std::string key) : rules_(std::move(rules)), key_(key), maker_(std::move(key)) {}
   std::string conversation_of(std::string_view session) const;
   static void replay(Book& book, const Json& record);
   static void write(Book& book, const Json& record);
@@ -59,6 +58,7 @@ class Labeller final : public LabelGiver {
 
   const LabelRules rules_;
   const std::string key_;
+  const FingerprintMaker maker_;
   Guarded<Book> book_;
 };
 

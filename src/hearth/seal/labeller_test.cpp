@@ -128,6 +128,54 @@ TEST_F(LabellerTest, CallIdsAreKnown) {
   EXPECT_EQ(label(request({result})), Label::sealed);
 }
 
+// A request as its client sent it; the dialect has read of it what is in `messages`.
+TEST_F(LabellerTest, ProvenanceOfBlocksThatNoDialectReads) {
+  const std::string document(80, 'd'), picture(80, 'p'), odd(80, 'o'), boilerplate(80, 'b');
+  const Json body = Json::object({{"messages", Json::array({Json::object({
+      {"role", "user"},
+      {"content", Json::array({
+          Json::object({{"type", "text"}, {"text", boilerplate}}),
+          Json::object({{"type", "document"}, {"source", Json::object({{"type", "text"}, {"data", document}})}}),
+          Json::object({{"type", "image"}, {"source", Json::object({{"type", "base64"}, {"data", picture}})}}),
+          Json::object({{"type", "new_kind"}, {"content", Json::array({Json::object({{"type", "text"}, {"text", odd}})})}})})}})})}});
+  const auto sealed = request({said("what the dialect made of it")});
+  ASSERT_TRUE(labeller_->label({"sealedkey", {}, sealed, &body}, "s1"));
+  const auto again = [&](const std::string& text, const char* where) {
+    const auto other = request({said("another")});
+    const Json quoting = Json::object({{"system", where == std::string("system") ? text : ""},
+                                       {"messages", Json::array({Json::object({{"role", "user"}, {"content", Json::array({Json::object({{"type", where}, {"what", text}})})}})})}});
+    return labeller_->label({"openkey", {}, other, &quoting}, "")->decision.label;
+  };
+  for (const std::string& text : {document, picture, odd}) {
+    for (const char* where : {"document", "image", "redacted_thinking", "system"}) EXPECT_EQ(again(text, where), Label::sealed) << text << where;
+  }
+  EXPECT_EQ(again(std::string(80, 'x'), "document"), Label::open);
+  EXPECT_EQ(again(boilerplate, "document"), Label::open) << "a piece of a message, which clients put into all of theirs";
+}
+
+TEST_F(LabellerTest, AnAnswerIsKnownInWhateverBlockAndRoleItComesBack) {
+  const auto first = request({said("hi")});
+  const auto clearance = labeller_->label({"sealedkey", {}, first}, "").value();
+  chat::Message answer = answered(answer_text);
+  answer.thinking = "She may not have dared to send it while he was still alive.";
+  labeller_->learn_answer(clearance, first.conversation.messages, answer);
+  for (const std::string& text : {answer.text, answer.thinking}) {
+    const auto other = request({said("another")});
+    const Json body = Json::object({{"messages", Json::array({Json::object({{"role", "assistant"}, {"content", Json::array({
+        Json::object({{"type", "thinking"}, {"thinking", text}, {"signature", std::string(80, 's')}})})}})})}});
+    EXPECT_EQ(labeller_->label({"openkey", {}, other, &body}, "")->decision.label, Label::sealed);
+  }
+  EXPECT_EQ(label(request({said(answer_text + " " + long_question)})), Label::open) << "pieces are not known";
+}
+
+TEST_F(LabellerTest, ARawPromptIsKnownToo) {
+  chat::ChatRequest raw;
+  raw.raw_prompt = long_question;
+  EXPECT_EQ(label(raw, "sealedkey"), Label::sealed);
+  EXPECT_EQ(label(raw), Label::sealed);
+  EXPECT_EQ(label(request({said(long_question)})), Label::sealed);
+}
+
 TEST_F(LabellerTest, SystemPromptsOfClientsAreNotKnown) {
   const chat::Message system{.role = Role::system, .text = std::string(500, 'x')};
   (void)label(request({system, said("one")}), "sealedkey");

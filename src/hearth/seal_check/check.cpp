@@ -123,6 +123,21 @@ class Day {
       house_.set_answer("ok");
       ask(messages, request({user("well?"), assistant(sentence(c)), user("go on")}), open({away}));
     });
+    add("sealed document, in a block beside other words under an open key", [=, this](const std::string& c) {
+      const Json document = Json::object({{"type", "document"}, {"source", Json::object({{"type", "text"}, {"media_type", "text/plain"}, {"data", sentence(c)}})}});
+      const auto with = [&](const std::string& text) { return Json::array({document, Json::object({{"type", "text"}, {"text", text}})}); };
+      ask(messages, request({Json::object({{"role", "user"}, {"content", with("read it")}})}), sealed());
+      ask(messages, request({Json::object({{"role", "user"}, {"content", with("and this?")}})}), open({away}));
+    });
+    add("sealed answer, sent back as signed thinking and as a system prompt", [=, this](const std::string& c) {
+      house_.set_answer(sentence(c));
+      ask(messages, request({user("tell me")}), sealed());
+      house_.set_answer("ok");
+      const Json thinking = Json::object({{"type", "thinking"}, {"thinking", sentence(c)}, {"signature", std::string(128, 's')}});
+      const Json thought = Json::object({{"role", "assistant"}, {"content", Json::array({thinking, Json::object({{"type", "text"}, {"text", "so"}})})}});
+      ask(messages, request({user("hm"), thought, user("go on")}), open({away}));
+      ask(messages, request({user("another")}, Json::object({{"system", sentence(c)}})), open({away}));
+    });
     add("title and sub-agent of a sealed conversation, without its session", [=, this](const std::string& c) {
       ask(messages, request({user(sentence(c))}), sealed({{"x-claude-code-session-id", "t-" + c.substr(0, 6)}}));
       ask(chat, request({Json::object({{"role", "system"}, {"content", "Write a title."}}), user(sentence(c))}), open({away}));

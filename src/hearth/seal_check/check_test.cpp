@@ -55,7 +55,7 @@ TEST(SealCheck, SaysSoWhenTheSearchItselfIsBroken) {
 using Mislabel = std::function<void(seal::Clearance& clearance, const seal::LabelInputs& inputs)>;
 struct WrongLabels {
   Mislabel after{};
-  bool drops_session = false, drops_header = false, drops_text = false, learns = true, opens_on_refusal = false;
+  bool drops_session = false, drops_header = false, drops_text = false, drops_body = false, learns = true, opens_on_refusal = false;
 };
 
 class MislabellingDouble final : public seal::LabelGiver {
@@ -67,7 +67,8 @@ class MislabellingDouble final : public seal::LabelGiver {
       request.conversation = {};
       request.raw_prompt.reset();
     }
-    seal::LabelInputs changed{inputs.client, inputs.header, request};
+    seal::LabelInputs changed{inputs.client, inputs.header, request, inputs.body};
+    if (wrong_.drops_text || wrong_.drops_body) changed.body = nullptr;
     if (wrong_.drops_header) changed.header.reset();
     auto out = real_.label(changed, wrong_.drops_session ? std::string_view() : session);
     if (!out && wrong_.opens_on_refusal) return seal::Clearance{};
@@ -267,6 +268,7 @@ std::vector<Leak> planted() {
       {"a header may lower", with(labels({.opens_on_refusal = true}))},
       {"sessions are forgotten", with(labels({.drops_session = true}))},
       {"text is not looked at", with(labels({.drops_text = true}))},
+      {"only what the dialect reads is looked at", with(labels({.drops_body = true}))},
       {"folders are not looked for", with(labels({.after = ignores(Source::folder)}))},
       {"secrets are not looked for", with(labels({.after = ignores(Source::detector)}))},
       {"known text is let go", with(labels({.after = ignores(Source::provenance)}))},

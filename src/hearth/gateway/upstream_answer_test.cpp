@@ -1,0 +1,122 @@
+// Answers of other services to labelled work: what is learned of them. Where work goes is route_cases_test's.
+#include "hearth/gateway/test_gateway.h"
+#include "tests/support/scripted_service.h"
+
+namespace hearth::gateway {
+namespace {
+
+constexpr std::string_view sealed_key = "key-of-sealed-work", open_key = "key-of-open-work";
+constexpr std::string_view answer_text = "an answer that is long enough to be known again";
+
+Json chunk(Json delta, Json finish = nullptr) {
+  return Json::object({{"choices", Json::array({Json::object({{"index", 0}, {"delta", std::move(delta)}, {"finish_reason", std::move(finish)}})})}});
+}
+
+// In two pieces, with a call at its end.
+Json answer() {
+  const std::string text(answer_text);
+  const Json call = Json::object({{"index", 0}, {"id", "theirs"}, {"type", "function"},
+                                  {"function", Json::object({{"name", "look"}, {"arguments", "{}"}})}});
+  return Json::object({{"pieces", Json::array({chunk(Json::object({{"content", text.substr(0, 9)}})), chunk(Json::object({{"content", text.substr(9)}})),
+                                               chunk(Json::object({{"tool_calls", Json::array({call})}}), "tool_calls"), "data: [DONE]\n\n"})}});
+}
+// It breaks off after the text.
+Json broken_answer() {
+  return Json::object({{"pieces", Json::array({chunk(Json::object({{"content", answer_text}}))})}, {"cut", true}});
+}
+
+struct OpenGate final : seal::RemoteGate {
+  Result<> check(const seal::Clearance&) const override { return {}; }
+};
+
+class UpstreamAnswers : public testing::Test {
+ protected:
+  void open(Json replies) {
+    service_ = std::make_unique<test::ScriptedService>(std::move(replies));
+    upstream::EndpointSpec spec{.name = "there", .url = service_->url(), .reach = seal::Reach::cluster, .tries_max = 1};
+    fleet_ = *upstream::Fleet::create({spec}, [](const upstream::EndpointSpec&) -> Result<std::string> { return std::string(); }, {}, *http_);
+    route::RouteTable table = route::default_routes({{"there", seal::Reach::cluster}});
+    for (route::ClassRule& rule : table.classes) rule.local = "there";
+    router_ = *route::Router::open({.table = std::move(table)});
+    routing_.emplace(Routing{*router_, *fleet_, *header_labels_, gate_, "key"});
+    seal::LabelRules rules;
+    rules.keys = {{client_name_of_key(sealed_key), seal::Label::sealed}};
+    labeller_ = seal::Labeller::open(std::move(rules), {}).value();
+    GatewayOptions options = patient_options();
+    options.access.api_keys = {std::string(sealed_key), std::string(open_key)};
+    options.labeller = labeller_.get();
+    options.routing = &*routing_;
+    gateway_.emplace(std::move(options));
+  }
+  net::ClientReply ask(std::string_view key, Json::Array messages, bool stream = false) {
+    const Json tool = Json::object({{"name", "look"}, {"description", "looks"}, {"input_schema", Json::object({{"type", "object"}})}});
+    return gateway_->post("/v1/messages", Json::object({{"model", "m"}, {"max_tokens", 200}, {"stream", stream}, {"tools", Json::array({tool})},
+                                                        {"messages", Json(std::move(messages))}}), {{"x-api-key", std::string(key)}});
+  }
+  static Json said(std::string_view role, Json content) { return Json::object({{"role", role}, {"content", std::move(content)}}); }
+  // Under the other key, by nothing but the answer.
+  std::string label_of_quote() {
+    return std::string(ask(open_key, {said("user", "hi"), said("assistant", answer_text), said("user", "go on")}).headers.get("x-hearth-label"));
+  }
+
+  std::unique_ptr<net::HttpClient> http_ = net::make_curl_client();
+  std::unique_ptr<test::ScriptedService> service_;
+  std::unique_ptr<upstream::Fleet> fleet_;
+  std::unique_ptr<route::Router> router_;
+  std::unique_ptr<Labeller> header_labels_ = make_header_labeller();
+  OpenGate gate_;
+  std::optional<Routing> routing_;
+  std::unique_ptr<seal::Labeller> labeller_;
+  std::optional<TestGateway> gateway_;
+};
+
+TEST_F(UpstreamAnswers, AreKnownWhenTheyComeBackUnderAnotherKey) {
+  for (const bool stream : {false, true}) {
+    open(Json::array({answer(), answer()}));
+    EXPECT_EQ(label_of_quote(), "open") << "not known before";
+    const auto first = ask(sealed_key, {said("user", "hello")}, stream);
+    EXPECT_EQ(first.headers.get("x-hearth-label"), "sealed");
+    EXPECT_EQ(service_->seen().size(), 2u) << first.body_text();
+    EXPECT_EQ(label_of_quote(), "sealed");
+  }
+}
+
+TEST_F(UpstreamAnswers, AreKnownByTheIdsOfTheirCalls) {
+  open(Json::array({answer()}));
+  const Json first = json_of(ask(sealed_key, {said("user", "hello")}));
+  const Json call = at(first, {"content", "1"});
+  ASSERT_TRUE(call.is_object()) << dump_json(first);
+  const Json result = Json::object({{"type", "tool_result"}, {"tool_use_id", at(call, {"id"})}, {"content", "x"}});
+  const auto reply = ask(open_key, {said("user", "hi"), said("assistant", Json::array({call})), said("user", Json::array({result}))});
+  EXPECT_EQ(reply.headers.get("x-hearth-label"), "sealed");
+}
+
+TEST_F(UpstreamAnswers, AreKnownAsFarAsTheyGotWhenTheyBreakOff) {
+  open(Json::array({broken_answer()}));
+  (void)ask(sealed_key, {said("user", "hello")}, /*stream=*/true);
+  EXPECT_EQ(label_of_quote(), "sealed");
+}
+
+// What goes to a service is put in order first; a client sends its own order back.
+TEST_F(UpstreamAnswers, AreKnownWithTheConversationAsItsClientWroteIt) {
+  Json brief = Json::object({{"pieces", Json::array({chunk(Json::object({{"content", "Yes."}}), "stop"), "data: [DONE]\n\n"})}});
+  open(Json::array({brief, brief, brief}));
+  const auto use = [](std::string_view id) {
+    return Json::object({{"type", "tool_use"}, {"id", id}, {"name", "look"}, {"input", Json::object()}});
+  };
+  const auto result = [](std::string_view id, std::string_view text) {
+    return Json::object({{"type", "tool_result"}, {"tool_use_id", id}, {"content", text}});
+  };
+  const Json::Array conversation = {said("user", "what lies where, please"), said("assistant", Json::array({use("a"), use("b")})),
+                                    said("user", Json::array({result("b", "the second result"), result("a", "the first result")}))};
+  (void)ask(sealed_key, conversation);
+  // Another beginning for the router and the labeller: only the text is the same.
+  Json::Array again = conversation;
+  again.insert(again.begin(), said("system", "You are kind."));
+  again.push_back(said("assistant", "Yes."));
+  again.push_back(said("user", "go on"));
+  EXPECT_EQ(ask(open_key, again).headers.get("x-hearth-label"), "sealed");
+}
+
+}  // namespace
+}  // namespace hearth::gateway
