@@ -274,6 +274,67 @@ sys.exit(7)
         self.assertEqual(lines[2], "no names")
         self.assertEqual(lines[3], "None None http://127.0.0.1:8484")
 
+    # What a client tries that looks for another way.
+    AROUND = """
+import ctypes, os, socket, sys
+home, libc, parent = sys.argv[1], ctypes.CDLL(None), os.getppid()
+def tried(what, act):
+    try:
+        result = act()
+        print("no" if isinstance(result, int) and result < 0 else "REACHED", what)
+    except OSError:
+        print("no", what)
+for name in ("egress.sock", "link.sock"):
+    tried(name, lambda: socket.socket(socket.AF_UNIX).connect(home + "/" + name))
+tried("datagrams", lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+tried("the host of a virtual machine", lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM))
+tried("io_uring", lambda: libc.syscall(425, 8, ctypes.create_string_buffer(256)))
+tried("the memory of the relay", lambda: open(f"/proc/{parent}/mem", "rb"))
+tried("the descriptors of the relay", lambda: os.listdir(f"/proc/{parent}/fd"))
+tried("what lies under /run", lambda: libc.umount(b"/run"))
+socket.socketpair()
+status = dict(line.rstrip().split(":\\t", 1) for line in open("/proc/self/status") if ":\\t" in line)
+print({name: status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")})
+"""
+    OPEN_WORK = """
+import http.client, json, os, sys
+body = {"model": "any", "max_tokens": 4, "messages": [{"role": "user", "content": "hello"}]}
+client = http.client.HTTPConnection("127.0.0.1", 8484, timeout=60)
+client.request("POST", "/v1/messages", json.dumps(body), {"x-api-key": sys.argv[1], "content-type": "application/json", "X-Hearth-Label": "open"})
+reply = client.getresponse()
+print(reply.status, reply.getheader("X-Hearth-Label"), json.loads(reply.read())["type"])
+"""
+
+    def run_sealed(self, home, script, *arguments):
+        done = subprocess.run([BIN / "hearth", "seal", "run", "--gateway", f"http://127.0.0.1:{home.port}", "--", sys.executable, "-c", script,
+                               *map(str, arguments)], capture_output=True, text=True, timeout=60, env=home.environment)
+        if "cannot make namespaces" in done.stderr:
+            self.skipTest(done.stderr.strip())
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout.splitlines()
+
+    def test_finds_no_way_around(self):
+        home = Home()
+        self.addCleanup(home.close)
+        home.serve()
+        # hearth egress, where it lies in the configuration directory, and under another name of the same socket.
+        with socket.socket(socket.AF_UNIX) as egress:
+            egress.bind(str(home.path / "egress.sock"))
+            egress.listen()
+            os.link(home.path / "egress.sock", home.path / "link.sock")
+            lines = self.run_sealed(home, self.AROUND, home.path)
+            egress.settimeout(0)
+            self.assertRaises(BlockingIOError, egress.accept)
+        self.assertFalse([line for line in lines if line.startswith("REACHED")], lines)
+        none = "0" * 16
+        self.assertIn(str({"CapInh": none, "CapPrm": none, "CapEff": none, "CapBnd": none, "CapAmb": none, "NoNewPrivs": "1"}), lines)
+
+    def test_what_it_does_is_sealed_whatever_it_says(self):
+        home = Home()
+        self.addCleanup(home.close)
+        home.serve()
+        self.assertEqual(self.run_sealed(home, self.OPEN_WORK, OPEN_KEY), ["200 sealed message"])
+
     def test_without_a_server_it_says_so(self):
         home = Home()
         self.addCleanup(home.close)

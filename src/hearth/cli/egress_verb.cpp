@@ -4,19 +4,19 @@
 
 #include <cstdio>
 
+#include "hearth/base/hardening.h"
 #include "hearth/base/log.h"
 #include "hearth/cli/routing_setup.h"
 #include "hearth/cli/serve_setup.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/egress/egress.h"
 #include "hearth/net/http_server.h"
-#include "hearth/vault/secret.h"
 
 namespace hearth::cli {
 namespace {
 
 Result<> run_egress(const ServeFlags& flags, const StopToken& stop) {
-  TRY(vault::harden_process());  // it holds keys
+  TRY(harden_process());  // it holds keys
   const ServeConfig config = TRY(resolve_serve_flags(flags));
   start_log("egress", log_level_of(config));
   const auto http = net::make_curl_client();

@@ -5,19 +5,27 @@
 #include <net/if.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include "hearth/base/hardening.h"
+#include "hearth/base/system_call_filter.h"
 #include "hearth/cli/environment.h"
+#include "hearth/cli/sealing_relay.h"
+#include "hearth/net/http_server.h"
 #include "hearth/net/relay.h"
 #include "hearth/seal/client_profile.h"
 
@@ -64,7 +72,15 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &nothing, nullptr);
 }
 
-Result<int> wait_for(pid_t pid) {
+// Until it is reaped its number is nobody else's: whoever signals it has stopped by then.
+Result<int> wait_for(pid_t pid, const StopToken& stop = {}) {
+  {
+    const StopCallback asked(stop, [pid] { ::kill(pid, SIGTERM); });
+    siginfo_t ended{};
+    while (::waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOWAIT) < 0) {
+      if (errno != EINTR) return fail(Code::internal, "the client cannot be waited for");
+    }
+  }
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0) {
     if (errno != EINTR) return fail(Code::internal, "the client cannot be waited for");
@@ -79,7 +95,9 @@ struct Failure {
   int step = 0;
   int error_number = 0;
 };
-constexpr std::array<const char*, 6> steps = {"make namespaces", "map this user", "bring up the loopback", "hide /run", "start", ""};
+constexpr std::array<const char*, 6> steps = {"make namespaces", "map this user", "bring up the loopback", "hide /run",
+                                             "give up privileges", "start"};
+constexpr int io_uring_setup_number = 425;  // on every processor
 
 bool write_small(const char* path, const char* text) {
   const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
@@ -98,6 +116,29 @@ bool bring_up_loopback() {
   return done;
 }
 
+// A socket that somebody left open in us is a way out too; the three standard streams are the user's choice.
+void let_go_of_sockets() {
+  constexpr rlim_t looked_at_max = 65'536;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = looked_at_max;
+  for (int fd = 3; fd < static_cast<int>(std::min(limit.rlim_cur, looked_at_max)); ++fd) {
+    struct stat what {};
+    if (::fstat(fd, &what) == 0 && S_ISSOCK(what.st_mode)) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+}
+
+// The client's own limits. Of sockets it gets those of its empty network, and pairs that lead nowhere else
+// (one of datagrams could be pointed elsewhere); io_uring would make others unseen; and a terminal would
+// take keys from it and give them to the shell that comes after.
+bool close_ways_around() {
+  SystemCallFilter filter;
+  filter.refuse_unless(__NR_socket, {}, {AF_INET, AF_INET6, AF_NETLINK}, EAFNOSUPPORT);
+  filter.refuse_unless(__NR_socketpair, {.index = 1, .mask = 0xF}, {SOCK_STREAM, SOCK_SEQPACKET}, EPROTONOSUPPORT);
+  filter.refuse(io_uring_setup_number, ENOSYS);
+  filter.refuse_if(__NR_ioctl, {.index = 1}, {TIOCSTI, TIOCLINUX}, EPERM);
+  return filter.install();
+}
+
 // In the child of a fork: system calls only, until it is another program.
 [[noreturn]] void become_sealed(const char* uid_map, const char* gid_map, char** arguments, char** environment, int report_fd) {
   const auto give_up = [&](int step) {
@@ -107,7 +148,7 @@ bool bring_up_loopback() {
   };
   // Its end is ours.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) != 0) give_up(0);
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC) != 0) give_up(0);
   write_small("/proc/self/setgroups", "deny");
   if (!write_small("/proc/self/uid_map", uid_map) || !write_small("/proc/self/gid_map", gid_map)) give_up(1);
   if (!bring_up_loopback()) give_up(2);
@@ -115,10 +156,11 @@ bool bring_up_loopback() {
       ::mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "size=1m") != 0) {
     give_up(3);
   }
-  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (!give_up_capabilities()) give_up(4);
+  let_go_of_sockets();
   reset_signals();
   ::execve(arguments[0], arguments, environment);
-  give_up(4);
+  give_up(5);
   ::_exit(127);
 }
 
@@ -157,7 +199,10 @@ Result<int> run_sealed(const SealedChild& child, const StopToken& stop) {
   const auto directory = TRY(TemporaryDirectory::create("hearth-sealed"));
   const std::string socket = (directory.path() / "gateway.sock").string();
   auto listener = TRY(net::Listener::listen(net::Address::unix_socket(socket)));
-  const auto relay = net::Relay::start(std::move(listener), opener_to(child.gateway), connections_max);
+  const auto http = net::make_curl_client();
+  net::HttpServerOptions limits;
+  limits.connections_max = connections_max;
+  const auto relay = TRY(net::HttpServer::start(std::move(listener), sealing_relay(child.gateway, *http), std::move(limits)));
   const auto self = own_executable();
   std::vector<std::string> arguments = {self.string(), "seal", "inside", "--socket", socket,
                                         "--port", std::to_string(child.port), "--"};
@@ -165,11 +210,11 @@ Result<int> run_sealed(const SealedChild& child, const StopToken& stop) {
   const auto profile = seal::client_profile({child.command[0], child.port, child.key});
   leave_keyboard_to_child();
   const pid_t pid = TRY(start_in_namespaces(std::move(arguments), seal::sealed_environment(all_variables(), profile)));
-  const StopCallback asked(stop, [pid] { ::kill(pid, SIGTERM); });
-  return wait_for(pid);
+  return wait_for(pid, stop);
 }
 
 Result<int> run_inside(const std::string& socket, std::uint16_t port, const std::vector<std::string>& command) {
+  TRY(harden_process());  // the client must not do through us what it cannot do itself
   auto listener = TRY(net::Listener::listen(net::Address::tcp("127.0.0.1", port)));
   const auto relay = net::Relay::start(std::move(listener), opener_to(net::Address::unix_socket(socket)), connections_max);
   leave_keyboard_to_child();
@@ -180,6 +225,11 @@ Result<int> run_inside(const std::string& socket, std::uint16_t port, const std:
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     reset_signals();
+    constexpr std::string_view why = "hearth seal: this system filters no system calls, so the client was not started\n";
+    if (!close_ways_around()) {
+      (void)!::write(STDERR_FILENO, why.data(), why.size());
+      ::_exit(127);
+    }
     ::execvp(argv[0], argv.data());
     ::_exit(127);
   }

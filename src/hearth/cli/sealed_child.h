@@ -1,10 +1,11 @@
 #pragma once
 // A client with no way out but one port of its own loopback, which leads to the gateway.
 //
-// Linux: new user, network and mount namespaces. Outside, a relay takes connections on a unix socket
-// and opens them to the gateway; inside, `hearth seal inside` listens on the loopback and opens them
-// to that socket. Services that answer on sockets under /run (name service, message bus, containers)
-// are hidden: they have a network of their own. macOS: sandbox-exec with a profile.
+// Linux: new user, network, mount and message namespaces, no capabilities. Outside, a server on a unix
+// socket labels requests sealed and hands them to the gateway (sealing_relay.h); inside, `hearth seal
+// inside` listens on the loopback and carries bytes to that socket. The client itself can open no unix
+// socket, wherever it lies and whenever it was made: hearth egress, message buses, containers and agents
+// answer on such, and have a network. /run is hidden. macOS: sandbox-exec with a profile.
 
 #include <cstdint>
 #include <string>

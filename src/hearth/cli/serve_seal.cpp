@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <atomic>
 
+#include "hearth/base/hardening.h"
 #include "hearth/base/log.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/serve_setup.h"
 #include "hearth/gateway/access.h"
 #include "hearth/seal_check/whole_house.h"
-#include "hearth/vault/secret.h"
 
 namespace hearth::cli {
 
@@ -74,7 +74,7 @@ Result<> ServeSeal::prove(const ServeConfig& config, const StopToken& stop) {
 
 Result<std::unique_ptr<ServeSeal>> ServeSeal::open(const ServeConfig& config) {
   // Prompts are in this process: no core dump, no look from beside.
-  TRY(vault::harden_process());
+  TRY(harden_process());
   auto out = std::unique_ptr<ServeSeal>(new ServeSeal());
   out->vault_directory_ = TRY(vault_directory(config.vault_directory));
   auto rules = TRY(label_rules(config, home_directory()));

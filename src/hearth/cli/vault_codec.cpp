@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "hearth/base/hardening.h"
 #include "hearth/cli/environment.h"
 #include "hearth/vault/cipher.h"
 #include "hearth/vault/keeper_client.h"
@@ -40,7 +41,7 @@ class VaultCodec final : public session::RecordCodec {
 
   Result<> connect() {
     if (keeper_) return {};
-    TRY(vault::harden_process());
+    TRY(harden_process());
     const auto directory = TRY(vault_directory({}));
     keeper_ = TRY(vault::KeeperClient::connect(directory));
     return {};

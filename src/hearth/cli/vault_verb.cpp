@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "hearth/base/child_process.h"
+#include "hearth/base/hardening.h"
 #include "hearth/base/json.h"
 #include "hearth/base/log.h"
 #include "hearth/cli/environment.h"
@@ -38,7 +39,7 @@ void tell(const VaultFlags& flags, const Json& json, const std::string& text) {
 int done(const Result<>& result) { return result ? exit_done : report(result.error()); }
 
 Result<> init(const VaultFlags& flags, const StopToken& stop) {
-  TRY(vault::harden_process());
+  TRY(harden_process());
   const auto directory = TRY(vault_directory(flags.directory));
   if (vault::Vault::exists(directory)) return fail(Code::invalid_argument, "there is a vault at " + directory.string() + " already");
   const vault::Secret passphrase = TRY(read_passphrase(flags.passphrase, "passphrase of the new vault", true, stop));
@@ -57,7 +58,7 @@ void leave_streams() {
 // The process that hearth vault unlock leaves behind: the passphrase comes on standard input.
 Result<> keep(const VaultFlags& flags, const StopToken& stop) {
   start_log("vault", LogLevel::off);
-  TRY(vault::harden_process());
+  TRY(harden_process());
   const auto directory = TRY(vault_directory(flags.directory));
   vault::Secret passphrase = TRY(read_passphrase({.fd = "0", .command = {}}, "", false, stop));
   auto opened = TRY(vault::Vault::unlock(directory, passphrase));
@@ -72,7 +73,7 @@ Result<> keep(const VaultFlags& flags, const StopToken& stop) {
 }
 
 Result<> unlock(const VaultFlags& flags, const StopToken& stop) {
-  TRY(vault::harden_process());
+  TRY(harden_process());
   const auto directory = TRY(vault_directory(flags.directory));
   if (!vault::Vault::exists(directory)) return fail(Code::not_found, "no vault at " + directory.string() + "; hearth vault init makes one");
   if (vault::KeeperClient::connect(directory)) {
@@ -133,7 +134,7 @@ Result<> status(const VaultFlags& flags) {
 }
 
 Result<> passphrase(const VaultFlags& flags, const StopToken& stop) {
-  TRY(vault::harden_process());
+  TRY(harden_process());
   const auto directory = TRY(vault_directory(flags.directory));
   const vault::Secret old_one = TRY(read_passphrase(flags.passphrase, "passphrase now", false, stop));
   TRY(vault::Vault::unlock(directory, old_one));

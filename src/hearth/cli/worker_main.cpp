@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "hearth/base/hardening.h"
 #include "hearth/base/log.h"
 #include "hearth/cli/command_line.h"
 #include "hearth/cli/interrupt.h"
@@ -112,6 +113,7 @@ int serve(const node::WorkerOptions& options) {
   const InterruptWatcher interrupts;
   start_log(options.name, options.verbose ? LogLevel::debug : LogLevel::warning);
   (void)event_stream();
+  if (const auto hardened = harden_process(); !hardened) return fail_start(hardened.error());  // prompts will be in it
   // A debugger's backtrace of a dying engine takes seconds in which nobody is served.
   if (!options.verbose) ::setenv("GGML_NO_BACKTRACE", "1", /*overwrite=*/0);
   // Whoever started us may die while we load.
@@ -166,6 +168,7 @@ int serve_rpc(std::uint32_t port, const std::string& device, std::uint32_t threa
   const InterruptWatcher interrupts;
   start_log("rpc", verbose ? LogLevel::debug : LogLevel::warning);
   (void)event_stream();
+  if (const auto hardened = harden_process(); !hardened) return fail_start(hardened.error());  // KV will be in it
   if (!verbose) ::setenv("GGML_NO_BACKTRACE", "1", /*overwrite=*/0);
   ::setenv("GGML_RPC_NO_COMM", "1", /*overwrite=*/1);
   Json ready = node::engine_json(pool_engine());

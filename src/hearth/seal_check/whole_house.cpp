@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "hearth/base/hardening.h"
 #include "hearth/base/log.h"
 #include "hearth/node/sealed_store.h"
 #include "hearth/upstream/fleet.h"
@@ -145,7 +146,7 @@ Result<std::unique_ptr<WholeHouse>> WholeHouse::build(HouseDoubles doubles) {
 }
 
 Result<> WholeHouse::open() {
-  TRY(vault::harden_process());
+  TRY(harden_process());
   tap_log([this](std::string_view line) {
     log_.with([&](std::string& log) { (log += line) += '\n'; });
   });

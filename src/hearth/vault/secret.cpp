@@ -2,12 +2,7 @@
 
 #include <fmt/format.h>
 #include <sodium.h>
-#include <sys/resource.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
-#include <cerrno>
 #include <utility>
 
 #include "hearth/base/check.h"
@@ -86,15 +81,6 @@ void fill_with_random(std::span<std::byte> out) {
 }
 
 void wipe_bytes(std::span<std::byte> bytes) { sodium_memzero(bytes.data(), bytes.size()); }
-
-Result<> harden_process() {
-  const rlimit none{0, 0};
-  if (::setrlimit(RLIMIT_CORE, &none) != 0) return fail_errno("forbid core dumps of", "this process", errno);
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)  // whose leak check looks as a debugger does
-  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno("hide the memory of", "this process", errno);
-#endif
-  return {};
-}
 
 std::vector<std::string> disk_swap_areas() {
   constexpr std::uint64_t swaps_bytes_max = 64u << 10;

@@ -45,10 +45,6 @@ bool same_bytes(ByteSpan a, ByteSpan b);
 void fill_with_random(std::span<std::byte> out);
 void wipe_bytes(std::span<std::byte> bytes);
 
-// No core dumps, and no other process of this user may read this one's memory. For every process that
-// holds keys or sealed text, before it does.
-Result<> harden_process();
-
 // Whether this machine could swap to something that is not memory: the names of such swap areas.
 std::vector<std::string> disk_swap_areas();
 

@@ -1,16 +1,12 @@
 #ifdef __linux__
 #include "hearth/eval/sandbox/system_call_filter.h"
 
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <iterator>
+
+#include "hearth/base/system_call_filter.h"
 
 namespace hearth::eval {
 namespace {
@@ -35,66 +31,14 @@ constexpr unsigned denied[] = {
 };
 constexpr unsigned clone3_number = 435;  // its flags are behind a pointer; without it, libraries use clone
 
-#if defined(__x86_64__)
-constexpr unsigned architecture = AUDIT_ARCH_X86_64;
-constexpr unsigned foreign_calls_from = 0x40000000;  // x32
-#elif defined(__aarch64__)
-constexpr unsigned architecture = AUDIT_ARCH_AARCH64;
-constexpr unsigned foreign_calls_from = 0xFFFFFFFF;
-#else
-constexpr unsigned architecture = 0;
-constexpr unsigned foreign_calls_from = 0xFFFFFFFF;
-#endif
-
-constexpr unsigned number_offset = offsetof(seccomp_data, nr);
-constexpr unsigned architecture_offset = offsetof(seccomp_data, arch);
-constexpr unsigned first_argument_offset = offsetof(seccomp_data, args);  // its low half: little endian
-constexpr unsigned allow = SECCOMP_RET_ALLOW, kill = SECCOMP_RET_KILL_PROCESS;
-constexpr unsigned refuse = SECCOMP_RET_ERRNO | EPERM, absent = SECCOMP_RET_ERRNO | ENOSYS;
-
-class Filter {
- public:
-  Filter() {
-    add(BPF_LD | BPF_W | BPF_ABS, architecture_offset);
-    add(BPF_JMP | BPF_JEQ | BPF_K, architecture, 1, 0);
-    add(BPF_RET | BPF_K, kill);
-    add(BPF_LD | BPF_W | BPF_ABS, number_offset);
-    add(BPF_JMP | BPF_JGE | BPF_K, foreign_calls_from, 0, 1);
-    add(BPF_RET | BPF_K, kill);
-    for (const unsigned number : denied) on(number, refuse);
-    on(clone3_number, absent);
-    add(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 3);
-    add(BPF_LD | BPF_W | BPF_ABS, first_argument_offset);
-    add(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0);
-    add(BPF_RET | BPF_K, refuse);
-    add(BPF_RET | BPF_K, allow);
-  }
-  bool install() {
-    sock_fprog program{static_cast<unsigned short>(count_), code_};
-    return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-  }
-
- private:
-  void add(unsigned code, unsigned value, unsigned char if_true = 0, unsigned char if_false = 0) {
-    code_[count_++] = {static_cast<unsigned short>(code), if_true, if_false, value};
-  }
-  void on(unsigned number, unsigned verdict) {
-    add(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1);
-    add(BPF_RET | BPF_K, verdict);
-  }
-
-  sock_filter code_[2 * std::size(denied) + 32];
-  std::size_t count_ = 0;
-};
-
 }  // namespace
 
 bool install_system_call_filter() {
-  if (architecture == 0) {
-    errno = ENOSYS;
-    return false;
-  }
-  return Filter().install();
+  SystemCallFilter filter;
+  for (const unsigned number : denied) filter.refuse(number, EPERM);
+  filter.refuse(clone3_number, ENOSYS);
+  filter.refuse_unless(__NR_clone, {.index = 0, .mask = CLONE_THREAD}, {CLONE_THREAD}, EPERM);
+  return filter.install();
 }
 
 }  // namespace hearth::eval
