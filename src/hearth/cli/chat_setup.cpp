@@ -11,6 +11,7 @@
 #include "hearth/cli/terminal_screen.h"
 #include "hearth/cli/vault_codec.h"
 #include "hearth/net/http_client.h"
+#include "hearth/net/http_error.h"
 #include "hearth/net/url.h"
 #include "hearth/session/chat_loop.h"
 
@@ -125,7 +126,7 @@ Result<> unpin_at(const std::string& server, const std::string& owner, const Sto
   const auto http = net::make_curl_client();
   const auto reply = TRY(http->send(request, Deadline::after(look_time), stop));
   if (reply.status < 300) return {};
-  return fail(Code::unavailable, fmt::format("{} answered with status {}", server, reply.status));
+  return std::unexpected(net::error_of_reply(reply.status, reply.body.span(), server));
 }
 
 int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFlags& flags, InterruptWatcher& interrupts) {

@@ -26,6 +26,7 @@ constexpr std::uint64_t memory_bytes = kv::chunk_payload_bytes_max + kv::header_
 struct OpenStore {
   std::unique_ptr<FileSystem> files = real_file_system();
   SteadyClock clock;
+  std::filesystem::path directory;
   std::unique_ptr<kv::ChunkStore> store;
 };
 
@@ -37,6 +38,7 @@ Result<std::unique_ptr<OpenStore>> open_store(const KvFlags& flags, bool read_on
   if (!std::filesystem::is_directory(directory, ignored)) {
     return fail(Code::not_found, "no chunk store at " + directory.string() + "; name one with --store DIR");
   }
+  out->directory = directory;
   out->store = TRY(kv::ChunkStore::open({.directory = directory,
                                          .memory_bytes_max = memory_bytes,
                                          .disk_bytes_max = flags.disk_gb * 1'000'000'000,
@@ -91,6 +93,12 @@ int unpin(const KvFlags& flags) {
   if (const auto done = (*open)->store->unpin_all(flags.owner); !done) return report(done.error());
   if (flags.json) print_json(Json::object({{"owner", flags.owner}, {"unpinned", pinned}}));
   else fmt::print("{} chunks may be evicted again\n", pinned);
+  // Beside the plain store lies that of labelled prompts, which only an open vault can read.
+  std::error_code ignored;
+  if (std::filesystem::exists(std::filesystem::path((*open)->directory.string() + "-sealed") / kv::pins_file_name, ignored)) {
+    fmt::print(stderr, "what is pinned of labelled prompts is not touched: with the vault open, hearth serve lets it go "
+                       "(DELETE /v1/hearth/pins/{})\n", flags.owner);
+  }
   return exit_done;
 }
 

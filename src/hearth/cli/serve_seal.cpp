@@ -98,7 +98,7 @@ void ServeSeal::add_to(node::LocalModelOptions& options) {
           if (model != nullptr) model->forget_sealed();
         });
       }});
-  options.sealed_store = [store = store_.get()] { return store->get(); };
+  options.sealed_store = store_.get();
 }
 
 void ServeSeal::watch(node::LocalModel* model) {

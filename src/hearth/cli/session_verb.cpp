@@ -122,14 +122,14 @@ int forget(const SessionFlags& flags, const StopToken& stop) {
   const std::string folder = session ? session->facts().memory_folder : std::string();
   const bool last = is_last_with_folder(**shelf, id, folder);
   if (const auto gone = (*shelf)->remove(id); !gone) return report(gone.error());
-  bool unpinned = false;
-  if (last) unpinned = unpin_at(flags.chat.server, memory_pin_owner(folder), stop).has_value();
+  const Result<> unpinned = last ? unpin_at(flags.chat.server, memory_pin_owner(folder), stop) : Result<>();
   if (flags.json) {
-    print_json(Json::object({{"id", id}, {"forgotten", true}, {"memory_unpinned", unpinned}}));
+    print_json(Json::object({{"id", id}, {"forgotten", true}, {"memory_unpinned", last && unpinned}}));
   } else {
     fmt::print("{} is gone\n", id);
     if (last && !unpinned) {
-      fmt::print(stderr, "the KV of its memory stays pinned, no server was there to tell: hearth kv unpin {}\n", memory_pin_owner(folder));
+      fmt::print(stderr, "the KV of its memory stays pinned, because {}. When it can be let go: DELETE /v1/hearth/pins/{}, or, while no "
+                         "server runs, hearth kv unpin {}\n", unpinned.error().message, memory_pin_owner(folder), memory_pin_owner(folder));
     }
   }
   return exit_done;

@@ -45,7 +45,8 @@ class ModelService {
   // A prompt whose KV is kept somewhere is not computed again. request.lease is not the caller's.
   virtual Result<std::unique_ptr<AnswerStream>> generate(GenerateRequest request,
                                                          const StopToken& stop) = 0;
-  // What GenerateRequest::pin_owner pinned may be evicted again. Nothing pinned is no error.
+  // What GenerateRequest::pin_owner pinned may be evicted again. Nothing pinned is no error; unavailable
+  // when some of it cannot be let go now.
   virtual Result<> unpin(std::string_view) { return {}; }
 };
 

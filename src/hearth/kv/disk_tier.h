@@ -33,7 +33,7 @@ class DiskTier {
 
   // directory/ab/ab…cd.kv; sealed: .skv, under the cipher's name for it
   std::filesystem::path path_of(const ChunkKey& key) const;
-  std::filesystem::path pins_path() const { return directory_ / "pins.json"; }
+  std::filesystem::path pins_path() const { return directory_ / pins_file_name; }
   const std::filesystem::path& directory() const { return directory_; }
 
   bool is_sealed() const { return cipher_ != nullptr; }

@@ -13,6 +13,8 @@
 
 namespace hearth::kv {
 
+inline constexpr std::string_view pins_file_name = "pins.json";  // in a store's directory, once anything was pinned
+
 enum class Tier : std::uint8_t { memory, disk, both };
 std::string_view tier_name(Tier tier);
 

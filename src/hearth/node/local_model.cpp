@@ -107,7 +107,7 @@ Result<std::unique_ptr<LocalModel>> LocalModel::start(LocalModelOptions options,
   model->facts_ = facts_of(worker->info);
   if (!worker->info.layout()) {
     log_warning("KV is not kept: " + worker->info.kv_refusal);
-  } else if (model->store_ || model->options_.sealed_store) {
+  } else if (model->store_ || model->options_.sealed_store != nullptr) {
     model->saver_ = std::make_unique<KvSaver>(*model->keeper_);
   }
   return model;
@@ -156,15 +156,13 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
 }
 
 Result<> LocalModel::unpin(std::string_view owner) {
-  for (const auto& store : {store_, options_.sealed_store ? options_.sealed_store() : nullptr}) {
-    if (store) TRY(store->unpin_all(owner));
-  }
-  return {};
+  if (store_) TRY(store_->unpin_all(owner));
+  return options_.sealed_store != nullptr ? options_.sealed_store->unpin_all(owner) : Result<>();
 }
 
 std::shared_ptr<kv::ChunkStore> LocalModel::store_for(const engine::GenerateRequest& request) const {
   if (!request.is_sealed) return store_;
-  return options_.sealed_store ? options_.sealed_store() : nullptr;
+  return options_.sealed_store != nullptr ? options_.sealed_store->get() : nullptr;
 }
 
 void LocalModel::forget_sealed() {

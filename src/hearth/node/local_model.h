@@ -7,13 +7,13 @@
 // answer computed is saved behind its back (kv_saver.h).
 
 #include <atomic>
-#include <functional>
 #include <memory>
 
 #include "hearth/engine/model_service.h"
 #include "hearth/kv/store.h"
 #include "hearth/node/hand_off.h"
 #include "hearth/node/kv_saver.h"
+#include "hearth/node/sealed_store.h"
 #include "hearth/node/worker/worker_keeper.h"
 
 namespace hearth::node {
@@ -26,9 +26,9 @@ struct LocalModelOptions {
   // A request that meets a worker being started again waits so long before it is turned away.
   Duration ready_wait = std::chrono::seconds(20);
   Duration flush_wait = std::chrono::seconds(30);  // at the end, for what is not yet on disk
-  // Where the KV of sealed prompts is kept (sealed_store.h); nullptr while the vault is locked, and
-  // without this: it is not kept at all. Any thread.
-  std::function<std::shared_ptr<kv::ChunkStore>()> sealed_store{};
+  // Where the KV of sealed prompts is kept; without it, and while the vault is locked, it is not kept at
+  // all. Outlives the model.
+  SealedStore* sealed_store = nullptr;
 };
 
 class LocalModel final : public engine::ModelService {

@@ -66,6 +66,15 @@ std::shared_ptr<kv::ChunkStore> SealedStore::get() {
   return nullptr;
 }
 
+Result<> SealedStore::unpin_all(std::string_view owner) {
+  if (const auto store = get()) return store->unpin_all(owner);
+  std::error_code unknown;
+  const bool has_pins = std::filesystem::exists(options_.store.directory / kv::pins_file_name, unknown);
+  if (!has_pins && !unknown) return {};
+  return fail(Code::unavailable, "the vault is locked: what is pinned of labelled prompts stays pinned. Unlock it (hearth vault unlock) and "
+                                 "ask again");
+}
+
 Result<std::shared_ptr<kv::ChunkStore>> SealedStore::open() {
   auto client = TRY(vault::KeeperClient::connect(options_.vault_directory, [this] { locked(); }));
   const auto key = TRY(client->key(chunk_collection));

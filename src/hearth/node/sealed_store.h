@@ -36,6 +36,9 @@ class SealedStore {
 
   // nullptr while the vault is locked, or when the store cannot be opened (logged once).
   std::shared_ptr<kv::ChunkStore> get();
+  // What this owner pinned may be evicted again. unavailable while the vault is locked and anything is
+  // pinned at all: for whom, nobody can read then.
+  Result<> unpin_all(std::string_view owner);
 
  private:
   struct State {

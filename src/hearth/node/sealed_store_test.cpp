@@ -67,6 +67,23 @@ TEST_F(SealedStoreTest, IsThereWhileTheVaultIsOpenAndGoesWhenItIsLocked) {
   EXPECT_EQ(store->statistics().disk_hits, 3);
 }
 
+TEST_F(SealedStoreTest, LetsPinsGoOrSaysThatItCannot) {
+  EXPECT_TRUE(store_.unpin_all("me")) << "locked, but nothing was ever pinned";
+  unlock();
+  const kv::TestChain chain = kv::test_chain(1, 12, 4);
+  const auto key = chain.chunks[0]->header.key;
+  ASSERT_TRUE(store_.get()->pin(std::span(&key, 1), "me"));
+  lock();
+  const auto refused = store_.unpin_all("me");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unavailable);
+  EXPECT_NE(refused.error().message.find("hearth vault unlock"), std::string::npos);
+  unlock();
+  EXPECT_EQ(store_.get()->pinned("me").size(), 1U);
+  EXPECT_TRUE(store_.unpin_all("me"));
+  EXPECT_TRUE(store_.get()->pinned("me").empty());
+}
+
 TEST_F(SealedStoreTest, KeepsNothingPlainOnTheDisk) {
   unlock();
   const kv::TestChain chain = kv::test_chain(1, 12, 4);
