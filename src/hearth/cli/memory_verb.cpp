@@ -118,8 +118,12 @@ Result<std::string> read_all(std::FILE* from) {
 Result<> write_file(const MemoryFlags& flags, const std::filesystem::path& folder, const MemoryFiles& known, std::string text) {
   MemoryFiles wanted = known;
   wanted[flags.path] = std::move(text);
-  const auto report = TRY(session::fold_memory(folder, known, wanted, session::time_stamp(unix_time_s())));
-  if (!report.conflicts.empty()) return fail(Code::unavailable, flags.path + " was changed by somebody else just now; try again");
+  const std::string stamp = session::time_stamp(unix_time_s());
+  const auto report = TRY(session::fold_memory(folder, known, wanted, stamp));
+  if (!report.conflicts.empty()) {
+    return fail(Code::unavailable, fmt::format("{0} was changed by somebody else just now and left as it is there; your text is in "
+                                               ".hearth/backup/{1}/{0}.session of the folder", flags.path, stamp));
+  }
   if (flags.json) {
     print_json(Json::object({{"folder", folder.string()}, {"path", flags.path}, {"written", !report.written.empty()},
                              {"backup", report.backup.string()}}));

@@ -40,14 +40,6 @@ Result<> write_all(int fd, std::string_view text, std::string_view path) {
   return {};
 }
 
-Result<> write_new(int folder, const std::string& name, std::string_view text, std::string_view path) {
-  const FileDescriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file.valid()) return fail_errno("create", std::filesystem::path(path), errno);
-  TRY(write_all(file.get(), text, path));
-  if (::fsync(file.get()) != 0) return fail_errno("sync", std::filesystem::path(path), errno);
-  return {};
-}
-
 }  // namespace
 
 Result<FileDescriptor> open_folder(const std::filesystem::path& folder) {
@@ -101,10 +93,22 @@ Result<std::string> read_beneath(int folder, std::string_view path, std::size_t 
   return out;
 }
 
-Result<> write_beneath(int folder, std::string_view path, std::string_view text) {
+std::string temporary_name(std::string_view name) {
   static std::atomic<unsigned> counter{0};
+  return fmt::format(".{}.{}.{}.tmp", name, ::getpid(), counter++);
+}
+
+Result<> write_new(int folder, const std::string& name, std::string_view text, std::string_view path) {
+  const FileDescriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file.valid()) return fail_errno("create", std::filesystem::path(path), errno);
+  TRY(write_all(file.get(), text, path));
+  if (::fsync(file.get()) != 0) return fail_errno("sync", std::filesystem::path(path), errno);
+  return {};
+}
+
+Result<> write_beneath(int folder, std::string_view path, std::string_view text) {
   const Place place = TRY(open_place(folder, path, /*create=*/true));
-  const std::string temporary = fmt::format(".{}.{}.{}.tmp", place.name, ::getpid(), counter++);
+  const std::string temporary = temporary_name(place.name);
   if (auto written = write_new(place.folder.get(), temporary, text, path); !written) {
     ::unlinkat(place.folder.get(), temporary.c_str(), 0);
     return written;
@@ -118,20 +122,12 @@ Result<> write_beneath(int folder, std::string_view path, std::string_view text)
   return {};
 }
 
-Result<> remove_beneath(int folder, std::string_view path) {
-  const auto place = open_place(folder, path, /*create=*/false);
-  if (!place) return place.error().code == Code::not_found ? Result<>() : std::unexpected(place.error());
-  if (::unlinkat(place->folder.get(), place->name.c_str(), 0) != 0 && errno != ENOENT) {
-    return fail_errno("remove", std::filesystem::path(path), errno);
+void remove_empty_folders(int folder, std::string_view path) {
+  for (std::size_t slash = 0; (slash = path.rfind('/')) != std::string_view::npos;) {
+    path = path.substr(0, slash);
+    const auto place = open_place(folder, path, /*create=*/false);
+    if (!place || ::unlinkat(place->folder.get(), place->name.c_str(), AT_REMOVEDIR) != 0) return;
   }
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string_view::npos) return {};
-  const std::string_view above = path.substr(0, slash);
-  const auto parent = open_place(folder, above, /*create=*/false);
-  if (parent && ::unlinkat(parent->folder.get(), parent->name.c_str(), AT_REMOVEDIR) == 0) {
-    return remove_beneath(folder, above);  // finds nothing there, and looks one folder up
-  }
-  return {};
 }
 
 }  // namespace hearth::session

@@ -25,7 +25,10 @@ Result<Place> open_place(int folder, std::string_view path, bool create);
 Result<std::string> read_beneath(int folder, std::string_view path, std::size_t bytes_max);
 // Written aside, synced, renamed over what was there. Mode 0600, as new folders have 0700.
 Result<> write_beneath(int folder, std::string_view path, std::string_view text);
-// What is not there is removed already. Folders that become empty go too.
-Result<> remove_beneath(int folder, std::string_view path);
+// The two halves of that: a file that nobody else has the name of, and its writing.
+std::string temporary_name(std::string_view name);
+Result<> write_new(int folder, const std::string& name, std::string_view text, std::string_view path);
+// Of the folders on the way to `path` those that are empty, from the innermost up.
+void remove_empty_folders(int folder, std::string_view path);
 
 }  // namespace hearth::session

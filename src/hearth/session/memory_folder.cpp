@@ -11,6 +11,7 @@
 
 #include "hearth/base/utf8.h"
 #include "hearth/session/folder_access.h"
+#include "hearth/session/guarded_replace.h"
 
 namespace hearth::session {
 namespace fs = std::filesystem;
@@ -142,22 +143,16 @@ Result<FoldReport> fold_memory(const fs::path& folder, const MemoryFiles& known,
     const auto expected = known.find(change.path);
     const std::optional<std::string> was = expected == known.end() ? std::nullopt : std::optional(expected->second);
     if (present == change.text) continue;
-    if (present != was) {
+    // Looked at once more as it is replaced: an editor may have saved it since it was read.
+    bool replaced = false;
+    if (present == was) replaced = TRY(replace_beneath(root.get(), change.path, was, change.text, backup + change.path));
+    if (!replaced) {
       report.conflicts.push_back(change.path);
       if (change.text) TRY(write_beneath(root.get(), backup + change.path + ".session", *change.text));
       continue;
     }
-    if (present) {
-      TRY(write_beneath(root.get(), backup + change.path, *present));
-      report.backup = folder / backup;
-    }
-    if (change.text) {
-      TRY(write_beneath(root.get(), change.path, *change.text));
-      report.written.push_back(change.path);
-    } else {
-      TRY(remove_beneath(root.get(), change.path));
-      report.removed.push_back(change.path);
-    }
+    (change.text ? report.written : report.removed).push_back(change.path);
+    if (was) report.backup = folder / backup;
   }
   return report;
 }

@@ -28,8 +28,9 @@ struct FoldReport {
 
 // Makes the files of the folder what `wanted` says where it differs from `known`, what the folder had
 // when it was last read. Each file is written aside and renamed; the old version goes to
-// .hearth/backup/STAMP first. A file that somebody changed since `known` is a conflict: the wanted
-// text is put beside the backups as STAMP/PATH.session.
+// .hearth/backup/STAMP first. A file that somebody changed since `known`, up to the
+// moment in which it is replaced, is a conflict: it stays, the wanted text is put beside the backups as
+// STAMP/PATH.session.
 Result<FoldReport> fold_memory(const std::filesystem::path& folder, const MemoryFiles& known,
                                const MemoryFiles& wanted, std::string_view stamp);
 
