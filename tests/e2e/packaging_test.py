@@ -38,9 +38,42 @@ class ServiceFiles(unittest.TestCase):
     def test_units_have_the_least_privilege(self):
         for unit in (PACKAGING / "systemd").glob("*.service"):
             lines = unit.read_text().splitlines()
-            for wanted in ("NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict", "User=hearth",
-                           "LimitCORE=0", "UMask=0077"):
+            for wanted in ("NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict", "LimitCORE=0", "UMask=0077"):
                 self.assertIn(wanted, lines, unit.name)
+
+    def settings(self, file):
+        """What a unit says, by name: a list, as names may come more than once."""
+        found = {}
+        for line in (PACKAGING / "systemd" / file).read_text().splitlines():
+            if "=" in line and not line.startswith("#"):
+                name, value = line.split("=", 1)
+                found.setdefault(name, []).append(value)
+        return found
+
+    def test_the_way_out_is_a_user_of_its_own(self):
+        egress, serve = self.settings("hearth-egress.service"), self.settings("hearth-serve.service")
+        self.assertEqual(egress["User"], ["hearth-egress"])
+        self.assertEqual(serve["User"], ["hearth"])
+        users = (PACKAGING / "sysusers.d/hearth.conf").read_text()
+        for user in egress["User"] + serve["User"]:
+            self.assertIn(f"\nu {user} - ", users)
+        # Nothing of one is the other's, but the folder with the socket.
+        self.assertNotEqual(egress["StateDirectory"], serve["StateDirectory"])
+        self.assertIn("-/var/lib/hearth", egress["InaccessiblePaths"][0].split())
+        self.assertNotIn("hearth.toml", egress["ExecStart"][0])
+        self.assertEqual(egress["RuntimeDirectoryMode"], ["0750"])
+        self.assertNotIn("hearth", " ".join(egress.get("SupplementaryGroups", [])))
+
+    def test_who_may_reach_what(self):
+        egress, beside = self.settings("hearth-egress.service"), self.settings("hearth-serve.service.d/egress.conf")
+        self.assertEqual(egress["SocketBindDeny"], ["any"])
+        self.assertIn("IPAddressDeny", egress)
+        self.assertEqual(beside["IPAddressDeny"], ["any"])
+        self.assertNotIn("any", beside["IPAddressAllow"][0].split())
+        self.assertEqual(beside["SupplementaryGroups"], egress["Group"])
+        socket = egress["ExecStart"][0].split("--egress ")[1].split()[0]
+        self.assertTrue(socket.startswith("/run/" + egress["RuntimeDirectory"][0] + "/"))
+        self.assertIn(socket, (PACKAGING / "systemd/hearth-serve.service.d/egress.conf").read_text())
 
     def test_launch_agents_start_verbs_that_exist(self):
         for path in (PACKAGING / "launchd").glob("*.plist"):

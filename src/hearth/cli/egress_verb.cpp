@@ -32,7 +32,8 @@ Result<> run_egress(const ServeFlags& flags, const StopToken& stop) {
   const auto service = TRY(egress::make_egress({.upstreams = std::move(upstreams), .audit = audit,
                                                 .audit_key = std::move(audit_key), .http = *http}));
   const auto socket = TRY(in_config_directory(config.egress_socket, "egress.sock"));
-  auto listener = TRY(net::Listener::listen(net::Address::unix_socket(socket)));
+  const auto access = config.egress_access == "group" ? net::UnixAccess::group : net::UnixAccess::owner;
+  auto listener = TRY(net::Listener::listen(net::Address::unix_socket(socket), access));
   net::HttpServerOptions options;
   options.connections_max = config.connections_max;
   const auto server = TRY(net::HttpServer::start(std::move(listener), service->routes(), std::move(options)));

@@ -67,6 +67,7 @@ struct ServeConfig {
   std::vector<upstream::EndpointSpec> upstreams;
   route::RouteTable routes = route::default_routes();
   std::filesystem::path egress_socket, egress_audit;  // empty: in the configuration directory
+  std::string egress_access = "owner";                // who may connect to that socket
   std::string model_digest, topology, suite_version;  // what is true here, for verdicts of the bench
   // [log]
   std::string log_level = "info";

@@ -217,6 +217,8 @@ const std::vector<Setting>& settings() {
        "unix socket of hearth egress, the only way to upstreams outside of the house (egress.sock in the "
        "configuration directory)",
        "\"/run/hearth/egress.sock\"", Kind::text, 0, 0, {}, to(&C::egress_socket)},
+      {"egress", "access", "--egress-access", "who may connect to that socket: its owner, or its group too, when hearth serve is another user (owner)",
+       "\"group\"", Kind::text, 0, 0, {"owner", "group"}, to(&C::egress_access)},
       {"egress", "audit", "", "the log of what left (audit.log in the configuration directory)",
        "\"/var/lib/hearth/audit.log\"", Kind::text, 0, 0, {}, to(&C::egress_audit)},
 

@@ -38,9 +38,9 @@ Result<> clear_stale_socket(const Address& address) {
 }
 
 // Nobody can connect between bind and listen, so the mode is in force from the first connection.
-Result<> bind_unix(int fd, const SocketAddress& to, const std::string& path) {
+Result<> bind_unix(int fd, const SocketAddress& to, const std::string& path, UnixAccess access) {
   if (::bind(fd, to.get(), to.length) != 0) return fail_socket("binding", path, errno);
-  if (::chmod(path.c_str(), 0600) != 0) return fail_errno("making private", path, errno);
+  if (::chmod(path.c_str(), access == UnixAccess::group ? 0660 : 0600) != 0) return fail_errno("making private", path, errno);
   return {};
 }
 
@@ -78,13 +78,13 @@ bool is_connection_error(int error_number) {  // of the one being accepted, not 
 
 }  // namespace
 
-Result<Listener> Listener::listen(const Address& address) {
+Result<Listener> Listener::listen(const Address& address, UnixAccess access) {
   if (address.tls) return fail(Code::unsupported, address.text() + ": listening with TLS");
   if (address.is_unix()) TRY(clear_stale_socket(address));
   const auto candidates = TRY(resolve(address));
   auto socket = TRY(make_socket(candidates.front().storage.ss_family));
   if (address.is_unix()) {
-    TRY(bind_unix(socket.get(), candidates.front(), address.path));
+    TRY(bind_unix(socket.get(), candidates.front(), address.path, access));
   } else {
     TRY(bind_tcp(socket.get(), candidates.front(), address.text()));
   }

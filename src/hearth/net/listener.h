@@ -1,6 +1,6 @@
 #pragma once
 // A listening socket, TCP or unix. Owns the descriptor, and the socket file of a unix listener
-// (mode 0600, removed by the destructor). One thread accepts.
+// (its user's alone unless said otherwise, removed by the destructor). One thread accepts.
 
 #include <cstdint>
 #include <memory>
@@ -14,12 +14,16 @@
 
 namespace hearth::net {
 
+// Who may connect to a unix socket: its user, or members of its group too, which is that of the folder it
+// lies in or of this process, as for any new file.
+enum class UnixAccess : std::uint8_t { owner, group };
+
 class Listener {
  public:
   // TCP: SO_REUSEADDR; port 0 picks a free one. Unix: a socket file left by a dead process is
   // replaced, but only if nobody answers on it; a live one, or another kind of file, is
   // unavailable / invalid_argument.
-  static Result<Listener> listen(const Address& address);
+  static Result<Listener> listen(const Address& address, UnixAccess access = UnixAccess::owner);
   Listener(Listener&&) noexcept = default;
   Listener& operator=(Listener&&) = delete;
   ~Listener();

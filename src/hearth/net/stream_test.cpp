@@ -93,6 +93,12 @@ TEST(Listener, UnixSocketIsPrivateAndStaleOnesAreReplaced) {
     EXPECT_EQ(second.error().code, Code::unavailable);
   }
   EXPECT_FALSE(std::filesystem::exists(path));
+  {
+    const auto shared = take(Listener::listen(Address::unix_socket(path), UnixAccess::group));
+    struct stat info {};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0660u);
+  }
   {  // what a killed process leaves behind: a bound file without a listener
     const FileDescriptor dead(::socket(AF_UNIX, SOCK_STREAM, 0));
     sockaddr_un address{};
