@@ -1,7 +1,7 @@
 #include "hearth/fetch/download.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "hearth/base/guarded.h"
 #include "hearth/base/thread.h"
@@ -62,9 +62,9 @@ Result<> fetch_pieces(Shared& shared) {
   return {};
 }
 
-Result<std::uint64_t> fetch_by_ranges(net::HttpClient& http, const RemoteFacts& facts, const fs::path& target,
-                                      const DownloadOptions& options, const StopToken& stop) {
-  const auto part = TRY(PartFile::open(target, {.size_bytes = *facts.size_bytes, .etag = facts.version},
+Result<std::uint64_t> fetch_by_ranges(net::HttpClient& http, const RemoteFacts& facts, const FileDescriptor& locked,
+                                      const fs::path& target, const DownloadOptions& options, const StopToken& stop) {
+  const auto part = TRY(PartFile::open(locked, target, {.size_bytes = *facts.size_bytes, .etag = facts.version},
                                        options.piece_bytes));
   Shared shared{.http = http, .facts = facts, .options = options, .part = *part};
   const StopCallback from_outside(stop, [&] { shared.stop.request_stop(); });
@@ -84,14 +84,13 @@ Result<std::uint64_t> fetch_by_ranges(net::HttpClient& http, const RemoteFacts& 
   return shared.fetched_bytes.with([](std::uint64_t sum) { return sum; });
 }
 
-Result<std::uint64_t> read_stream(net::HttpClient& http, const RemoteFacts& facts, const fs::path& path,
-                                  const DownloadOptions& options, const StopToken& stop) {
+Result<std::uint64_t> read_stream(net::HttpClient& http, const RemoteFacts& facts, const FileDescriptor& locked,
+                                  const fs::path& path, const DownloadOptions& options, const StopToken& stop) {
   const auto got = TRY(get_following(http, facts.url, {}, {.head_time_max = options.file.head_time_max,
                                                           .stall_time_max = options.file.stall_time_max,
                                                           .redirects_max = options.file.redirects_max}, stop));
   if (got.reply->status() != 200) return refusal_of(*got.reply);
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file.valid()) return fail_errno("create", path, errno);
+  if (::ftruncate(locked.get(), 0) != 0) return fail_errno("empty", path, errno);
   std::uint64_t at = 0;
   for (;;) {
     const ByteSpan piece = TRY(got.reply->read(Deadline::never()));
@@ -99,7 +98,7 @@ Result<std::uint64_t> read_stream(net::HttpClient& http, const RemoteFacts& fact
     if (at + piece.size() > *facts.size_bytes) {
       return fail(Code::corrupt, fmt::format("the server announced {} bytes and sends more", *facts.size_bytes));
     }
-    TRY(write_at(file, at, piece, path));
+    TRY(write_at(locked, at, piece, path));
     at += piece.size();
     if (options.progress) options.progress(at);
   }
@@ -107,10 +106,12 @@ Result<std::uint64_t> read_stream(net::HttpClient& http, const RemoteFacts& fact
   return fail(Code::unavailable, fmt::format("the server announced {} bytes and sent {}", *facts.size_bytes, at));
 }
 
-Result<std::uint64_t> fetch_whole(net::HttpClient& http, const RemoteFacts& facts, const fs::path& target,
-                                  const DownloadOptions& options, const StopToken& stop) {
+Result<std::uint64_t> fetch_whole(net::HttpClient& http, const RemoteFacts& facts, const FileDescriptor& locked,
+                                  const fs::path& target, const DownloadOptions& options, const StopToken& stop) {
+  std::error_code ignored;
+  fs::remove(state_path(target), ignored);  // of pieces that the stream writes over
   for (std::uint32_t attempt = 1;; ++attempt) {
-    auto bytes = read_stream(http, facts, part_path(target), options, stop);
+    auto bytes = read_stream(http, facts, locked, part_path(target), options, stop);
     const bool may_pass = !bytes && (bytes.error().code == Code::unavailable || bytes.error().code == Code::timed_out);
     if (bytes || !may_pass) return bytes;
     if (attempt == options.streams_max) {
@@ -173,8 +174,13 @@ Result<Downloaded> download(net::HttpClient& http, const RemoteFacts& facts, con
   }
   std::error_code ignored;
   if (fs::exists(target, ignored)) return check_existing(facts, target, options, stop);
-  const auto fetched = facts.gives_ranges ? fetch_by_ranges(http, facts, target, options, stop)
-                                          : fetch_whole(http, facts, target, options, stop);
+  const FileDescriptor locked = TRY(lock_part(target));
+  if (fs::exists(target, ignored)) {  // finished by somebody else since we looked
+    fs::remove(part_path(target), ignored);
+    return check_existing(facts, target, options, stop);
+  }
+  const auto fetched = facts.gives_ranges ? fetch_by_ranges(http, facts, locked, target, options, stop)
+                                          : fetch_whole(http, facts, locked, target, options, stop);
   if (!fetched) return std::unexpected(with_context(fetched.error(), facts.url.shown()));
   auto out = check(facts, part_path(target), target, options, stop);
   if (!out) {

@@ -41,8 +41,7 @@ Result<> write_at(const FileDescriptor& file, std::uint64_t offset, ByteSpan byt
   return {};
 }
 
-Result<std::unique_ptr<PartFile>> PartFile::open(const std::filesystem::path& target, FileVersion version,
-                                                 std::uint64_t piece_bytes) {
+Result<FileDescriptor> lock_part(const std::filesystem::path& target) {
   const auto path = part_path(target);
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   if (!file.valid()) return fail_errno("create", path, errno);
@@ -55,13 +54,19 @@ Result<std::unique_ptr<PartFile>> PartFile::open(const std::filesystem::path& ta
       mine.st_dev != named.st_dev) {
     return fail(Code::unavailable, path.string() + " was just finished by another process; run it again");
   }
+  return file;
+}
+
+Result<std::unique_ptr<PartFile>> PartFile::open(const FileDescriptor& locked, const std::filesystem::path& target,
+                                                 FileVersion version, std::uint64_t piece_bytes) {
+  const auto path = part_path(target);
   auto kept = kept_state(target, version);
   if (!kept) {
-    if (::ftruncate(file.get(), 0) != 0) return fail_errno("empty", path, errno);
+    if (::ftruncate(locked.get(), 0) != 0) return fail_errno("empty", path, errno);
     kept = TRY(DownloadState::begin(version, piece_bytes));
-    if (::ftruncate(file.get(), static_cast<off_t>(version.size_bytes)) != 0) return fail_errno("grow", path, errno);
+    if (::ftruncate(locked.get(), static_cast<off_t>(version.size_bytes)) != 0) return fail_errno("grow", path, errno);
   }
-  return std::unique_ptr<PartFile>(new PartFile(target, std::move(file), *std::move(kept)));
+  return std::unique_ptr<PartFile>(new PartFile(target, locked, *std::move(kept)));
 }
 
 std::optional<Piece> PartFile::take() {

@@ -17,11 +17,15 @@ std::filesystem::path state_path(const std::filesystem::path& target);
 // The state beside an unfinished half of the same version; nothing otherwise.
 std::optional<DownloadState> kept_state(const std::filesystem::path& target, const FileVersion& version);
 
+// Opens NAME.part for this download alone, from before its first byte until it has its name: the lock goes
+// with the descriptor. unavailable while somebody else has it, or when it was finished just now.
+Result<FileDescriptor> lock_part(const std::filesystem::path& target);
+
 class PartFile {
  public:
-  // Goes on with the unfinished half of this version, or begins anew.
-  static Result<std::unique_ptr<PartFile>> open(const std::filesystem::path& target, FileVersion version,
-                                                std::uint64_t piece_bytes);
+  // Goes on with the unfinished half of this version, or begins anew. `locked` outlives it.
+  static Result<std::unique_ptr<PartFile>> open(const FileDescriptor& locked, const std::filesystem::path& target,
+                                                FileVersion version, std::uint64_t piece_bytes);
   std::optional<Piece> take();
   // Writes a piece that was taken, and now and then what is there.
   Result<> put(const Piece& piece, ByteSpan bytes);
@@ -32,10 +36,10 @@ class PartFile {
   Result<> save();
 
  private:
-  PartFile(std::filesystem::path target, FileDescriptor file, DownloadState state)
-      : target_(std::move(target)), file_(std::move(file)), state_(std::move(state)) {}
+  PartFile(std::filesystem::path target, const FileDescriptor& file, DownloadState state)
+      : target_(std::move(target)), file_(file), state_(std::move(state)) {}
   const std::filesystem::path target_;
-  const FileDescriptor file_;
+  const FileDescriptor& file_;
   mutable std::mutex mutex_;
   DownloadState state_;
   Instant saved_{};

@@ -139,6 +139,45 @@ TEST(Pull, WithoutRangesInOneStream) {
   EXPECT_EQ(done->front().sha256, sha256(bytes_of(model)));
 }
 
+TEST(Pull, AFileThatSomebodyElseDownloadsIsLeftAlone) {
+  for (const bool gives_ranges : {true, false}) {
+    const GgufWriter model = small_model();
+    Site site = site_of(model);
+    if (!gives_ranges) {
+      site.instead = [&](std::uint64_t, const net::Request&) -> std::optional<Response> {
+        const Bytes bytes = bytes_of(model);
+        return Response::text(200, std::string(as_text(bytes)), "application/octet-stream");
+      };
+    }
+    Fixture fixture(site);
+    {
+      const auto theirs = lock_part(fixture.file());
+      ASSERT_TRUE(theirs);
+      ASSERT_TRUE(write_at(*theirs, 0, as_byte_span("theirs"), part_path(fixture.file())));
+      EXPECT_EQ(fixture.error().code, Code::unavailable);
+      EXPECT_EQ(net::take(read_text_file(part_path(fixture.file()), 100)), "theirs");
+    }
+    EXPECT_TRUE(fixture.pull_model());
+    EXPECT_FALSE(fs::exists(part_path(fixture.file())));
+  }
+}
+
+// While one process reads it to its end, others that ask for the same file are told so, up to its renaming.
+TEST(Pull, HoldsItsLockUntilTheFileHasItsName) {
+  Site site = site_of(small_model());
+  Fixture fixture(site);
+  int looks = 0;
+  fixture.options.progress = [&](std::string_view, std::uint64_t done, std::uint64_t total) {
+    if (done != total) return;
+    ++looks;
+    EXPECT_FALSE(lock_part(fixture.file()));
+  };
+  const auto done = fixture.pull_model();
+  ASSERT_TRUE(done);
+  EXPECT_GT(looks, 0);
+  EXPECT_TRUE(lock_part(fixture.file())) << "it went with the download";
+}
+
 TEST(Pull, TheHostsChecksumIsCompared) {
   const GgufWriter model = small_model();
   Site site = site_of(model);
