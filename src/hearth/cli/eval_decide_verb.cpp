@@ -18,7 +18,7 @@ struct DecideFlags {
   std::string folder = "study";
   std::filesystem::path verdicts, output;
   std::vector<std::string> divergence;
-  bool json = false, keep = false;
+  bool json = false, keep = false, denied_texts = false;
 };
 
 std::string points(double share) { return fmt::format("{:+.1f}", 100 * share); }
@@ -115,7 +115,7 @@ int write_report(const DecideFlags& own) {
   if (!records) return report(records.error());
   const auto outcome = read_outcome(own, *study, *records);
   if (!outcome) return report(outcome.error());
-  const auto page = eval::report_html(study->suite, study->file, *records, *outcome);
+  const auto page = eval::report_html(study->suite, study->file, *records, *outcome, {.denied_texts = own.denied_texts});
   if (!page) return report(page.error());
   const std::filesystem::path file = own.output.empty() ? study->place.folder / "report.html" : own.output;
   const ByteSpan parts[] = {as_byte_span(*page)};
@@ -166,6 +166,8 @@ Verb eval_report_verb() {
                 flags.text("study", own->folder, "folder of the study");
                 flags.path("--output", own->output, "the file (default: report.html in the study's folder)");
                 declare_divergence(*own, flags);
+                flags.toggle("--denied-texts", own->denied_texts,
+                             "with the texts of items that must not leave the house: in the clear, in that file");
                 flags.toggle("--json", own->json, "one JSON document");
               },
           .run = [own] { return write_report(*own); },

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "hearth/cli/environment.h"
+#include "hearth/cli/vault_texts.h"
+#include "hearth/eval/blind/blind_map.h"
 #include "hearth/eval/sandbox/sandbox.h"
 
 namespace hearth::cli {
@@ -12,6 +15,34 @@ namespace {
 
 constexpr std::uint64_t arms_bytes_max = 1u << 20;
 constexpr std::string_view place_file = "study.json";
+
+// Which collection of the vault a study's texts are sealed under: an event, so that it moves with the file.
+constexpr std::string_view vault_event = "vault";
+constexpr std::size_t collection_digits = 32;
+
+// The first one counts, whoever wrote others at the same moment.
+Result<std::string> collection_of(const store::StudyStore& records) {
+  for (const store::EventRecord& event : TRY(records.events())) {
+    if (event.kind != vault_event) continue;
+    const Json body = TRY(parse_json(event.body));
+    return get<std::string>(body, "collection");
+  }
+  return std::string();
+}
+
+Result<> use_vault(OpenStudy& study) {
+  std::string collection = TRY(collection_of(*study.records));
+  const bool has_denied = std::ranges::any_of(study.suite.items, [](const eval::Item& item) { return item.egress == eval::Egress::deny; });
+  if (collection.empty() && !has_denied) return {};
+  if (collection.empty()) {
+    const std::string random = TRY(eval::secure_nonce());
+    const Json body = Json::object({{"collection", "eval-" + random.substr(0, collection_digits)}});
+    TRY(study.records->add_event({.kind = std::string(vault_event), .body = dump_json(body), .at_s = now_seconds()}));
+    collection = TRY(collection_of(*study.records));
+  }
+  study.records->set_cipher(make_text_cipher(std::move(collection)));
+  return {};
+}
 
 // Before anything is made: what people wrote may be wrong.
 Result<OpenStudy> read_inputs(const StudyPlace& place) {
@@ -25,7 +56,7 @@ Result<OpenStudy> read_inputs(const StudyPlace& place) {
 Result<> open_records(OpenStudy& study) {
   store::StudyStore records = TRY(store::StudyStore::open(study.place.folder / "study.db"));
   study.records = std::make_unique<store::StudyStore>(std::move(records));
-  return {};
+  return use_vault(study);
 }
 
 }  // namespace

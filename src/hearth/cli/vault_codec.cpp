@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "hearth/base/hardening.h"
-#include "hearth/cli/environment.h"
-#include "hearth/vault/cipher.h"
-#include "hearth/vault/keeper_client.h"
+#include "hearth/cli/vault_texts.h"
 
 namespace hearth::cli {
 namespace {
@@ -17,42 +14,21 @@ class VaultCodec final : public session::RecordCodec {
   std::string_view name() const override { return vault_codec_name; }
 
   Result<std::string> encode(std::string_view session, std::uint64_t index, std::string_view record) override {
-    const auto key = TRY(this->key(session));
-    return to_hex(vault::encrypt(*key, as_byte_span(record), as_byte_span(place(session, index))));
+    return texts_.seal(collection_of(session), place(session, index), record);
   }
 
   Result<std::string> decode(std::string_view session, std::uint64_t index, std::string_view line) override {
-    const auto key = TRY(this->key(session));
-    auto sealed = from_hex(line);
-    if (!sealed) return fail(Code::corrupt, "not what the vault wrote");
-    const Bytes text = TRY(vault::decrypt(*key, *sealed, as_byte_span(place(session, index))));
-    return std::string(as_text(text));
+    return texts_.open(collection_of(session), place(session, index), line);
   }
 
-  Result<> forget(std::string_view session) override {
-    TRY(connect());
-    return keeper_->forget(collection_of(session));
-  }
+  Result<> forget(std::string_view session) override { return texts_.forget(collection_of(session)); }
 
  private:
   static std::string place(std::string_view session, std::uint64_t index) {
     return fmt::format("hearth session record {} {}", session, index);
   }
 
-  Result<> connect() {
-    if (keeper_) return {};
-    TRY(harden_process());
-    const auto directory = TRY(vault_directory({}));
-    keeper_ = TRY(vault::KeeperClient::connect(directory));
-    return {};
-  }
-
-  Result<vault::SharedSecret> key(std::string_view session) {
-    TRY(connect());
-    return keeper_->key(collection_of(session));
-  }
-
-  std::unique_ptr<vault::KeeperClient> keeper_;
+  VaultTexts texts_;
 };
 
 }  // namespace

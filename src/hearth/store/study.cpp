@@ -7,7 +7,7 @@
 namespace hearth::store {
 namespace {
 
-constexpr std::array<std::string_view, 1> steps = {
+constexpr std::array<std::string_view, 2> steps = {
     "CREATE TABLE generations(sequence INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, item TEXT NOT NULL, "
     "prompt_digest TEXT NOT NULL,"
     " arm TEXT NOT NULL, arm_digest TEXT NOT NULL, k INTEGER NOT NULL, seed INTEGER NOT NULL, request_digest TEXT NOT "
@@ -40,18 +40,22 @@ constexpr std::array<std::string_view, 1> steps = {
     " from_cache INTEGER NOT NULL, graded_s INTEGER NOT NULL, UNIQUE(task, judge, repeat));"
     "CREATE INDEX grades_by_content ON grades(task_digest, judge, repeat, copy);"
     "CREATE TABLE events(sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, at_s INTEGER NOT "
-    "NULL);"};
+    "NULL);",
+    "ALTER TABLE generations ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE scores ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE tasks ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE grades ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;"};
 constexpr Schema schema{.application_id = "HStu", .steps = steps};
 
 constexpr std::string_view generation_columns =
     "key, item, prompt_digest, arm, arm_digest, k, seed, request_digest, output, thinking, end, fault, prompt_tokens, "
     "cached_tokens,"
     " answer_tokens, thinking_tokens, first_piece_s, total_s, model, model_digest, engine_build, cost_usd, tries, "
-    "began_s";
+    "began_s, sealed";
 constexpr std::string_view grade_columns =
     "task, judge, repeat, task_digest, copy, graded, value, answer, fault, raw, tries, quotes_missing, model, "
     "prompt_tokens,"
-    " answer_tokens, cost_usd, seconds, from_cache, graded_s";
+    " answer_tokens, cost_usd, seconds, from_cache, graded_s, sealed";
 
 std::uint32_t small(const Statement& row, int column) { return static_cast<std::uint32_t>(row.integer(column)); }
 
@@ -79,7 +83,8 @@ GenerationRecord read_generation(const Statement& row) {
           .engine_build = row.text(20),
           .cost_usd = row.real(21),
           .tries = small(row, 22),
-          .began_s = row.integer(23)};
+          .began_s = row.integer(23),
+          .is_sealed = row.integer(24) != 0};
 }
 
 GradeRecord read_grade(const Statement& row) {
@@ -102,7 +107,8 @@ GradeRecord read_grade(const Statement& row) {
           .seconds = row.real(16),
           .from_cache = row.integer(17) != 0,
           .graded_s = row.integer(18),
-          .sequence = row.integer(19)};
+          .sequence = row.integer(20),
+          .is_sealed = row.integer(19) != 0};
 }
 
 TaskRecord read_task(const Statement& row) {
@@ -112,7 +118,57 @@ TaskRecord read_task(const Statement& row) {
           .egress = row.text(3),
           .copy = small(row, 4),
           .for_second = row.integer(5) != 0,
-          .task = row.text(6)};
+          .task = row.text(6),
+          .is_sealed = row.integer(7) != 0};
+}
+
+// The texts of a record that are hidden where it is sealed, with their places.
+template <class Use>
+Result<> each_text(GenerationRecord& r, Use use) {
+  TRY(use(r.output, "generation " + r.key + " output"));
+  return use(r.thinking, "generation " + r.key + " thinking");
+}
+template <class Use>
+Result<> each_text(ScoreRecord& r, Use use) {
+  return use(r.detail, "score " + r.generation + " " + r.item_digest + " " + std::to_string(r.grader_version));
+}
+template <class Use>
+Result<> each_text(TaskRecord& r, Use use) {
+  return use(r.task, "task " + r.id);
+}
+template <class Use>
+Result<> each_text(GradeRecord& r, Use use) {
+  const std::string place = "grade " + r.task + " " + r.judge + " " + std::to_string(r.repeat);
+  TRY(use(r.answer, place + " answer"));
+  TRY(use(r.fault, place + " fault"));
+  return use(r.raw, place + " raw");
+}
+
+Result<TextCipher*> needed(const std::shared_ptr<TextCipher>& cipher) {
+  if (cipher) return cipher.get();
+  return fail(Code::unavailable, "what must not leave the house is kept encrypted, and no vault is at hand");
+}
+
+template <class Record>
+Result<Record> sealed(Record record, const std::shared_ptr<TextCipher>& cipher) {
+  if (!record.is_sealed) return record;
+  TextCipher* hide = TRY(needed(cipher));
+  TRY(each_text(record, [&](std::string& text, const std::string& place) -> Result<> {
+    text = TRY(hide->seal(text, place));
+    return {};
+  }));
+  return record;
+}
+
+template <class Record>
+Result<Record> opened(Record record, const std::shared_ptr<TextCipher>& cipher) {
+  if (!record.is_sealed) return record;
+  TextCipher* show = TRY(needed(cipher));
+  TRY(each_text(record, [&](std::string& text, const std::string& place) -> Result<> {
+    text = TRY(show->open(text, place));
+    return {};
+  }));
+  return record;
 }
 
 template <class Record, class Read, class... Values>
@@ -124,10 +180,18 @@ Result<std::vector<Record>> read_all(Database& database, const std::string& sql,
   return out;
 }
 
+template <class Record>
+Result<std::vector<Record>> all_opened(Result<std::vector<Record>> records, const std::shared_ptr<TextCipher>& cipher) {
+  if (!records) return records;
+  for (Record& one : *records) one = TRY(opened(std::move(one), cipher));
+  return records;
+}
+
 }  // namespace
 
 struct StudyStore::State {
   Database database;
+  std::shared_ptr<TextCipher> cipher{};
 };
 
 StudyStore::StudyStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -150,27 +214,38 @@ Result<StudyStore> StudyStore::open_in_memory() {
   return StudyStore(std::make_unique<State>(State{std::move(database)}));
 }
 
-Result<> StudyStore::add_generation(const GenerationRecord& r) {
+void StudyStore::set_cipher(std::shared_ptr<TextCipher> cipher) { state_->cipher = std::move(cipher); }
+
+Result<> StudyStore::check_cipher() const {
+  TextCipher* cipher = TRY(needed(state_->cipher));
+  TRY(cipher->seal("", "check"));
+  return {};
+}
+
+Result<> StudyStore::add_generation(const GenerationRecord& record) {
+  const GenerationRecord r = TRY(sealed(record, state_->cipher));
   Statement insert = TRY(state_->database.prepare("INSERT INTO generations(" + std::string(generation_columns) +
-                                                  ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+                                                  ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
   return insert.run(r.key, r.item, r.prompt_digest, r.arm, r.arm_digest, r.k, r.seed, r.request_digest, r.output,
                     r.thinking, r.end, r.fault, r.prompt_tokens, r.cached_tokens, r.answer_tokens, r.thinking_tokens,
                     r.first_piece_s, r.total_s, r.model, r.model_digest, r.engine_build, r.cost_usd, r.tries,
-                    r.began_s);
+                    r.began_s, r.is_sealed ? 1 : 0);
 }
 
-Result<> StudyStore::add_score(const ScoreRecord& r) {
+Result<> StudyStore::add_score(const ScoreRecord& record) {
+  const ScoreRecord r = TRY(sealed(record, state_->cipher));
   Statement insert = TRY(state_->database.prepare(
-      "INSERT INTO scores(generation, item_digest, grader_version, score, detail) VALUES(?,?,?,?,?)"));
-  return insert.run(r.generation, r.item_digest, r.grader_version, r.score, r.detail);
+      "INSERT INTO scores(generation, item_digest, grader_version, score, detail, sealed) VALUES(?,?,?,?,?,?)"));
+  return insert.run(r.generation, r.item_digest, r.grader_version, r.score, r.detail, r.is_sealed ? 1 : 0);
 }
 
-Result<> StudyStore::add_grade(const GradeRecord& r) {
+Result<> StudyStore::add_grade(const GradeRecord& record) {
+  const GradeRecord r = TRY(sealed(record, state_->cipher));
   Statement insert = TRY(state_->database.prepare("INSERT INTO grades(" + std::string(grade_columns) +
-                                                  ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+                                                  ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
   return insert.run(r.task, r.judge, r.repeat, r.task_digest, r.copy, r.graded ? 1 : 0, r.value, r.answer, r.fault,
                     r.raw, r.tries, r.quotes_missing, r.model, r.prompt_tokens, r.answer_tokens, r.cost_usd, r.seconds,
-                    r.from_cache ? 1 : 0, r.graded_s);
+                    r.from_cache ? 1 : 0, r.graded_s, r.is_sealed ? 1 : 0);
 }
 
 Result<> StudyStore::add_event(const EventRecord& r) {
@@ -184,9 +259,11 @@ Result<> StudyStore::add_round(const RoundRecord& round, const std::vector<TaskR
       "INSERT INTO rounds(round, k_begin, k_end, commitment, map, last_grade) VALUES(?,?,?,?,NULL,0)"));
   TRY(insert.run(round.round, round.k_begin, round.k_end, round.commitment));
   Statement add = TRY(state_->database.prepare(
-      "INSERT INTO tasks(id, round, digest, egress, copy, for_second, task) VALUES(?,?,?,?,?,?,?)"));
-  for (const TaskRecord& t : tasks)
-    TRY(add.run(t.id, t.round, t.digest, t.egress, t.copy, t.for_second ? 1 : 0, t.task));
+      "INSERT INTO tasks(id, round, digest, egress, copy, for_second, task, sealed) VALUES(?,?,?,?,?,?,?,?)"));
+  for (const TaskRecord& task : tasks) {
+    const TaskRecord t = TRY(sealed(task, state_->cipher));
+    TRY(add.run(t.id, t.round, t.digest, t.egress, t.copy, t.for_second ? 1 : 0, t.task, t.is_sealed ? 1 : 0));
+  }
   return transaction.commit();
 }
 
@@ -201,21 +278,26 @@ Result<> StudyStore::open_round(std::uint32_t round, std::string_view map) {
 }
 
 Result<std::vector<GenerationRecord>> StudyStore::generations() const {
-  return read_all<GenerationRecord>(state_->database,
-                                    "SELECT " + std::string(generation_columns) + " FROM generations ORDER BY sequence",
-                                    read_generation);
+  return all_opened(
+      read_all<GenerationRecord>(state_->database,
+                                 "SELECT " + std::string(generation_columns) + " FROM generations ORDER BY sequence",
+                                 read_generation),
+      state_->cipher);
 }
 
 Result<std::vector<ScoreRecord>> StudyStore::scores() const {
-  return read_all<ScoreRecord>(
-      state_->database, "SELECT generation, item_digest, grader_version, score, detail FROM scores ORDER BY sequence",
-      [](const Statement& row) {
-        return ScoreRecord{.generation = row.text(0),
-                           .item_digest = row.text(1),
-                           .grader_version = small(row, 2),
-                           .score = row.real(3),
-                           .detail = row.text(4)};
-      });
+  return all_opened(
+      read_all<ScoreRecord>(
+          state_->database, "SELECT generation, item_digest, grader_version, score, detail, sealed FROM scores ORDER BY sequence",
+          [](const Statement& row) {
+            return ScoreRecord{.generation = row.text(0),
+                               .item_digest = row.text(1),
+                               .grader_version = small(row, 2),
+                               .score = row.real(3),
+                               .detail = row.text(4),
+                               .is_sealed = row.integer(5) != 0};
+          }),
+      state_->cipher);
 }
 
 Result<std::vector<RoundRecord>> StudyStore::rounds() const {
@@ -232,16 +314,20 @@ Result<std::vector<RoundRecord>> StudyStore::rounds() const {
 }
 
 Result<std::vector<TaskRecord>> StudyStore::tasks(std::uint32_t round) const {
-  return read_all<TaskRecord>(
-      state_->database,
-      "SELECT id, round, digest, egress, copy, for_second, task FROM tasks WHERE round = ? ORDER BY id", read_task,
-      round);
+  return all_opened(
+      read_all<TaskRecord>(
+          state_->database,
+          "SELECT id, round, digest, egress, copy, for_second, task, sealed FROM tasks WHERE round = ? ORDER BY id",
+          read_task, round),
+      state_->cipher);
 }
 
 Result<std::vector<GradeRecord>> StudyStore::grades() const {
-  return read_all<GradeRecord>(state_->database,
-                               "SELECT " + std::string(grade_columns) + ", sequence FROM grades ORDER BY sequence",
-                               read_grade);
+  return all_opened(
+      read_all<GradeRecord>(state_->database,
+                            "SELECT " + std::string(grade_columns) + ", sequence FROM grades ORDER BY sequence",
+                            read_grade),
+      state_->cipher);
 }
 
 Result<std::vector<EventRecord>> StudyStore::events() const {
@@ -259,7 +345,9 @@ Result<std::optional<GradeRecord>> StudyStore::cached_grade(std::string_view tas
       " ORDER BY sequence LIMIT 1"));
   TRY(rows.query(task_digest, judge, repeat, copy));
   const bool found = TRY(rows.next());
-  return found ? std::optional(read_grade(rows)) : std::nullopt;
+  if (!found) return std::optional<GradeRecord>();
+  GradeRecord grade = TRY(opened(read_grade(rows), state_->cipher));
+  return std::optional(std::move(grade));
 }
 
 }  // namespace hearth::store

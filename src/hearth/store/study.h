@@ -3,6 +3,10 @@
 // how. Append-only: a generation, a score or a grade is written once and never changed. One file,
 // study.db, beside the sealed maps of its rounds. What the records mean is the bench's business.
 //
+// What must not leave the house (is_sealed) is written encrypted: what arms, judges and graders wrote, and
+// tasks; the rest of a record is plain. Without a cipher, or while its vault is locked, such a record is
+// neither written nor read (unavailable).
+//
 // Every add_* is durable when it returns: kill -9 at any moment loses what was under way and nothing
 // else, and nothing is there twice. A StudyStore belongs to one thread; several processes may read.
 // Errors as in store/database.h; invalid_argument for a second record under the same key.
@@ -16,6 +20,7 @@
 #include <vector>
 
 #include "hearth/base/result.h"
+#include "hearth/store/text_cipher.h"
 
 namespace hearth::store {
 
@@ -35,6 +40,7 @@ struct GenerationRecord {
   double cost_usd = 0;
   std::uint32_t tries = 1;  // more than one: engine or network faults before
   std::int64_t began_s = 0;  // since 1970
+  bool is_sealed = false;    // output and thinking
 };
 
 // By a grader that needs no judge.
@@ -43,6 +49,7 @@ struct ScoreRecord {
   std::uint32_t grader_version = 0;
   double score = 0;
   std::string detail;  // JSON
+  bool is_sealed = false;  // detail
 };
 
 // A blind round: tasks under opaque ids. Its map lies sealed in a file until the round is opened.
@@ -62,6 +69,7 @@ struct TaskRecord {
   std::uint32_t copy = 0;  // the same question once more: answers of other copies are not reused
   bool for_second = false;  // the second judge is asked as well
   std::string task;  // JSON
+  bool is_sealed = false;  // task
 };
 
 struct GradeRecord {
@@ -80,6 +88,7 @@ struct GradeRecord {
   bool from_cache = false;  // answered before, under another id
   std::int64_t graded_s = 0;  // since 1970
   std::int64_t sequence = 0;  // given by the store
+  bool is_sealed = false;  // answer, fault and raw
 };
 
 struct EventRecord {
@@ -95,6 +104,10 @@ class StudyStore {
   StudyStore(StudyStore&&) noexcept;
   StudyStore& operator=(StudyStore&&) noexcept;
   ~StudyStore();
+
+  void set_cipher(std::shared_ptr<TextCipher> cipher);
+  // Whether something sealed could be written now.
+  Result<> check_cipher() const;
 
   Result<> add_generation(const GenerationRecord& record);
   Result<> add_score(const ScoreRecord& record);

@@ -94,6 +94,43 @@ TEST_F(StudyFile, ARoundIsOpenedOnceAndKnowsItsLastGrade) {
   EXPECT_TRUE(store.tasks(1)->at(0).for_second);
 }
 
+// Says where a text belongs, and hides nothing.
+class Marking final : public TextCipher {
+ public:
+  Result<std::string> seal(std::string_view text, std::string_view place) override { return std::string(place) + "|" + std::string(text); }
+  Result<std::string> open(std::string_view sealed, std::string_view place) override {
+    if (!sealed.starts_with(std::string(place) + "|")) return fail(Code::corrupt, "moved: " + std::string(sealed));
+    return std::string(sealed.substr(place.size() + 1));
+  }
+};
+
+TEST_F(StudyFile, SealsWhatIsToBeSealedAndNothingElse) {
+  StudyStore store = open();
+  GenerationRecord hidden = generation("g1");
+  hidden.is_sealed = true;
+  EXPECT_EQ(store.add_generation(hidden).error().code, Code::unavailable);
+  EXPECT_EQ(store.check_cipher().error().code, Code::unavailable);
+  const auto cipher = std::make_shared<Marking>();
+  store.set_cipher(cipher);
+  ASSERT_TRUE(store.check_cipher());
+  ASSERT_TRUE(store.add_generation(hidden));
+  ASSERT_TRUE(store.add_generation(generation("g2")));
+  ASSERT_TRUE(store.add_score({.generation = "g1", .item_digest = "i", .grader_version = 1, .detail = "{d}", .is_sealed = true}));
+  ASSERT_TRUE(store.add_round({.round = 1, .k_end = 1, .commitment = "c"},
+                              {{.id = "t1", .round = 1, .digest = "d", .egress = "deny", .task = "{t}", .is_sealed = true}}));
+  ASSERT_TRUE(store.add_grade({.task = "t1", .judge = "j", .task_digest = "d", .graded = true, .answer = "{a}", .fault = "f", .raw = "r", .is_sealed = true}));
+  EXPECT_EQ(store.generations()->at(0).output, hidden.output);
+  EXPECT_EQ(store.generations()->at(0).thinking, "hm");
+  EXPECT_FALSE(store.generations()->at(1).is_sealed);
+  EXPECT_EQ(store.scores()->at(0).detail, "{d}");
+  EXPECT_EQ(store.tasks(1)->at(0).task, "{t}");
+  EXPECT_EQ(store.grades()->at(0).answer + store.grades()->at(0).fault + store.grades()->at(0).raw, "{a}fr");
+  EXPECT_EQ(store.cached_grade("d", "j", 0, 0).value()->raw, "r");
+  const StudyStore without = open();
+  EXPECT_EQ(without.generations().error().code, Code::unavailable);
+  EXPECT_EQ(without.rounds()->size(), 1u) << "what has no text is read all the same";
+}
+
 TEST_F(StudyFile, FindsGradesOfTheSameQuestion) {
   StudyStore store = open();
   ASSERT_TRUE(store.add_round({.round = 1, .k_end = 2, .commitment = "c"},

@@ -63,7 +63,8 @@ Result<> GradingDesk::grade(std::string_view id, std::string_view answer, std::i
                           .value = read->value,
                           .answer = std::string(answer),
                           .model = person,
-                          .graded_s = now_s}));
+                          .graded_s = now_s,
+                          .is_sealed = found->is_sealed}));
   tasks_.erase(found);
   ++done_;
   return {};

@@ -47,7 +47,8 @@ class Grader {
                            .judge = id_,
                            .repeat = job.repeat,
                            .task_digest = job.task->digest,
-                           .copy = job.task->copy};
+                           .copy = job.task->copy,
+                           .is_sealed = job.task->is_sealed};
     for (std::uint32_t attempt = 1; attempt <= judge_.tries_max; ++attempt) {
       out.tries = attempt;
       const ServiceReply reply = TRY(ask(*job.task, task, stop));
@@ -108,6 +109,7 @@ Result<bool> take_from_cache(const Job& job, const std::string& judge, store::St
   auto found = TRY(records.cached_grade(job.task->digest, judge, job.repeat, job.task->copy));
   if (!found) return false;
   found->task = job.task->id;
+  found->is_sealed = job.task->is_sealed;
   found->from_cache = true;
   found->cost_usd = 0;
   found->graded_s = now_s;

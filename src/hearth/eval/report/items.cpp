@@ -7,7 +7,6 @@
 
 #include "hearth/base/utf8.h"
 #include "hearth/eval/report/markup.h"
-#include "hearth/eval/report/report.h"
 
 namespace hearth::eval {
 namespace {
@@ -38,7 +37,8 @@ std::string mean_text(const Scores& scores, const std::string& item, const std::
 
 class Items {
  public:
-  Items(const ArmsFile& file, const StudyRecords& records, const Scores& scores) : file_(file), scores_(scores) {
+  Items(const ArmsFile& file, const StudyRecords& records, const Scores& scores, const ReportOptions& options)
+      : file_(file), scores_(scores), options_(options) {
     for (const store::ScoreRecord& one : records.scores) details_[one.generation] = &one.detail;
     for (const store::GradeRecord& one : records.grades) {
       if (one.graded) answers_.emplace(one.task, &one.answer);
@@ -51,6 +51,9 @@ class Items {
     std::string out =
         fmt::format("<details><summary>{} <span class=\"soft\">{}</span><span class=\"number\">{}</span></summary>\n",
                     escaped(item.title.empty() ? item.id : item.title), escaped(item.id), escaped(means));
+    if (item.egress == Egress::deny && !options_.denied_texts) {
+      return out + "<p class=\"soft\">Its texts must not leave the house (egress: deny).</p></details>\n";
+    }
     out += fmt::format("<h3>What was asked</h3><pre>{}</pre>\n", shown(prompt_text(item)));
     return out + grader(item) + texts(item) + sealed_texts(item) + "</details>\n";
   }
@@ -152,13 +155,15 @@ class Items {
 
   const ArmsFile& file_;
   const Scores& scores_;
+  const ReportOptions& options_;
   std::map<std::string, const std::string*> details_, answers_;
 };
 
 }  // namespace
 
-std::string items_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const Scores& scores) {
-  const Items items(file, records, scores);
+std::string items_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const Scores& scores,
+                       const ReportOptions& options) {
+  const Items items(file, records, scores, options);
   std::string out;
   std::string last_class;
   for (const Item& item : suite.items) {

@@ -4,10 +4,12 @@
 
 #include <string>
 
+#include "hearth/eval/report/report.h"
 #include "hearth/eval/study/scores.h"
 
 namespace hearth::eval {
 
-std::string items_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const Scores& scores);
+std::string items_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records, const Scores& scores,
+                       const ReportOptions& options);
 
 }  // namespace hearth::eval

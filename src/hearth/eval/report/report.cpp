@@ -228,7 +228,7 @@ Result<std::string> registration_html(const StudyRecords& records, const StudyOu
 }  // namespace
 
 Result<std::string> report_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
-                                const StudyOutcome& outcome) {
+                                const StudyOutcome& outcome, const ReportOptions& options) {
   const Scores scores = TRY(Scores::make(suite, file, records));
   const std::string registration = TRY(registration_html(records, outcome));
   std::string out = fmt::format(
@@ -249,10 +249,10 @@ Result<std::string> report_html(const Suite& suite, const ArmsFile& file, const 
   out += "<h2>Controls</h2>\n" + controls_html(outcome) + "<h2>Arms and costs</h2>\n" +
          arms_html(file, outcome) + costs_html(outcome);
   out +=
-      "<h2>Items</h2>\n" + items_html(suite, file, records, scores) + "<h2>What was registered</h2>\n" + registration;
-  out +=
-      "<footer>This file holds the texts of all items and answers, also of those that must not leave the "
-      "house.</footer>\n";
+      "<h2>Items</h2>\n" + items_html(suite, file, records, scores, options) + "<h2>What was registered</h2>\n" + registration;
+  out += options.denied_texts
+             ? "<footer>This file holds the texts of all items and answers, also of those that must not leave the house.</footer>\n"
+             : "<footer>Texts of items that must not leave the house are not in this file.</footer>\n";
   return out + "</body></html>\n";
 }
 

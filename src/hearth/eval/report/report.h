@@ -3,8 +3,8 @@
 // classes, controls, costs, every item with its texts side by side, and what was registered. Nothing is
 // fetched, nothing is sent. Pure: the same records give the same bytes.
 //
-// Texts stand under opaque ids until their round was opened. It holds the texts of all items, those that
-// must not leave the house too, and says so.
+// Texts stand under opaque ids until their round was opened. What is said of items that must not leave the
+// house is figures; their texts are in it only when asked for, and then it says so.
 
 #include <string>
 
@@ -14,7 +14,10 @@ namespace hearth::eval {
 
 inline constexpr std::size_t shown_bytes_max = 12'000;  // of one text
 
+struct ReportOptions {
+  bool denied_texts = false;  // of items with egress = "deny"
+};
 Result<std::string> report_html(const Suite& suite, const ArmsFile& file, const StudyRecords& records,
-                                const StudyOutcome& outcome);
+                                const StudyOutcome& outcome, const ReportOptions& options = {});
 
 }  // namespace hearth::eval

@@ -52,7 +52,8 @@ store::GenerationRecord record_of(const Arm& arm, const WantedGeneration& wanted
                               .arm = arm.name,
                               .arm_digest = arm.digest().hex(),
                               .k = wanted.k,
-                              .seed = request.sampling.seed.value_or(0)};
+                              .seed = request.sampling.seed.value_or(0),
+                              .is_sealed = wanted.item->egress == Egress::deny};
   Blake2b hash;
   hash.update_sized(out.prompt_digest)
       .update_sized(out.arm_digest)

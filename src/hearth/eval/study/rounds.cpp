@@ -76,7 +76,8 @@ Result<std::optional<std::uint32_t>> begin_round(const std::filesystem::path& fo
                      .egress = std::string(egress_name(one.egress)),
                      .copy = one.copy,
                      .for_second = one.for_second,
-                     .task = dump_json(judge_task_json(one.task))});
+                     .task = dump_json(judge_task_json(one.task)),
+                     .is_sealed = one.egress == Egress::deny});
   }
   const std::string sealed = dump_json(blind_map_json(map));
   const ByteSpan parts[] = {as_byte_span(sealed)};

@@ -29,6 +29,7 @@ class Run {
 
   Result<StudyEnd> go() {
     TRY(register_study(parts_.suite, parts_.file, parts_.records, parts_.now_s()));
+    TRY(check_sealing());
     const ComparisonPlan plan = TRY(study_comparison_plan(parts_.suite, parts_.file));
     // Each turn reaches one look; one more finishes a round that a crash left open.
     for (std::size_t turn = 0; turn <= 2 * plan.generations.size() + 2; ++turn) {
@@ -67,6 +68,24 @@ class Run {
       if (!one.passed && (at_the_end || one.name != control_name(ControlKind::same_arm))) return true;
     }
     return false;
+  }
+
+  // Before anything is asked: what would be written of items that must not leave the house can be sealed.
+  Result<> check_sealing() const {
+    std::size_t denied = 0;
+    std::string first;
+    for (const Item& item : parts_.suite.items) {
+      const auto is_asked = [&](const Arm& arm) { return exclusion(item, arm, parts_.file).empty(); };
+      if (item.egress != Egress::deny || std::ranges::none_of(parts_.file.arms, is_asked)) continue;
+      if (denied++ == 0) first = item.id;
+    }
+    if (denied == 0) return {};
+    const auto ready = parts_.records.check_cipher();
+    if (ready) return {};
+    return fail(ready.error().code,
+                fmt::format("{} items must not leave the house (egress = \"deny\", as {}), so what is written of them is kept in the "
+                            "vault: {}. Open one (hearth vault init, hearth vault unlock), or say egress = \"judge\" or \"open\" in them",
+                            denied, first, ready.error().message));
   }
 
   Result<> generate_look(const Standing& standing, std::uint32_t generations) {
@@ -116,7 +135,8 @@ class Run {
                                     .item_digest = digest,
                                     .grader_version = grader_version,
                                     .score = grade.score,
-                                    .detail = dump_json(grade_json(grade))}));
+                                    .detail = dump_json(grade_json(grade)),
+                                    .is_sealed = item->egress == Egress::deny}));
       tell(fmt::format("grading {} of {} answers", done, generations.size()),
            static_cast<double>(done) / static_cast<double>(generations.size()));
     }

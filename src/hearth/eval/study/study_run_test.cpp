@@ -256,6 +256,55 @@ TEST(Study, PrivateItemsNeverReachAJudgeOutsideTheHouse) {
   EXPECT_EQ(outcome_of(study).left_out.size(), 6u);
 }
 
+// Everything that was ever written into the folder.
+std::string bytes_of_folder(const std::filesystem::path& folder) {
+  std::string out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) out += read_text_file(entry.path(), 1u << 28).value();
+  }
+  return out;
+}
+
+TEST(Study, WhatMustNotLeaveTheHouseIsSealedOnTheDiskAndCountsAllTheSame) {
+  TestStudy open, sealed;
+  for (Item& item : sealed.suite.items) item.egress = Egress::deny;
+  for (TestStudy* study : {&open, &sealed}) {
+    study->reopen();
+    study->records->set_cipher(std::make_shared<TestCipher>());
+    ASSERT_EQ(study->end(), StudyEnd::decided);
+  }
+  EXPECT_EQ(outcome_of(sealed).decision.sentence, outcome_of(open).decision.sentence);
+  const std::string plain = bytes_of_folder(open.folder.path()), hidden = bytes_of_folder(sealed.folder.path());
+  for (const std::string_view canary : {"FACT-0", "This is what I know", "what you know of"}) {
+    EXPECT_NE(plain.find(canary), std::string::npos) << canary << ": the search works";
+    EXPECT_EQ(hidden.find(canary), std::string::npos) << canary;
+  }
+  const StudyRecords records = read_records(*sealed.records).value();
+  EXPECT_TRUE(records.generations.at(0).output.contains("This is what I know"));
+  const StudyOutcome outcome = outcome_of(sealed);
+  EXPECT_EQ(report_html(sealed.suite, sealed.file, records, outcome)->find("This is what I know"), std::string::npos);
+  EXPECT_NE(report_html(sealed.suite, sealed.file, records, outcome, {.denied_texts = true})->find("This is what I know"), std::string::npos);
+}
+
+TEST(Study, WithoutAVaultNothingIsAskedThatCouldNotBeKept) {
+  TestStudy study;
+  study.suite.items[3].egress = Egress::deny;
+  const auto none = study.run();
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Code::unavailable);
+  EXPECT_TRUE(none.error().message.contains("hearth vault unlock")) << none.error().message;
+  EXPECT_TRUE(none.error().message.contains(study.suite.items[3].id));
+  const auto cipher = std::make_shared<TestCipher>();
+  cipher->is_locked = true;
+  study.records->set_cipher(cipher);
+  EXPECT_FALSE(study.run());
+  EXPECT_EQ(study.large->calls + study.small->calls, 0u);
+  cipher->is_locked = false;
+  EXPECT_EQ(study.end(), StudyEnd::decided);
+  cipher->is_locked = true;
+  EXPECT_EQ(read_records(*study.records).error().code, Code::unavailable);
+}
+
 TEST(Study, AnArmOutsideTheHouseSeesOpenItemsOnly) {
   TestStudy study;
   study.file.arms[1].endpoint.reach = seal::Reach::remote;

@@ -174,6 +174,24 @@ class HonestOrNot final : public Service {
   Random random_;
 };
 
+// Not a cipher, but nothing that it gives holds what it was given; and it minds the place.
+class TestCipher final : public store::TextCipher {
+ public:
+  Result<std::string> seal(std::string_view text, std::string_view place) override {
+    if (is_locked) return fail(Code::unavailable, "the vault is locked");
+    return blake2b(as_byte_span(place)).short_hex() + to_hex(as_byte_span(std::string(text.rbegin(), text.rend())));
+  }
+  Result<std::string> open(std::string_view sealed, std::string_view place) override {
+    if (is_locked) return fail(Code::unavailable, "the vault is locked");
+    const std::string mark = blake2b(as_byte_span(place)).short_hex();
+    const auto bytes = sealed.starts_with(mark) ? from_hex(sealed.substr(mark.size())) : std::nullopt;
+    if (!bytes) return fail(Code::corrupt, "not at its place");
+    const std::string_view text = as_text(*bytes);
+    return std::string(text.rbegin(), text.rend());
+  }
+  bool is_locked = false;
+};
+
 // The two arms, the judge, and a second one that is asked only with test_second.
 inline constexpr std::string_view test_arms = R"(
 [study]
