@@ -254,6 +254,32 @@ class Study(unittest.TestCase):
         for request in self.judges.requests:
             self.assertFalse("CANARY" in json.dumps(request))
 
+    def test_what_must_not_leave_the_house_is_kept_in_the_vault_or_not_at_all(self):
+        for i in range(3):
+            item = self.suite / f"letter-{i:02}" / "item.toml"
+            item.write_text(item.read_text().replace('egress = "judge"', 'egress = "deny"'))
+        arms = self.write_arms(generations=2)
+        run = ("run", self.suite, "--arms", arms, "--study", self.root / "study")
+        home = dict(os.environ, HEARTH_HOME=str(self.root))
+        refused = subprocess.run(self.command(*run), capture_output=True, text=True, timeout=60, env=home)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("3 items must not leave the house", refused.stderr)
+        self.assertIn("hearth vault unlock", refused.stderr)
+        self.assertEqual(self.arms.requests + self.judges.requests, [])
+        (self.root / "passphrase").write_text("correct horse battery")
+        vault = lambda *words: subprocess.run([BIN / "hearth", "vault", *words], env=home, capture_output=True, text=True, check=True, timeout=60)
+        ask = ("--passphrase-command", f"/bin/cat {self.root / 'passphrase'}")
+        vault("init", *ask)
+        vault("unlock", *ask)
+        try:
+            done = subprocess.run(self.command(*run), capture_output=True, text=True, timeout=300, env=home)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        finally:
+            vault("lock")
+        locked = subprocess.run(self.command("decide", self.root / "study", "--keep"), capture_output=True, text=True, timeout=60, env=home)
+        self.assertEqual(locked.returncode, 3, locked.stdout)
+        self.assertIn("hearth vault unlock", locked.stderr)
+
     def test_a_person_grades_in_the_terminal(self):
         self.run_study(judge_model="person", generations=2)
         # Whatever is asked first: criteria take y and n, pairs and guesses a number.

@@ -186,6 +186,28 @@ class Serve(unittest.TestCase):
         home.serve()
         self.assertEqual(home.ask("hello again", OPEN_KEY, session)[1], "open")
 
+    def test_nobody_looks_into_a_worker_and_it_leaves_no_core(self):
+        home = self.home
+        other = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}  # root sees everything anyway
+        os.chmod(home.path, 0o777)
+        worker = subprocess.Popen([BIN / "hearth-worker", "serve", "--model", MODEL, "--socket", home.path / "w.sock", "--context", "512",
+                                   "--threads", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **other)
+        try:
+            for line in worker.stdout:
+                if json.loads(line)["event"] == "ready":
+                    break
+            else:
+                self.fail(worker.stderr.read())
+            core = [line.split() for line in open(f"/proc/{worker.pid}/limits") if line.startswith("Max core file size")]
+            self.assertEqual(core[0][4:6], ["0", "0"])
+            # What the kernel calls not dumpable belongs to root, whoever runs it.
+            self.assertEqual(os.stat(f"/proc/{worker.pid}/environ").st_uid, 0)
+        finally:
+            worker.stdin.close()
+            worker.wait(timeout=60)
+            worker.stdout.close()
+            worker.stderr.close()
+
     def test_sealed_kv_outlives_a_restart_and_is_nowhere_plain(self):
         home = self.home
         home.vault("init", "--passphrase-fd", "@FD0", passphrases=[PASSPHRASE])

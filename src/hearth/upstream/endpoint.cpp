@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "hearth/seal/rules.h"
 #include "hearth/upstream/exchange.h"
 #include "hearth/upstream/look.h"
 #include "hearth/upstream/vllm_pair.h"
@@ -22,11 +23,16 @@ class HttpEndpoint final : public Endpoint {
 
   chat::ApiResult<std::unique_ptr<AnswerStream>> ask(const chat::ChatRequest& request, Deadline head_deadline,
                                                      const StopToken& stop) override {
+    return ask_labelled(request, seal::Label::open, head_deadline, stop);
+  }
+
+  chat::ApiResult<std::unique_ptr<AnswerStream>> ask_labelled(const chat::ChatRequest& request, seal::Label label,
+                                                              Deadline head_deadline, const StopToken& stop) override {
     const std::uint64_t seed = std::random_device()();
     if (spec_.kind == Kind::exo) {
       head_deadline = Deadline::at(std::min(head_deadline.when(), Deadline::after(exo_head_time_max).when()));
     }
-    return open_exchange(plan(request, seed), seed, head_deadline, stop);
+    return open_exchange(plan(request, label, seed), seed, head_deadline, stop);
   }
 
   EndpointState look(Deadline deadline, const StopToken& stop) override {
@@ -34,10 +40,16 @@ class HttpEndpoint final : public Endpoint {
   }
 
  private:
-  ExchangePlan plan(const chat::ChatRequest& request, std::uint64_t seed) const {
+  ExchangePlan plan(const chat::ChatRequest& request, seal::Label label, std::uint64_t seed) const {
     if (spec_.kind == Kind::vllm_pair) return plan_vllm_pair(spec_, key_, http_, request, seed);
     ExchangePlan out{.spec = spec_, .transport = make_direct_transport(spec_, key_, http_)};
-    out.call = [spec = spec_, request](Deadline, const StopToken&) { return write_call(spec, request); };
+    out.call = [spec = spec_, request, label](Deadline, const StopToken&) {
+      auto call = write_call(spec, request);
+      if (call && spec.kind == Kind::hearth && label != seal::Label::open) {
+        call->headers.set(seal::label_header, std::string(seal::label_name(label)));
+      }
+      return call;
+    };
     out.reader = [spec = spec_, request] { return make_reader(spec, request); };
     return out;
   }
@@ -55,7 +67,7 @@ chat::ApiResult<std::unique_ptr<AnswerStream>> Endpoint::ask(
     return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::permission,
                                           .message = spec().name + " is no machine of the cluster"});
   }
-  return ask(request.request(), head_deadline, stop);
+  return ask_labelled(request.request(), request.clearance().decision.label, head_deadline, stop);
 }
 
 Result<std::unique_ptr<Endpoint>> make_endpoint(EndpointSpec spec, std::string key, net::HttpClient& http) {

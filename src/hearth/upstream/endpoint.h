@@ -97,10 +97,16 @@ class Endpoint {
   virtual chat::ApiResult<std::unique_ptr<AnswerStream>> ask(const chat::ChatRequest& request,
                                                              Deadline head_deadline,
                                                              const StopToken& stop) = 0;
+  // Another hearth is told the label: it has stores and routes of its own. Others know none.
+  virtual chat::ApiResult<std::unique_ptr<AnswerStream>> ask_labelled(const chat::ChatRequest& request, seal::Label label,
+                                                                      Deadline head_deadline, const StopToken& stop) {
+    (void)label;
+    return ask(request, head_deadline, stop);
+  }
   chat::ApiResult<std::unique_ptr<AnswerStream>> ask(
       const seal::ClearedForHouse<chat::ChatRequest>& request, Deadline head_deadline,
       const StopToken& stop) {
-    return ask(request.request(), head_deadline, stop);
+    return ask_labelled(request.request(), request.clearance().decision.label, head_deadline, stop);
   }
   // permission unless it is a machine of the cluster.
   chat::ApiResult<std::unique_ptr<AnswerStream>> ask(

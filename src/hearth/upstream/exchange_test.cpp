@@ -27,6 +27,24 @@ chat::ChatRequest hello() {
   return out;
 }
 
+// Another hearth keeps KV and has routes: work that is not open has to be so there as well.
+TEST(Exchange, ALabelGoesAlongToAnotherHearth) {
+  const auto http = net::make_curl_client();
+  for (const Kind kind : {Kind::hearth, Kind::openai}) {
+    for (const seal::Label label : seal::all_labels) {
+      const test::ScriptedService service(Json::array({Json::object({{"pieces", Json::array({one_piece(), "data: [DONE]\n\n"})}})}));
+      const auto endpoint = *make_endpoint({.name = "there", .kind = kind, .url = service.url(), .reach = seal::Reach::cluster}, "", *http);
+      seal::Clearance clearance;
+      clearance.decision.add({.source = seal::Source::key, .label = label, .rule = "a test"});
+      const auto work = seal::sort(seal::Labelled<chat::ChatRequest>{hello(), clearance});
+      const auto stream = std::visit([&](const auto& one) { return endpoint->ask(seal::clear_for_cluster(one), soon(), {}); }, work);
+      ASSERT_TRUE(stream) << stream.error().message;
+      const bool told = kind == Kind::hearth && label != seal::Label::open;
+      EXPECT_EQ(service.seen().at(0).headers.get("x-hearth-label"), told ? seal::label_name(label) : std::string_view());
+    }
+  }
+}
+
 TEST(Exchange, DroppingTheStreamEndsTheWorkThere) {
   const test::ScriptedService service(Json::array({Json::object({{"pieces", Json::array({one_piece()})}, {"hold", true}})}));
   const auto http = net::make_curl_client();

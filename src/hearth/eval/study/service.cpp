@@ -20,8 +20,9 @@ class HouseService final : public Service {
  public:
   explicit HouseService(upstream::Endpoint& endpoint) : endpoint_(endpoint) {}
 
-  chat::ApiResult<ServiceReply> ask(const chat::ChatRequest& request, Egress, const StopToken& stop) override {
-    auto stream = endpoint_.ask(request, Deadline::never(), stop);
+  chat::ApiResult<ServiceReply> ask(const chat::ChatRequest& request, Egress egress, const StopToken& stop) override {
+    const seal::Label label = egress == Egress::deny ? seal::Label::sealed : seal::Label::open;
+    auto stream = endpoint_.ask_labelled(request, label, Deadline::never(), stop);
     if (!stream) return std::unexpected(std::move(stream).error());
     auto whole = upstream::read_whole(**stream, Deadline::never());
     if (!whole) return std::unexpected(std::move(whole).error());

@@ -184,9 +184,9 @@ class TestCipher final : public store::TextCipher {
   Result<std::string> open(std::string_view sealed, std::string_view place) override {
     if (is_locked) return fail(Code::unavailable, "the vault is locked");
     const std::string mark = blake2b(as_byte_span(place)).short_hex();
-    const auto bytes = sealed.starts_with(mark) ? from_hex(sealed.substr(mark.size())) : std::nullopt;
-    if (!bytes) return fail(Code::corrupt, "not at its place");
-    const std::string_view text = as_text(*bytes);
+    if (!sealed.starts_with(mark)) return fail(Code::corrupt, "not at its place");
+    const Bytes bytes = TRY(from_hex(sealed.substr(mark.size())));
+    const std::string_view text = as_text(bytes);
     return std::string(text.rbegin(), text.rend());
   }
   bool is_locked = false;
