@@ -97,7 +97,7 @@ struct Failure {
 };
 constexpr std::array<const char*, 6> steps = {"make namespaces", "map this user", "bring up the loopback", "hide /run",
                                              "give up privileges", "start"};
-constexpr int io_uring_setup_number = 425;  // on every processor
+constexpr unsigned io_uring_setup_number = 425;  // on every processor
 
 bool write_small(const char* path, const char* text) {
   const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
@@ -238,7 +238,7 @@ Result<int> run_inside(const std::string& socket, std::uint16_t port, const std:
 
 #else
 
-Result<int> run_sealed(const SealedChild& child, const StopToken&) {
+Result<int> run_sealed(const SealedChild& child, const StopToken& stop) {
   if (child.gateway.host != "127.0.0.1" && child.gateway.host != "localhost") {
     return fail(Code::unsupported, "a sealed client reaches a gateway on this machine's loopback only");
   }
@@ -256,7 +256,7 @@ Result<int> run_sealed(const SealedChild& child, const StopToken&) {
     ::execve(argv[0], argv.data(), envp.data());
     ::_exit(127);
   }
-  return wait_for(pid);
+  return wait_for(pid, stop);
 }
 
 Result<int> run_inside(const std::string&, std::uint16_t, const std::vector<std::string>&) {

@@ -50,6 +50,19 @@ void AnswerJob::add(std::vector<AnswerEvent> events) {
   changed_.notify_all();
 }
 
+chat::Message AnswerJob::turn() const {
+  const std::lock_guard hold(mutex_);
+  chat::Message out{.role = chat::Role::assistant};
+  for (const AnswerEvent& event : events_) {
+    switch (event.kind) {
+      case AnswerEvent::Kind::thinking: out.thinking += event.text; break;
+      case AnswerEvent::Kind::text: out.text += event.text; break;
+      case AnswerEvent::Kind::call: out.calls.push_back({.id = event.id, .name = event.name, .arguments = {}, .raw_arguments = event.text}); break;
+    }
+  }
+  return out;
+}
+
 void AnswerJob::ended(AnswerEnd end) {
   {
     const std::lock_guard hold(mutex_);

@@ -42,6 +42,8 @@ class AnswerJob {
   void failed(ApiError error);
   // Fails the job when nobody reads it and nobody has for `grace`; true: it did.
   bool abandon(Instant now, Duration grace);
+  // What it holds so far, as its client will send it back: what was put before the model's words too.
+  chat::Message turn() const;
   // The model gives no answer: drive returns, and its caller goes on by the calls above.
   void hand_on();
 

@@ -114,7 +114,7 @@ class Run {
   // What of a labelled answer its client may send back, under whatever key.
   void learn() {
     if (parts_.labeller == nullptr || !has_token_) return;
-    parts_.labeller->learn_answer(plan_.clearance, plan_.request.conversation.messages, pipeline_.turn());
+    parts_.labeller->learn_answer(plan_.clearance, plan_.request.conversation.messages, job_.turn());
   }
 
   void end(AnswerEnd::Reason reason) {

@@ -25,14 +25,6 @@ std::unexpected<ApiError> forbidden(const std::string& target) {
                                   .message = "the label of this work does not let it go to " + target});
 }
 
-void add_to_turn(const AnswerEvent& event, chat::Message& turn) {
-  switch (event.kind) {
-    case AnswerEvent::Kind::thinking: turn.thinking += event.text; break;
-    case AnswerEvent::Kind::text: turn.text += event.text; break;
-    case AnswerEvent::Kind::call: turn.calls.push_back({.id = event.id, .name = event.name, .arguments = {}, .raw_arguments = event.text}); break;
-  }
-}
-
 // The only place where a label meets a service; each has the types that fit, and no others.
 class Asking {
  public:
@@ -138,7 +130,6 @@ class Run {
         event.id = chat::random_outward_id(plan_.call_id_prefix, random_);
         ++parts_.metrics.calls;
       }
-      add_to_turn(event, turn_);
       job_.add({std::move(event)});
       return false;
     }
@@ -150,7 +141,7 @@ class Run {
   void learn() {
     if (parts_.labeller == nullptr || !given_) return;
     const auto& clearance = std::visit([](const auto& work) -> const seal::Clearance& { return work.clearance(); }, plan_.work);
-    parts_.labeller->learn_answer(clearance, plan_.asked, turn_);
+    parts_.labeller->learn_answer(clearance, plan_.asked, job_.turn());
   }
 
   void end(upstream::Answered answered, const upstream::EndpointSpec& spec) {
@@ -174,7 +165,6 @@ class Run {
   AnswerJob& job_;
   const StopToken& stop_;
   Random random_;
-  chat::Message turn_{.role = chat::Role::assistant};  // as its client will send it back
   bool given_ = false;  // some of the answer is in the job
   bool abandoned_ = false;
 };
