@@ -198,7 +198,8 @@ class Serve(unittest.TestCase):
                     break
             else:
                 self.fail(worker.stderr.read())
-            core = [line.split() for line in open(f"/proc/{worker.pid}/limits") if line.startswith("Max core file size")]
+            limits = pathlib.Path(f"/proc/{worker.pid}/limits").read_text().splitlines()
+            core = [line.split() for line in limits if line.startswith("Max core file size")]
             self.assertEqual(core[0][4:6], ["0", "0"])
             # What the kernel calls not dumpable belongs to root, whoever runs it.
             self.assertEqual(os.stat(f"/proc/{worker.pid}/environ").st_uid, 0)
@@ -312,10 +313,10 @@ tried("datagrams", lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
 tried("the host of a virtual machine", lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM))
 tried("io_uring", lambda: libc.syscall(425, 8, ctypes.create_string_buffer(256)))
 tried("the memory of the relay", lambda: open(f"/proc/{parent}/mem", "rb"))
-tried("the descriptors of the relay", lambda: os.listdir(f"/proc/{parent}/fd"))
+tried("the descriptors of the relay", lambda: os.readlink(f"/proc/{parent}/fd/0"))
 tried("what lies under /run", lambda: libc.umount(b"/run"))
 socket.socketpair()
-status = dict(line.rstrip().split(":\\t", 1) for line in open("/proc/self/status") if ":\\t" in line)
+status = {name: value.strip() for name, _, value in (line.partition(":") for line in open("/proc/self/status"))}
 print({name: status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")})
 """
     OPEN_WORK = """
