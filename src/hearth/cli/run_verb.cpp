@@ -79,7 +79,8 @@ Result<node::AnswerOptions> answer_options(const Run& flags) {
 Result<> run(const Run& flags, const StopToken& stop) {
   const std::string prompt = TRY(read_prompt(flags));
   const node::AnswerOptions options = TRY(answer_options(flags));
-  const node::LocalRunOptions local = TRY(flags.run.resolve());
+  node::LocalRunOptions local = TRY(flags.run.resolve());
+  if (!local.prefill_device.empty()) local.prefill_worker = true;
   Progress progress;
   node::LocalRun::Callbacks callbacks;
   callbacks.progress = [&](std::string_view what, double fraction) { progress.update(what, fraction); };
@@ -126,6 +127,8 @@ Verb run_verb(StopToken stop) {
                 f.path("-f,--file", flags->file, "read the prompt from a file");
                 f.toggle("--prefill-worker", flags->run.local.prefill_worker,
                          "prefill in a process of its own; KV passes as chunks");
+                f.text("--prefill-device", flags->run.local.prefill_device,
+                       "device of that process (default: as --device); implies --prefill-worker");
                 f.count("--tokens,-n", flags->answer.tokens_max, "most tokens of the answer");
                 f.number("--temperature", flags->temperature, "0: always the most likely token");
                 f.count("--top-k", flags->top_k, "0: off");

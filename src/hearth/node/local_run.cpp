@@ -47,9 +47,10 @@ Result<std::unique_ptr<LocalRun>> LocalRun::start(LocalRunOptions options, Callb
   return run;
 }
 
-Result<std::unique_ptr<WorkerProcess>> LocalRun::start_worker(std::string_view name,
+Result<std::unique_ptr<WorkerProcess>> LocalRun::start_worker(std::string_view name, const std::string& device,
                                                               const StopToken& stop) {
   WorkerOptions worker = options_.worker;
+  worker.device = device;
   worker.name = name;
   worker.socket_path = directory_.path() / fmt::format("{}-{}.sock", name, workers_started_++);
   const auto progress = [&](double fraction) {
@@ -61,7 +62,7 @@ Result<std::unique_ptr<WorkerProcess>> LocalRun::start_worker(std::string_view n
 
 Result<> LocalRun::start_decode(const StopToken& stop) {
   decode_.reset();
-  decode_ = TRY(start_worker("decode", stop));
+  decode_ = TRY(start_worker("decode", options_.worker.device, stop));
   decode_client_ = std::make_unique<WorkerClient>(
       *http_, net::Address::unix_socket(decode_->options().socket_path));
   decode_info_ = TRY(decode_client_->info(soon(), stop));
@@ -71,7 +72,8 @@ Result<> LocalRun::start_decode(const StopToken& stop) {
 Result<> LocalRun::start_prefill(const StopToken& stop) {
   prefill_client_.reset();
   prefill_.reset();
-  prefill_ = TRY(start_worker("prefill", stop));
+  const std::string& device = options_.prefill_device.empty() ? options_.worker.device : options_.prefill_device;
+  prefill_ = TRY(start_worker("prefill", device, stop));
   auto client = std::make_unique<WorkerClient>(
       *http_, net::Address::unix_socket(prefill_->options().socket_path));
   const WorkerInfo info = TRY(client->info(soon(), stop));

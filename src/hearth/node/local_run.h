@@ -21,6 +21,7 @@ struct LocalRunOptions {
   std::filesystem::path worker_executable;
   WorkerOptions worker;                 // socket and name are set here
   bool prefill_worker = false;          // a second process that only prefills
+  std::string prefill_device;           // of that process; empty: as worker.device
   std::filesystem::path store_directory;  // empty: nothing is kept
   std::uint64_t store_memory_bytes_max = 1ull << 30;
   std::uint64_t store_disk_bytes_max = 20ull << 30;
@@ -85,7 +86,8 @@ class LocalRun {
   LocalRun(LocalRunOptions options, Callbacks callbacks, TemporaryDirectory directory);
   Result<> start_decode(const StopToken& stop);
   Result<> start_prefill(const StopToken& stop);
-  Result<std::unique_ptr<WorkerProcess>> start_worker(std::string_view name, const StopToken& stop);
+  Result<std::unique_ptr<WorkerProcess>> start_worker(std::string_view name, const std::string& device,
+                                                      const StopToken& stop);
   Result<> ensure_workers(Answer& answer, const StopToken& stop);
   Result<> try_answer(std::span<const Token> prompt, const AnswerOptions& options, Answer& answer,
                       Instant began, const StopToken& stop);
