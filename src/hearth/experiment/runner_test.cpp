@@ -84,6 +84,12 @@ TEST_F(RunnerTest, FailuresAreNoResultsAndAreTriedAgain) {
   EXPECT_NE(open(slow)->run({}).error().message.find("longer than 1 s"), std::string::npos);
 }
 
+TEST_F(RunnerTest, WhatACommandStartsMayReadItsInput) {
+  auto runner = open(phase("one") + step("a", "echo $${HEARTH_ENDS_WITH_INPUT:-reads}")).value();
+  ASSERT_EQ(runner.run({}).value(), RunEnd::finished);
+  EXPECT_EQ(*(*runner.result_of("a"))->find("text"), Json("reads\n"));
+}
+
 TEST_F(RunnerTest, StopEndsTheStepWithAllItsChildren) {
   const std::string phases = phase("one") + step("a", "sleep 300 & echo $$! > pid; wait");
   StopSource stop;

@@ -49,8 +49,11 @@ Result<StepOutcome> run_step_process(const Step& step, const std::filesystem::pa
   CommandLine line = command_line(step, hearth);
   const Instant began = std::chrono::steady_clock::now();
   const Deadline deadline = Deadline::after(std::chrono::seconds(step.time_max_s));
+  // A command's own children may read what it pipes to them.
+  std::vector<std::string> defaults;
+  if (!step.verb.empty()) defaults.emplace_back(ends_with_input);
   ChildProcess child = TRY(ChildProcess::start(line.program, std::move(line.arguments),
-                                                {.defaults = {ends_with_input}, .error_log = errors, .working_directory = working_directory,
+                                                {.defaults = defaults, .error_log = errors, .working_directory = working_directory,
                                                  .stop_signal = SIGTERM, .stop_time_max = leave_time_max}));
   StepOutcome out;
   std::uint64_t bytes = 0;
