@@ -38,7 +38,7 @@ class UpstreamAnswers : public testing::Test {
     route::RouteTable table = route::default_routes({{"there", seal::Reach::cluster}});
     for (route::ClassRule& rule : table.classes) rule.local = "there";
     router_ = *route::Router::open({.table = std::move(table)});
-    routing_.emplace(Routing{*router_, *fleet_, *header_labels_, gate_, "key"});
+    routing_.emplace(Routing{*router_, *fleet_, gate_, "key"});
     seal::LabelRules rules;
     rules.keys = {{client_name_of_key(sealed_key), seal::Label::sealed}};
     labeller_ = seal::Labeller::open(std::move(rules), {}).value();
@@ -63,7 +63,6 @@ class UpstreamAnswers : public testing::Test {
   std::unique_ptr<test::ScriptedService> service_;
   std::unique_ptr<upstream::Fleet> fleet_;
   std::unique_ptr<route::Router> router_;
-  std::unique_ptr<Labeller> header_labels_ = make_header_labeller();
   OpenGate gate_;
   std::optional<Routing> routing_;
   std::unique_ptr<seal::Labeller> labeller_;
