@@ -60,7 +60,7 @@ def write_suite(folder, items, longest):
         item.mkdir(parents=True)
         size = 1_000 + (longest - 1_000) * i // max(1, items - 1)
         (item / "prompt.md").write_text(f"Answer: code of {name} is\n{document(chance, facts, size)}")
-        (item / "item.toml").write_text(f'class = "retrieval"\ntitle = "A code among twelve, {size} tokens"\negress = "deny"\n'
+        (item / "item.toml").write_text(f'class = "retrieval"\ntitle = "A code among twelve, {size} tokens"\negress = "judge"\n'
                                         f'max_tokens = {ANSWER_TOKENS}\n[grader]\nkind = "exact"\naccepted = ["code of {name} is {code}"]\n')
 
 
