@@ -13,7 +13,6 @@ constexpr Duration event_time_max = std::chrono::minutes(10);
 constexpr std::uint32_t spare_tokens = 512;
 constexpr std::uint32_t context_multiple = 1024;
 constexpr double never_log_odds = -100;
-constexpr double least_prefill_s = 1e-6;
 // What ends an answer in the models people run; looked up, as ids differ.
 constexpr std::string_view end_markup[] = {"<|im_end|>", "[EOS]",   "[PAD]", "<|endoftext|>",
                                            "<|eot_id|>", "<|end_of_text|>", "</s>"};
@@ -39,17 +38,25 @@ class Prober {
     return {};
   }
 
-  Result<double> decode_s(const ProbePoint& point) {
-    TRY(hold(point.depth));
-    const auto timing = TRY(time(prompt_of(point.depth, 1), point.tokens + 1));
-    return timing.rest_s;
+  Result<Measured> decode(const ProbePoint& point) {
+    std::vector<double> samples;
+    TRY(grow_base(point.depth));
+    for (std::uint32_t i = 0; i < options_.repetitions; ++i) {
+      const auto timing = TRY(time(prompt_of(point.depth, 1), point.tokens + 1));
+      samples.push_back(timing.rest_s);
+    }
+    return summarise(std::move(samples));
   }
 
-  // With the step of the first token, which follows each prefill.
-  Result<double> prefill_s(const ProbePoint& point) {
-    TRY(hold(point.depth));
-    const auto timing = TRY(time(prompt_of(point.depth, point.tokens), 1));
-    return timing.first_s;
+  // `step_s`: the first token's own step, which follows each prefill.
+  Result<Measured> prefill(const ProbePoint& point, double step_s) {
+    std::vector<double> samples;
+    TRY(grow_base(point.depth));
+    for (std::uint32_t i = 0; i < options_.repetitions; ++i) {
+      const auto timing = TRY(time(prompt_of(point.depth, point.tokens), 1));
+      samples.push_back(std::max(timing.first_s - step_s, 1e-6));
+    }
+    return summarise(std::move(samples));
   }
 
   Result<Measured> handoff() {
@@ -78,7 +85,7 @@ class Prober {
     out.insert(out.end(), more.begin(), more.end());
     return out;
   }
-  Result<> hold(std::uint32_t depth) {
+  Result<> grow_base(std::uint32_t depth) {
     if (base_.size() < depth) {
       const auto more = random_tokens(depth - base_.size());
       base_.insert(base_.end(), more.begin(), more.end());
@@ -124,20 +131,6 @@ class Prober {
   std::vector<Token> base_;
 };
 
-// In rounds over all points: a while in which the machine is slower touches a sample of each, which the
-// medians leave out, and not all samples of one.
-template <class TimeOne>
-Result<std::vector<std::vector<double>>> in_rounds(const std::vector<ProbePoint>& points, std::uint32_t rounds,
-                                                   TimeOne&& time_one) {
-  std::vector<std::vector<double>> samples(points.size());
-  for (std::uint32_t round = 0; round < rounds; ++round) {
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      samples[i].push_back(TRY(time_one(points[i])));
-    }
-  }
-  return samples;
-}
-
 // Of the decode run nearest in depth.
 double step_s_at(const std::vector<ProbeRun>& runs, std::uint32_t depth) {
   const auto distance = [&](const ProbeRun& run) {
@@ -165,29 +158,22 @@ Result<ModelProbe> probe_model(LocalRun& run, const ModelProbeOptions& options,
   Prober prober(run, options, stop);
   TRY(prober.forbid_ends());
   ModelProbe out;
-  const double steps = static_cast<double>((options.prefill.size() + options.decode.size()) * options.repetitions + 1);
-  double done = 0;
-  const auto report = [&] {
-    if (progress) progress(done++ / steps);
+  const double steps = static_cast<double>(options.prefill.size() + options.decode.size() + 1);
+  const auto report = [&](std::size_t done) {
+    if (progress) progress(static_cast<double>(done) / steps);
   };
-  auto decode = TRY(in_rounds(options.decode, options.repetitions, [&](const ProbePoint& point) {
-    report();
-    return prober.decode_s(point);
-  }));
-  for (std::size_t i = 0; i < options.decode.size(); ++i) {
-    out.runs.push_back({"decode", options.decode[i], summarise(std::move(decode[i]))});
+  for (const ProbePoint& point : options.decode) {
+    report(out.runs.size());
+    const auto measured = TRY(prober.decode(point));
+    out.runs.push_back({"decode", point, measured});
   }
   const std::vector<ProbeRun> decoded = out.runs;
-  auto prefill = TRY(in_rounds(options.prefill, options.repetitions, [&](const ProbePoint& point) {
-    report();
-    return prober.prefill_s(point);
-  }));
-  for (std::size_t i = 0; i < options.prefill.size(); ++i) {
-    const double step_s = step_s_at(decoded, options.prefill[i].depth);
-    for (double& sample : prefill[i]) sample = std::max(sample - step_s, least_prefill_s);
-    out.runs.push_back({"prefill", options.prefill[i], summarise(std::move(prefill[i]))});
+  for (const ProbePoint& point : options.prefill) {
+    report(out.runs.size());
+    const auto measured = TRY(prober.prefill(point, step_s_at(decoded, point.depth)));
+    out.runs.push_back({"prefill", point, measured});
   }
-  report();
+  report(out.runs.size());
   if (run.prefill_process() != nullptr) out.handoff_s = TRY(prober.handoff());
   return out;
 }
