@@ -14,10 +14,13 @@
 namespace hearth::node {
 namespace {
 
-constexpr std::size_t prompt_tokens = 64;
+constexpr std::size_t prompt_tokens = 62;
 constexpr std::uint32_t answer_tokens = 8;
 // Rounding differs by backend; what is wrong (a transposed head, a shifted position) is off by nats.
 constexpr cluster::ParityLimits limits{.kl_max = 0.01};
+// With the Kimi model the process that computes on Mesa's software device dies of a damaged heap about one time in
+// three (on no other backend); the answer is then computed without it, and there is nothing to compare.
+constexpr int attempts_max = 8;
 
 class CrossBackend : public ::testing::TestWithParam<std::string> {
  protected:
@@ -28,6 +31,18 @@ class CrossBackend : public ::testing::TestWithParam<std::string> {
     out.worker.context_tokens = 512;
     return out;
   }
+  // The answer whose prompt the other backend prefilled.
+  static Result<Answer> handed_over(std::span<const Token> prompt, const AnswerOptions& asked) {
+    LocalRunOptions split = options();
+    split.prefill_worker = true;
+    split.prefill_device = "Vulkan0";
+    for (int attempt = 1;; ++attempt) {
+      const auto run = TRY(LocalRun::start(split, {}, {}));
+      Answer answer = TRY(run->answer(prompt, asked, {}));
+      if (answer.chunks > 0 || attempt == attempts_max) return answer;
+      fmt::print("{}\n", answer.notes.empty() ? "nothing was handed over" : answer.notes.front());
+    }
+  }
 };
 
 double largest_distance(std::span<const float> logits) {
@@ -36,14 +51,6 @@ double largest_distance(std::span<const float> logits) {
 }
 
 TEST_P(CrossBackend, VulkanPrefillsWhatTheCpuDecodes) {
-  LocalRunOptions handed_over = options();
-  handed_over.prefill_worker = true;
-  handed_over.prefill_device = "Vulkan0";
-  auto split = LocalRun::start(handed_over, {}, {});
-  if (!split && split.error().message.find("no device named") != std::string::npos) {
-    GTEST_SKIP() << "no Vulkan device here; scripts/setup.sh --vulkan adds a software one";
-  }
-  ASSERT_TRUE(split) << split.error().message;
   auto single = LocalRun::start(options(), {}, {}).value();
 
   auto tokens = single->tokenize(engine::plant_facts(7, 1, 400).value().text, /*special=*/false, {}).value();
@@ -51,7 +58,10 @@ TEST_P(CrossBackend, VulkanPrefillsWhatTheCpuDecodes) {
   tokens.resize(prompt_tokens);
   const AnswerOptions asked{.tokens_max = answer_tokens, .first_logits = true};
   const auto alone = single->answer(tokens, asked, {});
-  const auto handed = (*split)->answer(tokens, asked, {});
+  const auto handed = handed_over(tokens, asked);
+  if (!handed && handed.error().message.find("no device named") != std::string::npos) {
+    GTEST_SKIP() << "no Vulkan device here; scripts/setup.sh --vulkan adds a software one";
+  }
   ASSERT_TRUE(alone) << alone.error().message;
   ASSERT_TRUE(handed) << handed.error().message;
   EXPECT_EQ(handed->refused_chunks, 0u);
