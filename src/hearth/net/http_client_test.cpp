@@ -161,13 +161,18 @@ TEST(CurlClient, RefusesAReplyBeyondItsLimit) {
   EXPECT_EQ(take(client->send(request, soon(), {})).body.size(), 10'000u);
 }
 
-TEST(CurlClient, TokenWakesIt) {
-  QuietLife life;
+// GET /quiet says "first" and then nothing more.
+Router quiet_router(QuietLife& life) {
   Router router;
-  router.add("GET", "/quiet", [&](Request&, const PathParams&) -> Result<Response> {
+  router.add("GET", "/quiet", [&life](Request&, const PathParams&) -> Result<Response> {
     return Response::stream(std::make_unique<QuietSource>(life), "text/plain");
   });
-  TestServer server(std::move(router));
+  return router;
+}
+
+TEST(CurlClient, TokenWakesIt) {
+  QuietLife life;
+  TestServer server(quiet_router(life));
   const auto client = make_curl_client();
   StopSource source;
   Instant fired;
@@ -189,11 +194,7 @@ TEST(CurlClient, TokenWakesIt) {
 
 TEST(CurlClient, DeadlineEndsAReadAndAStreamMayBeReadAgain) {
   QuietLife life;
-  Router router;
-  router.add("GET", "/quiet", [&](Request&, const PathParams&) -> Result<Response> {
-    return Response::stream(std::make_unique<QuietSource>(life), "text/plain");
-  });
-  TestServer server(std::move(router));
+  TestServer server(quiet_router(life));
   const auto client = make_curl_client();
   auto stream =
       take(client->open_stream(request_to(server.address(), "GET", "/quiet"), soon(), {}));
@@ -209,11 +210,7 @@ TEST(CurlClient, DeadlineEndsAReadAndAStreamMayBeReadAgain) {
 
 TEST(CurlClient, AChildStartedMeanwhileKeepsNoConnectionOpen) {
   QuietLife life;
-  Router router;
-  router.add("GET", "/quiet", [&](Request&, const PathParams&) -> Result<Response> {
-    return Response::stream(std::make_unique<QuietSource>(life), "text/plain");
-  });
-  TestServer server(std::move(router));
+  TestServer server(quiet_router(life));
   const auto client = make_curl_client();
   auto stream =
       take(client->open_stream(request_to(server.address(), "GET", "/quiet"), soon(), {}));
@@ -308,11 +305,7 @@ TEST(CurlClient, AnsweredBeforeItsBodyWasRead) {
 
 TEST(CurlClient, ServerThatStopsInMidStreamIsAnError) {
   QuietLife life;
-  Router router;
-  router.add("GET", "/quiet", [&](Request&, const PathParams&) -> Result<Response> {
-    return Response::stream(std::make_unique<QuietSource>(life), "text/plain");
-  });
-  TestServer server(std::move(router));
+  TestServer server(quiet_router(life));
   const auto client = make_curl_client();
   const auto stream =
       take(client->open_stream(request_to(server.address(), "GET", "/quiet"), soon(), {}));
