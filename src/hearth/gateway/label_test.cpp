@@ -1,30 +1,19 @@
 // Labels at the gateway: who gives them is seal's, that they are kept is ours.
-#include "hearth/gateway/test_gateway.h"
+#include "hearth/gateway/test_labels.h"
 
 namespace hearth::gateway {
 namespace {
 
-constexpr std::string_view sealed_key = "key-of-sealed-work", open_key = "key-of-open-work";
-
 class Labels : public testing::Test {
  protected:
-  Labels() {
-    seal::LabelRules rules;
-    rules.keys = {{client_name_of_key(sealed_key), seal::Label::sealed}};
-    labeller_ = seal::Labeller::open(std::move(rules), {}).value();
-    GatewayOptions options = patient_options();
-    options.access.api_keys = {std::string(sealed_key), std::string(open_key)};
-    options.labeller = labeller_.get();
-    gateway_ = std::make_unique<TestGateway>(std::move(options));
-  }
   net::ClientReply ask(std::string_view key, std::string text, net::Headers headers = {}, bool stream = false) {
     headers.set("x-api-key", std::string(key));
     const Json user = Json::object({{"role", "user"}, {"content", std::move(text)}});
     return gateway_->post("/v1/messages", Json::object({{"model", "m"}, {"max_tokens", 200}, {"stream", stream}, {"messages", Json::array({user})}}),
                           std::move(headers));
   }
-  std::unique_ptr<seal::Labeller> labeller_;
-  std::unique_ptr<TestGateway> gateway_;
+  std::unique_ptr<seal::Labeller> labeller_ = labeller_of_keys();
+  std::unique_ptr<TestGateway> gateway_ = std::make_unique<TestGateway>(labelled_options(*labeller_));
 };
 
 TEST_F(Labels, EveryAnswerSaysWhichItHas) {

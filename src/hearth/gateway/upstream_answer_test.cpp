@@ -1,11 +1,10 @@
 // Answers of other services to labelled work: what is learned of them. Where work goes is route_cases_test's.
-#include "hearth/gateway/test_gateway.h"
+#include "hearth/gateway/test_labels.h"
 #include "tests/support/scripted_service.h"
 
 namespace hearth::gateway {
 namespace {
 
-constexpr std::string_view sealed_key = "key-of-sealed-work", open_key = "key-of-open-work";
 constexpr std::string_view answer_text = "an answer that is long enough to be known again";
 
 Json chunk(Json delta, Json finish = nullptr) {
@@ -39,12 +38,8 @@ class UpstreamAnswers : public testing::Test {
     for (route::ClassRule& rule : table.classes) rule.local = "there";
     router_ = *route::Router::open({.table = std::move(table)});
     routing_.emplace(Routing{*router_, *fleet_, gate_, "key"});
-    seal::LabelRules rules;
-    rules.keys = {{client_name_of_key(sealed_key), seal::Label::sealed}};
-    labeller_ = seal::Labeller::open(std::move(rules), {}).value();
-    GatewayOptions options = patient_options();
-    options.access.api_keys = {std::string(sealed_key), std::string(open_key)};
-    options.labeller = labeller_.get();
+    labeller_ = labeller_of_keys();
+    GatewayOptions options = labelled_options(*labeller_);
     options.routing = &*routing_;
     gateway_.emplace(std::move(options));
   }
