@@ -9,6 +9,7 @@
 
 #include "hearth/base/check.h"
 #include "hearth/base/digest.h"
+#include "hearth/base/file_lock.h"
 
 namespace hearth::experiment {
 namespace {
@@ -63,11 +64,7 @@ Result<LedgerText> read_ledger(std::string_view text, std::string_view name) {
 }
 
 Result<Ledger> Ledger::open(const std::filesystem::path& path, WallTime now) {
-  FileDescriptor file(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
-  if (!file.valid()) return fail_errno("open", path, errno);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(Code::unavailable, fmt::format("{}: another hearth runs this experiment", path.string()));
-  }
+  FileDescriptor file = TRY(lock_file(path, fmt::format("{}: another hearth runs this experiment", path.string())));
   const std::string text = TRY(read_text_file(path, ledger_bytes_max));
   LedgerText read = TRY(read_ledger(text, path.string()));
   if (read.whole_bytes < text.size() && ::ftruncate(file.get(), static_cast<off_t>(read.whole_bytes)) != 0) {

@@ -1,11 +1,12 @@
 #include "hearth/fetch/part_file.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+
+#include "hearth/base/file_lock.h"
 
 namespace hearth::fetch {
 namespace {
@@ -45,7 +46,7 @@ Result<FileDescriptor> lock_part(const std::filesystem::path& target) {
   const auto path = part_path(target);
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   if (!file.valid()) return fail_errno("create", path, errno);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!TRY(try_lock(file, path))) {
     return fail(Code::unavailable, path.string() + " is being downloaded by another process; wait for it");
   }
   // Whoever held it before may have given it its name meanwhile: then this is a finished model.

@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include "hearth/base/file_lock.h"
 #include "hearth/kv/chunk_file.h"
 #include "hearth/kv/sealed_chunk_file.h"
 
@@ -159,8 +159,7 @@ Result<StoreLock> StoreLock::acquire(const fs::path& directory) {
   StoreLock lock;
   lock.fd_ = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock.fd_.valid()) return fail_errno("open", path, errno);
-  if (::flock(lock.fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_errno("lock", path, errno);
+  if (!TRY(try_lock(lock.fd_, path))) {
     return fail(Code::unavailable,
                 fmt::format("{} writes to the chunk store {}, and only one process may: wait until "
                             "it ends or stop it, or use a store in another directory, or none",

@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
+
+#include "hearth/base/file_lock.h"
 
 namespace hearth::seal {
 namespace fs = std::filesystem;
@@ -121,7 +122,7 @@ Result<ChainedLog> ChainedLog::open(fs::path path, std::string key,
                                     private_file_mode));
   if (!log.file_.valid()) return fail_errno("open", log.path_, errno);
   // Two writers would make two chains.
-  if (::flock(log.file_.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!TRY(try_lock(log.file_, log.path_))) {
     return fail(Code::unavailable, log.path_.string() + " is being written by another process; stop hearth serve first");
   }
   std::string text = TRY(read_text_file(log.path_, chained_log_bytes_max));

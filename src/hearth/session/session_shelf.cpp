@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <cerrno>
 
 #include "hearth/base/file.h"
+#include "hearth/base/file_lock.h"
 
 namespace hearth::session {
 namespace fs = std::filesystem;
@@ -30,8 +30,7 @@ class PlainCodec final : public RecordCodec {
 Result<FileDescriptor> lock_session(const fs::path& path, std::string_view id) {
   FileDescriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock.valid()) return fail_errno("open", path, errno);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_errno("lock", path, errno);
+  if (!TRY(try_lock(lock, path))) {
     const auto who = read_text_file(path, lock_bytes_max);
     return fail(Code::unavailable,
                 fmt::format("session {} is open in another hearth{}; leave it there first (/quit), or start another "

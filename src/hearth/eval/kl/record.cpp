@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "hearth/base/check.h"
+#include "hearth/base/file_lock.h"
 
 namespace hearth::eval {
 namespace {
@@ -33,7 +33,7 @@ Result<RecordFile> RecordFile::opened(const std::filesystem::path& path, int fla
   out.path_ = path;
   out.file_ = FileDescriptor(::open(path.c_str(), flags | O_RDWR | O_APPEND | O_CLOEXEC, 0600));
   if (!out.file_.valid()) return fail_errno("open", path, errno);
-  if (::flock(out.file_.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!TRY(try_lock(out.file_, path))) {
     return fail(
         Code::unavailable,
         fmt::format(

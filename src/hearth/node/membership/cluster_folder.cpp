@@ -1,14 +1,13 @@
 #include "hearth/node/membership/cluster_folder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 
+#include "hearth/base/file_lock.h"
 #include "hearth/net/x509.h"
 #include "hearth/node/membership/machine_name.h"
 
@@ -102,13 +101,8 @@ bool holds_authority(const fs::path& directory) {
 Result<FolderLock> FolderLock::take(const fs::path& directory, Locked what) {
   const fs::path path =
       directory / (what == Locked::members ? "members.lock" : "identity.lock");
-  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file.valid()) return fail_errno("open", path, errno);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_errno("lock", path, errno);
-    return fail(Code::unavailable,
-                directory.string() + " is being changed by another hearth; try again");
-  }
+  FileDescriptor file =
+      TRY(lock_file(path, directory.string() + " is being changed by another hearth; try again"));
   return FolderLock(std::move(file));
 }
 
