@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <limits>
 
 #include "hearth/cli/environment.h"
 #include "hearth/cli/table.h"
@@ -14,13 +15,18 @@ namespace {
 
 struct KvFlags {
   std::filesystem::path directory;
-  std::uint64_t disk_gb = 20;
+  std::uint64_t disk_gb = 0;  // gc only; 0: whatever its size
   std::string owner;
   bool json = false;
 };
 
 // Nothing is kept in memory by these verbs; a store wants room for one chunk all the same.
 constexpr std::uint64_t memory_bytes = kv::chunk_payload_bytes_max + kv::header_bytes_max;
+
+std::uint64_t disk_bytes_max(std::uint64_t disk_gb) {
+  constexpr std::uint64_t gb = 1'000'000'000, no_limit = std::numeric_limits<std::uint64_t>::max();
+  return disk_gb == 0 || disk_gb > no_limit / gb ? no_limit : disk_gb * gb;
+}
 
 // A store and what it stands on.
 struct OpenStore {
@@ -41,7 +47,7 @@ Result<std::unique_ptr<OpenStore>> open_store(const KvFlags& flags, bool read_on
   out->directory = directory;
   out->store = TRY(kv::ChunkStore::open({.directory = directory,
                                          .memory_bytes_max = memory_bytes,
-                                         .disk_bytes_max = flags.disk_gb * 1'000'000'000,
+                                         .disk_bytes_max = disk_bytes_max(flags.disk_gb),
                                          .is_read_only = read_only},
                                         *out->files, out->clock));
   return out;
@@ -64,7 +70,8 @@ int list(const KvFlags& flags) {
   for (const kv::ChunkInfo& chunk : chunks) {
     table.add({chunk.key.short_hex(), chunk.range.begin == 0 ? "-" : chunk.parent.short_hex(),
                chunk.layout.short_hex(), std::to_string(chunk.range.begin), std::to_string(chunk.range.end),
-               human_bytes(static_cast<double>(chunk.chunk_bytes)), fmt::format("{}", fmt::join(chunk.pin_owners, ", "))});
+               human_bytes(static_cast<double>(chunk.chunk_bytes)),
+               fmt::format("{}", fmt::join(chunk.pin_owners, ", "))});
     bytes += chunk.chunk_bytes;
   }
   fmt::print("{}{} chunks, {}\n", table.text(), chunks.size(), human_bytes(static_cast<double>(bytes)));
@@ -94,10 +101,11 @@ int unpin(const KvFlags& flags) {
   if (flags.json) print_json(Json::object({{"owner", flags.owner}, {"unpinned", pinned}}));
   else fmt::print("{} chunks may be evicted again\n", pinned);
   // Beside the plain store lies that of labelled prompts, which only an open vault can read.
+  const std::filesystem::path sealed = (*open)->directory.string() + "-sealed";
   std::error_code ignored;
-  if (std::filesystem::exists(std::filesystem::path((*open)->directory.string() + "-sealed") / kv::pins_file_name, ignored)) {
-    fmt::print(stderr, "what is pinned of labelled prompts is not touched: with the vault open, hearth serve lets it go "
-                       "(DELETE /v1/hearth/pins/{})\n", flags.owner);
+  if (std::filesystem::exists(sealed / kv::pins_file_name, ignored)) {
+    fmt::print(stderr, "what is pinned of labelled prompts is not touched: with the vault open, hearth serve lets it "
+                       "go (DELETE /v1/hearth/pins/{})\n", flags.owner);
   }
   return exit_done;
 }
@@ -123,7 +131,6 @@ Verb kv_verb(StopToken stop) {
   const auto flags = std::make_shared<KvFlags>();  // shared by the children
   const auto declare = [flags](Flags& f) {
     f.path("--store", flags->directory, "directory of the chunk store (default: in the cache directory)");
-    f.big_count("--store-gb", flags->disk_gb, "most disk the chunk store may take, in GB");
     f.toggle("--json", flags->json, "one JSON document");
   };
   return {.name = "kv",
@@ -133,8 +140,12 @@ Verb kv_verb(StopToken stop) {
                        {.name = "verify", .summary = "read every chunk, remove damaged ones; exit 1 if there were any",
                         .example = "hearth kv verify", .declare = declare,
                         .run = [flags, stop] { return verify(*flags, stop); }},
-                       {.name = "gc", .summary = "remove what no prompt can use, and what is over the budget",
-                        .example = "hearth kv gc --store-gb 50", .declare = declare,
+                       {.name = "gc", .summary = "remove what no prompt can use any more",
+                        .example = "hearth kv gc --store-gb 50",
+                        .declare = [flags, declare](Flags& f) {
+                          declare(f);
+                          f.big_count("--store-gb", flags->disk_gb, "also the least recently used beyond so many GB");
+                        },
                         .run = [flags] { return collect(*flags); }},
                        {.name = "unpin", .summary = "let chunks go that are kept for somebody; hearth kv ls names them",
                         .example = "hearth kv unpin memory-1a2b3c4d5e6f",

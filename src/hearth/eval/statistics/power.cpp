@@ -1,6 +1,7 @@
 #include "hearth/eval/statistics/power.h"
 
 #include <cmath>
+#include <limits>
 
 #include "hearth/base/check.h"
 #include "hearth/eval/statistics/distributions.h"
@@ -41,7 +42,9 @@ std::uint32_t prompts_needed(const NoiseModel& noise, double generations, double
                              double power, double alpha) {
   const double per_prompt =
       resolvable_margin(std::sqrt(noise.difference_variance(generations)), power, alpha);
-  return static_cast<std::uint32_t>(std::ceil(per_prompt * per_prompt / (margin * margin)));
+  const double prompts = std::ceil(per_prompt * per_prompt / (margin * margin));
+  constexpr double most = std::numeric_limits<std::uint32_t>::max();
+  return prompts < most ? static_cast<std::uint32_t>(prompts) : std::numeric_limits<std::uint32_t>::max();
 }
 
 double information_fraction(const NoiseModel& noise, double generations, double generations_max) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace hearth::eval {
 namespace {
 
@@ -25,6 +27,7 @@ TEST(Power, AgreesWithTheTables) {
   EXPECT_NEAR(prompts_needed(pass_fail(0.8, 1), 1, 0.03), 2'198, 1);
   EXPECT_NEAR(prompts_needed(pass_fail(0.8, 0.5), 5, 0.03), 220, 1);
   EXPECT_NEAR(prompts_needed(pass_fail(0.8, 0.25), 10, 0.03), 55, 1);
+  EXPECT_EQ(prompts_needed(pass_fail(0.8, 1), 1, 1e-9), std::numeric_limits<std::uint32_t>::max());
   EXPECT_NEAR(100 * paired_pass_fail_bound(0.05, 50), 8.9, 0.06);
 }
 
