@@ -250,11 +250,12 @@ class Plan(unittest.TestCase):
         self.assertTrue(plan["calibrated_from"][0].startswith("here-"))
         self.assert_refused(hearth("node", "probe", "--model", "/nonexistent.gguf"), "/nonexistent.gguf")
         self.assert_refused(hearth("node", "probe", "--repetitions", "0"), "--repetitions")
+        self.assert_refused(hearth("node", "probe", "--looks", "0"), "--looks")
 
     def test_a_probe_as_a_lender_speaks_for_layers_behind_its_rpc_server(self):
         path = os.path.join(Plan.home.name, "lent.toml")
         found = self.json_of("node", "probe", "--lent", "--model", TINY, "--name", "lender", "--repetitions", "1",
-                             "--to", path)
+                             "--looks", "1", "--to", path)
         self.assertEqual(found["machine"], "lender")
         self.assertIsNone(found["models"][0]["hand_off_s"])
         self.assertEqual({run["phase"] for run in found["models"][0]["runs"]}, {"prefill", "decode"})

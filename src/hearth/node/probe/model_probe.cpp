@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "hearth/base/check.h"
 #include "hearth/base/random.h"
 
 namespace hearth::node {
@@ -131,6 +132,14 @@ class Prober {
   std::vector<Token> base_;
 };
 
+const Measured& faster(const Measured& first, const Measured& second) {
+  return second.median < first.median ? second : first;
+}
+// A difference of two times is not surely too large: the one of less scatter.
+const Measured& steadier(const Measured& first, const Measured& second) {
+  return second.spread < first.spread ? second : first;
+}
+
 // Of the decode run nearest in depth.
 double step_s_at(const std::vector<ProbeRun>& runs, std::uint32_t depth) {
   const auto distance = [&](const ProbeRun& run) {
@@ -141,6 +150,16 @@ double step_s_at(const std::vector<ProbeRun>& runs, std::uint32_t depth) {
 }
 
 }  // namespace
+
+ModelProbe faster_of(const ModelProbe& first, const ModelProbe& second) {
+  CHECK(first.runs.size() == second.runs.size());
+  ModelProbe out = first;
+  for (std::size_t i = 0; i < out.runs.size(); ++i) {
+    out.runs[i].seconds = faster(first.runs[i].seconds, second.runs[i].seconds);
+  }
+  if (first.handoff_s && second.handoff_s) out.handoff_s = steadier(*first.handoff_s, *second.handoff_s);
+  return out;
+}
 
 std::uint32_t context_for(const ModelProbeOptions& options) {
   std::uint32_t deepest = options.handoff_tokens;

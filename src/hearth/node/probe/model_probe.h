@@ -2,7 +2,9 @@
 // How fast one model runs on this machine, through the engine that will run it: short prompts and
 // answers at two or three depths, from which the planner predicts long ones (plan/own_runs.h).
 //
-// With a LocalRun of two workers the fixed cost of a hand-off is measured too. One thread; seconds to minutes. Prompts are random tokens, which touch all experts.
+// With a LocalRun of two workers the fixed cost of a hand-off is measured too. One thread; seconds to minutes. Prompts
+// are random tokens, which touch all experts. A second look wants a run of its own: what deep prompts left in the
+// cache slows shallow ones.
 
 #include <cstdint>
 #include <functional>
@@ -40,6 +42,10 @@ struct ModelProbe {
   // What a prompt takes longer when another process prefills it; absent without a prefill worker.
   std::optional<Measured> handoff_s;
 };
+
+// Of each point of two looks at one model the faster one: whatever else runs on a machine only slows it, and for
+// longer than one series of samples takes. The hand-off, a difference, is that of less spread. Same options for both.
+ModelProbe faster_of(const ModelProbe& first, const ModelProbe& second);
 
 // The context that a worker needs for these points.
 std::uint32_t context_for(const ModelProbeOptions& options);

@@ -57,5 +57,18 @@ TEST(ModelProbe, AsksForAContextThatHoldsItsPoints) {
   EXPECT_EQ(context_for({}) % 1024, 0u);
 }
 
+TEST(ModelProbe, OfTwoLooksTheFasterCountsPointByPoint) {
+  const auto look = [](double shallow, double deep, double handoff) {
+    return ModelProbe{.runs = {{"decode", {256, 32}, summarise({shallow})}, {"decode", {4096, 32}, summarise({deep})}},
+                      .handoff_s = Measured{0.1, handoff, 3}};
+  };
+  const ModelProbe best = faster_of(look(10, 3, 0.2), look(2, 4, 0.1));
+  EXPECT_DOUBLE_EQ(best.runs[0].seconds.median, 2);
+  EXPECT_DOUBLE_EQ(best.runs[1].seconds.median, 3);
+  EXPECT_EQ(best.runs[1].point.depth, 4096u);
+  EXPECT_DOUBLE_EQ(best.handoff_s->spread, 0.1);
+  EXPECT_FALSE(faster_of({}, {}).handoff_s);
+}
+
 }  // namespace
 }  // namespace hearth::node
