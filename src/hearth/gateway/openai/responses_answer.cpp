@@ -127,7 +127,7 @@ class ResponsesWriter final : public AnswerWriter {
 
   void open(OutputItem item, std::string_view id_prefix, std::string& out) {
     close("completed", out);
-    item.id = std::string(id_prefix) + info_.id + "_" + std::to_string(output_index());
+    item.id = item_id(id_prefix, info_.id, output_index());
     item_ = std::move(item);
     send("response.output_item.added",
          {{"output_index", output_index()}, {"item", item_json(*item_, "in_progress")}}, out);
@@ -144,14 +144,14 @@ class ResponsesWriter final : public AnswerWriter {
 
   void thinking(const std::string& piece, std::string& out) {
     if (piece.empty()) return;
-    open_part(Kind::reasoning, "rs_", out);
+    open_part(Kind::reasoning, "rs", out);
     item_->text += piece;
     send_in_part(std::string(words().delta) + ".delta", {{"delta", piece}}, out);
   }
 
   void text(const AnswerEvent& event, std::string& out) {
     if (event.text.empty()) return;
-    open_part(Kind::message, "msg_", out);
+    open_part(Kind::message, "msg", out);
     item_->text += event.text;
     Json logprobs = Json::array();
     if (logprobs_ != logprobs_off) logprobs = token_list_json(event.choices, logprobs_);
@@ -166,7 +166,7 @@ class ResponsesWriter final : public AnswerWriter {
     const bool custom = item.kind == Kind::custom_call;
     const std::string words =
         custom ? "response.custom_tool_call_input" : "response.function_call_arguments";
-    open(std::move(item), custom ? "ctc_" : "fc_", out);
+    open(std::move(item), custom ? "ctc" : "fc", out);
     item_->text = text;
     for (std::string_view rest = text; !rest.empty();) {
       send_in_part(words + ".delta", {{"delta", take_piece(rest)}}, out);

@@ -1,6 +1,7 @@
 #include "hearth/gateway/openai/responses_input.h"
 
 #include "hearth/gateway/openai/content.h"
+#include "hearth/gateway/openai/responses_items.h"
 #include "hearth/gateway/openai/responses_tools.h"
 #include "hearth/gateway/openai/tools.h"
 
@@ -33,10 +34,15 @@ class ItemReader {
   std::vector<Message> take() { return std::move(messages_); }
 
  private:
-  // The model's turn that `item` belongs to: the last message, unless something closed it.
-  Message& turn(bool fresh) {
+  // The model's turn that `item` belongs to: the last message, unless that is no turn of the model or `closed`.
+  // Items of one answer of ours are one turn, in whatever order the model thought and wrote.
+  Message& turn(const Json& item, bool closed) {
+    const Json* id = item.find("id");
+    std::string answer(id != nullptr && id->is_string() ? answer_of_item(id->as_string()) : "");
+    const bool same_answer = !answer.empty() && answer == answer_;
+    answer_ = std::move(answer);
     const bool open = !messages_.empty() && messages_.back().role == Role::assistant;
-    if (fresh || !open) messages_.push_back({.role = Role::assistant});
+    if (!open || (closed && !same_answer)) messages_.push_back({.role = Role::assistant});
     return messages_.back();
   }
   // What the open turn already has, to see whether something more still belongs to it.
@@ -56,7 +62,7 @@ class ItemReader {
     const std::string role = TRY(get_field<std::string>(item, "role", path));
     if (role == "assistant") {
       const std::string text = TRY(text_of(item, "content", path, between_model_parts));
-      turn(turn_has_calls() || turn_has_text()).text += text;
+      turn(item, turn_has_calls() || turn_has_text()).text += text;
       return {};
     }
     Message out;
@@ -76,7 +82,7 @@ class ItemReader {
     const auto handle = TRY(find_field<std::string>(item, "encrypted_content", path));
     std::string thinking = TRY(text_of(item, "content", path, between_model_parts));
     if (thinking.empty()) thinking = TRY(text_of(item, "summary", path, between_user_parts));
-    Message& message = turn(turn_has_calls() || turn_has_text());
+    Message& message = turn(item, turn_has_calls() || turn_has_text());
     message.thinking += thinking;
     if (handle) message.handle = *handle;
     return {};
@@ -90,7 +96,7 @@ class ItemReader {
     if (group && !group->empty()) call.name = grouped_name(*group, call.name);
     const auto arguments = TRY(find_field<std::string>(item, "arguments", path));
     set_arguments(call, arguments.value_or(""));
-    turn(/*fresh=*/false).calls.push_back(std::move(call));
+    turn(item, /*closed=*/false).calls.push_back(std::move(call));
     return {};
   }
 
@@ -100,7 +106,7 @@ class ItemReader {
     call.name = TRY(get_field<std::string>(item, "name", path));
     std::string input = TRY(get_field<std::string>(item, "input", path));
     call.arguments = Json::object({{"input", std::move(input)}});
-    turn(/*fresh=*/false).calls.push_back(std::move(call));
+    turn(item, /*closed=*/false).calls.push_back(std::move(call));
     return {};
   }
 
@@ -115,6 +121,7 @@ class ItemReader {
 
   Notes& notes_;
   std::vector<Message> messages_;
+  std::string answer_;  // of the last item of the model
 };
 
 }  // namespace

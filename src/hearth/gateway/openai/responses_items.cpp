@@ -1,5 +1,7 @@
 #include "hearth/gateway/openai/responses_items.h"
 
+#include <fmt/format.h>
+
 #include "hearth/gateway/openai/responses_request.h"
 
 namespace hearth::gateway::openai {
@@ -50,6 +52,15 @@ Json part_json(const OutputItem& item, std::string_view text) {
                        {"text", text},
                        {"annotations", Json::array()},
                        {"logprobs", text.empty() ? Json::array() : item.logprobs}});
+}
+
+std::string item_id(std::string_view prefix, std::string_view answer, std::size_t index) {
+  return fmt::format("{}_{}_{}", prefix, answer, index);
+}
+
+std::string_view answer_of_item(std::string_view id) {
+  const std::size_t first = id.find('_'), last = id.rfind('_');
+  return first == last ? std::string_view() : id.substr(first + 1, last - first - 1);
 }
 
 Json item_json(const OutputItem& item, std::string_view status) {

@@ -17,6 +17,11 @@ struct OutputItem {
   Json logprobs = Json::array();     // message
 };
 
+// "msg_ANSWER_2": an item's place in its answer. Answers have ids of letters and digits.
+std::string item_id(std::string_view prefix, std::string_view answer, std::size_t index);
+// The answer in such an id; empty for ids that we did not make.
+std::string_view answer_of_item(std::string_view id);
+
 Json item_json(const OutputItem& item, std::string_view status);
 // The one part of a message or of a reasoning item.
 Json part_json(const OutputItem& item, std::string_view text);
