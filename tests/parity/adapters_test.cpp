@@ -111,7 +111,7 @@ TEST_P(Adapters, SetsServedAtOnceEachWriteWhatTheyWriteAlone) {
   const auto generate = [&](const std::string& name) {
     std::vector<Token> out;
     auto generation = run->decode_client().generate(
-        {.prompt = prompts[name], .tokens_max = 24, .adapter = name}, Deadline::after(std::chrono::seconds(120)), {});
+        {.prompt = prompts.at(name), .tokens_max = 24, .adapter = name}, Deadline::after(std::chrono::seconds(120)), {});
     while (generation) {
       auto event = (*generation)->next(Deadline::after(std::chrono::seconds(120)));
       if (!event) break;
