@@ -102,6 +102,7 @@ class Adapters(unittest.TestCase):
             self.assertEqual(len(set(texts.values())), 4)
             for model in reversed(ids):  # from kept KV this time
                 self.assertEqual(self.complete(url, model), texts[model], model)
+            self.sessions_and_drafts(url)
             with self.assertRaises(urllib.error.HTTPError) as refused:
                 self.complete(url, "kimi+nobody")
             self.assertEqual(refused.exception.code, 404)
@@ -111,6 +112,24 @@ class Adapters(unittest.TestCase):
             process.wait(60)
             process.stdout.close()
         self.assertEqual(process.returncode, 0)
+
+    def sessions_and_drafts(self, url):
+        said = {}
+        for name, flags in (("plain", []), ("voiced", ["--adapter", "voice"]), ("lost", ["--adapter", "nobody"])):
+            self.hearth("session", "new", name, "--no-memory", *flags)
+            talk = ["chat", name, "--server", url, "--tokens", "12", "--thinking", "off", "--temperature", "0"]
+            if name == "lost":
+                done = self.hearth(*talk, code=2)
+                self.assertIn("the server has no adapter 'nobody'; it serves kimi, kimi+calm", done.stderr)
+                continue
+            subprocess.run([BIN / "hearth", *talk], input="The cat is called Mia.\n", text=True, capture_output=True, timeout=120,
+                           env=self.environment(), check=True)
+            messages = json.loads(self.hearth("session", "export", name, "--format", "json").stdout)["messages"]
+            said[name] = messages[-1]["text"]
+        self.assertNotEqual(said["plain"], said["voiced"])
+        write = ["write", "Once upon a time", "--server", url, "--drafts", "1", "--tokens", "12", "--temperature", "0", "--json"]
+        drafts = [json.loads(self.hearth(*write, *flags).stdout)["drafts"][0]["text"] for flags in ([], ["--adapter", "voice"])]
+        self.assertNotEqual(*drafts)
 
     def complete(self, url, model):
         body = json.dumps({"model": model, "prompt": PROMPT, "max_tokens": 16, "temperature": 0}).encode()
