@@ -29,6 +29,7 @@ class ScriptedEngine final : public engine::Engine {
   std::vector<std::size_t> batch_sizes;
   std::vector<std::vector<engine::BatchItem>> batches;
   std::map<std::int32_t, std::vector<Token>> sequences;
+  std::vector<engine::AdapterSetId> adapters_used;  // one for each decode
   int refused_for_cells = 0;             // batches and imports
 
   std::size_t cells_used() const { return holders_.size() - free_cells_.size(); }
@@ -39,6 +40,7 @@ class ScriptedEngine final : public engine::Engine {
     CHECK(!items.empty() && items.size() <= limits_.batch_tokens);
     batch_sizes.push_back(items.size());
     batches.emplace_back(items.begin(), items.end());
+    adapters_used.push_back(adapters_);
     if (before_decode) before_decode();
     if (!decode_errors.empty()) {
       const Error error = decode_errors.front();
@@ -53,10 +55,23 @@ class ScriptedEngine final : public engine::Engine {
     return {};
   }
 
+  Result<> use_adapters(engine::AdapterSetId set) override {
+    CHECK(set.value <= limits_.adapter_sets);
+    adapters_ = set;
+    return {};
+  }
+  Result<engine::AdapterSetId> find_adapters(std::string_view name) const override {
+    for (std::uint32_t i = 0; i <= limits_.adapter_sets; ++i) {
+      if (name == (i == 0 ? "" : "set " + std::to_string(i))) return engine::AdapterSetId{i};
+    }
+    return fail(Code::invalid_argument, "no such adapter: " + std::string(name));
+  }
+
   std::span<const float> logits(std::size_t index) override {
     CHECK(index < last_batch_.size() && last_batch_[index].wants_logits);
     row_.assign(limits_.vocabulary, 0.0F);
-    const auto next = static_cast<std::size_t>(last_batch_[index].token + 1) % limits_.vocabulary;
+    const auto next = static_cast<std::size_t>(last_batch_[index].token + 1 +
+                                               static_cast<Token>(adapters_.value)) % limits_.vocabulary;
     row_[next] = 10.0F;
     return row_;
   }
@@ -66,6 +81,7 @@ class ScriptedEngine final : public engine::Engine {
     CHECK(!limits_.is_append_only || length == 0 || length >= tokens.size());
     if (length == 0) stateless_.erase(sequence.value);
     if (tokens.size() > length) tokens.resize(length);
+    if (length == 0) owners_.erase(sequence.value);
     auto& cells = cells_[sequence.value];
     for (; cells.size() > length; cells.pop_back()) {
       if (--holders_[cells.back()] == 0) free_cells_.push_back(cells.back());
@@ -77,6 +93,7 @@ class ScriptedEngine final : public engine::Engine {
     CHECK(sequences[to.value].empty());
     const auto& source = sequences[from.value];
     CHECK(length <= source.size());
+    if (owners_.contains(from.value)) owners_[to.value] = owners_[from.value];
     CHECK(!limits_.is_append_only || (length == source.size() && !stateless_.contains(from.value)));
     sequences[to.value].assign(source.begin(), source.begin() + length);
     const auto& cells = cells_[from.value];
@@ -142,6 +159,7 @@ class ScriptedEngine final : public engine::Engine {
             item.sequence.value < static_cast<std::int32_t>(limits_.sequences));
       auto& tokens = sequences[item.sequence.value];
       CHECK(item.position == tokens.size());
+      CHECK(owners_.try_emplace(item.sequence.value, adapters_).first->second == adapters_);
       CHECK(!stateless_.contains(item.sequence.value));
       tokens.push_back(item.token);
       cells_[item.sequence.value].push_back(take_cell());
@@ -169,6 +187,8 @@ class ScriptedEngine final : public engine::Engine {
   std::vector<std::uint32_t> holders_;                      // sequences that hold the cell
   std::vector<std::size_t> free_cells_;
   std::vector<engine::BatchItem> last_batch_;
+  engine::AdapterSetId adapters_;
+  std::map<std::int32_t, engine::AdapterSetId> owners_;     // with what a sequence was computed
   std::vector<float> row_;
 };
 

@@ -54,6 +54,7 @@ void declare_session_flags(Flags& f, ChatFlags& flags) {
   f.path("--instructions-file", flags.instructions_file, "the same, from a file");
   f.choice("--label", flags.label, {"open", "house", "sealed"}, "how far the session may travel; it only rises");
   f.text("--title", flags.title, "what it is about");
+  f.text("--adapter", flags.adapter, "one of the server's adapters (hearth serve --lora), for all answers of the session");
 }
 
 void declare_talk_flags(Flags& f, ChatFlags& flags) {
@@ -90,7 +91,7 @@ Result<std::filesystem::path> memory_folder(const std::filesystem::path& chosen)
 
 Result<session::Session> new_session(session::SessionShelf& shelf, const ChatFlags& flags) {
   session::SessionFacts facts{.id = flags.session, .title = flags.title, .label = flags.label, .memory_folder = {}, .instructions = {},
-                              .memory_tool = !flags.no_memory_tool, .created_s = unix_time_s()};
+                              .memory_tool = !flags.no_memory_tool, .adapter = flags.adapter, .created_s = unix_time_s()};
   if (facts.id.empty()) facts.id = session::time_stamp(facts.created_s);
   facts.instructions = TRY(instructions(flags));
   if (!flags.no_memory) {
@@ -115,8 +116,9 @@ Result<session::Session> look_at_session(const session::SessionShelf& shelf, con
   return session::Session::load(nullptr, text.records, damaged);
 }
 
-std::string memory_pin_owner(const std::string& folder) {
-  return "memory-" + blake2b(as_byte_span(folder)).short_hex();
+std::string memory_pin_owner(const session::SessionFacts& facts) {
+  const std::string key = facts.memory_folder + (facts.adapter.empty() ? "" : "\n" + facts.adapter);
+  return "memory-" + blake2b(as_byte_span(key)).short_hex();
 }
 
 Result<> unpin_at(const std::string& server, const std::string& owner, const StopToken& stop) {
@@ -133,7 +135,7 @@ int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFl
   const session::SessionFacts& facts = session.facts();
   auto connection = ServerConnection::open(
       {.server = flags.server, .model = flags.model, .serve_flags = flags.serve_flags, .label = facts.label, .session = facts.id,
-       .pin_owner = facts.memory_folder.empty() ? std::string() : memory_pin_owner(facts.memory_folder)},
+       .pin_owner = facts.memory_folder.empty() ? std::string() : memory_pin_owner(facts), .adapter = facts.adapter},
       interrupts.token());
   if (!connection) return report(connection.error());
   TerminalScreen screen(interrupts, flags.thinking == "shown");

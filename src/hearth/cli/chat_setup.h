@@ -15,7 +15,7 @@ struct ChatFlags {
   bool no_memory = false, no_memory_tool = false;
   std::string instructions;
   std::filesystem::path instructions_file;
-  std::string label = "open", title;
+  std::string label = "open", title, adapter;
 
   std::string server = "http://127.0.0.1:8484";
   std::filesystem::path model;       // start a server of our own
@@ -39,8 +39,8 @@ Result<session::Session> load_session(session::SessionShelf& shelf, const std::s
 // Looks only, while somebody else may write.
 Result<session::Session> look_at_session(const session::SessionShelf& shelf, const std::string& id,
                                          std::vector<std::string>* damaged = nullptr);
-// Under which the server keeps the KV of a memory folder.
-std::string memory_pin_owner(const std::string& folder);
+// Under which the server keeps the KV of a session's memory: one name for each folder and adapter.
+std::string memory_pin_owner(const session::SessionFacts& facts);
 
 // From the opening to the end of input; the exit code.
 int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFlags& flags, InterruptWatcher& interrupts);

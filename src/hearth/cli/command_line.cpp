@@ -34,7 +34,8 @@ class CliFlags final : public Flags {
   }
   void list(const std::string& flag, std::vector<std::string>& target,
             const std::string& help) override {
-    last_ = app_.add_option(flag, target, help);
+    // A flag takes one value each time: what follows that may be the verb's own argument.
+    last_ = app_.add_option(flag, target, help)->allow_extra_args(!flag.starts_with('-'));
   }
   void required() override { last_->required(); }
 

@@ -35,6 +35,7 @@ class Flags {
   virtual void big_count(const std::string& flag, std::uint64_t& target, const std::string& help) = 0;
   virtual void number(const std::string& flag, double& target, const std::string& help) = 0;
   virtual void toggle(const std::string& flag, bool& target, const std::string& help) = 0;
+  // A flag that may be given again, with one value each time; or the arguments that are left.
   virtual void list(const std::string& flag, std::vector<std::string>& target,
                     const std::string& help) = 0;
   // The flag declared last must be given.

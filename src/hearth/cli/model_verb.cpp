@@ -1,4 +1,4 @@
-// hearth model show|synth; pull is in model_pull_verb.cpp
+// hearth model show|synth|synth-adapter; pull is in model_pull_verb.cpp
 
 #include <fmt/format.h>
 
@@ -36,21 +36,57 @@ struct SynthFlags {
   bool json = false;
 };
 
+struct SynthAdapterFlags {
+  SynthAdapterOptions options;
+  bool json = false;
+};
+
+int show_made(const Result<Json>& made, const std::filesystem::path& output, bool json) {
+  if (!made) return report(made.error());
+  const auto bytes = get<std::uint64_t>(*made, "file_bytes").value_or(0);
+  const auto parameters = get<std::uint64_t>(*made, "parameters").value_or(0);
+  if (json) {
+    std::puts(dump_json(Json::object({{"file", output.string()}, {"file_bytes", bytes}, {"parameters", parameters}}),
+                        2).c_str());
+  } else {
+    fmt::print("{}: {}, {} parameters\n", output.string(), human_bytes(static_cast<double>(bytes)), parameters);
+  }
+  return exit_done;
+}
+
 int synth(const SynthFlags& flags, const StopToken& stop) {
   Progress progress;
   const auto made = make_model(flags.options, progress, stop);
   progress.clear();
-  if (!made) return report(made.error());
-  const auto bytes = get<std::uint64_t>(*made, "file_bytes").value_or(0);
-  const auto parameters = get<std::uint64_t>(*made, "parameters").value_or(0);
-  if (flags.json) {
-    std::puts(dump_json(Json::object({{"file", flags.options.output.string()},
-                                      {"file_bytes", bytes}, {"parameters", parameters}}), 2).c_str());
-  } else {
-    fmt::print("{}: {}, {} parameters\n", flags.options.output.string(),
-               human_bytes(static_cast<double>(bytes)), parameters);
-  }
-  return exit_done;
+  return show_made(made, flags.options.output, flags.json);
+}
+
+int synth_adapter(const SynthAdapterFlags& flags, const StopToken& stop) {
+  Progress progress;
+  const auto made = make_adapter(flags.options, progress, stop);
+  progress.clear();
+  return show_made(made, flags.options.output, flags.json);
+}
+
+Verb synth_adapter_verb(const StopToken& stop) {
+  const auto own = std::make_shared<SynthAdapterFlags>();  // shared by declare and run
+  return {.name = "synth-adapter",
+          .summary = "make a small LoRA or control vector for a model, for tests: what it changes means nothing",
+          .example = "hearth model synth-adapter --base kimi.gguf -o voice.gguf",
+          .declare =
+              [own](Flags& flags) {
+                SynthAdapterOptions& options = own->options;
+                flags.path("--base", options.base, "the model that it is for: GGUF file, or any shard of one");
+                flags.required();
+                flags.toggle("--control-vector", options.control_vector, "a control vector instead of a LoRA");
+                flags.count("--rank", options.rank, "of a LoRA");
+                flags.number("--strength", options.strength, "how much it changes");
+                flags.big_count("--seed", options.seed, "same seed, same bytes");
+                flags.path("-o,--output", options.output, "file to write");
+                flags.required();
+                flags.toggle("--json", own->json, "one JSON document");
+              },
+          .run = [own, stop] { return synth_adapter(*own, stop); }};
 }
 
 }  // namespace
@@ -91,7 +127,8 @@ Verb model_verb(StopToken stop) {
       .run = [synth_flags, stop] { return synth(*synth_flags, stop); }};
   return {.name = "model",
           .summary = "look at a model file, download one, or make one",
-          .children = {std::move(show_child), model_pull_verb(stop), std::move(synth_child)}};
+          .children = {std::move(show_child), model_pull_verb(stop), std::move(synth_child),
+                       synth_adapter_verb(stop)}};
 }
 
 }  // namespace hearth::cli

@@ -15,6 +15,7 @@ namespace hearth::cli {
 namespace {
 
 constexpr std::uint64_t prompt_bytes_max = 64u << 20;
+constexpr const char* own_adapter = "run";  // the name of the set that the flags make
 
 struct Run {
   RunFlags run;
@@ -22,6 +23,7 @@ struct Run {
   std::filesystem::path file;
   std::filesystem::path grammar_file;
   node::AnswerOptions answer;
+  std::vector<std::string> loras, control_vectors;
   double temperature = 0, top_p = 1, min_p = 0, repeat_penalty = 1;
   std::uint32_t top_k = 0, seed = 0;
   bool special = false;
@@ -72,7 +74,22 @@ Result<node::AnswerOptions> answer_options(const Run& flags) {
   if (!flags.grammar_file.empty()) {
     out.sampling.grammar = TRY(read_text_file(flags.grammar_file, engine::grammar_bytes_max));
   }
+  if (!flags.loras.empty() || !flags.control_vectors.empty()) out.adapter = own_adapter;
   if (out.tokens_max == 0) return fail(Code::invalid_argument, "--tokens: 0 is not an answer; give at least 1");
+  return out;
+}
+
+// The files of --lora and --control-vector, all applied together.
+Result<std::vector<model::AdapterSet>> adapters_of(const Run& flags) {
+  model::AdapterSet set{.name = own_adapter, .files = {}};
+  for (const std::string& text : flags.loras) {
+    set.files.push_back(TRY(model::parse_adapter_file(model::AdapterKind::lora, text)));
+  }
+  for (const std::string& text : flags.control_vectors) {
+    set.files.push_back(TRY(model::parse_adapter_file(model::AdapterKind::control_vector, text)));
+  }
+  std::vector<model::AdapterSet> out;
+  if (!set.files.empty()) out.push_back(std::move(set));
   return out;
 }
 
@@ -80,6 +97,7 @@ Result<> run(const Run& flags, const StopToken& stop) {
   const std::string prompt = TRY(read_prompt(flags));
   const node::AnswerOptions options = TRY(answer_options(flags));
   node::LocalRunOptions local = TRY(flags.run.resolve());
+  local.worker.adapters = TRY(adapters_of(flags));
   if (!local.prefill_device.empty()) local.prefill_worker = true;
   Progress progress;
   node::LocalRun::Callbacks callbacks;
@@ -138,6 +156,10 @@ Verb run_verb(StopToken stop) {
                 f.count("--seed", flags->seed, "0: a new one each time");
                 f.list("--stop", flags->answer.stop_strings, "end before this text; may be repeated");
                 f.path("--grammar", flags->grammar_file, "file with a GBNF grammar that the answer obeys");
+                f.list("--lora", flags->loras,
+                       "FILE or FILE:SCALE: a LoRA adapter (GGUF) to apply; may be given again, then they add up");
+                f.list("--control-vector", flags->control_vectors,
+                       "FILE, FILE:SCALE or FILE:SCALE:FIRST-LAST (layers): a control vector (GGUF) to add; as --lora");
                 f.toggle("--special", flags->special, "markup such as <|im_end|> in the prompt becomes control tokens");
                 f.toggle("--json", flags->json, "one JSON document instead of the text");
                 flags->run.declare(f);

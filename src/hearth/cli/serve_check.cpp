@@ -34,6 +34,7 @@ Result<> check_serve_config(const ServeConfig& config, bool needs_model) {
     return fail(Code::invalid_argument, "no model: give --model FILE, or model = \"FILE\" in [serve] of hearth.toml");
   }
   TRY(check_pool(config));
+  TRY(model::check_adapter_sets(config.adapters));
   for (const std::string& key : config.api_keys) {
     if (key.size() < 8) {
       return fail(Code::invalid_argument,

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "hearth/base/toml.h"
+#include "hearth/base/toml_entry.h"
 #include "hearth/cli/serve_settings.h"
 #include "hearth/upstream/config.h"
 
@@ -75,8 +76,8 @@ const Setting* find_setting(std::string_view section, std::string_view key) {
 }
 
 // The same file may say what other machines run (read by hearth up, assignment_text.h) and where
-// requests go (read_routing).
-const std::vector<std::string> sections_of_others = {"models", "machine", "link", "upstream", "routes"};
+// requests go (read_routing); adapters are tables of their own (read_adapters).
+const std::vector<std::string> sections_of_others = {"models", "machine", "link", "upstream", "routes", "adapter"};
 
 std::string known_names(std::string_view section) {
   std::vector<std::string> names;
@@ -161,12 +162,33 @@ Result<> read_routing(const Json& root, std::string_view name, ServeConfig& conf
   return {};
 }
 
+void read_files(TomlEntry& entry, std::string_view key, model::AdapterKind kind, model::AdapterSet& set) {
+  for (const std::string& text : entry.strings(key)) {
+    auto file = model::parse_adapter_file(kind, text);
+    if (file) set.files.push_back(*std::move(file));
+    else entry.problem(file.error().message);
+  }
+}
+
+void read_adapters(const Json& root, std::string_view name, ServeConfig& config, TomlProblems& problems) {
+  TomlEntry top(root, name, "hearth.toml", problems);
+  for (const Json* table : top.tables("adapter")) {
+    TomlEntry entry(*table, name, "adapter", problems);
+    model::AdapterSet set{.name = entry.text("name"), .files = {}};
+    read_files(entry, "lora", model::AdapterKind::lora, set);
+    read_files(entry, "control_vector", model::AdapterKind::control_vector, set);
+    entry.finish();
+    config.adapters.push_back(std::move(set));
+  }
+}
+
 }  // namespace
 
 Result<> read_serve_config(std::string_view toml, std::string_view name, ServeConfig& config) {
   const Json root = TRY(parse_toml(toml, name));
   std::vector<std::string> problems;
   TRY(read_routing(root, name, config));
+  read_adapters(root, name, config, problems);
   for (const auto& [section, table] : root.as_object()) {
     if (section == lines_member || contains(sections_of_others, section)) continue;
     const bool known = std::ranges::any_of(settings(), [&](const Setting& s) { return s.section == section; });

@@ -16,6 +16,7 @@
 
 #include "hearth/base/result.h"
 #include "hearth/gateway/api.h"
+#include "hearth/model/adapter_set.h"
 #include "hearth/route/table.h"
 #include "hearth/upstream/spec.h"
 
@@ -34,6 +35,8 @@ struct ServeConfig {
   std::uint32_t threads = 0;
   std::string kv_type = "f16";
   std::string device = "auto";
+  // [[adapter]]
+  std::vector<model::AdapterSet> adapters;
   // [store]
   bool store = true;
   std::filesystem::path store_directory;  // empty: in the cache directory

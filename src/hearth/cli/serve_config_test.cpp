@@ -57,6 +57,38 @@ level = "warning"
   EXPECT_EQ(config.log_level, "warning");
 }
 
+TEST(ServeConfig, ReadsAdapters) {
+  const ServeConfig config = read(R"(
+[[adapter]]
+name = "voice"
+lora = ["voice.gguf:0.8", "more.gguf"]
+[[adapter]]
+name = "calm"
+control_vector = ["calm.gguf:0.5:10-20"]
+)");
+  using model::AdapterKind;
+  ASSERT_EQ(config.adapters.size(), 2U);
+  EXPECT_EQ(config.adapters[0], (model::AdapterSet{"voice", {{AdapterKind::lora, "voice.gguf", 0.8},
+                                                             {AdapterKind::lora, "more.gguf", 1}}}));
+  EXPECT_EQ(config.adapters[1], (model::AdapterSet{"calm", {{AdapterKind::control_vector, "calm.gguf", 0.5,
+                                                             model::LayerRange{10, 20}}}}));
+}
+
+TEST(ServeConfig, RefusesAdaptersThatMeanNothing) {
+  const auto refusal = [](std::string_view toml) {
+    ServeConfig config;
+    config.model = "m.gguf";
+    const auto read = read_serve_config(toml, "hearth.toml", config);
+    const auto checked = read ? check_serve_config(config) : read;
+    return checked ? std::string() : checked.error().message;
+  };
+  EXPECT_NE(refusal("[[adapter]]\nlora = [\"a.gguf\"]\n").find("name"), std::string::npos);
+  EXPECT_NE(refusal("[[adapter]]\nname = \"a\"\nlora = [\"a.gguf:1e9\"]\n").find("a.gguf"), std::string::npos);
+  EXPECT_NE(refusal("[[adapter]]\nname = \"a\"\nscale = 1\n").find("scale"), std::string::npos);
+  EXPECT_NE(refusal("[[adapter]]\nname = \"a\"\n").find("adapter 'a' has 0 files"), std::string::npos);
+  EXPECT_NE(refusal("[adapter]\nname = \"a\"\n").find("[[adapter]]"), std::string::npos);
+}
+
 struct BadFile {
   const char* toml;
   std::vector<const char*> says;

@@ -48,6 +48,12 @@ void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::strin
     if (flag.repeats) f.list(flag.flag, flags.lists[i], flag.help);
     else f.text(flag.flag, flags.values[i], flag.help);
   }
+  if (sections.empty() || std::ranges::find(sections, "worker") != sections.end()) {
+    f.list("--lora", flags.loras,
+           "NAME=FILE or NAME=FILE:SCALE: a LoRA adapter (GGUF), asked for as the model \"MODEL+NAME\"; may be given again");
+    f.list("--control-vector", flags.control_vectors,
+           "NAME=FILE, NAME=FILE:SCALE or NAME=FILE:SCALE:FIRST-LAST (layers): a control vector (GGUF), as --lora");
+  }
   f.toggle("--verbose", flags.verbose, "the engine's own log on standard error");
 }
 
@@ -66,6 +72,12 @@ Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags) {
     std::vector<std::string> given = flags.lists[i];
     if (!flags.values[i].empty()) given.push_back(flags.values[i]);
     if (!given.empty()) TRY(apply_flag(out, flags.flags[i].flag, given));
+  }
+  for (const std::string& text : flags.loras) {
+    TRY(model::add_adapter_file(out.adapters, model::AdapterKind::lora, text));
+  }
+  for (const std::string& text : flags.control_vectors) {
+    TRY(model::add_adapter_file(out.adapters, model::AdapterKind::control_vector, text));
   }
   if (!flags.model.empty()) out.model = flags.model;
   if (flags.no_store) out.store = false;
@@ -88,7 +100,8 @@ Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, b
                        .kv_type = config.kv_type,
                        .threads = config.threads,
                        .device = config.device,
-                       .verbose = verbose};
+                       .verbose = verbose,
+                       .adapters = config.adapters};
   if (!config.pool.empty() && config.pool_mode == "unified") out.keeper = TRY(over_pool(out.keeper, config));
   if (config.store) {
     out.store_directory =

@@ -18,6 +18,7 @@ struct ServeFlags {
   std::vector<std::string> values = std::vector<std::string>(flags.size());  // empty: not given
   std::vector<std::vector<std::string>> lists = std::vector<std::vector<std::string>>(flags.size());
   std::string model;  // where the section of its flag is left out
+  std::vector<std::string> loras, control_vectors;  // NAME=FILE…
   bool no_store = false;
   bool cluster = false;
   bool lend = false;

@@ -1,6 +1,9 @@
 #include "hearth/cli/server_connection.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "hearth/cli/environment.h"
 #include "hearth/net/url.h"
@@ -28,6 +31,16 @@ Result<std::unique_ptr<upstream::Endpoint>> endpoint_at(const std::string& serve
   return upstream::make_endpoint(std::move(spec), api_key_variable(), http);
 }
 
+// The first is the model as it is; an adapter's name stands behind it.
+Result<std::string> model_of(const std::vector<std::string>& models, const std::string& adapter) {
+  const std::string bare = models.empty() ? std::string() : models.front();
+  if (adapter.empty()) return bare;
+  const std::string wished = fmt::format("{}+{}", bare, adapter);
+  if (std::ranges::find(models, wished) != models.end()) return wished;
+  return fail(Code::invalid_argument, fmt::format("the server has no adapter '{}'; it serves {}. Start it with hearth serve --lora "
+                                                  "{}=FILE", adapter, fmt::join(models, ", "), adapter));
+}
+
 }  // namespace
 
 Result<ServerConnection> ServerConnection::open(const ServerWish& wish, const StopToken& stop) {
@@ -51,7 +64,7 @@ Result<ServerConnection> ServerConnection::open(const ServerWish& wish, const St
   if (state.models.empty() && !state.findings.empty()) {
     return fail(Code::permission, fmt::format("{}: {} (HEARTH_API_KEY)", out.server, state.findings.front()));
   }
-  if (!state.models.empty()) out.model = state.models.front();
+  out.model = TRY(model_of(state.models, wish.adapter));
   out.window_tokens = state.context_tokens.value_or(0);
   return out;
 }

@@ -14,6 +14,7 @@ struct ServerWish {
   std::string label = "open";        // what is not open stays on this machine's server
   std::string session;               // name of the session
   std::string pin_owner;             // of what `pinned` reads; empty: nothing is kept
+  std::string adapter{};             // one of the server's, by name
 };
 
 struct ServerConnection {
@@ -21,7 +22,7 @@ struct ServerConnection {
   std::string server;                // URL
   std::unique_ptr<net::HttpClient> http, as_session, as_owner;
   std::unique_ptr<upstream::Endpoint> answers, pinned;
-  std::string model;
+  std::string model;                 // with the adapter, if one is wished
   std::uint32_t window_tokens = 0;   // of prompts; 0: it does not tell
 
   // Waits until our own has loaded its model. unavailable when nobody answers; says what to do.

@@ -99,14 +99,14 @@ int export_one(const SessionFlags& flags) {
   return exit_done;
 }
 
-// KV of a memory folder that no other session knows.
-bool is_last_with_folder(const session::SessionShelf& shelf, const std::string& id, const std::string& folder) {
+// KV of memory that no other session knows.
+bool is_last_with_memory(const session::SessionShelf& shelf, const session::SessionFacts& facts) {
   const auto ids = shelf.ids();
-  if (folder.empty() || !ids) return false;
+  if (facts.memory_folder.empty() || !ids) return false;
   for (const std::string& other : *ids) {
-    if (other == id) continue;
+    if (other == facts.id) continue;
     const auto session = look_at_session(shelf, other);
-    if (!session || session->facts().memory_folder == folder) return false;
+    if (!session || memory_pin_owner(session->facts()) == memory_pin_owner(facts)) return false;
   }
   return true;
 }
@@ -119,17 +119,17 @@ int forget(const SessionFlags& flags, const StopToken& stop) {
     return report({Code::invalid_argument, fmt::format("forgetting cannot be undone: say hearth session forget {} --confirm {}", id, id)});
   }
   const auto session = look_at_session(**shelf, id);
-  const std::string folder = session ? session->facts().memory_folder : std::string();
-  const bool last = is_last_with_folder(**shelf, id, folder);
+  const session::SessionFacts facts = session ? session->facts() : session::SessionFacts{};
+  const bool last = is_last_with_memory(**shelf, facts);
   if (const auto gone = (*shelf)->remove(id); !gone) return report(gone.error());
-  const Result<> unpinned = last ? unpin_at(flags.chat.server, memory_pin_owner(folder), stop) : Result<>();
+  const Result<> unpinned = last ? unpin_at(flags.chat.server, memory_pin_owner(facts), stop) : Result<>();
   if (flags.json) {
     print_json(Json::object({{"id", id}, {"forgotten", true}, {"memory_unpinned", last && unpinned}}));
   } else {
     fmt::print("{} is gone\n", id);
     if (last && !unpinned) {
       fmt::print(stderr, "the KV of its memory stays pinned, because {}. When it can be let go: DELETE /v1/hearth/pins/{}, or, while no "
-                         "server runs, hearth kv unpin {}\n", unpinned.error().message, memory_pin_owner(folder), memory_pin_owner(folder));
+                         "server runs, hearth kv unpin {}\n", unpinned.error().message, memory_pin_owner(facts), memory_pin_owner(facts));
     }
   }
   return exit_done;

@@ -1,24 +1,21 @@
 // hearth-worker: one loaded model behind a unix socket, and the maker of synthetic models. The only
 // executable that links the inference library; started by hearth, rarely by hand.
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 
 #include "hearth/base/hardening.h"
 #include "hearth/base/log.h"
 #include "hearth/cli/command_line.h"
 #include "hearth/cli/interrupt.h"
+#include "hearth/cli/worker_output.h"
+#include "hearth/cli/worker_synth.h"
 #include "hearth/engine/engine_thread.h"
 #include "hearth/engine/llama_devices.h"
 #include "hearth/engine/llama_engine.h"
 #include "hearth/engine/llama_rpc.h"
-#include "hearth/engine/synth/synth.h"
 #include "hearth/net/http_server.h"
-#include "hearth/net/ndjson.h"
 #include "hearth/node/pool/listening_port.h"
 #include "hearth/node/pool/pool_api.h"
 #include "hearth/node/pool/rpc_probe.h"
@@ -27,32 +24,6 @@
 
 namespace hearth::cli {
 namespace {
-
-// Standard output carries events alone: what the engine prints there when it ends the process goes
-// to standard error from the first call on.
-std::FILE* event_stream() {
-  static std::FILE* const stream = [] {
-    const int own = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-    ::dup2(STDERR_FILENO, STDOUT_FILENO);
-    return ::fdopen(own, "w");
-  }();
-  return stream;
-}
-
-void tell(const Json& event) {
-  const std::string line = net::ndjson_line(event);
-  std::fwrite(line.data(), 1, line.size(), event_stream());
-  std::fflush(event_stream());
-}
-
-int fail_start(const Error& error) {
-  Json event = node::error_json(error);
-  event.set("event", "failed");
-  tell(event);
-  log_error(error.message);
-  return exit_code_of(error);
-}
-
 
 std::vector<node::WorkerDevice> worker_devices(const std::vector<engine::DeviceInfo>& devices) {
   std::vector<node::WorkerDevice> out;
@@ -100,6 +71,7 @@ node::WorkerInfo describe(const engine::LlamaEngine& loaded, std::uint32_t chunk
   out.buffers = info.buffers;
   out.devices = worker_devices(info.devices);
   out.limits = loaded.limits();
+  out.adapter_sets = info.adapter_sets;
   out.chunk_tokens = chunk_tokens;
   out.identity = info.identity;
   out.kv_refusal = info.kv_refusal;
@@ -112,7 +84,7 @@ node::WorkerInfo describe(const engine::LlamaEngine& loaded, std::uint32_t chunk
 int serve(const node::WorkerOptions& options) {
   const InterruptWatcher interrupts;
   start_log(options.name, options.verbose ? LogLevel::debug : LogLevel::warning);
-  (void)event_stream();
+  claim_output();
   if (const auto hardened = harden_process(); !hardened) return fail_start(hardened.error());  // prompts will be in it
   // A debugger's backtrace of a dying engine takes seconds in which nobody is served.
   if (!options.verbose) ::setenv("GGML_NO_BACKTRACE", "1", /*overwrite=*/0);
@@ -133,6 +105,7 @@ int serve(const node::WorkerOptions& options) {
                                     .threads = options.threads,
                                     .device = options.device,
                                     .scores = options.scores,
+                                    .adapters = options.adapters,
                                     .remote = TRY(probe_remote(options, orphaned.token()))};
     auto loaded = TRY(engine::load_llama_engine(
         load,
@@ -158,7 +131,7 @@ int serve(const node::WorkerOptions& options) {
 
 int show_devices() {
   start_log("devices", LogLevel::warning);
-  (void)event_stream();
+  claim_output();
   tell(node::engine_json(pool_engine()));
   return exit_done;
 }
@@ -167,7 +140,7 @@ int show_devices() {
 int serve_rpc(std::uint32_t port, const std::string& device, std::uint32_t threads, bool verbose) {
   const InterruptWatcher interrupts;
   start_log("rpc", verbose ? LogLevel::debug : LogLevel::warning);
-  (void)event_stream();
+  claim_output();
   if (const auto hardened = harden_process(); !hardened) return fail_start(hardened.error());  // KV will be in it
   if (!verbose) ::setenv("GGML_NO_BACKTRACE", "1", /*overwrite=*/0);
   ::setenv("GGML_RPC_NO_COMM", "1", /*overwrite=*/1);
@@ -184,37 +157,22 @@ int serve_rpc(std::uint32_t port, const std::string& device, std::uint32_t threa
   return fail_start(engine::serve_rpc(static_cast<std::uint16_t>(port), device, threads).error());
 }
 
-int synthesize(const std::string& architecture, const std::string& size, const std::string& type,
-               const std::string& weights, std::uint64_t seed, const std::filesystem::path& output) {
-  start_log("synth", LogLevel::warning);
-  const auto make = [&]() -> Result<engine::SynthReport> {
-    engine::SynthOptions options;
-    options.architecture = TRY(engine::parse_architecture(architecture));
-    options.size = TRY(engine::parse_size(size));
-    options.type = TRY(engine::parse_weight_type(type));
-    options.weights = TRY(engine::parse_weights(weights));
-    options.seed = seed;
-    options.output = output;
-    return engine::make_synthetic_model(options, [](double fraction) {
-      tell(Json::object({{"event", "making"}, {"progress", fraction}}));
-    });
-  };
-  const auto made = make();
-  if (!made) return fail_start(made.error());
-  tell(Json::object({{"event", "made"}, {"file_bytes", made->file_bytes},
-                     {"parameters", made->parameters}}));
-  return exit_done;
+Result<> read_lists(const std::vector<std::string>& remote, const std::vector<std::string>& adapters,
+                    node::WorkerOptions& options) {
+  for (const std::string& text : remote) options.remote.push_back(TRY(node::RemoteLayers::parse(text)));
+  for (const std::string& text : adapters) {
+    const Json json = TRY(parse_json(text));
+    options.adapters.push_back(TRY(model::adapter_set_from_json(json)));
+  }
+  return {};
 }
 
 }  // namespace
 
 int worker_main(int argc, char** argv) {
   node::WorkerOptions options;
-  std::string architecture = "kimi", size = "tiny", type = "q8_0", weights = "retrieval";
-  std::uint64_t seed = 1;
-  std::filesystem::path output;
   std::uint32_t port = 0;
-  std::vector<std::string> remote;
+  std::vector<std::string> remote, adapters;
   const std::vector<Verb> verbs = {
       {.name = "serve",
        .summary = "load a model and serve it on a unix socket until standard input ends",
@@ -235,16 +193,14 @@ int worker_main(int argc, char** argv) {
              flags.text("--device", options.device, "auto, cpu, or a device's name");
              flags.list("--remote", remote, "HOST:PORT=LAYERS: that many layers lie behind an RPC server; "
                                             "may be given again");
+             flags.list("--adapter", adapters, "an adapter set as JSON (hearth run and serve make it); may be given again");
              flags.text("--name", options.name, "name in logs and chunks");
              flags.toggle("--verbose", options.verbose, "the engine's own log too");
            },
        .run =
            [&] {
-             for (const std::string& text : remote) {
-               auto layers = node::RemoteLayers::parse(text);
-               if (!layers) return report(layers.error());
-               options.remote.push_back(*std::move(layers));
-             }
+             const auto read = read_lists(remote, adapters, options);
+             if (!read) return report(read.error());
              return serve(options);
            }},
       {.name = "devices",
@@ -262,19 +218,8 @@ int worker_main(int argc, char** argv) {
              flags.toggle("--verbose", options.verbose, "the engine's own log too");
            },
        .run = [&] { return serve_rpc(port, options.device, options.threads, options.verbose); }},
-      {.name = "synth",
-       .summary = "make a synthetic model (hearth model synth calls this)",
-       .declare =
-           [&](Flags& flags) {
-             flags.text("--arch", architecture, "kimi, qwen3moe, llama, gpt-oss or qwen35moe");
-             flags.text("--size", size, "tiny, small or medium");
-             flags.text("--type", type, "f16, q8_0, q4_k or q2_k");
-             flags.text("--weights", weights, "retrieval or random");
-             flags.big_count("--seed", seed, "same seed, same bytes");
-             flags.path("--output", output, "file to write");
-             flags.required();
-           },
-       .run = [&] { return synthesize(architecture, size, type, weights, seed, output); }},
+      worker_synth_verb(),
+      worker_synth_adapter_verb(),
   };
   return run_command_line(argc, argv, "hearth-worker: one loaded model on a unix socket.",
                           HEARTH_VERSION, verbs);

@@ -119,7 +119,10 @@ int write(const WriteFlags& flags, const StopToken& stop) {
   auto order = read_order(flags, *voice);
   if (!order) return report(order.error());
   ServerWish wish = flags.server;
-  wish.pin_owner = voice->samples.empty() ? std::string() : "voice-" + voice->digest.short_hex();
+  // The KV of samples that an adapter read is kept beside that of the model as it is.
+  const std::string key = voice->digest.hex() + wish.adapter;
+  const Digest256 kept_as = wish.adapter.empty() ? voice->digest : blake2b(as_byte_span(key));
+  wish.pin_owner = voice->samples.empty() ? std::string() : "voice-" + kept_as.short_hex();
   auto connection = ServerConnection::open(wish, stop);
   if (!connection) return report(connection.error());
   if (!connection->model.empty()) order->model = connection->model;
@@ -171,6 +174,7 @@ Verb write_verb(StopToken stop) {
                 f.text("--server", flags->server.server, "a running hearth serve; HEARTH_API_KEY is its key");
                 f.path("--model,-m", flags->server.model, "a GGUF file: start a server for this");
                 f.list("--serve-flag", flags->server.serve_flags, "with --model: a flag for that server, as in --serve-flag=--context=131072");
+                f.text("--adapter", flags->server.adapter, "one of the server's adapters (hearth serve --lora) to write with");
                 f.choice("--label", flags->server.label, {"open", "house", "sealed"}, "how far the work may travel");
                 f.path("--output,-o", flags->output, "a folder for draft-01.md, draft-02.md, ...");
                 f.toggle("--no-read-ahead", flags->no_read_ahead, "do not have the samples' KV kept");

@@ -29,6 +29,12 @@ struct SequenceId {
   auto operator<=>(const SequenceId&) const = default;
 };
 
+// A set of adapters that the engine was loaded with, counted from 1; 0: none, the bare model.
+struct AdapterSetId {
+  std::uint32_t value = 0;
+  auto operator<=>(const AdapterSetId&) const = default;
+};
+
 struct EngineLimits {
   std::uint32_t context_tokens = 0;  // cells shared by all sequences
   std::uint32_t batch_tokens = 0;    // most items of one decode
@@ -40,6 +46,7 @@ struct EngineLimits {
   // at its end only, and cut back to nothing or not at all.
   bool is_append_only = false;
   bool has_recurrent_state = false;  // what export_state may leave out
+  std::uint32_t adapter_sets = 0;    // beside the bare model
 };
 
 struct BatchItem {
@@ -67,6 +74,11 @@ class Engine {
   // limits().batch_tokens items. A fired `stop` may end the call early with `cancelled`. After any
   // error the sequences in the batch hold an undefined part of it: truncate them.
   virtual Result<> decode(std::span<const BatchItem> items, const StopToken& stop) = 0;
+  // What every decode from now on computes with. A sequence's KV belongs to the set it was computed
+  // with, and is of no use to another: the caller keeps them apart.
+  virtual Result<> use_adapters(AdapterSetId set) = 0;
+  // Any thread. "": the bare model. invalid_argument lists the names there are.
+  virtual Result<AdapterSetId> find_adapters(std::string_view name) const = 0;
   // Of item `index` of the last decode, which asked for them. Valid until the next decode.
   virtual std::span<const float> logits(std::size_t index) = 0;
 

@@ -29,6 +29,7 @@ struct GenerateRequest {
   SamplingOptions sampling;
   std::vector<std::string> stop_strings;
   std::optional<LeaseId> lease;      // continue from what was imported there; ends the lease
+  std::string adapter;               // the adapter set to compute with; empty: the bare model
   int logprobs = 0;                  // most likely alternatives told with each token
   bool first_logits = false;         // tell all logits of the first token
   // Where KV is kept: the whole chunks of this prompt are pinned for the owner of that name, and what
@@ -47,6 +48,7 @@ struct PrefillRequest {
   // Export [export_from, prompt.size()) in pieces that end at multiples of the chunk length.
   // Nothing: only compute.
   std::optional<std::uint32_t> export_from;
+  std::string adapter{};  // as of GenerateRequest
 };
 
 // How likely each token of a text was, given those before it: the logits that foretell

@@ -9,6 +9,7 @@
 #include "hearth/base/log.h"
 #include "hearth/base/thread.h"
 #include "hearth/base/utf8.h"
+#include "hearth/engine/llama_adapters.h"
 #include "hearth/engine/llama_devices.h"
 #include "hearth/engine/llama_load.h"
 #include "hearth/engine/llama_process.h"
@@ -31,6 +32,8 @@ class LlamaEngineImplementation final : public LlamaEngine {
   const EngineLimits& limits() const override { return limits_; }
 
   Result<> decode(std::span<const BatchItem> items, const StopToken& stop) override;
+  Result<> use_adapters(AdapterSetId set) override { return adapters_.apply(context_.get(), set); }
+  Result<AdapterSetId> find_adapters(std::string_view name) const override { return adapters_.find(name); }
   std::span<const float> logits(std::size_t index) override;
   Result<> truncate(SequenceId sequence, std::uint32_t length) override;
   Result<> share_prefix(SequenceId from, SequenceId to, std::uint32_t length) override;
@@ -61,6 +64,7 @@ class LlamaEngineImplementation final : public LlamaEngine {
   DevicePlacement placement_;
   StopToken decode_stop_;
   ModelHandle model_;
+  LlamaAdapters adapters_;
   ContextHandle context_;
   const llama_vocab* vocab_ = nullptr;
   llama_batch batch_{};
@@ -79,7 +83,8 @@ Result<> LlamaEngineImplementation::make_context(const LlamaEngineOptions& optio
              .score_rows = score_rows(*model_, options),
              .is_append_only = info_.shape.kv_kind != model::KvKind::attention &&
                                info_.shape.kv_kind != model::KvKind::mla,
-             .has_recurrent_state = info_.shape.recurrent.has_value()};
+             .has_recurrent_state = info_.shape.recurrent.has_value(),
+             .adapter_sets = static_cast<std::uint32_t>(info_.adapter_sets.size())};
   batch_ = llama_batch_init(static_cast<int>(limits_.batch_tokens), 0, 1);
   state_.emplace(context_.get(), static_cast<std::int32_t>(limits_.sequences));
   return {};
@@ -133,12 +138,15 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngineImplementation::load(
   const auto files = TRY(model::load_model_files(options.model_path));
   auto engine = std::make_unique<LlamaEngineImplementation>();
   engine->info_.shape = TRY(model::read_shape(files));
+  auto adapters = TRY(model::check_adapters(options.adapters, {files, engine->info_.shape}));
   LlamaEngineOptions first_shard = options;
   first_shard.model_path = files.shards.front().path;
   engine->placement_ = TRY(place_on_devices(options, engine->info_.shape.layers));
   engine->model_ =
       TRY(load_model(first_shard, engine->placement_, engine->info_.shape, progress, stop));
   engine->vocab_ = llama_model_get_vocab(engine->model_.get());
+  engine->adapters_ = TRY(LlamaAdapters::load(*engine->model_, std::move(adapters)));
+  engine->info_.adapter_sets = engine->adapters_.described();
   TRY(engine->make_context(options));
   TRY(engine->describe(options, files));
   return engine;

@@ -14,6 +14,7 @@
 
 #include "hearth/engine/buffer_log.h"
 #include "hearth/engine/engine.h"
+#include "hearth/model/adapter_set.h"
 #include "hearth/model/layout_identity.h"
 #include "hearth/model/shape.h"
 
@@ -38,6 +39,7 @@ struct LlamaEngineOptions {
   std::string device = "auto";        // "auto", "cpu", or a device name that `devices` lists
   bool memory_map = true;
   bool scores = false;                // reserves memory for the logits of many tokens at once
+  std::vector<model::AdapterSet> adapters{};  // loaded with the model; each is applied when asked for
   std::vector<RemoteLayers> remote{};  // in the order of the layers; this machine has the others
 };
 
@@ -53,7 +55,8 @@ struct EngineInfo {
   std::string backend;       // of the device that computes: "CPU", "Vulkan0", ...
   std::vector<DeviceInfo> devices;
   model::ModelShape shape;
-  std::optional<model::LayoutIdentity> identity;  // present when KV can be exported and imported
+  std::vector<model::NamedAdapters> adapter_sets;
+  std::optional<model::LayoutIdentity> identity;  // of the bare model; present when KV can be exported and imported
   std::string kv_refusal;                         // otherwise: why not
   std::string chat_template;
   Token bos_token = -1;

@@ -24,6 +24,7 @@ struct ModelFacts {
   EngineLimits limits;
   Token bos_token = -1;
   bool adds_bos = false;  // prompts begin with bos_token
+  std::vector<std::string> adapters{};  // the sets that GenerateRequest::adapter may name
 };
 
 // The events of one answer. Dropping it cancels the answer. One thread at a time.

@@ -27,7 +27,7 @@ Scheduler::Scheduler(Engine& engine, const Clock& clock, SchedulerOptions option
       slots_(engine.limits().sequences, engine.limits().context_tokens,
              engine.limits().is_append_only) {
   CHECK(options_.chunk_tokens > 0 && options_.answer_step_tokens > 0 &&
-        options_.resume_every_chunks > 0);
+        options_.resume_every_chunks > 0 && options_.steps_per_adapter_set > 0);
 }
 
 Scheduler::~Scheduler() { fail_all(Error{Code::unavailable, "the worker is shutting down"}); }
@@ -47,6 +47,7 @@ Result<> Scheduler::submit(GenerateRequest request, std::shared_ptr<JobSink> sin
   }
   TRY(check_fits(static_cast<std::uint32_t>(request.prompt.size()), "the prompt"));
   auto job = std::make_unique<Job>();
+  job->adapters = TRY(engine_.find_adapters(request.adapter));
   job->prompt = std::exchange(request.prompt, {});
   job->lease = std::exchange(request.lease, {});
   // The last token of an answer is told but never decoded: it needs no cell.
@@ -70,6 +71,7 @@ Result<> Scheduler::submit(PrefillRequest request, std::shared_ptr<JobSink> sink
                             request.prompt.size()));
   }
   auto job = std::make_unique<Job>();
+  job->adapters = TRY(engine_.find_adapters(request.adapter));
   job->prompt = std::move(request.prompt);
   job->lease = request.lease;
   job->export_from = request.export_from;
@@ -127,17 +129,22 @@ bool Scheduler::step() {
       exported = exported || job->exported_to != before || job->ended;
     }
   }
-  const std::vector<BatchItem> batch = build_batch();
+  const std::vector<BatchItem> batch = next_batch();
   if (!batch.empty()) {
     const Instant begin = clock_.now();
-    if (auto decoded = engine_.decode(batch, lone_stop()); decoded) {
+    if (auto computed = compute(batch); computed) {
       after_decode(batch, clock_.now() - begin);
     } else {
-      recover(decoded.error());
+      recover(computed.error());
     }
   }
   std::erase_if(running_, [](const auto& job) { return job->ended; });
   return ended_one || exported || !batch.empty();
+}
+
+Result<> Scheduler::compute(const std::vector<BatchItem>& batch) {
+  TRY(engine_.use_adapters(adapters_));
+  return engine_.decode(batch, lone_stop());
 }
 
 void Scheduler::drop_cancelled() {

@@ -10,6 +10,9 @@
 // writes on takes cells from idle sequences, then waits for the other jobs; when they all wait, the
 // youngest ends with context_full. Nobody's promised cells are ever taken.
 //
+// Adapters: a batch is of one set, as the engine computes with one at a time. Sets that have work take
+// turns, a few steps each; nothing that one has computed is of use to another.
+//
 // Numerics: when one job runs alone, its prompt is computed in slices that end at multiples of the
 // chunk length, then the last prompt token by itself. A worker that imports those chunks and
 // computes the last token so repeats the same arithmetic, bit for bit on one backend.
@@ -38,6 +41,9 @@ struct SchedulerOptions {
   // and what is promised to one is taken from idle conversations. Less in a small context: the steps
   // of all sequences together are at most half of it.
   std::uint32_t answer_step_tokens = 1024;
+  // While jobs wait that want other adapters, so many steps at most are made with one set: a change
+  // costs the engine a new plan of its memory.
+  std::uint32_t steps_per_adapter_set = 4;
 };
 
 struct SchedulerStats {
@@ -46,6 +52,12 @@ struct SchedulerStats {
   std::uint64_t states_exported = 0, states_imported = 0, states_refused = 0;
   std::uint32_t jobs_running = 0, jobs_pending = 0, slots_busy = 0, slots_leased = 0;
   std::uint32_t tokens_held = 0;
+};
+
+// Who computed KV that is imported.
+struct StateOrigin {
+  AdapterSetId adapters;
+  bool is_foreign = false;  // another quantisation of the model
 };
 
 struct LeaseInfo {
@@ -65,16 +77,16 @@ class Scheduler {
   Result<> submit(ScoreRequest request, std::shared_ptr<JobSink> sink, StopToken stop);
 
   // Reserves the sequence that suits `prompt` best until used, closed or `keep` has passed without
-  // a call. resource_exhausted when every sequence is taken.
-  Result<LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep);
+  // a call. resource_exhausted when every sequence is taken. It is for KV of `adapters` alone.
+  Result<LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep, AdapterSetId adapters = {});
   // Appends KV. `tokens` are those of `range`; range.begin is at most what the sequence holds, and
   // what it holds beyond that is dropped first (of an append-only one all or nothing can be).
-  // `is_foreign`: another quantisation of the model computed it.
   Result<> import_state(LeaseId lease, TokenRange range, std::span<const Token> tokens, ByteSpan blob,
-                        bool is_foreign = false);
+                        StateOrigin origin = {});
   // The KV of `range` of `tokens`, from whichever sequence holds it; nothing when none does (an
   // append-only one only while it ends with the range).
-  Result<std::optional<StateDone>> export_held(std::span<const Token> tokens, TokenRange range);
+  Result<std::optional<StateDone>> export_held(std::span<const Token> tokens, TokenRange range,
+                                               AdapterSetId adapters = {});
   void close_lease(LeaseId lease);  // unknown leases are ignored
 
   bool has_work() const { return !running_.empty() || !pending_.empty(); }
@@ -96,10 +108,13 @@ class Scheduler {
   Result<bool> grow(const Job& job);
   void admit();
   Result<bool> start(Job& job);
-  Result<> prepare_slot(const Placement& placement);
+  Result<> prepare_slot(const Placement& placement, AdapterSetId adapters);
   Result<> truncate(std::size_t slot, std::uint32_t length);
-  std::vector<BatchItem> build_batch();
-  void add_prompt_slices(std::vector<BatchItem>& batch, bool answers_running);
+  Result<> compute(const std::vector<BatchItem>& batch);
+  std::vector<BatchItem> next_batch();
+  std::vector<BatchItem> build_batch(AdapterSetId adapters);
+  void add_prompt_slices(std::vector<BatchItem>& batch, AdapterSetId adapters);
+  bool can_write(const Job& job) const;
   std::uint32_t slice_budget(bool answers_running) const;
   StopToken lone_stop() const;
   void after_decode(const std::vector<BatchItem>& batch, Duration took);
@@ -126,6 +141,8 @@ class Scheduler {
   SchedulerStats stats_;
   std::uint64_t next_lease_ = 1;
   double prompt_tok_s_ = 0;  // moving average; 0 = not known yet
+  AdapterSetId adapters_;    // of the last batch
+  std::uint32_t steps_with_adapters_ = 0;  // one after another
 };
 
 }  // namespace hearth::engine

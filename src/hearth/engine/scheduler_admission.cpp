@@ -38,15 +38,15 @@ Result<bool> Scheduler::start(Job& job) {
       return fail(Code::not_found,
                   fmt::format("no lease {}: it was used, closed or expired", job.lease->value));
     }
-    const std::uint32_t keep = slots_.usable_prefix(*index, prompt, first_export_end);
+    const std::uint32_t keep = slots_.usable_prefix(*index, prompt, first_export_end, job.adapters);
     auto evict = slots_.make_room(*index, keep, tokens);
     if (!evict) return false;
     placement = Placement{*index, keep, {}, std::move(*evict)};
   } else {
-    placement = slots_.place(prompt, tokens, first_export_end);
+    placement = slots_.place(prompt, tokens, first_export_end, job.adapters);
     if (!placement) return false;
   }
-  TRY(prepare_slot(*placement));
+  TRY(prepare_slot(*placement, job.adapters));
   Slot& slot = slots_[placement->slot];
   slot.busy = true;
   slot.lease.reset();
@@ -61,7 +61,7 @@ Result<bool> Scheduler::start(Job& job) {
   return true;
 }
 
-Result<> Scheduler::prepare_slot(const Placement& placement) {
+Result<> Scheduler::prepare_slot(const Placement& placement, AdapterSetId adapters) {
   TRY(truncate(placement.slot, placement.share_from ? 0 : placement.keep_tokens));
   if (placement.share_from) {
     TRY(engine_.share_prefix(slots_[*placement.share_from].sequence,
@@ -69,6 +69,7 @@ Result<> Scheduler::prepare_slot(const Placement& placement) {
     slots_.share(*placement.share_from, placement.slot, placement.keep_tokens);
   }
   for (const std::size_t victim : placement.evict) TRY(truncate(victim, 0));
+  slots_[placement.slot].adapters = adapters;
   slots_.touch(placement.slot);
   return {};
 }

@@ -12,28 +12,48 @@ constexpr double prompt_rate_smoothing = 0.3;
 
 }  // namespace
 
-std::vector<BatchItem> Scheduler::build_batch() {
+// Of the set whose turn it is; of the next one that has work when it has none, or has had its steps.
+std::vector<BatchItem> Scheduler::next_batch() {
+  const std::uint32_t sets = engine_.limits().adapter_sets + 1;
+  const bool is_over = steps_with_adapters_ >= options_.steps_per_adapter_set;
+  for (std::uint32_t i = is_over ? 1 : 0; i <= sets; ++i) {
+    const AdapterSetId candidate{(adapters_.value + i) % sets};
+    std::vector<BatchItem> batch = build_batch(candidate);
+    if (batch.empty()) continue;
+    steps_with_adapters_ = i == 0 ? steps_with_adapters_ + 1 : 1;
+    adapters_ = candidate;
+    return batch;
+  }
+  return {};
+}
+
+bool Scheduler::can_write(const Job& job) const {
+  if (!job.answering || job.ended || !job.sink->has_room()) return false;
+  const Slot& slot = slots_.slots()[*job.slot];
+  return slot.length() < slot.reserved_tokens;  // else it waits for cells
+}
+
+std::vector<BatchItem> Scheduler::build_batch(AdapterSetId adapters) {
   std::vector<BatchItem> batch;
   for (const auto& job : running_) {
     job->batch_count = 0;
-    if (!job->answering || job->ended || !job->sink->has_room()) continue;
+    if (job->adapters != adapters || !can_write(*job)) continue;
     const Slot& slot = slots_[*job->slot];
-    if (slot.length() >= slot.reserved_tokens) continue;  // waits for cells
     job->batch_count = 1;
     job->logits_index = batch.size();
     batch.push_back({job->next_token, slot.length(), slot.sequence, /*wants_logits=*/true});
   }
-  add_prompt_slices(batch, /*answers_running=*/!batch.empty());
+  add_prompt_slices(batch, adapters);
   return batch;
 }
 
-void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, bool answers_running) {
+void Scheduler::add_prompt_slices(std::vector<BatchItem>& batch, AdapterSetId adapters) {
   std::vector<Job*> reading;
+  bool answers_running = false;  // with whatever adapters: a slice delays them all
   for (const auto& job : running_) {
-    if (job->score_from && !job->sink->has_room()) continue;
-    if (!job->answering && !job->ended && slots_[*job->slot].length() < job->prompt_target()) {
-      reading.push_back(job.get());
-    }
+    answers_running = answers_running || can_write(*job);
+    if (job->adapters != adapters || (job->score_from && !job->sink->has_room())) continue;
+    if (job->is_reading(slots_[*job->slot])) reading.push_back(job.get());
   }
   const bool oldest_first = stats_.prompt_tokens_computed / options_.chunk_tokens %
                                 oldest_first_every == oldest_first_every - 1;

@@ -34,8 +34,9 @@ void Scheduler::export_piece(Job& job) {
 }
 
 Result<std::optional<StateDone>> Scheduler::export_held(std::span<const Token> tokens,
-                                                        TokenRange range) {
+                                                        TokenRange range, AdapterSetId adapters) {
   for (const Slot& slot : slots_.slots()) {
+    if (slot.adapters != adapters) continue;
     if (common_prefix(slot.tokens, tokens) < range.end || slot.is_partial) continue;
     if (range.end > slot.foreign_from) continue;
     if (engine_.limits().is_append_only && slot.length() != range.end) continue;

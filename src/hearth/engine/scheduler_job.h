@@ -19,6 +19,7 @@ struct Scheduler::Job {
   // What was asked.
   std::vector<Token> prompt;
   std::optional<LeaseId> lease;
+  AdapterSetId adapters;
   std::optional<std::uint32_t> export_from;
   std::optional<std::uint32_t> score_from;  // logits of the prompt's tokens from here on are told
   std::optional<GenerateRequest> generate;  // without prompt and lease; absent: prefill only
@@ -48,6 +49,7 @@ struct Scheduler::Job {
   std::uint32_t prompt_tokens() const { return static_cast<std::uint32_t>(prompt.size()); }
   // The last prompt token of an answer is its first decode step.
   std::uint32_t prompt_target() const { return generate ? prompt_tokens() - 1 : prompt_tokens(); }
+  bool is_reading(const Slot& held) const { return !answering && !ended && held.length() < prompt_target(); }
   // What a sequence may hold already: tokens whose logits are wanted must be computed.
   std::uint32_t reusable_tokens() const { return score_from.value_or(prompt_target()); }
 };

@@ -7,18 +7,19 @@
 
 namespace hearth::engine {
 
-Result<LeaseInfo> Scheduler::open_lease(std::span<const Token> prompt, Duration keep) {
+Result<LeaseInfo> Scheduler::open_lease(std::span<const Token> prompt, Duration keep,
+                                        AdapterSetId adapters) {
   expire_leases();
   // With room for the answer's first step: leases that could only be filled would wait for one
   // another.
   const std::uint32_t tokens =
       std::min(static_cast<std::uint32_t>(prompt.size()) + options_.answer_step_tokens,
                engine_.limits().context_tokens);
-  const auto placement = slots_.place(prompt, tokens);
+  const auto placement = slots_.place(prompt, tokens, {}, adapters);
   if (!placement) {
     return fail(Code::resource_exhausted, "every sequence or cell of this worker is in use");
   }
-  TRY(prepare_slot(*placement));
+  TRY(prepare_slot(*placement, adapters));
   Slot& slot = slots_[placement->slot];
   slot.lease = LeaseId{next_lease_++};
   slot.lease_keep = keep;
@@ -28,13 +29,19 @@ Result<LeaseInfo> Scheduler::open_lease(std::span<const Token> prompt, Duration 
 }
 
 Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
-                                 std::span<const Token> tokens, ByteSpan blob, bool is_foreign) {
+                                 std::span<const Token> tokens, ByteSpan blob, StateOrigin origin) {
   const auto index = slots_.find_lease(lease);
   if (!index) {
     return fail(Code::not_found,
                 fmt::format("no lease {}: it was used, closed or expired", lease.value));
   }
   Slot& slot = slots_[*index];
+  if (origin.adapters != slot.adapters) {
+    ++stats_.states_refused;
+    return fail(Code::invalid_argument,
+                fmt::format("positions {} to {} were computed with other adapters than those of the lease",
+                            range.begin, range.end));
+  }
   if (tokens.size() != range.end - range.begin || range.end <= range.begin) {
     return fail(Code::invalid_argument, fmt::format("{} tokens given for positions {} to {}",
                                                     tokens.size(), range.begin, range.end));
@@ -68,7 +75,7 @@ Result<> Scheduler::import_state(LeaseId lease, TokenRange range,
     return std::unexpected(imported.error());
   }
   slot.is_partial = *imported == model::Completeness::partial;
-  if (is_foreign) slot.foreign_from = std::min(slot.foreign_from, range.begin);
+  if (origin.is_foreign) slot.foreign_from = std::min(slot.foreign_from, range.begin);
   ++stats_.states_imported;
   slot.lease_until = clock_.now() + slot.lease_keep;
   slots_.append(*index, tokens);

@@ -61,8 +61,10 @@ void SlotTable::share(std::size_t from, std::size_t to, std::uint32_t length) {
 }
 
 std::uint32_t SlotTable::usable_prefix(std::size_t slot, std::span<const Token> prompt,
-                                       std::optional<std::uint32_t> export_end) const {
+                                       std::optional<std::uint32_t> export_end,
+                                       AdapterSetId adapters) const {
   const Slot& held = slots_[slot];
+  if (held.adapters != adapters) return 0;
   std::uint32_t common = common_prefix(held.tokens, prompt);
   if (export_end) common = std::min(common, held.foreign_from);
   if (!is_append_only_) return common;
@@ -85,11 +87,12 @@ std::optional<std::size_t> SlotTable::choose_victim(std::uint32_t total_tokens) 
 
 std::optional<Placement> SlotTable::place(std::span<const Token> prompt,
                                           std::uint32_t total_tokens,
-                                          std::optional<std::uint32_t> export_end) const {
+                                          std::optional<std::uint32_t> export_end,
+                                          AdapterSetId adapters) const {
   std::size_t longest = 0;
   std::uint32_t longest_tokens = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const std::uint32_t common = usable_prefix(i, prompt, export_end);
+    const std::uint32_t common = usable_prefix(i, prompt, export_end, adapters);
     // Of equals the idle one: it can be continued in place.
     if (common > longest_tokens ||
         (common == longest_tokens && slots_[i].idle() && !slots_[longest].idle())) {

@@ -19,6 +19,7 @@ namespace hearth::engine {
 struct Slot {
   SequenceId sequence;
   std::vector<Token> tokens;          // position i holds tokens[i]; the table changes them
+  AdapterSetId adapters;              // what they were computed with
   bool busy = false;                  // a job is using it
   bool is_partial = false;            // its recurrent state has not come yet: nothing to go on from
   std::uint32_t foreign_from = UINT32_MAX;  // KV of another quantisation from here on: never exported
@@ -55,16 +56,17 @@ class SlotTable {
   void truncate(std::size_t slot, std::uint32_t length);
   void share(std::size_t from, std::size_t to, std::uint32_t length);  // instead of what `to` held
 
-  // How much of `prompt` the slot holds and could go on from. `export_end`: what is computed is to be
+  // How much of `prompt` the slot holds, computed with `adapters`, and could go on from. `export_end`: what is computed is to be
   // exported, a first piece up to there: of foreign KV nothing is of use then, and an append-only slot
   // that is longer cannot export the piece any more.
   std::uint32_t usable_prefix(std::size_t slot, std::span<const Token> prompt,
-                              std::optional<std::uint32_t> export_end = {}) const;
+                              std::optional<std::uint32_t> export_end = {}, AdapterSetId adapters = {}) const;
   // The best way to hold `total_tokens` that begin with `prompt`; nothing when every slot is taken
   // or the cells are promised to others. Continues a sequence only where that loses little of it:
   // a short side request never costs a long conversation.
   std::optional<Placement> place(std::span<const Token> prompt, std::uint32_t total_tokens,
-                                 std::optional<std::uint32_t> export_end = {}) const;
+                                 std::optional<std::uint32_t> export_end = {},
+                                 AdapterSetId adapters = {}) const;
   // Idle slots to empty so that `slot`, cut back to `keep_tokens`, may grow to `total_tokens`:
   // least recently used first, none that can stay. Nothing when that cannot be.
   std::optional<std::vector<std::size_t>> make_room(std::size_t slot, std::uint32_t keep_tokens,

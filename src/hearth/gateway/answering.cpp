@@ -11,6 +11,7 @@
 #include "hearth/gateway/fields.h"
 #include "hearth/gateway/pass_through.h"
 #include "hearth/gateway/repeat_key.h"
+#include "hearth/gateway/served_names.h"
 #include "hearth/gateway/upstream_answer.h"
 #include "hearth/net/sse.h"
 
@@ -229,7 +230,8 @@ ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRe
                                                         const Way& way) {
   const bool here = way.decision.target == route::local_target;
   std::uint32_t prompt_tokens = 0;
-  auto work = here ? work_here(call, request, way, prompt_tokens)
+  AnswerInfo info = new_info(/*handle=*/new_id());
+  auto work = here ? work_here(call, request, way, info, prompt_tokens)
                    : work_there(call, request, way, way.decision.target);
   // What the model here cannot even begin may go on elsewhere, unless the request itself is wrong.
   if (!work && here && !way.decision.escalate_to.empty() && work.error().kind != ApiError::Kind::invalid_request) {
@@ -237,7 +239,6 @@ ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRe
   }
   if (!work) return std::unexpected(std::move(work.error()));
   work = with_warning(call.id, request, *std::move(work));
-  AnswerInfo info = new_info(/*handle=*/new_id());
   if (!here) info.model = model_of(way.decision.target, request);
   auto started = TRY(jobs_.start(repetition, std::move(info), prompt_tokens, *std::move(work)));
   if (started.joined) count_joined(call);
@@ -245,10 +246,14 @@ ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRe
 }
 
 ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& request, const Way& way,
-                                               std::uint32_t& prompt_tokens) {
+                                               AnswerInfo& info, std::uint32_t& prompt_tokens) {
+  const std::string& model_id = parts_.options.model_id;
+  const std::string adapter = TRY(adapter_of(request.model, model_id, parts_.service.facts().adapters));
+  info.model = name_with_adapter(model_id, adapter);
   const PlanParts plan_parts{parts_.service, parts_.prompts, parts_.format, parts_.options};
   AnswerPlan plan = TRY(plan_answer(plan_parts, request, system_random(), call.request.stop));
   plan.call_id_prefix = call.dialect.call_id_prefix();
+  plan.generate.adapter = adapter;
   plan.generate.pin_owner = TRY(pin_owner(call.request));
   plan.began = call.began;
   plan.clearance = call.clearance;
@@ -257,7 +262,8 @@ ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& re
   prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
   JobTable::Work elsewhere;
   if (!way.decision.escalate_to.empty()) elsewhere = TRY(work_there(call, request, way, way.decision.escalate_to));
-  return [this, plan = std::move(plan), record = way.record, elsewhere, route = call.route](AnswerJob& job, const StopToken& stop) {
+  return [this, plan = std::move(plan), record = way.record, model = info.model, elsewhere,
+          route = call.route](AnswerJob& job, const StopToken& stop) {
     job.set_route(route);
     const RunnerParts runner{parts_.service, parts_.prompts, parts_.format, parts_.metrics,
                              jobs_.grace(), parts_.options.labeller};
@@ -273,7 +279,7 @@ ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& re
     if (moved || parts_.options.routing == nullptr) return;
     store::RouteRecord done = record;
     done.answered_by = route::local_target;
-    done.model = parts_.options.model_id;
+    done.model = model;
     add_outcome(job, plan.began, done);
     parts_.options.routing->router.finish(done);
   };

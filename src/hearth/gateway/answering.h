@@ -46,7 +46,7 @@ class Answering {
   ApiResult<net::Response> pass(Call& call, const Json& body, Way way);
   ApiResult<net::Response> pass_with_images(Call& call, const Json& body, const ApiError& why_not);
   ApiResult<Way> choose_way(Call& call, const ChatRequest& request) const;
-  ApiResult<JobTable::Work> work_here(Call& call, const ChatRequest& request, const Way& way,
+  ApiResult<JobTable::Work> work_here(Call& call, const ChatRequest& request, const Way& way, AnswerInfo& info,
                                       std::uint32_t& prompt_tokens);
   ApiResult<JobTable::Work> work_there(const Call& call, const ChatRequest& request, const Way& way,
                                        const std::string& target);

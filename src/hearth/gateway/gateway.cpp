@@ -7,6 +7,7 @@
 #include "hearth/base/unix_time.h"
 #include "hearth/gateway/answering.h"
 #include "hearth/gateway/models_list.h"
+#include "hearth/gateway/served_names.h"
 
 namespace hearth::gateway {
 namespace {
@@ -17,7 +18,7 @@ class GatewayService final : public Gateway {
                  GatewayOptions options)
       : service_(service), format_(std::move(format)), options_(std::move(options)),
         access_(options_.access), replies_(access_), prompts_(service_, *format_),
-        served_{.ids = {options_.model_id},
+        served_{.ids = served_names(options_.model_id, service_.facts().adapters),
                 .prompt_tokens_max = prompt_tokens_max(service_.facts().limits, options_),
                 .answer_tokens_max = service_.facts().limits.context_tokens,
                 .created_s = unix_time_s()},

@@ -10,9 +10,9 @@
 
 namespace hearth::gateway {
 
-// What is served, under one or more names that all mean the same model.
+// What is served: one model, alone and with each of its adapters (served_names.h).
 struct ServedModel {
-  std::vector<std::string> ids;         // the first is the one that answers carry
+  std::vector<std::string> ids;
   std::uint32_t prompt_tokens_max = 0;  // the longest prompt that is taken
   std::uint32_t answer_tokens_max = 0;
   std::int64_t created_s = 0;           // since 1970

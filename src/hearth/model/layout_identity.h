@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,9 +28,17 @@ namespace hearth::model {
 inline constexpr std::uint32_t layout_revision = 1;
 inline constexpr std::size_t adapters_max = 16;
 
+// Both ends included, counted from 0.
+struct LayerRange {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  bool operator==(const LayerRange&) const = default;
+};
+
 struct Adapter {
-  Digest256 digest;
+  Digest256 digest;   // of the whole file
   double scale = 1.0;
+  std::optional<LayerRange> layers{};  // of a control vector: where it is added
   bool operator==(const Adapter&) const = default;
 };
 
@@ -57,6 +66,10 @@ std::optional<std::string> describe_difference(const LayoutIdentity& a, const La
 Json identity_json(const LayoutIdentity& identity);
 // invalid_argument naming the member.
 Result<LayoutIdentity> identity_from_json(const Json& json);
+
+Json adapters_json(std::span<const Adapter> adapters);
+// The member "adapters" of `json`.
+Result<std::vector<Adapter>> adapters_from_json(const Json& json);
 
 // Metadata and tensor table (names, types, shapes), however the model is split. Left out: the
 // split itself, who made the file and where it came from, chat templates.

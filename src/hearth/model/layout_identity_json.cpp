@@ -123,25 +123,42 @@ Result<StateLayout> state_from_json(const Json& json) {
   return state;
 }
 
-Result<std::vector<Adapter>> adapters_from_json(const Json& json) {
-  std::vector<Adapter> adapters;
-  const auto* items = TRY(get_array(json, "adapters", adapters_max));
-  for (const Json& item : *items) {
-    Adapter adapter;
-    adapter.digest = TRY(get_digest(item, "digest", "adapter"));
-    adapter.scale = TRY(get<double>(item, "scale", "adapter"));
-    adapters.push_back(adapter);
+Json adapter_json(const Adapter& adapter) {
+  Json json = Json::object({{"digest", adapter.digest.hex()}, {"scale", adapter.scale}});
+  if (adapter.layers) {
+    json.set("layers", Json::object({{"first", adapter.layers->first}, {"last", adapter.layers->last}}));
   }
-  return adapters;
+  return json;
+}
+
+Result<Adapter> adapter_from_json(const Json& json) {
+  Adapter adapter;
+  adapter.digest = TRY(get_digest(json, "digest", "adapter"));
+  adapter.scale = TRY(get<double>(json, "scale", "adapter"));
+  if (const Json* layers = json.find("layers")) {
+    adapter.layers.emplace();
+    adapter.layers->first = TRY(get<std::uint32_t>(*layers, "first", "adapter.layers"));
+    adapter.layers->last = TRY(get<std::uint32_t>(*layers, "last", "adapter.layers"));
+  }
+  return adapter;
 }
 
 }  // namespace
 
+Json adapters_json(std::span<const Adapter> adapters) {
+  Json json = Json::array();
+  for (const Adapter& adapter : adapters) json.push(adapter_json(adapter));
+  return json;
+}
+
+Result<std::vector<Adapter>> adapters_from_json(const Json& json) {
+  std::vector<Adapter> adapters;
+  const auto* items = TRY(get_array(json, "adapters", adapters_max));
+  for (const Json& item : *items) adapters.push_back(TRY(adapter_from_json(item)));
+  return adapters;
+}
+
 Json identity_json(const LayoutIdentity& identity) {
-  Json adapters = Json::array();
-  for (const Adapter& adapter : identity.adapters) {
-    adapters.push(Json::object({{"digest", adapter.digest.hex()}, {"scale", adapter.scale}}));
-  }
   Json state = Json::array();
   for (const CacheLayout& cache : identity.state.caches) state.push(cache_json(cache));
   Json json = Json::object({{"revision", identity.revision},
@@ -155,7 +172,7 @@ Json identity_json(const LayoutIdentity& identity) {
                             {"flash_attention", identity.flash_attention},
                             {"stream_count", identity.stream_count},
                             {"rope", rope_json(identity.rope)},
-                            {"adapters", std::move(adapters)},
+                            {"adapters", adapters_json(identity.adapters)},
                             {"state", std::move(state)}});
   // Only where there is one: the digests of all other layouts stay what they were.
   if (identity.state.recurrent) json.set("recurrent", recurrent_json(*identity.state.recurrent));

@@ -46,6 +46,7 @@ const Change changes[] = {
     {"rope.yarn_log_multiplier", [](auto& i) { i.rope.yarn_log_multiplier = 0.2; }},
     {"rope.attention_factor", [](auto& i) { i.rope.attention_factor = 2.0; }},
     {"adapters: 1 items against 0", [](auto& i) { i.adapters.clear(); }},
+    {"adapters[0].layers", [](auto& i) { i.adapters[0].layers = {1, 2}; }},
     {"adapters[0].scale", [](auto& i) { i.adapters[0].scale = 1.0; }},
     {"adapters[0].digest", [](auto& i) { i.adapters[0].digest = {}; }},
     {"state: 2 items against 1", [](auto& i) { i.state.caches.pop_back(); }},

@@ -36,12 +36,12 @@ class HandOff {
   HandOff(const HandOffParts& parts, std::span<const Token> prompt, const HandOffProgress& progress,
           const StopToken& stop)
       : parts_(parts), prompt_(prompt), target_(prompt.first(prompt.size() - 1)),
-        layout_(*parts.decode_info.layout()), progress_(progress), stop_(stop) {}
+        layout_(*parts.decode_info.layout(parts.adapter)), progress_(progress), stop_(stop) {}
 
   Result<HandOffResult> run() {
     // An append-only sequence that holds the last token too could not be cut back before it.
     const auto wanted = is_append_only() ? target_ : prompt_;
-    const auto lease = TRY(parts_.decode.open_lease(wanted, lease_keep, soon(), stop_));
+    const auto lease = TRY(parts_.decode.open_lease(wanted, lease_keep, soon(), stop_, parts_.adapter));
     lease_ = lease.lease;
     auto filled = fill(lease);
     if (!filled) (void)parts_.decode.close_lease(lease_, soon());
@@ -149,7 +149,8 @@ class HandOff {
     const Instant began = std::chrono::steady_clock::now();
     auto source = TRY(parts_.decode.prefill({.prompt = {target_.begin(), target_.end()},
                                              .lease = lease_,
-                                             .export_from = chain_ ? chain_->tokens : 0},
+                                             .export_from = chain_ ? chain_->tokens : 0,
+                                             .adapter = std::string(parts_.adapter)},
                                             chain_ ? chain_->key : model::root_key(layout_), layout_,
                                             Deadline::after(chunk_deadline), stop_));
     while (auto chunk = TRY(source->next(Deadline::after(chunk_deadline)))) {
@@ -303,6 +304,9 @@ Result<HandOffResult> hand_off(const HandOffParts& parts, std::span<const Token>
   if (!parts.decode_info.layout()) {
     nothing.report.notes.push_back("KV transfer is off: " + parts.decode_info.kv_refusal);
     return nothing;
+  }
+  if (!parts.decode_info.layout(parts.adapter)) {
+    return std::unexpected(model::no_such_adapter(parts.adapter, parts.decode_info.adapter_sets));
   }
   return HandOff(parts, prompt, progress, stop).run();
 }

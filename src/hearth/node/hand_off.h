@@ -53,6 +53,7 @@ using HandOffProgress = std::function<void(std::uint32_t tokens_done, std::uint3
 struct HandOffParts {
   const WorkerClient& decode;
   const WorkerInfo& decode_info;
+  std::string_view adapter{};             // the adapter set that the answer is computed with
   Prefiller* prefiller = nullptr;  // absent: the decoding worker computes what is missing
   kv::ChunkStore* store = nullptr;        // absent: nothing is looked up or kept
   std::uint64_t request = 0;  // handed on to the prefiller

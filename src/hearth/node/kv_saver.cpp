@@ -22,12 +22,12 @@ KvSaver::~KvSaver() {
   waiting_.close();
 }
 
-void KvSaver::add(std::vector<Token> tokens, std::weak_ptr<kv::ChunkStore> store, std::optional<KvPin> pin) {
+void KvSaver::add(HeldKv held) {
   {
     const std::lock_guard hold(mutex_);
     ++unfinished_;
   }
-  if (!waiting_.try_push({std::move(tokens), std::move(store), std::move(pin)})) finished_one();
+  if (!waiting_.try_push(std::move(held))) finished_one();
 }
 
 void KvSaver::drain(Deadline deadline) {
@@ -51,11 +51,13 @@ void KvSaver::run() {
   }
 }
 
-Result<> KvSaver::save(const Finished& finished) {
+Result<> KvSaver::save(const HeldKv& finished) {
   const auto store = finished.store.lock();
   const auto worker = keeper_.current();
-  if (!store || !worker || !worker->info.layout()) return {};
-  const Ends ends{*worker, *store};
+  if (!store || !worker) return {};
+  const auto layout = worker->info.layout(finished.adapter);
+  if (!layout) return {};
+  const Ends ends{*worker, *store, finished.adapter, *layout};
   if (finished.pin) {
     // The last token of a prompt belongs to its answer.
     const auto prompt = std::span(finished.tokens).first(finished.pin->prompt_tokens - 1);
@@ -65,7 +67,7 @@ Result<> KvSaver::save(const Finished& finished) {
 }
 
 Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string& owner, const Ends& ends) {
-  const model::LayoutDigest layout = *ends.worker.info.layout();
+  const model::LayoutDigest& layout = ends.layout;
   const std::uint32_t chunk_tokens = ends.worker.info.chunk_tokens;
   auto end = static_cast<std::uint32_t>(prompt.size() - prompt.size() % chunk_tokens);
   auto keys = model::chunk_keys(layout, prompt.first(end), chunk_tokens);
@@ -81,8 +83,11 @@ Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string&
   if (missing.empty()) return {};
   const auto first = static_cast<std::size_t>(std::ranges::find(keys, missing.front()) - keys.begin());
   const model::ChunkKey parent = first == 0 ? model::root_key(layout) : keys[first - 1];
-  const auto source = TRY(ends.worker.client.export_held(prompt.first(end), begins[first], parent, layout,
-                                                    Deadline::after(call_deadline), stop_.token(), pinned_piece_tokens));
+  const auto source = TRY(ends.worker.client.export_held(
+      prompt.first(end),
+      {.from = begins[first], .parent = parent, .layout = layout, .adapter = ends.adapter,
+       .tail_tokens = pinned_piece_tokens},
+      Deadline::after(call_deadline), stop_.token()));
   return put_all(*source, ends.store);
 }
 
@@ -98,13 +103,14 @@ Result<> KvSaver::pin(const std::vector<model::ChunkKey>& keys, const std::strin
 }
 
 Result<> KvSaver::fetch(const std::vector<Token>& tokens, const Ends& ends) {
-  const model::LayoutDigest layout = *ends.worker.info.layout();
+  const model::LayoutDigest& layout = ends.layout;
   const kv::StoredPrefix stored = ends.store.longest_prefix(layout, tokens);
   const std::uint32_t from = stored.token_count();
   if (tokens.size() - from < ends.worker.info.chunk_tokens) return {};
   const model::ChunkKey parent = stored.chunks.empty() ? model::root_key(layout) : stored.chunks.back().key;
-  const auto source = TRY(ends.worker.client.export_held(tokens, from, parent, layout,
-                                                    Deadline::after(call_deadline), stop_.token()));
+  const auto source = TRY(ends.worker.client.export_held(
+      tokens, {.from = from, .parent = parent, .layout = layout, .adapter = ends.adapter},
+      Deadline::after(call_deadline), stop_.token()));
   return put_all(*source, ends.store);
 }
 

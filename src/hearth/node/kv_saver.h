@@ -28,6 +28,13 @@ struct KvPin {
   std::size_t prompt_tokens = 0;
 };
 
+struct HeldKv {
+  std::vector<Token> tokens;
+  std::string adapter;  // the adapter set that computed it
+  std::weak_ptr<kv::ChunkStore> store;
+  std::optional<KvPin> pin{};
+};
+
 class KvSaver {
  public:
   // `keeper` outlives this.
@@ -35,29 +42,26 @@ class KvSaver {
   // Saves no more of what waits.
   ~KvSaver();
 
-  // The worker holds the KV of a beginning of `tokens`. Never waits; dropped when too much waits, or
+  // The worker holds the KV of a beginning of its tokens. Never waits; dropped when too much waits, or
   // when the store is gone by then (a vault that was locked).
-  void add(std::vector<Token> tokens, std::weak_ptr<kv::ChunkStore> store, std::optional<KvPin> pin = {});
+  void add(HeldKv held);
   // Saves what waits now, at most until the deadline.
   void drain(Deadline deadline);
 
  private:
   static constexpr std::size_t waiting_max = 16;
 
-  struct Finished {
-    std::vector<Token> tokens;
-    std::weak_ptr<kv::ChunkStore> store;
-    std::optional<KvPin> pin;
-  };
   // Where from, and where to.
   struct Ends {
     const KeptWorker& worker;
     kv::ChunkStore& store;
+    const std::string& adapter;
+    model::LayoutDigest layout;
   };
 
   void run();
   void finished_one();
-  Result<> save(const Finished& finished);
+  Result<> save(const HeldKv& finished);
   Result<> fetch(const std::vector<Token>& tokens, const Ends& ends);
   Result<> fetch_pinned(std::span<const Token> prompt, const std::string& owner, const Ends& ends);
   static Result<> pin(const std::vector<model::ChunkKey>& keys, const std::string& owner, kv::ChunkStore& store);
@@ -65,7 +69,7 @@ class KvSaver {
 
   const WorkerKeeper& keeper_;
   StopSource stop_;
-  BoundedQueue<Finished> waiting_{waiting_max};
+  BoundedQueue<HeldKv> waiting_{waiting_max};
   std::mutex mutex_;  // what follows
   std::condition_variable idle_;
   std::size_t unfinished_ = 0;

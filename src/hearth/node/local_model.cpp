@@ -15,11 +15,17 @@ constexpr Duration head_deadline = std::chrono::minutes(10);
 constexpr Duration close_deadline = std::chrono::seconds(5);
 constexpr int attempts_max = 3;
 
+std::vector<std::string> adapter_names(const WorkerInfo& info) {
+  std::vector<std::string> out;
+  for (const model::NamedAdapters& set : info.adapter_sets) out.push_back(set.name);
+  return out;
+}
+
 engine::ModelFacts facts_of(const WorkerInfo& info) {
   return {.model_name = info.model_name, .architecture = info.architecture,
           .engine_version = info.engine_version, .backend = info.backend,
           .chat_template = info.chat_template, .limits = info.limits,
-          .bos_token = info.bos_token, .adds_bos = info.adds_bos};
+          .bos_token = info.bos_token, .adds_bos = info.adds_bos, .adapters = adapter_names(info)};
 }
 
 }  // namespace
@@ -31,7 +37,8 @@ class SavedAnswer final : public engine::AnswerStream {
   SavedAnswer(LocalModel& model, std::unique_ptr<Generation> generation,
               const engine::GenerateRequest& request, std::weak_ptr<kv::ChunkStore> store,
               const LocalModel::Preparation& preparation, std::uint32_t chunk_tokens)
-      : model_(model), generation_(std::move(generation)), tokens_(request.prompt), store_(std::move(store)),
+      : model_(model), generation_(std::move(generation)), tokens_(request.prompt),
+        adapter_(request.adapter), store_(std::move(store)),
         pin_{request.pin_owner, request.prompt.size()}, preparation_(preparation), chunk_tokens_(chunk_tokens) {}
   ~SavedAnswer() override {
     generation_.reset();  // a cancelled answer frees its sequence first
@@ -71,12 +78,14 @@ class SavedAnswer final : public engine::AnswerStream {
   void save() const {
     const bool pins = is_prompt_done_ && !pin_.owner.empty();
     if (!model_.saver_ || (tokens_.size() < chunk_tokens_ && !pins)) return;
-    model_.saver_->add(tokens_, store_, pins ? std::optional(pin_) : std::nullopt);
+    model_.saver_->add({.tokens = tokens_, .adapter = adapter_, .store = store_,
+                        .pin = pins ? std::optional(pin_) : std::nullopt});
   }
 
   LocalModel& model_;
   std::unique_ptr<Generation> generation_;
   std::vector<Token> tokens_;
+  const std::string adapter_;
   const std::weak_ptr<kv::ChunkStore> store_;
   const KvPin pin_;
   const LocalModel::Preparation preparation_;
@@ -172,12 +181,14 @@ void LocalModel::forget_sealed() {
 bool LocalModel::needs_hand_off(const engine::GenerateRequest& request) const {
   const std::span<const Token> prompt(request.prompt);
   const auto worker = keeper_->current();
-  if (!worker || !worker->info.layout() || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
+  if (!worker || !saver_ || prompt.size() <= worker->info.chunk_tokens) return false;
+  const auto layout = worker->info.layout(request.adapter);
+  if (!layout) return false;
   const auto store = store_for(request);
   if (!store) return false;
   if ((prefiller_ != nullptr && !request.is_sealed) || worker->info.limits.is_append_only) return true;
   const auto target = prompt.first(prompt.size() - 1);
-  return !store->longest_prefix(*worker->info.layout(), target).chunks.empty();
+  return !store->longest_prefix(*layout, target).chunks.empty();
 }
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::GenerateRequest& request,
@@ -191,7 +202,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
                                -> Result<std::unique_ptr<engine::AnswerStream>> {
     if (request.is_sealed) has_sealed_kv_ = true;
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
-                             .prefiller = prefiller, .store = store.get(),
+                             .adapter = request.adapter, .prefiller = prefiller, .store = store.get(),
                              .request = preparation.request, .began = began,
                              // Of these models nothing can be exported afterwards.
                              .computes_missing = worker.info.limits.is_append_only};

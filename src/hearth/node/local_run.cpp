@@ -138,7 +138,7 @@ Result<> LocalRun::try_answer(std::span<const Token> prompt, const AnswerOptions
                               Answer& answer, Instant began, const StopToken& stop) {
   std::optional<WorkerPrefiller> prefiller;
   if (prefill_client_) prefiller.emplace(*prefill_client_, decode_info_, store_.get());
-  const HandOffParts parts{*decode_client_, decode_info_, prefiller ? &*prefiller : nullptr,
+  const HandOffParts parts{*decode_client_, decode_info_, options.adapter, prefiller ? &*prefiller : nullptr,
                            store_.get()};
   const HandOffProgress progress = [&](std::uint32_t done, std::uint32_t total) {
     if (callbacks_.progress && total > 0) callbacks_.progress("prefill", double(done) / total);
@@ -160,6 +160,7 @@ Result<> LocalRun::try_answer(std::span<const Token> prompt, const AnswerOptions
                                   .sampling = options.sampling,
                                   .stop_strings = options.stop_strings,
                                   .lease = handed.lease,
+                                  .adapter = options.adapter,
                                   .first_logits = options.first_logits};
   auto generation = TRY(decode_client_->generate(request, Deadline::after(event_deadline), stop));
   // Told in an earlier attempt: compared this time.

@@ -33,6 +33,7 @@ struct AnswerOptions {
   engine::SamplingOptions sampling;
   std::vector<std::string> stop_strings;
   bool first_logits = false;
+  std::string adapter{};  // an adapter set of the workers; empty: the bare model
 };
 
 struct Answer {

@@ -15,18 +15,21 @@ constexpr Duration head_deadline = std::chrono::minutes(10);
 
 Result<std::unique_ptr<ChunkSource>> WorkerPrefiller::open(const PrefillOrder& order,
                                                            const StopToken& stop) {
-  const engine::LeaseId lease = TRY(fill_lease(order, stop));
+  const auto adapter = info_.adapter_of(order.layout);
+  if (!adapter) return nullptr;  // it has not what that KV is computed with
+  const engine::LeaseId lease = TRY(fill_lease(order, *adapter, stop));
   auto source = worker_.prefill({.prompt = {order.target.begin(), order.target.end()}, .lease = lease,
-                                 .export_from = order.from()},
+                                 .export_from = order.from(), .adapter = *adapter},
                                 order.parent(), order.layout, Deadline::after(head_deadline), stop);
   if (!source) (void)worker_.close_lease(lease, Deadline::after(call_deadline));
   return source;
 }
 
 // Stored pieces that cannot be used are computed instead.
-Result<engine::LeaseId> WorkerPrefiller::fill_lease(const PrefillOrder& order, const StopToken& stop) {
+Result<engine::LeaseId> WorkerPrefiller::fill_lease(const PrefillOrder& order, std::string_view adapter,
+                                                    const StopToken& stop) {
   const auto opened =
-      TRY(worker_.open_lease(order.target, lease_keep, Deadline::after(call_deadline), stop));
+      TRY(worker_.open_lease(order.target, lease_keep, Deadline::after(call_deadline), stop, adapter));
   if (store_ == nullptr) return opened.lease;
   // What an append-only sequence holds behind the first piece that is wanted could not be exported.
   const bool is_append_only = info_.limits.is_append_only;

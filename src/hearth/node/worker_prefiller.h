@@ -16,7 +16,7 @@ class WorkerPrefiller final : public Prefiller {
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
 
  private:
-  Result<engine::LeaseId> fill_lease(const PrefillOrder& order, const StopToken& stop);
+  Result<engine::LeaseId> fill_lease(const PrefillOrder& order, std::string_view adapter, const StopToken& stop);
 
   const WorkerClient& worker_;
   const WorkerInfo& info_;

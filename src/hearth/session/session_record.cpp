@@ -73,10 +73,12 @@ Json files_json(const MemoryFiles& files) {
 }
 
 Json to_json(const SessionFacts& facts) {
-  return Json::object({{"kind", "session"}, {"version", session_version}, {"id", facts.id}, {"title", facts.title},
-                       {"label", facts.label}, {"memory_folder", facts.memory_folder},
-                       {"instructions", facts.instructions}, {"memory_tool", facts.memory_tool},
-                       {"created_s", facts.created_s}});
+  Json out = Json::object({{"kind", "session"}, {"version", session_version}, {"id", facts.id}, {"title", facts.title},
+                           {"label", facts.label}, {"memory_folder", facts.memory_folder},
+                           {"instructions", facts.instructions}, {"memory_tool", facts.memory_tool},
+                           {"created_s", facts.created_s}});
+  if (!facts.adapter.empty()) out.set("adapter", facts.adapter);
+  return out;
 }
 Json to_json(const BaseMemory& base) { return Json::object({{"kind", "memory_base"}, {"files", files_json(base.files)}}); }
 Json to_json(const Node& node) {
@@ -110,6 +112,7 @@ Result<Record> read_facts(const Json& json) {
   out.instructions = TRY(get_or<std::string>(json, "instructions", ""));
   out.memory_tool = TRY(get_or<bool>(json, "memory_tool", true));
   out.created_s = TRY(get_or<std::int64_t>(json, "created_s", 0));
+  out.adapter = TRY(get_or<std::string>(json, "adapter", ""));
   return out;
 }
 

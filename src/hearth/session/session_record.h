@@ -23,6 +23,7 @@ struct SessionFacts {
   std::string memory_folder;      // absolute; empty: none
   std::string instructions;       // before memory in the prefix
   bool memory_tool = true;        // the model may change memory
+  std::string adapter{};          // of the server's, by name; empty: the model as it is
   std::int64_t created_s = 0;     // since 1970
   bool operator==(const SessionFacts&) const = default;
 };

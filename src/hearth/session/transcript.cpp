@@ -79,10 +79,12 @@ Json session_json(const Session& session) {
     if (node.cut) item.set("cut", true);
     messages.push(std::move(item));
   }
-  return Json::object({{"label", facts.label}, {"id", facts.id}, {"title", facts.title}, {"created_s", facts.created_s},
+  Json out = Json::object({{"label", facts.label}, {"id", facts.id}, {"title", facts.title}, {"created_s", facts.created_s},
                        {"instructions", facts.instructions}, {"memory_folder", facts.memory_folder},
                        {"head", session.tree().head()}, {"messages", std::move(messages)},
                        {"memory_base", files_json(session.base())}, {"memory", files_json(session.view())}});
+  if (!facts.adapter.empty()) out.set("adapter", facts.adapter);
+  return out;
 }
 
 Result<> write_transcript(const Session& session, const std::filesystem::path& file) {

@@ -275,6 +275,9 @@ void PrefillCoordinator::on_over(const std::string& peer, std::uint64_t request,
 
 Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder& order,
                                                               const StopToken& stop) {
+  // Peers are paired by what the bare model computes.
+  const auto own = own_model();
+  if (!own || model::layout_digest(own->layout) != order.layout) return nullptr;
   std::set<std::string> tried;
   while (true) {
     std::optional<Peer> peer;

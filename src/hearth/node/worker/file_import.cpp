@@ -15,12 +15,12 @@ constexpr Duration engine_call_deadline = std::chrono::seconds(120);
 
 class FileImport {
  public:
-  FileImport(engine::EngineThread& engine, engine::LeaseId lease, const kv::LayoutDigest& layout)
-      : engine_(engine), lease_(lease), layout_(layout) {}
+  FileImport(engine::EngineThread& engine, engine::LeaseId lease, const WorkerLayouts& layouts)
+      : engine_(engine), lease_(lease), layouts_(layouts) {}
 
   FilesImported run(std::span<const ChunkFile> files) {
     for (const ChunkFile& file : files) {
-      auto chunk = kv::map_chunk_file(file.path, {.layout = layout_, .key = file.key});
+      auto chunk = read(file);
       // What went wrong first is what counts: an earlier file's import before this one's reading.
       while (!waiting_.empty() && (!chunk || waiting_.size() >= calls_waiting_max)) {
         if (!finish_oldest()) return out_;
@@ -37,13 +37,25 @@ class FileImport {
   }
 
  private:
-  void start(kv::MappedChunk chunk) {
+  struct ReadChunk {
+    kv::MappedChunk chunk;
+    engine::AdapterSetId adapters;
+  };
+
+  Result<ReadChunk> read(const ChunkFile& file) const {
+    auto chunk = TRY(kv::map_chunk_file(file.path, {.layout = {}, .key = file.key}));
+    const engine::AdapterSetId adapters = TRY(adapters_of(chunk.header(), layouts_));
+    return ReadChunk{std::move(chunk), adapters};
+  }
+
+  void start(ReadChunk read) {
     // std::function copies; the engine's thread may need it when this one has given up.
-    const auto shared = std::make_shared<const kv::MappedChunk>(std::move(chunk));
+    const auto shared = std::make_shared<const ReadChunk>(std::move(read));
     waiting_.push_back(engine_.start_call(
         [lease = lease_, shared](engine::Scheduler& scheduler) {
-          const kv::ChunkHeader& header = shared->header();
-          return scheduler.import_state(lease, header.range, header.tokens, shared->payload());
+          const kv::ChunkHeader& header = shared->chunk.header();
+          return scheduler.import_state(lease, header.range, header.tokens, shared->chunk.payload(),
+                                        {.adapters = shared->adapters});
         },
         Deadline::after(engine_call_deadline)));
   }
@@ -61,16 +73,24 @@ class FileImport {
 
   engine::EngineThread& engine_;
   const engine::LeaseId lease_;
-  const kv::LayoutDigest& layout_;
+  const WorkerLayouts& layouts_;
   std::deque<engine::PendingCall> waiting_;
   FilesImported out_;
 };
 
 }  // namespace
 
+Result<engine::AdapterSetId> adapters_of(const kv::ChunkHeader& header, const WorkerLayouts& layouts) {
+  for (const auto& [layout, adapters] : layouts) {
+    if (layout == header.layout) return adapters;
+  }
+  return std::unexpected(
+      kv::fault_error(kv::ChunkFault::foreign_layout, header, {.layout = layouts.front().first, .key = {}}));
+}
+
 FilesImported import_files(engine::EngineThread& engine, engine::LeaseId lease,
-                           const kv::LayoutDigest& layout, std::span<const ChunkFile> files) {
-  return FileImport(engine, lease, layout).run(files);
+                           const WorkerLayouts& layouts, std::span<const ChunkFile> files) {
+  return FileImport(engine, lease, layouts).run(files);
 }
 
 }  // namespace hearth::node

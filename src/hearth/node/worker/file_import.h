@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "hearth/engine/engine_thread.h"
 #include "hearth/kv/chunk.h"
@@ -21,8 +23,14 @@ struct FilesImported {
   std::optional<Error> error;  // of files[count]; absent: all were
 };
 
+// The layouts of the KV that one worker computes, each with the adapters that it is computed with; the
+// bare model's comes first.
+using WorkerLayouts = std::vector<std::pair<kv::LayoutDigest, engine::AdapterSetId>>;
+// Whose KV the chunk is. invalid_argument with both layouts when it is nobody's here.
+Result<engine::AdapterSetId> adapters_of(const kv::ChunkHeader& header, const WorkerLayouts& layouts);
+
 // In order, until one fails.
 FilesImported import_files(engine::EngineThread& engine, engine::LeaseId lease,
-                           const kv::LayoutDigest& layout, std::span<const ChunkFile> files);
+                           const WorkerLayouts& layouts, std::span<const ChunkFile> files);
 
 }  // namespace hearth::node

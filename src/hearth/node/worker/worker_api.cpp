@@ -15,6 +15,10 @@ Result<std::optional<engine::LeaseId>> find_lease(const Json& object) {
 
 }  // namespace
 
+Result<std::string> adapter_from_json(const Json& json) {
+  return get_or<std::string>(json, "adapter", {});
+}
+
 Json generate_json(const engine::GenerateRequest& request) {
   Json out = Json::object({{"tokens_max", request.tokens_max},
                            {"sampling", engine::sampling_json(request.sampling)}});
@@ -24,6 +28,7 @@ Json generate_json(const engine::GenerateRequest& request) {
     out.set("stop", std::move(stops));
   }
   if (request.lease) out.set("lease", request.lease->value);
+  if (!request.adapter.empty()) out.set("adapter", request.adapter);
   if (request.logprobs > 0) out.set("logprobs", request.logprobs);
   if (request.first_logits) out.set("first_logits", true);
   return out;
@@ -53,6 +58,7 @@ Result<engine::GenerateRequest> generate_from_json(PromptBody body) {
     }
   }
   out.lease = TRY(find_lease(json));
+  out.adapter = TRY(adapter_from_json(json));
   out.logprobs = static_cast<int>(TRY(get_or<std::uint32_t>(json, "logprobs", 0)));
   if (out.logprobs > engine::logprobs_max) {
     return fail(Code::invalid_argument,
@@ -66,6 +72,7 @@ Json prefill_json(const engine::PrefillRequest& request) {
   Json out = Json::object();
   if (request.lease) out.set("lease", request.lease->value);
   if (request.export_from) out.set("export_from", *request.export_from);
+  if (!request.adapter.empty()) out.set("adapter", request.adapter);
   return out;
 }
 
@@ -75,6 +82,7 @@ Result<engine::PrefillRequest> prefill_from_json(PromptBody body) {
   out.prompt = std::move(body.tokens);
   out.lease = TRY(find_lease(json));
   out.export_from = TRY(find<std::uint32_t>(json, "export_from"));
+  out.adapter = TRY(adapter_from_json(json));
   return out;
 }
 

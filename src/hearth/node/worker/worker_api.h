@@ -6,7 +6,7 @@
 //   GET    /v1/stats                     counters
 //   POST   /v1/tokenize                  {text, special} -> {tokens}
 //   POST   /v1/detokenize                {tokens} -> {text}
-//   POST   /v1/leases                    prompt, {keep_ms} -> {lease, held_tokens}
+//   POST   /v1/leases                    prompt, {keep_ms, adapter} -> {lease, held_tokens}
 //   DELETE /v1/leases/{lease}
 //   PUT    /v1/leases/{lease}/chunks     body: one chunk (docs/chunk_format.md) -> {held_tokens}
 //   POST   /v1/leases/{lease}/files      {files: [{path, key}, ...]}: chunk files on this machine, in
@@ -16,9 +16,11 @@
 //   POST   /v1/score                     prompt, {from} -> the logits that foretell tokens[from] to the last
 //                                        one: a row of 32-bit floats for each, one for each token of
 //                                        the vocabulary
-//   POST   /v1/exports                   prompt, {from, parent, tail_tokens} -> whole chunks from there on, as far as
+//   POST   /v1/exports                   prompt, {from, parent, tail_tokens, adapter} -> whole chunks from there on, as far as
 //                                        some sequence holds the prompt; nothing is computed
 //
+// Where there is an "adapter" it names the adapter set to compute with; a chunk's layout says with which
+// it was computed.
 // A body that has a prompt is described in prompt_body.h.
 // A reply that ends before its last event or chunk means that the worker died.
 
@@ -42,6 +44,9 @@ inline constexpr const char* chunk_stream_type = "application/vnd.hearth.chunks"
 inline constexpr const char* logits_stream_type = "application/vnd.hearth.logits";
 inline constexpr const char* event_stream_type = "application/x-ndjson";
 inline constexpr std::uint64_t prompt_body_bytes_max = 64u << 20;
+
+// The member "adapter"; empty without one: the bare model.
+Result<std::string> adapter_from_json(const Json& json);
 
 // What goes before the prompt (prompt_body.h), and back.
 Json generate_json(const engine::GenerateRequest& request);

@@ -125,9 +125,10 @@ Result<std::vector<Token>> WorkerClient::tokenize(std::string_view text, bool sp
 }
 
 Result<engine::LeaseInfo> WorkerClient::open_lease(std::span<const Token> prompt, Duration keep,
-                                                   Deadline deadline, const StopToken& stop) const {
+                                                   Deadline deadline, const StopToken& stop,
+                                                   std::string_view adapter) const {
   const auto keep_ms = std::chrono::duration_cast<std::chrono::milliseconds>(keep).count();
-  const std::string head = prompt_head(Json::object({{"keep_ms", keep_ms}}));
+  const std::string head = prompt_head(Json::object({{"keep_ms", keep_ms}, {"adapter", adapter}}));
   const Json json = TRY(call(request("POST", "/v1/leases", {as_byte_span(head), std::as_bytes(prompt)},
                                      prompt_type), deadline, stop));
   engine::LeaseInfo out;
@@ -200,13 +201,14 @@ Result<std::unique_ptr<ChunkSource>> WorkerClient::prefill(const engine::Prefill
   return std::make_unique<StreamedChunks>(std::move(stream), layout);
 }
 
-Result<std::unique_ptr<ChunkSource>> WorkerClient::export_held(
-    std::span<const Token> tokens, std::uint32_t from, const kv::ChunkKey& parent,
-    const kv::LayoutDigest& layout, Deadline head_deadline, const StopToken& stop,
-    std::uint32_t tail_tokens) const {
-  const Json head = Json::object({{"from", from}, {"parent", parent.hex()}, {"tail_tokens", tail_tokens}});
+Result<std::unique_ptr<ChunkSource>> WorkerClient::export_held(std::span<const Token> tokens,
+                                                               const ExportOrder& order,
+                                                               Deadline head_deadline,
+                                                               const StopToken& stop) const {
+  const Json head = Json::object({{"from", order.from}, {"parent", order.parent.hex()},
+                                  {"tail_tokens", order.tail_tokens}, {"adapter", order.adapter}});
   auto stream = TRY(open_stream("/v1/exports", head, tokens, head_deadline, stop));
-  return std::make_unique<StreamedChunks>(std::move(stream), layout);
+  return std::make_unique<StreamedChunks>(std::move(stream), order.layout);
 }
 
 }  // namespace hearth::node

@@ -47,6 +47,15 @@ class ScoredRows {
   ByteSpan unread_;
 };
 
+// Which chunks are wanted.
+struct ExportOrder {
+  std::uint32_t from = 0;  // the position where the first begins
+  kv::ChunkKey parent;     // of what comes before
+  kv::LayoutDigest layout;
+  std::string adapter{};   // the adapter set of that layout
+  std::uint32_t tail_tokens = 0;  // behind the whole chunks, pieces of so many; 0: none
+};
+
 class WorkerClient {
  public:
   // `http` must outlive this.
@@ -57,7 +66,8 @@ class WorkerClient {
   Result<std::vector<Token>> tokenize(std::string_view text, bool special, Deadline deadline,
                                       const StopToken& stop) const;
   Result<engine::LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep,
-                                       Deadline deadline, const StopToken& stop) const;
+                                       Deadline deadline, const StopToken& stop,
+                                       std::string_view adapter = {}) const;
   Result<> close_lease(engine::LeaseId lease, Deadline deadline) const;
   // `is_foreign`: the chunk has a layout of its own, and the caller answers for it: another
   // quantisation of the same model.
@@ -78,13 +88,9 @@ class WorkerClient {
                                                const kv::ChunkKey& parent,
                                                const kv::LayoutDigest& layout,
                                                Deadline head_deadline, const StopToken& stop) const;
-  // Whole chunks of `tokens` from position `from` on, as far as the worker holds them already; then,
-  // unless `tail_tokens` is 0, pieces of so many tokens of what is left.
-  Result<std::unique_ptr<ChunkSource>> export_held(std::span<const Token> tokens, std::uint32_t from,
-                                                   const kv::ChunkKey& parent,
-                                                   const kv::LayoutDigest& layout,
-                                                   Deadline head_deadline, const StopToken& stop,
-                                                   std::uint32_t tail_tokens = 0) const;
+  // Whole chunks of `tokens`, as far as the worker holds them already.
+  Result<std::unique_ptr<ChunkSource>> export_held(std::span<const Token> tokens, const ExportOrder& order,
+                                                   Deadline head_deadline, const StopToken& stop) const;
   const net::Address& address() const { return address_; }
 
  private:

@@ -2,11 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace hearth::node {
 
-std::optional<model::LayoutDigest> WorkerInfo::layout() const {
+std::optional<model::LayoutDigest> WorkerInfo::layout(std::string_view adapter) const {
   if (!identity) return {};
-  return model::layout_digest(*identity);
+  if (adapter.empty()) return model::layout_digest(*identity);
+  const auto set = std::ranges::find(adapter_sets, adapter, &model::NamedAdapters::name);
+  if (set == adapter_sets.end()) return {};
+  model::LayoutIdentity with_set = *identity;
+  with_set.adapters = set->adapters;
+  return model::layout_digest(with_set);
+}
+
+std::optional<std::string> WorkerInfo::adapter_of(const model::LayoutDigest& wanted) const {
+  if (layout() == wanted) return "";
+  for (const model::NamedAdapters& set : adapter_sets) {
+    if (layout(set.name) == wanted) return set.name;
+  }
+  return {};
 }
 
 Json device_json(const WorkerDevice& device) {
@@ -60,6 +75,7 @@ Json info_json(const WorkerInfo& info) {
                                 {"is_append_only", info.limits.is_append_only},
                                 {"has_recurrent_state", info.limits.has_recurrent_state}})},
        {"devices", devices_json(info.devices)},
+       {"adapter_sets", model::named_adapters_json(info.adapter_sets)},
        {"chunk_tokens", info.chunk_tokens},
        {"kv_bytes", info.kv_bytes},
        {"buffers", Json::object({{"weights_bytes", info.buffers.weights_bytes},
@@ -105,6 +121,7 @@ Result<WorkerInfo> info_from_json(const Json& json) {
   out.limits.is_append_only = TRY(get_or<bool>(limits, "is_append_only", false));
   out.limits.has_recurrent_state = TRY(get_or<bool>(limits, "has_recurrent_state", false));
   out.devices = TRY(devices_from_json(json));
+  out.adapter_sets = TRY(model::named_adapters_from_json(json));
   out.chunk_tokens = TRY(get<std::uint32_t>(json, "chunk_tokens"));
   out.kv_bytes = TRY(get<std::uint64_t>(json, "kv_bytes"));
   const Json& buffers = part("buffers");

@@ -11,6 +11,7 @@
 #include "hearth/engine/buffer_log.h"
 #include "hearth/engine/engine.h"
 #include "hearth/engine/scheduler.h"
+#include "hearth/model/adapter_set.h"
 #include "hearth/model/layout_identity.h"
 
 namespace hearth::node {
@@ -38,13 +39,18 @@ struct WorkerInfo {
   std::vector<WorkerDevice> devices;
   engine::EngineLimits limits;
   std::uint32_t chunk_tokens = 0;
-  std::optional<model::LayoutIdentity> identity;  // absent: no KV transfer, see kv_refusal
+  std::vector<model::NamedAdapters> adapter_sets;
+  std::optional<model::LayoutIdentity> identity;  // of the bare model; absent: no KV transfer, see kv_refusal
   std::string kv_refusal;
   std::string chat_template;
   Token bos_token = -1;
   bool adds_bos = false;
 
-  std::optional<model::LayoutDigest> layout() const;
+  // Of the KV that the bare model, or one with an adapter set, computes. Nothing without an identity,
+  // or for a set that there is not.
+  std::optional<model::LayoutDigest> layout(std::string_view adapter = {}) const;
+  // The set whose layout that is; empty: the bare model.
+  std::optional<std::string> adapter_of(const model::LayoutDigest& layout) const;
 };
 
 Json info_json(const WorkerInfo& info);

@@ -39,6 +39,10 @@ std::vector<std::string> WorkerOptions::arguments() const {
     out.push_back("--remote");
     out.push_back(layers.text());
   }
+  for (const model::AdapterSet& set : adapters) {
+    out.push_back("--adapter");
+    out.push_back(dump_json(model::adapter_set_json(set)));
+  }
   if (scores) out.push_back("--scores");
   if (verbose) out.push_back("--verbose");
   return out;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hearth/base/result.h"
+#include "hearth/model/adapter_set.h"
 
 namespace hearth::node {
 
@@ -40,6 +41,7 @@ struct WorkerOptions {
   std::string name = "worker";
   bool verbose = false;
   bool scores = false;        // texts can be scored (POST /v1/score); costs memory
+  std::vector<model::AdapterSet> adapters{};  // that requests may ask for
   std::vector<RemoteLayers> remote{};  // in the order of the layers; the others are this machine's
 
   // "serve --model … --socket …"

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "hearth/base/check.h"
 #include "hearth/base/process_memory.h"
 #include "hearth/net/ndjson.h"
 #include "hearth/node/worker/file_import.h"
@@ -94,12 +95,24 @@ class PrefillStates {
   std::unique_ptr<StopSource> cancel_;
 };
 
+WorkerLayouts layouts_of(const WorkerInfo& info, const engine::Engine& engine) {
+  WorkerLayouts out;
+  if (!info.identity) return out;
+  out.emplace_back(*info.layout(), engine::AdapterSetId{});
+  for (const model::NamedAdapters& set : info.adapter_sets) {
+    const auto id = engine.find_adapters(set.name);
+    CHECK(id.has_value());
+    out.emplace_back(*info.layout(set.name), *id);
+  }
+  return out;
+}
+
 }  // namespace
 
 WorkerService::WorkerService(engine::EngineThread& engine, WorkerInfo info, std::string producer)
     : engine_(engine),
       info_(std::move(info)),
-      layout_(info_.layout()),
+      layouts_(layouts_of(info_, engine.engine())),
       provenance_{info_.engine_build, info_.backend, std::move(producer),
                   info_.limits.ubatch_tokens} {}
 
@@ -185,10 +198,12 @@ Result<net::Response> WorkerService::open_lease(const net::Request& request) {
   auto prompt = TRY(read_body(request));
   const auto keep_ms = TRY(get<std::uint64_t>(prompt.head, "keep_ms"));
   const Duration keep = std::chrono::milliseconds(std::min(keep_ms, lease_keep_ms_max));
+  const std::string adapter = TRY(adapter_from_json(prompt.head));
+  const engine::AdapterSetId adapters = TRY(engine_.engine().find_adapters(adapter));
   const auto out = std::make_shared<engine::LeaseInfo>();
   TRY(engine_.call(
-      [out, keep, tokens = std::move(prompt.tokens)](engine::Scheduler& s) -> Result<> {
-        *out = TRY(s.open_lease(tokens, keep));
+      [out, keep, adapters, tokens = std::move(prompt.tokens)](engine::Scheduler& s) -> Result<> {
+        *out = TRY(s.open_lease(tokens, keep, adapters));
         return {};
       },
       Deadline::after(engine_call_deadline)));
@@ -198,35 +213,40 @@ Result<net::Response> WorkerService::open_lease(const net::Request& request) {
 
 Result<net::Response> WorkerService::import_body(net::Request& request,
                                                  const net::PathParams& params) {
+  if (layouts_.empty()) return kv_is_off("import");
   const auto lease = TRY(parse_lease(params));
   auto header = TRY(kv::parse_header(request.body.span()));
   const std::size_t offset = kv::header_bytes(header);
-  kv::ExpectedChunk expected{.layout = layout_, .key = {}};
-  const std::string* foreign = request.headers.find(foreign_layout_header);
-  if (foreign != nullptr) expected.layout = TRY(kv::LayoutDigest::parse(*foreign));
+  kv::ExpectedChunk expected;
+  engine::StateOrigin origin;
+  if (const std::string* foreign = request.headers.find(foreign_layout_header)) {
+    expected.layout = TRY(kv::LayoutDigest::parse(*foreign));
+    origin.is_foreign = true;
+  } else {
+    origin.adapters = TRY(adapters_of(header, layouts_));
+  }
   const auto import = std::make_shared<Import>(Import{std::move(header), std::move(request.body), offset});
   TRY(kv::verify_chunk(import->header, import->payload(), expected));
-  return import_chunk(lease, import, foreign != nullptr);
+  return import_chunk(lease, import, origin);
 }
 
 Result<net::Response> WorkerService::import_files(const net::Request& request,
                                                   const net::PathParams& params) {
-  if (!layout_) return kv_is_off("import");
+  if (layouts_.empty()) return kv_is_off("import");
   const auto lease = TRY(parse_lease(params));
   const Json body = TRY(parse_json(request.body_text()));
   const auto files = TRY(files_from_json(body));
-  const FilesImported imported = node::import_files(engine_, lease, *layout_, files);
+  const FilesImported imported = node::import_files(engine_, lease, layouts_, files);
   return net::Response::json(200, imported_json(imported));
 }
 
 Result<net::Response> WorkerService::import_chunk(engine::LeaseId lease,
                                                   std::shared_ptr<const Import> import,
-                                                  bool is_foreign) {
-  if (!layout_) return kv_is_off("import");
+                                                  engine::StateOrigin origin) {
   TRY(engine_.call(
-      [lease, import, is_foreign](engine::Scheduler& s) {
+      [lease, import, origin](engine::Scheduler& s) {
         const kv::ChunkHeader& header = import->header;
-        return s.import_state(lease, header.range, header.tokens, import->payload(), is_foreign);
+        return s.import_state(lease, header.range, header.tokens, import->payload(), origin);
       },
       Deadline::after(engine_call_deadline)));
   return net::Response::json(200, Json::object({{"held_tokens", import->header.range.end}}));
@@ -242,16 +262,16 @@ Result<net::Response> WorkerService::generate(const net::Request& request) {
 }
 
 Result<net::Response> WorkerService::prefill(const net::Request& request) {
-  if (!layout_) return kv_is_off("export");
+  if (layouts_.empty()) return kv_is_off("export");
   auto body = TRY(read_body(request));
-  const auto parent_hex = TRY(find<std::string>(body.head, "parent"));
+  const Json head = body.head;
   auto job = TRY(prefill_from_json(std::move(body)));
   const std::uint32_t from = job.export_from.value_or(0);
   if (from > job.prompt.size()) {
     return fail(Code::invalid_argument, fmt::format("export_from is {}, the prompt has {} tokens",
                                                     from, job.prompt.size()));
   }
-  ChunkChain chain = TRY(chain_from(parent_hex, from, job.prompt));
+  ChunkChain chain = TRY(chain_from(head, from, job.prompt));
   job.export_from = from;
   auto cancel = std::make_unique<StopSource>();
   auto channel = TRY(engine_.prefill(std::move(job), cancel->token()));
@@ -272,10 +292,13 @@ Result<net::Response> WorkerService::score(const net::Request& request) {
 }
 
 // The key of what comes before: the caller tells how that prefix was cut into chunks.
-Result<ChunkChain> WorkerService::chain_from(const std::optional<std::string>& parent_hex,
-                                             std::uint32_t from, std::vector<Token> tokens) const {
-  ChunkChain chain{std::move(tokens), *layout_, model::root_key(*layout_), provenance_};
-  if (parent_hex) {
+Result<ChunkChain> WorkerService::chain_from(const Json& head, std::uint32_t from,
+                                             std::vector<Token> tokens) const {
+  const std::string adapter = TRY(adapter_from_json(head));
+  const auto layout = info_.layout(adapter);
+  if (!layout) return std::unexpected(model::no_such_adapter(adapter, info_.adapter_sets));
+  ChunkChain chain{std::move(tokens), *layout, model::root_key(*layout), provenance_};
+  if (const auto parent_hex = TRY(find<std::string>(head, "parent"))) {
     chain.parent = TRY(model::ChunkKey::parse(*parent_hex));
   } else if (from > 0) {
     return fail(Code::invalid_argument, "parent: the key of the last chunk before the first one is missing");
@@ -285,18 +308,19 @@ Result<ChunkChain> WorkerService::chain_from(const std::optional<std::string>& p
 
 // One engine call a chunk: answers that run meanwhile wait for one export at most.
 Result<net::Response> WorkerService::exports(const net::Request& request) {
-  if (!layout_) return kv_is_off("export");
+  if (layouts_.empty()) return kv_is_off("export");
   auto body = TRY(read_body(request));
-  const auto parent_hex = TRY(find<std::string>(body.head, "parent"));
+  const std::string adapter = TRY(adapter_from_json(body.head));
+  const engine::AdapterSetId adapters = TRY(engine_.engine().find_adapters(adapter));
   const auto from = TRY(get_or<std::uint64_t>(body.head, "from", 0));
   const auto tail = TRY(get_or<std::uint32_t>(body.head, "tail_tokens", 0));
   if (from > body.tokens.size()) {
     return fail(Code::invalid_argument,
                 fmt::format("from is {}, there are {} tokens", from, body.tokens.size()));
   }
-  ChunkChain chain = TRY(chain_from(parent_hex, static_cast<std::uint32_t>(from), body.tokens));
+  ChunkChain chain = TRY(chain_from(body.head, static_cast<std::uint32_t>(from), body.tokens));
   const std::uint32_t step = info_.chunk_tokens;
-  StateSource source = [this, step, tail, position = static_cast<std::uint32_t>(from),
+  StateSource source = [this, step, tail, adapters, position = static_cast<std::uint32_t>(from),
                         tokens = std::make_shared<const std::vector<Token>>(std::move(body.tokens))](
                            const StopToken&) mutable -> Result<std::optional<engine::StateDone>> {
     TokenRange range{position, (position / step + 1) * step};
@@ -304,8 +328,8 @@ Result<net::Response> WorkerService::exports(const net::Request& request) {
     if (range.end > tokens->size()) return std::nullopt;
     const auto out = std::make_shared<std::optional<engine::StateDone>>();  // may outlive the call
     TRY(engine_.call(
-        [out, tokens, range](engine::Scheduler& scheduler) -> Result<> {
-          *out = TRY(scheduler.export_held(*tokens, range));
+        [out, tokens, range, adapters](engine::Scheduler& scheduler) -> Result<> {
+          *out = TRY(scheduler.export_held(*tokens, range, adapters));
           return {};
         },
         Deadline::after(engine_call_deadline)));

@@ -34,20 +34,20 @@ class WorkerService {
   Result<net::Response> import_body(net::Request& request, const net::PathParams& params);
   Result<net::Response> import_files(const net::Request& request, const net::PathParams& params);
   Result<net::Response> import_chunk(engine::LeaseId lease, std::shared_ptr<const Import> import,
-                                     bool is_foreign);
+                                     engine::StateOrigin origin);
   Result<net::Response> generate(const net::Request& request);
   Result<net::Response> prefill(const net::Request& request);
   Result<net::Response> score(const net::Request& request);
   Result<net::Response> exports(const net::Request& request);
-  Result<ChunkChain> chain_from(const std::optional<std::string>& parent_hex, std::uint32_t from,
-                                std::vector<Token> tokens) const;
+  // `head` is of a request for chunks from position `from` on.
+  Result<ChunkChain> chain_from(const Json& head, std::uint32_t from, std::vector<Token> tokens) const;
   Result<net::Response> stats();
   Result<PromptBody> read_body(const net::Request& request) const;
   std::unexpected<Error> kv_is_off(std::string_view what) const;
 
   engine::EngineThread& engine_;
   const WorkerInfo info_;
-  const std::optional<model::LayoutDigest> layout_;
+  const WorkerLayouts layouts_;  // empty: no KV goes in or out
   const kv::Provenance provenance_;
 };
 
