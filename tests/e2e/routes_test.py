@@ -45,9 +45,20 @@ class Cloud(http.server.BaseHTTPRequestHandler):
         data = f"event: {kind}\ndata: {json.dumps({'type': kind, **members})}\n\n".encode()
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
+    def whole(self, json_body):
+        data = json.dumps(json_body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         Cloud.seen.append((self.path, dict(self.headers), body))
+        if self.path == "/v1/messages/count_tokens":
+            self.whole({"input_tokens": 123})
+            return
         if Cloud.overloaded:
             Cloud.overloaded -= 1
             self.send_response(529)
@@ -365,6 +376,42 @@ class Routes(unittest.TestCase):
         people = self.hearth("route", "explain", "--last").stdout
         self.assertTrue(people.startswith("sonnet\n"), people)
 
+    def test_tokens_are_counted_by_whoever_would_answer(self):
+        request = {key: value for key, value in self.chat("count me").items() if key != "max_tokens"}
+        self.post("/v1/messages", self.chat("before counting"), "key-home")
+        before = self.last()["request"]
+        status, headers, body = self.post("/v1/messages/count_tokens", request, "key-cloudy")
+        self.assertEqual((status, json.loads(body)["input_tokens"], headers["X-Hearth-Count"]), (200, 123, "sonnet"))
+        self.assertEqual(Cloud.seen[-1][0], "/v1/messages/count_tokens")
+        self.assertEqual(Cloud.seen[-1][2]["model"], "claude-test")
+        seen = len(Cloud.seen)
+        for key, by, label in (("key-home", "local", {}), ("key-llamas", "estimate", {}), ("key-cloudy", "local", {"X-Hearth-Label": "sealed"})):
+            status, headers, body = self.post("/v1/messages/count_tokens", {**request, "system": key + str(label)}, key, **label)
+            self.assertEqual((status, headers["X-Hearth-Count"]), (200, by), body)
+            self.assertGreater(json.loads(body)["input_tokens"], 5)
+            self.assertEqual(headers["X-Hearth-Label"], label.get("X-Hearth-Label", "open"))
+        self.assertEqual(len(Cloud.seen), seen)
+        self.assertEqual(self.last()["request"], before)  # nothing was decided by asking
+
+    def test_calls_that_go_round_in_circles_are_told_of_wherever_they_are_answered(self):
+        request = self.chat("go", tools=TOOLS, stream=True)
+        for i in range(3):
+            request["messages"] += [{"role": "assistant", "content": [{"type": "tool_use", "id": f"toolu_{i}", "name": "look", "input": {}}]},
+                                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"toolu_{i}", "content": "nothing"}]}]
+        for stream in (True, False):
+            status, _, body = self.post("/v1/messages", {**request, "stream": stream}, "key-cloudy")  # passed on as it is
+            self.assertEqual(status, 200, body)
+            self.assertIn("[Hearth: the same calls (look) were made 3 times", body)
+            self.assertLess(body.index("[Hearth"), body.index("from "))
+            self.assertNotIn("[Hearth", json.dumps(Cloud.seen[-1][2]))
+        starts = [json.loads(line[6:]) for line in self.post("/v1/messages", request, "key-cloudy")[2].splitlines() if line.startswith("data: ")]
+        self.assertEqual([one["index"] for one in starts if one["type"] == "content_block_start"], [0, 1])
+        status, headers, body = self.post("/v1/messages", request, "key-trying")  # translated
+        self.assertIn("escalated=sonnet", headers["X-Hearth-Route"])
+        self.assertIn("[Hearth: the same calls (look) were made 3 times", body)
+        del request["messages"][-2:]
+        self.assertNotIn("[Hearth", self.post("/v1/messages", request, "key-cloudy")[2])
+
     def test_without_egress_the_client_is_told(self):
         self.egress.stop()
         status, _, body = self.post("/v1/messages", self.chat("lost"), "key-cloudy")
@@ -372,6 +419,54 @@ class Routes(unittest.TestCase):
         self.assertIn("hearth egress", body)
         type(self).egress = Program([BIN / "hearth", "egress"], "ready", env={**self.environment, "TEST_CLOUD_KEY": CLOUD_KEY})
         self.assertEqual(self.post("/v1/messages", self.chat("found"), "key-cloudy")[0], 200)
+
+
+class RoutesAlone(unittest.TestCase):
+    """hearth serve without a model."""
+    post, chat = Routes.post, Routes.chat
+
+    def test_what_may_leave_is_answered_and_nothing_else(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        home = pathlib.Path(folder.name)
+        cloud = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cloud)
+        self.addCleanup(cloud.server_close)
+        self.addCleanup(cloud.shutdown)
+        threading.Thread(target=cloud.serve_forever, daemon=True).start()
+        config = CONFIG.format(model="", cloud=f"http://127.0.0.1:{cloud.server_address[1]}", llama="http://127.0.0.1:1").replace('model = ""\n', "")
+        (home / "hearth.toml").write_text(config)
+        environment = {**os.environ, "HEARTH_HOME": str(home), "TEST_CLOUD_KEY": CLOUD_KEY}
+        egress = Program([BIN / "hearth", "egress"], "ready", env=environment)
+        self.addCleanup(egress.stop)
+        serve = Program([BIN / "hearth", "serve"], "ready", env={**environment, "TEST_CLOUD_KEY": ""})
+        self.addCleanup(serve.stop)
+        self.url = serve.ready.split()[1]
+        for key in ("key-cloudy", "key-trying"):
+            status, headers, body = self.post("/v1/messages", self.chat("hello " + key), key)
+            self.assertEqual((status, json.loads(body)["content"][0]["text"]), (200, "from the cloud"), body)
+        seen = len(Cloud.seen)
+        # What would be answered here waits, sealed work above all; it goes nowhere else.
+        for key, label in (("key-home", "open"), ("key-cloudy", "sealed"), ("key-cloudy", "house"), ("key-trying", "sealed")):
+            status, headers, body = self.post("/v1/messages", self.chat(f"stay {key} {label}"), key, **{"X-Hearth-Label": label})
+            self.assertEqual((status, json.loads(body)["error"]["type"]), (529, "overloaded_error"), body)
+            self.assertIn("no model is served here", body)
+            status, headers, body = self.post("/v1/messages/count_tokens", self.chat(f"stay {key} {label}"), key, **{"X-Hearth-Label": label})
+            self.assertEqual((status, headers["X-Hearth-Count"]), (200, "estimate"), body)
+        self.assertEqual(len(Cloud.seen), seen)
+        with urllib.request.urlopen(self.url + "/health", timeout=20) as reply:
+            self.assertEqual(json.load(reply)["status"], "ok")
+        with urllib.request.urlopen(urllib.request.Request(self.url + "/v1/models", headers={"x-api-key": "key-home"}), timeout=20) as reply:
+            self.assertEqual([one["id"] for one in json.load(reply)["data"]], ["claude-test", "llama", "dead"])
+        told = "".join(serve.errors)
+        self.assertIn("no model is served here", told)
+        self.assertIn("other", told)
+        self.assertNotIn("cloudwork", told)
+
+    def test_neither_model_nor_upstream_is_an_error(self):
+        with tempfile.TemporaryDirectory() as home:
+            done = subprocess.run([BIN / "hearth", "serve"], env={**os.environ, "HEARTH_HOME": home}, capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("--model FILE", done.stderr)
 
 
 if __name__ == "__main__":

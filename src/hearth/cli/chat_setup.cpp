@@ -4,9 +4,9 @@
 
 #include <chrono>
 
-#include "hearth/base/digest.h"
 #include "hearth/base/utf8.h"
 #include "hearth/cli/environment.h"
+#include "hearth/cli/memory_place.h"
 #include "hearth/cli/server_connection.h"
 #include "hearth/cli/terminal_screen.h"
 #include "hearth/cli/vault_codec.h"
@@ -47,7 +47,7 @@ std::int64_t unix_time_s() {
 }
 
 void declare_session_flags(Flags& f, ChatFlags& flags) {
-  f.path("--memory", flags.memory, "folder of Markdown files that the model knows (default: memory in the configuration directory)");
+  f.path("--memory", flags.memory, "folder of Markdown files that the model knows, or vault:NAME (default: memory in the configuration directory)");
   f.toggle("--no-memory", flags.no_memory, "a session without memory");
   f.toggle("--no-memory-tool", flags.no_memory_tool, "the model reads memory and cannot change it");
   f.text("--instructions", flags.instructions, "what the model is told before everything else");
@@ -76,30 +76,18 @@ Result<std::unique_ptr<session::SessionShelf>> open_shelf() {
   return std::make_unique<session::SessionShelf>(directory / "sessions", std::move(codecs));
 }
 
-Result<std::filesystem::path> memory_folder(const std::filesystem::path& chosen) {
-  std::error_code error;
-  std::filesystem::path folder = chosen;
-  if (folder.empty()) {
-    folder = TRY(config_directory());
-    folder /= "memory";
-    if (!std::filesystem::is_directory(folder, error)) return std::filesystem::path();
-  }
-  const auto whole = std::filesystem::canonical(folder, error);
-  if (error) return fail(Code::not_found, fmt::format("no memory folder at {}; make one with mkdir, and put Markdown files there", folder.string()));
-  return whole;
-}
-
 Result<session::Session> new_session(session::SessionShelf& shelf, const ChatFlags& flags) {
   session::SessionFacts facts{.id = flags.session, .title = flags.title, .label = flags.label, .memory_folder = {}, .instructions = {},
                               .memory_tool = !flags.no_memory_tool, .adapter = flags.adapter, .created_s = unix_time_s()};
   if (facts.id.empty()) facts.id = session::time_stamp(facts.created_s);
   facts.instructions = TRY(instructions(flags));
-  if (!flags.no_memory) {
-    const auto folder = TRY(memory_folder(flags.memory));
-    facts.memory_folder = folder.string();
-  }
+  if (!flags.no_memory) facts.memory_folder = TRY(memory_name(flags.memory));
+  TRY(check_memory_label(facts.memory_folder, facts.label));
   session::MemoryFiles files;
-  if (!facts.memory_folder.empty()) files = TRY(session::read_memory_folder(facts.memory_folder));
+  if (!facts.memory_folder.empty()) {
+    const auto place = TRY(open_memory(facts.memory_folder));
+    files = TRY(place->read());
+  }
   auto log = TRY(shelf.create(facts.id, flags.label == "sealed" ? vault_codec_name : "plain"));
   return session::Session::create(std::move(log), std::move(facts), std::move(files));
 }
@@ -114,11 +102,6 @@ Result<session::Session> look_at_session(const session::SessionShelf& shelf, con
   auto text = TRY(shelf.read(id, damaged != nullptr));
   if (damaged != nullptr) *damaged = std::move(text.damaged);
   return session::Session::load(nullptr, text.records, damaged);
-}
-
-std::string memory_pin_owner(const session::SessionFacts& facts) {
-  const std::string key = facts.memory_folder + (facts.adapter.empty() ? "" : "\n" + facts.adapter);
-  return "memory-" + blake2b(as_byte_span(key)).short_hex();
 }
 
 Result<> unpin_at(const std::string& server, const std::string& owner, const StopToken& stop) {
@@ -138,11 +121,18 @@ int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFl
        .pin_owner = facts.memory_folder.empty() ? std::string() : memory_pin_owner(facts), .adapter = facts.adapter},
       interrupts.token());
   if (!connection) return report(connection.error());
+  std::unique_ptr<session::MemoryPlace> place;
+  if (!facts.memory_folder.empty()) {
+    auto opened = open_memory(facts.memory_folder);
+    if (!opened) return report(opened.error());
+    place = *std::move(opened);
+  }
   TerminalScreen screen(interrupts, flags.thinking == "shown");
   session::ChatLoop loop({.shelf = shelf,
                           .answers = *connection->answers,
                           .memory = *connection->pinned,
                           .screen = screen,
+                          .place = place.get(),
                           .ask = ask_options(flags, connection->model),
                           .window_tokens = connection->window_tokens,
                           .reads_ahead = !flags.no_read_ahead,

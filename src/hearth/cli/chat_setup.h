@@ -11,7 +11,7 @@ namespace hearth::cli {
 
 struct ChatFlags {
   std::string session;
-  std::filesystem::path memory;      // empty: memory/ in the configuration directory, if it is there
+  std::filesystem::path memory;      // or vault:NAME; empty: memory/ in the configuration directory, if it is there
   bool no_memory = false, no_memory_tool = false;
   std::string instructions;
   std::filesystem::path instructions_file;
@@ -31,16 +31,12 @@ void declare_talk_flags(Flags& f, ChatFlags& flags);
 
 // sessions/ in the configuration directory.
 Result<std::unique_ptr<session::SessionShelf>> open_shelf();
-// The folder that the flags name, or the usual one; empty: there is none.
-Result<std::filesystem::path> memory_folder(const std::filesystem::path& chosen);
 // Begins one. `flags.session` may be empty: then it is named after the time.
 Result<session::Session> new_session(session::SessionShelf& shelf, const ChatFlags& flags);
 Result<session::Session> load_session(session::SessionShelf& shelf, const std::string& id);
 // Looks only, while somebody else may write.
 Result<session::Session> look_at_session(const session::SessionShelf& shelf, const std::string& id,
                                          std::vector<std::string>* damaged = nullptr);
-// Under which the server keeps the KV of a session's memory: one name for each folder and adapter.
-std::string memory_pin_owner(const session::SessionFacts& facts);
 
 // From the opening to the end of input; the exit code.
 int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFlags& flags, InterruptWatcher& interrupts);

@@ -1,4 +1,4 @@
-// hearth serve: the APIs that people's tools speak, over a model on this machine.
+// hearth serve: the APIs that people's tools speak, over a model on this machine, or over routes alone.
 
 #include <fmt/format.h>
 
@@ -12,6 +12,7 @@
 #include "hearth/cli/serve_setup.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/gateway/gateway.h"
+#include "hearth/gateway/no_model.h"
 #include "hearth/net/http_server.h"
 #include "hearth/node/local_model.h"
 
@@ -70,41 +71,21 @@ Result<std::unique_ptr<chat::Format>> choose(const ServeConfig& config, node::Lo
        }});
 }
 
-Result<> serve(const ServeFlags& flags, const StopToken& stop) {
-  const ServeConfig config = TRY(resolve_serve_flags(flags));
-  if (config.model.empty()) return fail(Code::invalid_argument, "no model: give --model FILE; a machine that only lends runs hearth node --lend");
-  start_log("serve", log_level_of(config));
-  // Taken before the model is loaded: a port in use is told at once.
-  auto listener = TRY(net::Listener::listen(
-      net::Address::tcp(config.host, static_cast<std::uint16_t>(config.port))));
-  const auto seal = TRY(ServeSeal::open(config));
-  TRY(seal->prove(config, stop));
-  node::LocalModelOptions model_options = TRY(local_model_options(config, flags.verbose));
-  seal->add_to(model_options);
-  Progress progress;
-  const auto model = TRY(node::LocalModel::start(
-      std::move(model_options),
-      [&](double fraction) { progress.update("loading", fraction); }, stop));
-  seal->watch(model.get());
-  const Cleanup unwatch([&] { seal->watch(nullptr); });
-  const auto gathered = TRY(start_gathered(
-      config, flags.verbose, *model, [&](double fraction) { progress.update("loading elsewhere", fraction); }, stop));
-  progress.clear();
-  const engine::ModelFacts facts = model->facts();
-  auto format = TRY(choose(config, *model, stop));
-  log_info(fmt::format("model={} architecture={} engine={} backend={} chat_format={} context_tokens={}",
-                       facts.model_name, facts.architecture, facts.engine_version, facts.backend,
-                       format->name(), facts.limits.context_tokens));
-  // Before whatever asks it, so that it outlives that.
-  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/gathered == nullptr, stop));
-  const auto routing = TRY(RoutingSetup::open(config, [&config, &model] {
-    return store::VerdictBasis{.model_digest = config.model_digest, .engine_build = model->facts().engine_version,
+// What answers, and how its conversations look; `options` names it.
+struct Served {
+  engine::ModelService& model;
+  std::unique_ptr<chat::Format> format;
+  gateway::GatewayOptions options;
+};
+
+Result<> answer_until_stopped(const ServeConfig& config, ServeSeal& seal, Served served, net::Listener listener, const StopToken& stop) {
+  const auto routing = TRY(RoutingSetup::open(config, [&config, &model = served.model] {
+    return store::VerdictBasis{.model_digest = config.model_digest, .engine_build = model.facts().engine_version,
                                .topology = config.topology, .suite_version = config.suite_version};
-  }, seal->gate()));
-  gateway::GatewayOptions options = gateway_options(config, facts);
-  options.labeller = &seal->labeller();
-  options.routing = &routing->routing();
-  const auto gateway = TRY(gateway::Gateway::create(*model, std::move(format), std::move(options), stop));
+  }, seal.gate()));
+  served.options.labeller = &seal.labeller();
+  served.options.routing = &routing->routing();
+  const auto gateway = TRY(gateway::Gateway::create(served.model, std::move(served.format), std::move(served.options), stop));
   net::HttpServerOptions server_options = gateway->server_options();
   server_options.connections_max = config.connections_max;
   const auto server = TRY(net::HttpServer::start(std::move(listener), gateway->routes(),
@@ -119,6 +100,69 @@ Result<> serve(const ServeFlags& flags, const StopToken& stop) {
   return {};
 }
 
+Result<> serve_model(const ServeConfig& config, bool verbose, ServeSeal& seal, net::Listener listener, const StopToken& stop) {
+  node::LocalModelOptions model_options = TRY(local_model_options(config, verbose));
+  seal.add_to(model_options);
+  Progress progress;
+  const auto model = TRY(node::LocalModel::start(
+      std::move(model_options),
+      [&](double fraction) { progress.update("loading", fraction); }, stop));
+  seal.watch(model.get());
+  const Cleanup unwatch([&] { seal.watch(nullptr); });
+  const auto gathered = TRY(start_gathered(
+      config, verbose, *model, [&](double fraction) { progress.update("loading elsewhere", fraction); }, stop));
+  progress.clear();
+  const engine::ModelFacts facts = model->facts();
+  auto format = TRY(choose(config, *model, stop));
+  log_info(fmt::format("model={} architecture={} engine={} backend={} chat_format={} context_tokens={}",
+                       facts.model_name, facts.architecture, facts.engine_version, facts.backend,
+                       format->name(), facts.limits.context_tokens));
+  // Before whatever asks it, so that it outlives that.
+  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/gathered == nullptr, stop));
+  return answer_until_stopped(config, seal, {*model, std::move(format), gateway_options(config, facts)}, std::move(listener), stop);
+}
+
+// Whose requests have no other place than the model that is not there.
+std::string classes_without_answer(const route::RouteTable& table) {
+  std::string out;
+  for (const route::ClassRule& rule : table.classes) {
+    const bool may_be_here = rule.policy == route::Policy::local || rule.policy == route::Policy::verdict;
+    if (!may_be_here || rule.local != route::local_target) continue;
+    out += (out.empty() ? "" : ", ") + rule.name + (rule.policy == route::Policy::verdict ? " (while its verdict stands)" : "");
+  }
+  return out.empty() ? "none" : out;
+}
+
+// Every request goes to an upstream, or hears that there is no model.
+Result<> serve_routes(const ServeConfig& config, ServeSeal& seal, net::Listener listener, const StopToken& stop) {
+  if (config.cluster) return fail(Code::invalid_argument, "no model: a machine without one takes part in a cluster by hearth node");
+  std::fprintf(stderr, "hearth: no model is served here. Requests go to the upstreams; these classes are told to wait: %s. So is work whose "
+                       "label keeps it here.\n", classes_without_answer(config.routes).c_str());
+  gateway::NoModel model;
+  gateway::GatewayOptions options = gateway_options(config, {});
+  options.has_model = false;
+  for (const upstream::EndpointSpec& spec : config.upstreams) {
+    options.other_models.push_back(spec.model.empty() || spec.model == "*" ? spec.name : spec.model);
+  }
+  return answer_until_stopped(config, seal, {model, TRY(chat::make_format("chatml")), std::move(options)}, std::move(listener), stop);
+}
+
+Result<> serve(const ServeFlags& flags, const StopToken& stop) {
+  const ServeConfig config = TRY(resolve_serve_flags(flags));
+  if (config.model.empty() && config.upstreams.empty()) {
+    return fail(Code::invalid_argument, "no model: give --model FILE, or model = \"FILE\" in [serve] of hearth.toml, or upstreams to route to; a "
+                                        "machine that only lends runs hearth node --lend");
+  }
+  start_log("serve", log_level_of(config));
+  // Taken before the model is loaded: a port in use is told at once.
+  auto listener = TRY(net::Listener::listen(
+      net::Address::tcp(config.host, static_cast<std::uint16_t>(config.port))));
+  const auto seal = TRY(ServeSeal::open(config));
+  TRY(seal->prove(config, stop));
+  if (config.model.empty()) return serve_routes(config, *seal, std::move(listener), stop);
+  return serve_model(config, flags.verbose, *seal, std::move(listener), stop);
+}
+
 }  // namespace
 
 Verb serve_verb(StopToken stop) {
@@ -128,6 +172,7 @@ Verb serve_verb(StopToken stop) {
           .example = "hearth serve --model kimi.gguf --context 131072",
           .declare =
               [flags](Flags& f) {
+                flags->needs_model = false;  // it may only route
                 declare_serve_flags(f, *flags);
                 f.toggle("--no-store", flags->no_store, "keep no KV on disk");
                 f.toggle("--cluster", flags->cluster, "take part in the cluster of hearth cluster init or hearth node join");

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "hearth/cli/chat_setup.h"
+#include "hearth/cli/memory_place.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
 #include "hearth/session/transcript.h"

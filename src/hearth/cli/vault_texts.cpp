@@ -41,11 +41,14 @@ Result<> VaultTexts::forget(std::string_view collection) {
 }
 
 Result<> VaultTexts::connect() {
-  if (keeper_) return {};
+  if (!keeper_) keeper_ = TRY(connect_vault());
+  return {};
+}
+
+Result<std::unique_ptr<vault::KeeperClient>> connect_vault() {
   TRY(harden_process());
   const auto directory = TRY(vault_directory({}));
-  keeper_ = TRY(vault::KeeperClient::connect(directory));
-  return {};
+  return vault::KeeperClient::connect(directory);
 }
 
 std::shared_ptr<store::TextCipher> make_text_cipher(std::string collection) {

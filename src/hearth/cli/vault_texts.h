@@ -25,6 +25,9 @@ class VaultTexts {
   std::unique_ptr<vault::KeeperClient> keeper_;
 };
 
+// The keys of the open vault. No memory of this process is for others from then on.
+Result<std::unique_ptr<vault::KeeperClient>> connect_vault();
+
 std::shared_ptr<store::TextCipher> make_text_cipher(std::string collection);
 
 }  // namespace hearth::cli

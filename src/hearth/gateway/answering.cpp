@@ -12,6 +12,7 @@
 #include "hearth/gateway/pass_through.h"
 #include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/served_names.h"
+#include "hearth/gateway/token_count.h"
 #include "hearth/gateway/upstream_answer.h"
 #include "hearth/net/sse.h"
 
@@ -25,15 +26,10 @@ constexpr std::string_view pin_header = "x-hearth-pin";
 // On every answer, so that a person sees which it is.
 constexpr std::string_view label_header = "X-Hearth-Label";
 constexpr std::string_view route_header_name = "X-Hearth-Route";
+// Whose count of tokens it is.
+constexpr std::string_view count_header = "X-Hearth-Count";
 
 Instant now() { return std::chrono::steady_clock::now(); }
-
-ApiResult<Json> parse_body(const net::Request& request) {
-  auto body = parse_json(request.body_text());
-  if (!body) return refuse("", "the body is not JSON: " + body.error().message);
-  if (!body->is_object()) return refuse("", "the body must be a JSON object");
-  return *std::move(body);
-}
 
 ApiResult<std::string> pin_owner(const net::Request& request) {
   const std::string_view owner = request.headers.get(pin_header);
@@ -53,13 +49,18 @@ std::string_view shown_field(std::string_view field) {
 
 // Calls that go round in circles are told of in the answer itself, where the user sees it, and the model
 // from the next turn on: as thinking where the client takes it, else as text.
-JobTable::Work with_warning(const std::string& id, const ChatRequest& request, JobTable::Work work) {
+std::string warning_of(const std::string& id, const ChatRequest& request) {
   const bool text_only = request.response_format.kind == chat::ResponseFormat::Kind::text && !request.raw_prompt;
-  if (!text_only || !is_in_tool_loop(request)) return work;
+  if (!text_only || !is_in_tool_loop(request)) return {};
   const auto loop = chat::find_loop(chat::call_ledger(request.conversation));
-  const std::string warning = loop ? chat::loop_warning(*loop) : std::string();
+  std::string warning = loop ? chat::loop_warning(*loop) : std::string();
+  if (!warning.empty()) log_info(fmt::format("request={} loop_calls={} times={}", id, loop->names.size(), loop->times));
+  return warning;
+}
+
+JobTable::Work with_warning(const std::string& id, const ChatRequest& request, JobTable::Work work) {
+  const std::string warning = warning_of(id, request);
   if (warning.empty()) return work;
-  log_info(fmt::format("request={} loop_calls={} times={}", id, loop->names.size(), loop->times));
   const bool thinks = request.thinking.value_or(false);
   const AnswerEvent event{.kind = thinks ? AnswerEvent::Kind::thinking : AnswerEvent::Kind::text, .text = warning};
   return [event, work = std::move(work)](AnswerJob& job, const StopToken& stop) {
@@ -85,6 +86,13 @@ void log_answer(const LoggedCall& call, const ResponseReport& report) {
 }
 
 }  // namespace
+
+ApiResult<Json> parse_body(const net::Request& request) {
+  auto body = parse_json(request.body_text());
+  if (!body) return refuse("", "the body is not JSON: " + body.error().message);
+  if (!body->is_object()) return refuse("", "the body must be a JSON object");
+  return *std::move(body);
+}
 
 bool is_pin_owner(std::string_view name) {
   const auto is_plain = [](char c) {
@@ -155,7 +163,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   std::unique_ptr<Attachment> running = repetition ? jobs_.find(*repetition) : nullptr;
   if (running) count_joined(call);
   ApiResult<Way> way = running ? Way{} : choose_way(call, request);
-  if (!running && way && passes_through(call, *way)) return pass(call, body, *std::move(way));
+  if (!running && way && passes_through(call, *way)) return pass(call, request, body, *std::move(way));
   auto job = running ? std::move(running) : way ? start(call, request, repetition, *way) : std::unexpected(way.error());
   if (job) return respond(call, request, *std::move(job));
   if (way) record_refusal(*way, job.error());
@@ -204,10 +212,11 @@ bool Answering::passes_through(const Call& call, const Way& way) const {
   return routing != nullptr && gateway::passes_through(*routing, call.dialect.name(), way.decision.target);
 }
 
-ApiResult<net::Response> Answering::pass(Call& call, const Json& body, Way way) {
+ApiResult<net::Response> Answering::pass(Call& call, const ChatRequest& request, const Json& body, Way way) {
   const std::string target = way.decision.target;
   auto response = pass_through(*parts_.options.routing, parts_.metrics, call.request, body,
-                               {.clearance = call.clearance, .target = target, .began = call.began, .record = std::move(way.record)});
+                               {.clearance = call.clearance, .target = target, .began = call.began, .record = std::move(way.record),
+                                .warning = warning_of(call.id, request)});
   if (!response) return response;
   parts_.metrics.count_request(call.dialect.name(), response->status);
   log_info(fmt::format("request={} api={} passed_to={} status={}", call.id, call.dialect.name(), target, response->status));
@@ -222,7 +231,7 @@ ApiResult<net::Response> Answering::pass_with_images(Call& call, const Json& bod
   call.clearance = TRY(label(call, *parsed, body));
   Way way = TRY(choose_way(call, *parsed));
   if (!passes_through(call, way)) return std::unexpected(why_not);
-  return pass(call, body, std::move(way));
+  return pass(call, *parsed, body, std::move(way));
 }
 
 ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRequest& request,
@@ -374,18 +383,13 @@ net::Response Answering::event_stream(const Call& call, net::Body body) const {
 
 net::Response Answering::count_tokens(const Dialect& dialect, const net::Request& request) {
   const std::string id = new_request_id();
-  const auto count = [&]() -> ApiResult<std::size_t> {
-    if (auto refused = parts_.access.check(request, /*needs_key=*/true)) {
-      return std::unexpected(*refused);
-    }
-    const Json body = TRY(parse_body(request));
-    const ChatRequest parsed = TRY(dialect.parse(body, /*counting=*/true));
-    const Prompt prompt = TRY(build_prompt(parts_.prompts, parsed, request.stop));
-    return prompt.tokens.size();
-  }();
+  const auto count = count_tokens_of(parts_, dialect, request);
   if (!count) return replies_.refuse(dialect, count.error(), request, id);
-  return replies_.finish(net::Response::json(200, Json::object({{"input_tokens", *count}})),
-                         request, id);
+  net::Response response = net::Response::json(200, Json::object({{"input_tokens", count->tokens}}));
+  response.headers.set(count_header, count->by);
+  response.headers.set(label_header, std::string(seal::label_name(count->label)));
+  if (!count->route.empty()) response.headers.set(route_header_name, count->route);
+  return replies_.finish(std::move(response), request, id);
 }
 
 AnswerInfo Answering::new_info(std::string handle) const {

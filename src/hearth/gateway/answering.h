@@ -12,6 +12,9 @@ namespace hearth::gateway {
 inline constexpr std::size_t pin_owner_bytes_max = 64;
 bool is_pin_owner(std::string_view name);
 
+// A JSON object, or the error that its sender is told.
+ApiResult<Json> parse_body(const net::Request& request);
+
 // All outlive what uses them.
 struct AnsweringParts {
   engine::ModelService& service;
@@ -43,7 +46,7 @@ class Answering {
                                                const std::optional<Repetition>& repetition, const Way& way);
   void record_refusal(const Way& way, const ApiError& error) const;
   bool passes_through(const Call& call, const Way& way) const;
-  ApiResult<net::Response> pass(Call& call, const Json& body, Way way);
+  ApiResult<net::Response> pass(Call& call, const ChatRequest& request, const Json& body, Way way);
   ApiResult<net::Response> pass_with_images(Call& call, const Json& body, const ApiError& why_not);
   ApiResult<Way> choose_way(Call& call, const ChatRequest& request) const;
   ApiResult<JobTable::Work> work_here(Call& call, const ChatRequest& request, const Way& way, AnswerInfo& info,

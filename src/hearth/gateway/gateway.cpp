@@ -12,19 +12,26 @@
 namespace hearth::gateway {
 namespace {
 
+std::vector<std::string> served_ids(const GatewayOptions& options, std::span<const std::string> adapters) {
+  std::vector<std::string> out;
+  if (options.has_model) out = served_names(options.model_id, adapters);
+  out.insert(out.end(), options.other_models.begin(), options.other_models.end());
+  return out;
+}
+
 class GatewayService final : public Gateway {
  public:
   GatewayService(engine::ModelService& service, std::unique_ptr<chat::Format> format,
                  GatewayOptions options)
       : service_(service), format_(std::move(format)), options_(std::move(options)),
         access_(options_.access), replies_(access_), prompts_(service_, *format_),
-        served_{.ids = served_names(options_.model_id, service_.facts().adapters),
+        served_{.ids = served_ids(options_, service_.facts().adapters),
                 .prompt_tokens_max = prompt_tokens_max(service_.facts().limits, options_),
                 .answer_tokens_max = service_.facts().limits.context_tokens,
                 .created_s = unix_time_s()},
         answering_({service_, *format_, options_, access_, prompts_, metrics_}) {}
 
-  Result<> learn(const StopToken& stop) { return prompts_.learn_markers(stop); }
+  Result<> learn(const StopToken& stop) { return options_.has_model ? prompts_.learn_markers(stop) : Result<>(); }
   const Metrics& metrics() const override { return metrics_; }
   void end_answers() override { answering_.end_answers(); }
   void set_connection_count(std::function<std::size_t()> count) override {
@@ -124,7 +131,7 @@ class GatewayService final : public Gateway {
 
   net::Response health(const net::Request& request) const {
     return guarded(request, [&] {
-      const bool ready = service_.is_ready();
+      const bool ready = !options_.has_model || service_.is_ready();
       return net::Response::json(ready ? 200 : 503,
                                  Json::object({{"status", ready ? "ok" : "loading"}}));
     }, /*needs_key=*/false);

@@ -26,6 +26,9 @@ namespace hearth::gateway {
 struct GatewayOptions {
   AccessRules access;
   std::string model_id;                // the name that /v1/models and answers carry
+  // False: nothing is answered here, only routed, and the service is a NoModel.
+  bool has_model = true;
+  std::vector<std::string> other_models;  // beside model_id, or instead of it, in /v1/models
   SamplingChoice sampling;             // where set: instead of the model's recommendation
   bool client_sampling = true;         // what clients ask for wins over both
   JobTable::Limits jobs;

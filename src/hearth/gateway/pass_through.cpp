@@ -3,6 +3,7 @@
 #include <array>
 
 #include "hearth/gateway/answer_response.h"
+#include "hearth/gateway/warning_insert.h"
 #include "hearth/net/sse.h"
 #include "hearth/upstream/pass.h"
 
@@ -10,6 +11,8 @@ namespace hearth::gateway {
 namespace {
 
 constexpr Duration head_time_max = std::chrono::minutes(15);
+constexpr Duration count_time_max = std::chrono::seconds(20);
+constexpr std::size_t count_bytes_max = 64 * 1024;
 constexpr std::array<std::string_view, 4> headers_back = {"content-type", "retry-after", "retry-after-ms", "x-should-retry"};
 
 Instant now() { return std::chrono::steady_clock::now(); }
@@ -19,7 +22,9 @@ class PassedBody final : public net::BodySource {
  public:
   PassedBody(const Routing& routing, Metrics& metrics, const upstream::EndpointSpec& spec, upstream::PassedReply reply,
              bool streamed, PassPlan plan)
-      : routing_(routing), metrics_(metrics), spec_(spec), reply_(std::move(reply)), meter_(spec, streamed), plan_(std::move(plan)) {}
+      : routing_(routing), metrics_(metrics), spec_(spec), reply_(std::move(reply)), meter_(spec, streamed), plan_(std::move(plan)) {
+    if (!plan_.warning.empty() && reply_.stream->status() == 200) insert_.emplace(plan_.warning, streamed);
+  }
 
   ~PassedBody() override {
     store::RouteRecord& record = plan_.record;
@@ -46,6 +51,21 @@ class PassedBody final : public net::BodySource {
   }
 
   Result<ByteSpan> next(const StopToken&) override {  // the stream has the same token
+    for (;;) {
+      const ByteSpan piece = TRY(read());
+      if (!insert_) return piece;
+      if (piece.empty()) {
+        changed_ = std::exchange(over_, true) ? std::string() : insert_->finish();
+        return as_byte_span(changed_);
+      }
+      changed_ = insert_->push(piece);
+      if (!changed_.empty()) return as_byte_span(changed_);
+    }
+  }
+
+ private:
+  Result<ByteSpan> read() {
+    if (over_) return ByteSpan();
     auto piece = reply_.stream->read(Deadline::never());
     if (!piece) {
       plan_.record.outcome = "broken";
@@ -57,14 +77,15 @@ class PassedBody final : public net::BodySource {
     return piece;
   }
 
- private:
   const Routing& routing_;
   Metrics& metrics_;
   const upstream::EndpointSpec& spec_;
   upstream::PassedReply reply_;
   upstream::PassMeter meter_;
   PassPlan plan_;
-  bool begun_ = false;
+  std::optional<WarningInsert> insert_;
+  std::string changed_;  // what was handed out last
+  bool begun_ = false, over_ = false;
 };
 
 // What it says of our key is not for the client.
@@ -85,6 +106,17 @@ void replace_images(Json& value) {
   }
 }
 
+// The body as it would leave, which it may only when it is open.
+Result<seal::ClearedForRemote<upstream::PassedRequest>> clear(const Routing& routing, const upstream::EndpointSpec& spec, std::string target,
+                                                              const net::Request& http, const Json& body, const seal::Clearance& clearance) {
+  seal::Labelled<upstream::PassedRequest> labelled{
+      {.target = std::move(target), .body = upstream::pass_body(spec, body), .headers = upstream::pass_headers(http.headers)}, clearance};
+  auto sorted = seal::sort(std::move(labelled));
+  auto* open = std::get_if<seal::Open<upstream::PassedRequest>>(&sorted);
+  if (open == nullptr) return fail(Code::permission, "the label of this work does not let it go to " + spec.name);
+  return seal::clear_for_remote(std::move(*open), routing.gate);
+}
+
 }  // namespace
 
 bool passes_through(const Routing& routing, std::string_view dialect, const std::string& target) {
@@ -102,16 +134,8 @@ ApiResult<net::Response> pass_through(const Routing& routing, Metrics& metrics, 
                                       const Json& body, PassPlan plan) {
   upstream::RemoteEndpoint& remote = *routing.fleet.remote(plan.target);
   const upstream::EndpointSpec& spec = remote.spec();
-  seal::Labelled<upstream::PassedRequest> labelled{
-      {.target = "/v1/messages", .body = upstream::pass_body(spec, body), .headers = upstream::pass_headers(http.headers)}, plan.clearance};
-  auto sorted = seal::sort(std::move(labelled));
-  auto* open = std::get_if<seal::Open<upstream::PassedRequest>>(&sorted);
-  const auto forbidden = [&](std::string why) {
-    return std::unexpected(ApiError{.kind = ApiError::Kind::permission, .message = std::move(why)});
-  };
-  if (open == nullptr) return forbidden("the label of this work does not let it go to " + plan.target);
-  const auto cleared = seal::clear_for_remote(std::move(*open), routing.gate);
-  if (!cleared) return forbidden(cleared.error().message);
+  const auto cleared = clear(routing, spec, "/v1/messages", http, body, plan.clearance);
+  if (!cleared) return std::unexpected(ApiError{.kind = ApiError::Kind::permission, .message = cleared.error().message});
   plan.record.answered_by = plan.target;
   auto reply = remote.pass(*cleared, Deadline::after(head_time_max), http.stop);
   if (!reply || is_about_our_key(reply->stream->status())) {
@@ -135,6 +159,27 @@ ApiResult<net::Response> pass_through(const Routing& routing, Metrics& metrics, 
   }
   out.body = std::make_unique<PassedBody>(routing, metrics, spec, *std::move(reply), streamed, std::move(plan));
   return out;
+}
+
+std::optional<std::uint64_t> count_there(const Routing& routing, const net::Request& http, const Json& body,
+                                         const seal::Clearance& clearance, const std::string& target) {
+  upstream::RemoteEndpoint& remote = *routing.fleet.remote(target);
+  const auto cleared = clear(routing, remote.spec(), "/v1/messages/count_tokens", http, body, clearance);
+  if (!cleared) return std::nullopt;
+  const Deadline deadline = Deadline::after(count_time_max);
+  auto reply = remote.pass(*cleared, deadline, http.stop);
+  if (!reply || reply->stream->status() != 200) return std::nullopt;
+  std::string text;
+  for (;;) {
+    const auto piece = reply->stream->read(deadline);
+    if (!piece || text.size() + piece->size() > count_bytes_max) return std::nullopt;
+    if (piece->empty()) break;
+    text += as_text(*piece);
+  }
+  const auto told = parse_json(text);
+  const auto count = told ? get<std::int64_t>(*told, "input_tokens") : std::unexpected(told.error());
+  if (!count || *count < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(*count);
 }
 
 }  // namespace hearth::gateway

@@ -18,8 +18,14 @@ struct PassPlan {
   std::string target;
   Instant began{};
   store::RouteRecord record;
+  std::string warning{};  // of ours, to stand in the answer; empty: none
 };
 ApiResult<net::Response> pass_through(const Routing& routing, Metrics& metrics, const net::Request& http,
                                       const Json& body, PassPlan plan);
+
+// As many tokens as `target` itself counts in the body of a request to count them; nothing when it does not
+// say, or when this work may not go there.
+std::optional<std::uint64_t> count_there(const Routing& routing, const net::Request& http, const Json& body,
+                                         const seal::Clearance& clearance, const std::string& target);
 
 }  // namespace hearth::gateway

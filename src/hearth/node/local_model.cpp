@@ -130,6 +130,9 @@ LocalModel::~LocalModel() {
 
 Result<> LocalModel::flush(Deadline deadline) {
   if (saver_) saver_->drain(deadline);
+  if (options_.sealed_store != nullptr) {
+    if (const auto sealed = options_.sealed_store->get()) TRY(sealed->flush(deadline));
+  }
   return store_ ? store_->flush(deadline) : Result<>();
 }
 

@@ -89,7 +89,8 @@ Result<> ChatLoop::read_memory_ahead(const chat::Conversation& opening, const Me
 }
 
 Result<> ChatLoop::leave() {
-  if (parts_.keeps_changes || session_.facts().label == "sealed") {
+  const bool place_is_sealed = parts_.place != nullptr && parts_.place->is_sealed();
+  if (parts_.keeps_changes || (session_.facts().label == "sealed" && !place_is_sealed)) {
     if (const auto changes = session_.unfolded(); !changes.empty()) {
       parts_.screen.notice(fmt::format("{} changes of memory stay in the session; hearth memory diff shows them", changes.size()));
     }

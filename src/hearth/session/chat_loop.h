@@ -21,6 +21,7 @@ struct ChatParts {
   upstream::Endpoint& answers;
   upstream::Endpoint& memory;
   ChatScreen& screen;
+  MemoryPlace* place = nullptr;     // of the session's memory folder; nullptr: it has none
   AskOptions ask;
   std::uint32_t window_tokens = 0;  // 0: not known
   bool reads_ahead = true;          // the service can read a prompt without answering

@@ -18,9 +18,8 @@ std::string_view next_word(std::string_view& rest) {
 }  // namespace
 
 Result<> ChatLoop::see_disk() {
-  const std::string& folder = session_.facts().memory_folder;
-  if (folder.empty()) return {};
-  const auto now = read_memory_folder(folder);
+  if (parts_.place == nullptr) return {};
+  const auto now = parts_.place->read();
   if (!now) {
     parts_.screen.notice("memory is as it was, the folder was not read again: " + now.error().message);
     return {};
@@ -34,7 +33,7 @@ Result<> ChatLoop::see_disk() {
 }
 
 Result<> ChatLoop::memory(std::string_view arguments) {
-  if (session_.facts().memory_folder.empty()) {
+  if (parts_.place == nullptr) {
     parts_.screen.notice("this session has no memory folder; hearth chat --memory DIR begins one that has");
     return {};
   }
@@ -103,9 +102,9 @@ void ChatLoop::show_memory() {
 
 Result<> ChatLoop::fold() {
   const auto changes = session_.unfolded();
-  if (changes.empty()) return {};
+  if (changes.empty() || parts_.place == nullptr) return {};
   parts_.screen.print(memory_diff_text(session_.disk(), session_.view()));
-  const auto report = session_.fold(time_stamp(parts_.now_s()) + "-" + session_.facts().id);
+  const auto report = session_.fold(*parts_.place, time_stamp(parts_.now_s()) + "-" + session_.facts().id);
   if (!report) {
     parts_.screen.notice("memory was not written, the changes stay in the session: " + report.error().message);
     had_failure_ = true;
@@ -114,7 +113,7 @@ Result<> ChatLoop::fold() {
   parts_.screen.notice(fmt::format("memory: {} files written, {} removed{}", report->written.size(), report->removed.size(),
                                    report->backup.empty() ? "" : "; the old versions are in " + report->backup.string()));
   for (const std::string& path : report->conflicts) {
-    parts_.screen.notice(path + " was changed in the folder meanwhile and left as it is there; this session's version is in .hearth/backup");
+    parts_.screen.notice(path + " was changed in the folder meanwhile and left as it is there; this session's version is in " + report->set_aside);
   }
   // So that the next session begins as quickly as this one did.
   if (!parts_.reads_ahead || parts_.stop.stop_requested()) return {};

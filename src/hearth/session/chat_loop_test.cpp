@@ -114,7 +114,7 @@ class Chats : public ::testing::Test {
       session_.emplace(*std::move(created));
     }
     screen_.lines = std::move(lines);
-    ChatLoop loop({.shelf = shelf_, .answers = answers_, .memory = memory_, .screen = screen_, .ask = {}, .window_tokens = 1000,
+    ChatLoop loop({.shelf = shelf_, .answers = answers_, .memory = memory_, .screen = screen_, .place = place_.get(), .ask = {}, .window_tokens = 1000,
                    .now_s = [] { return 1'795'877'879; }, .stop = {}}, *std::move(session_));
     session_.reset();
     const auto done = loop.run();
@@ -133,6 +133,7 @@ class Chats : public ::testing::Test {
 
   TemporaryDirectory home_ = *TemporaryDirectory::create("hearth-chat-test");
   SessionShelf shelf_{home_.path() / "sessions"};
+  std::unique_ptr<MemoryPlace> place_ = make_plain_memory(home_.path() / "memory");
   ScriptedEndpoint answers_, memory_;
   ScriptedScreen screen_;
   std::optional<Session> session_;

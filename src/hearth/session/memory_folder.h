@@ -24,6 +24,7 @@ struct FoldReport {
   std::vector<std::string> written, removed;
   std::vector<std::string> conflicts;  // changed on disk as well: left as they are there
   std::filesystem::path backup;        // where the old versions are; empty when there were none
+  std::string set_aside = ".hearth/backup";  // where the wanted text of conflicts is, for people
 };
 
 // Makes the files of the folder what `wanted` says where it differs from `known`, what the folder had

@@ -214,14 +214,13 @@ Result<std::vector<std::string>> Session::see_disk(const MemoryFiles& now) {
   return conflicts;
 }
 
-Result<FoldReport> Session::fold(std::string_view stamp) {
+Result<FoldReport> Session::fold(MemoryPlace& place, std::string_view stamp) {
   const std::vector<MemoryChange> changes = unfolded();
   if (changes.empty()) return FoldReport{};
-  if (facts_.memory_folder.empty()) return fail(Code::invalid_argument, "this session has no memory folder");
-  if (facts_.label == "sealed") {
+  if (facts_.label == "sealed" && !place.is_sealed()) {
     return fail(Code::permission, "the session is sealed and the folder is plain: its changes of memory stay in the session");
   }
-  FoldReport report = TRY(fold_memory(facts_.memory_folder, disk_, view_, stamp));
+  FoldReport report = TRY(place.fold(disk_, view_, stamp));
   std::vector<MemoryChange> there, given_up;
   for (const MemoryChange& change : changes) {
     if (std::ranges::find(report.conflicts, change.path) == report.conflicts.end()) there.push_back(change);
@@ -229,7 +228,7 @@ Result<FoldReport> Session::fold(std::string_view stamp) {
   if (!there.empty()) TRY(record(MemoryMoved{.in_view = false, .on_disk = true, .changes = std::move(there)}));
   if (report.conflicts.empty()) return report;
   // What is on the disk wins, and the session's own text is beside the backups.
-  const MemoryFiles now = TRY(read_memory_folder(facts_.memory_folder));
+  const MemoryFiles now = TRY(place.read());
   for (const std::string& path : report.conflicts) {
     const auto found = now.find(path);
     given_up.push_back({path, found == now.end() ? std::nullopt : std::optional(found->second)});

@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "hearth/session/memory_folder.h"
+#include "hearth/session/memory_place.h"
 #include "hearth/session/memory_tool.h"
 #include "hearth/session/session_record.h"
 #include "hearth/session/session_shelf.h"
@@ -60,8 +60,9 @@ class Session {
   // The folder has `now`: what changed there comes into the view, except files that the session has
   // changed as well, which are returned.
   Result<std::vector<std::string>> see_disk(const MemoryFiles& now);
-  // Brings the view into the folder. What it wrote is known from then on.
-  Result<FoldReport> fold(std::string_view stamp);
+  // Brings the view into the folder, which is `place`. What it wrote is known from then on. permission:
+  // the session is sealed, and the folder is not.
+  Result<FoldReport> fold(MemoryPlace& place, std::string_view stamp);
 
   Result<> set_title(std::string title);
   // Labels only rise; a lower one changes nothing.

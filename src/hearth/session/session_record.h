@@ -20,7 +20,7 @@ struct SessionFacts {
   std::string id;
   std::string title;
   std::string label = "open";     // how far it may travel: open, house, sealed
-  std::string memory_folder;      // absolute; empty: none
+  std::string memory_folder;      // absolute, or "vault:NAME"; empty: none
   std::string instructions;       // before memory in the prefix
   bool memory_tool = true;        // the model may change memory
   std::string adapter{};          // of the server's, by name; empty: the model as it is

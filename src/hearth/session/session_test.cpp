@@ -48,6 +48,7 @@ class Sessions : public ::testing::Test {
 
   TemporaryDirectory home_ = *TemporaryDirectory::create("hearth-session-test");
   SessionShelf shelf_{home_.path() / "sessions"};
+  std::unique_ptr<MemoryPlace> place_ = make_plain_memory(memory());
 };
 
 TEST_F(Sessions, ThePrefixStaysWhileMemoryChanges) {
@@ -86,7 +87,7 @@ TEST_F(Sessions, ToolChangesReachTheFolderOnlyWhenFolded) {
   EXPECT_FALSE(reply->is_error);
   EXPECT_EQ(roles(session), "sut");
   EXPECT_EQ(*read_text_file(memory() / "cat.md", 100), "The cat is called Mia.\n");
-  const auto report = session.fold("S");
+  const auto report = session.fold(*place_, "S");
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_THAT(report->written, ElementsAre("cat.md"));
   EXPECT_EQ(*read_text_file(memory() / "cat.md", 100), "The cat is called Leo.\n");
@@ -99,7 +100,7 @@ TEST_F(Sessions, WhatSomebodyElseChangedWinsOverTheSession) {
   ASSERT_TRUE(session.change_memory({{"cat.md", "The session's cat.\n"}}));
   write("cat.md", "Her own words.\n");
   EXPECT_THAT(*session.see_disk(*read_memory_folder(memory())), ElementsAre("cat.md"));
-  const auto report = session.fold("S");
+  const auto report = session.fold(*place_, "S");
   ASSERT_TRUE(report);
   EXPECT_THAT(report->conflicts, ElementsAre("cat.md"));
   EXPECT_EQ(session.view().at("cat.md"), "Her own words.\n");
@@ -199,6 +200,30 @@ class MirrorCodec final : public RecordCodec {
   }
 };
 
+// A place that is told to be sealed: what the vault is for, without one.
+class SealedPlace final : public MemoryPlace {
+ public:
+  explicit SealedPlace(fs::path folder) : plain_(make_plain_memory(std::move(folder))) {}
+  Result<MemoryFiles> read() override { return plain_->read(); }
+  Result<FoldReport> fold(const MemoryFiles& known, const MemoryFiles& wanted, std::string_view stamp) override {
+    return plain_->fold(known, wanted, stamp);
+  }
+  bool is_sealed() const override { return true; }
+
+ private:
+  const std::unique_ptr<MemoryPlace> plain_;
+};
+
+TEST_F(Sessions, ThatAreSealedFoldIntoASealedPlaceOnly) {
+  auto session = Session::create(*shelf_.create("s"), {.id = "s", .label = "sealed", .memory_folder = memory().string()}, {});
+  ASSERT_TRUE(session->change_memory({{"new.md", "words"}}));
+  EXPECT_EQ(session->fold(*place_, "S").error().code, Code::permission);
+  EXPECT_FALSE(fs::exists(memory() / "new.md"));
+  SealedPlace sealed(memory());
+  EXPECT_THAT(session->fold(sealed, "S")->written, ElementsAre("new.md"));
+  EXPECT_THAT(session->unfolded(), IsEmpty());
+}
+
 TEST_F(Sessions, AreWrittenAsTheirCodecDoesAndNotAtAllWithoutIt) {
   auto owned = std::make_unique<MirrorCodec>();
   MirrorCodec& codec = *owned;
@@ -210,7 +235,7 @@ TEST_F(Sessions, AreWrittenAsTheirCodecDoesAndNotAtAllWithoutIt) {
     ASSERT_TRUE(session);
     ASSERT_TRUE(session->say("a secret", 1));
     ASSERT_TRUE(session->change_memory({{"cat.md", "sealed words"}}));
-    EXPECT_EQ(session->fold("S").error().code, Code::permission);
+    EXPECT_EQ(session->fold(*place_, "S").error().code, Code::permission);
   }
   EXPECT_EQ(read_text_file(shelf.path_of("s"), 1 << 20)->find("secret"), std::string::npos);
   EXPECT_EQ(Session::load(nullptr, shelf.read("s")->records)->conversation().messages.back().text, "a secret");

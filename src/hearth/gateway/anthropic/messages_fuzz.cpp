@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "hearth/base/check.h"
+#include "hearth/gateway/warning_insert.h"
 #include "tests/support/anthropic_stream.h"
 #include "tests/support/gateway_json.h"
 
@@ -35,10 +36,22 @@ std::string answer(const Dialect& dialect, const ChatRequest& request, std::stri
   return out;
 }
 
+// With a text of ours in it, however the bytes were cut.
+std::string warned(std::string_view stream, std::size_t cut) {
+  WarningInsert insert("[again]\n", /*streamed=*/true);
+  std::string out;
+  for (std::size_t at = 0; at < stream.size(); at += cut) out += insert.push(as_byte_span(stream.substr(at, cut)));
+  return out + insert.finish();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  CHECK(warned(text, 5) == warned(text, text.size() + 1));
+  WarningInsert whole("[again]\n", /*streamed=*/false);
+  (void)whole.push(as_byte_span(text));
+  (void)whole.finish();
   const auto body = parse_json(text);
   if (!body) return 0;
   const auto dialect = make_anthropic_messages();
@@ -52,7 +65,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(counted);
   CHECK(counted->conversation.messages == request->conversation.messages);
   CHECK(parse_json(dump_json(test::request_json(*request))));
-  const auto stream = test::read_anthropic_stream(answer(*dialect, *request, text));
-  CHECK(stream.complaints.empty());
+  const std::string said = answer(*dialect, *request, text);
+  CHECK(test::read_anthropic_stream(said).complaints.empty());
+  CHECK(test::read_anthropic_stream(warned(said, 100)).complaints.empty());
   return 0;
 }
