@@ -6,11 +6,13 @@ import statistics
 
 import peer
 import processes
+from cluster import HearthCluster
 from compare_gateway import HearthServer
 from results import Comparison
 
 ANSWER_TOKENS = 129  # 128 intervals, as many as llama-bench -n 128
 BOUND_PERCENT = 3
+TARGETS = ("llama", "here", "pair", "split")  # llama-server, a Hearth endpoint, two workers, a cluster of two machines
 
 
 def llama_bench_rates(run):
@@ -25,13 +27,14 @@ def llama_bench_rates(run):
 
 
 def hearth_bench(run, rounds):
-    """One run over the three targets. Every request as it was kept, and the run's own table."""
+    """One run over all targets. Every request as it was kept, and the run's own table."""
     database = run.scratch / "agreement.db"
     with HearthServer(run, "--no-store", model=run.model, sequences=1) as hearth, \
-            peer.LlamaServer(run, slots=1) as llama:
+            peer.LlamaServer(run, slots=1) as llama, HearthCluster(run, run.model) as cluster:
         command = [run.bin / "hearth", "bench", "--json", "--db", database, "--name", "agreement",
                    "-t", f"llama:llama-server=http://127.0.0.1:{llama.port}",
-                   "-t", f"here:hearth=http://127.0.0.1:{hearth.port}", "-t", f"split={run.model}",
+                   "-t", f"here:hearth=http://127.0.0.1:{hearth.port}", "-t", f"pair:split={run.model}",
+                   "-t", f"split:hearth=http://127.0.0.1:{cluster.port}",
                    "--prompt-tokens", ",".join(map(str, run.size.agreement_prompts)),
                    "--depth", f"0,{run.size.agreement_depth}", "--answer-tokens", ANSWER_TOKENS,
                    "--warm-ups", 0, "--repeats", rounds, "--context", run.context, "--sequences", 1,
@@ -102,13 +105,23 @@ def table_text(rows):
     return "\n".join(lines)
 
 
+def hand_off_text(rows):
+    lines = []
+    for row in rows:
+        if moved := row.get("hand_off"):
+            by = ", ".join(f"{one['machine']} {one['count']} of {row['samples']}" for one in moved["prefilled_by"]) or "a worker here"
+            lines.append(f"hand-off {row['target']:<6} {row['prompt_tokens']:>6} {row['depth']:>6}: {moved['bytes'] / 1e6:.1f} MB, "
+                         f"{100 * moved['hidden_share']:.0f} % hidden, tail {moved['tail_ms']:.0f} ms, read by {by}")
+    return "\n".join(lines)
+
+
 def agreement(name, key, rows, what):
     """The farthest of all targets and cases: the bound is for each of them."""
     off = [100 * abs(row["ratios"][key] - 1) for row in rows if row["ratios"][key]]
     if not off:
         raise RuntimeError(f"{name}: nothing to compare")
     result = Comparison(name, "%", 1.0, "lower", peer_is=f"the bound, {BOUND_PERCENT} %",
-                        what=f"farthest that {what}, over {len(off)} cases of three targets")
+                        what=f"farthest that {what}, over {len(off)} cases of {len(TARGETS)} targets")
     result.ours, result.peer = [max(off)], [BOUND_PERCENT]
     result.extra = {"median_percent": statistics.median(off), "percent": off}
     return result
@@ -127,8 +140,8 @@ def bench_agreement(run):
     prefill, decode = (mean_rates(*both) for both in zip(before, after))
     rows = [agreement_row(target, tokens, depth, samples, prefill, decode)
             for depth in (0, run.size.agreement_depth) for tokens in run.size.agreement_prompts
-            for target in ("llama", "here", "split")]
-    print(table_text(rows) + "\n")
+            for target in TARGETS]
+    print(table_text(rows) + "\n" + hand_off_text(table["rows"]) + "\n")
     results = [agreement("bench_agreement", "prefill", rows, "prefill is from llama-bench"),
                agreement("bench_agreement_decode", "decode", rows, "decode is from llama-bench -d"),
                agreement("bench_agreement_own_ttft", "own_ttft", rows, "the first token is from the server's own time"),

@@ -22,6 +22,8 @@ import unittest
 import urllib.request
 from pathlib import Path
 
+from jumping_clock import compiler, jumping
+
 BIN = Path(sys.argv[1]).resolve()
 MODEL = Path(sys.argv[2]).resolve() / "kimi-tiny-q8_0.gguf"
 ENGINE = Path(sys.argv[3]).resolve()
@@ -281,6 +283,24 @@ confidence = "own"
         self.assertTrue(reasons)
         self.hearth("bench", *own, "--predict", "nobody=here", status=2)
         self.hearth("bench", "-t", "hearth=http://127.0.0.1:9", "--predict", "reference", status=2)
+
+    @unittest.skipUnless(sys.platform == "linux" and compiler(), "no way to bend a clock here")
+    def test_a_wall_clock_that_jumps_changes_no_measurement(self):
+        began = time.monotonic()
+        environment = jumping(self.environment(), self.work)
+        done = subprocess.run([BIN / "hearth", "bench", "--json", "--db", "b.db", *SMALL, "-t", f"worker={MODEL}", "--prompt-tokens", "200", "--depth", "0,100",
+                               "--repeats", "4", "--answer-tokens", "8"], env=environment, cwd=self.work, capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        took_ms = 1e3 * (time.monotonic() - began)
+        run = json.loads(done.stdout)
+        self.assertGreater(abs(run["started_s"] - time.time()), 80_000)  # it does jump
+        for row in run["rows"]:
+            self.assertEqual((row["samples"], row["failures"], row["findings"]), (4, 0, []), row)
+            self.assertTrue(0 < row["ttft_ms"] < took_ms, row)
+            self.assertTrue(0 < row["gaps_ms"]["p50"] <= row["gaps_ms"]["most"] < took_ms, row)
+            self.assertTrue(all(0 < one["ttft_ms"] <= one["total_ms"] < took_ms for one in row["raw"]), row["raw"])
+            # The worker's own rates are of a clock that does not jump, too.
+            self.assertAlmostEqual(row["prefill_tok_s"] / row["told"]["prefill_tok_s"], 1, delta=0.5)
 
     def test_a_trace_is_replayed(self):
         trace = self.work / "t.jsonl"

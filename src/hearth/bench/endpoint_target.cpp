@@ -62,6 +62,10 @@ class Reading {
     server_prompt_ms = last.server.prompt_ms;
     answered_by = last.model + (last.build.empty() ? "" : " " + last.build);
     sample.findings = last.findings;
+    if (const auto& facts = last.server.hand_off; facts && facts->bytes > 0) {
+      sample.hand_off = HandOff{.prefilled_by = facts->prefilled_by, .bytes = facts->bytes, .chunks = facts->chunks,
+                                .hidden_share = facts->hidden_fraction, .tail_ms = facts->tail_ms};
+    }
   }
   const Instant sent_;
 };

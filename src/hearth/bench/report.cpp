@@ -61,16 +61,23 @@ std::string targets(const Json& environment, const std::vector<Row>& rows) {
   return out + "</table></div>\n";
 }
 
+// "spark in 5 of 6": the others were read where they were answered, or by another worker there.
+std::string machines(const Row& row) {
+  std::string out;
+  for (const auto& [machine, count] : row.prefilled_by) out += fmt::format("{}{} in {} of {}", out.empty() ? "" : ", ", machine, count, row.samples);
+  return out.empty() ? "the same machine" : out;
+}
+
 std::string hand_offs(const std::vector<Row>& rows) {
   std::string out;
   for (const Row& row : rows) {
     if (row.hand_off_bytes.samples == 0) continue;
-    out += fmt::format("<tr><td>{}<td>{}<td>{:.2f}<td>{:.0f} %<td>{}</tr>\n", escaped(row.target), escaped(case_text(row.of)),
-                       row.hand_off_bytes.median / 1e6, 100 * row.hand_off_hidden_share.median, value(row.hand_off_tail_ms, "{:.1f}"));
+    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{:.2f}<td>{:.0f} %<td>{}</tr>\n", escaped(row.target), escaped(case_text(row.of)),
+                       escaped(machines(row)), row.hand_off_bytes.median / 1e6, 100 * row.hand_off_hidden_share.median, value(row.hand_off_tail_ms, "{:.1f}"));
   }
   if (out.empty()) return "";
   return "<h2>Hand-offs</h2><p>KV that another worker or machine computed. Hidden: the share of its transfer behind the computation; tail: from the end of "
-         "the computation to the last import.</p><div class=\"wide\"><table><tr><th>target<th>case<th>MB<th>hidden<th>tail, ms</tr>\n" + out + "</table></div>\n";
+         "the computation to the last import.</p><div class=\"wide\"><table><tr><th>target<th>case<th>prompt read by<th>MB<th>hidden<th>tail, ms</tr>\n" + out + "</table></div>\n";
 }
 
 // What the medians are made of.
@@ -152,7 +159,7 @@ std::string waterfall_svg(const Row& row) {
   for (std::size_t i = 1; i < fall.read.size(); ++i) {
     rect(fall.read[i - 1].at_ms, fall.read[i].at_ms, 0, fmt::format("tokens {} to {}, {:.0f} ms", fall.read[i - 1].tokens, fall.read[i].tokens, fall.read[i].at_ms - fall.read[i - 1].at_ms));
   }
-  if (fall.read.size() < 2) rect(0, fall.ttft_ms, 0, "reading; the target tells no progress");
+  if (fall.read.size() < 2) rect(0, fall.ttft_ms - fall.tail_ms, 0, "reading; the target tells no progress");
   if (fall.tail_ms > 0) rect(fall.ttft_ms - fall.tail_ms, fall.ttft_ms, 1, fmt::format("transfer, import and the first token, {:.0f} ms", fall.tail_ms));
   return out + fmt::format("<text x=\"0\" y=\"{:.0f}\">0 ms</text><text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"end\">{:.0f} ms</text></svg></figure>\n", height - 10, width, height - 10, fall.ttft_ms);
 }

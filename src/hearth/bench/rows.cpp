@@ -16,7 +16,10 @@ void count(std::map<std::string, std::size_t>& reasons, const std::string& reaso
 
 Waterfall waterfall_of(const Sample& sample) {
   Waterfall out{.read = sample.progress, .ttft_ms = sample.ttft_ms};
-  if (sample.progress.size() < 2) return out;
+  if (sample.progress.size() < 2) {
+    if (sample.hand_off) out.tail_ms = std::min(sample.hand_off->tail_ms, sample.ttft_ms);
+    return out;
+  }
   // The first point is where reading began. Where nobody tells when, it is taken to run at the pace of what follows.
   const ProgressPoint &first = sample.progress[0], &second = sample.progress[1];
   out.queue_ms = first.at_ms;
@@ -45,7 +48,7 @@ struct RowMaker::Cell {
       hand_off_bytes, hidden_share, tail_ms, energy_j, late_ms;
   Histogram gaps;
   std::uint64_t memory_bytes = 0;
-  std::map<std::string, std::size_t> failures, findings;
+  std::map<std::string, std::size_t> failures, findings, prefilled_by;
   std::vector<DepthRate> along;
   std::vector<RawRequest> raw;
   std::optional<Waterfall> waterfall;
@@ -74,6 +77,7 @@ struct RowMaker::Cell {
       hand_off_bytes.push_back(static_cast<double>(s.hand_off->bytes));
       hidden_share.push_back(s.hand_off->hidden_share);
       tail_ms.push_back(s.hand_off->tail_ms);
+      if (!s.hand_off->prefilled_by.empty()) count(prefilled_by, s.hand_off->prefilled_by);
     }
     for (const double gap : s.gaps_ms) gaps.add(gap);
     memory_bytes = std::max(memory_bytes, s.memory_bytes.value_or(0));
@@ -102,6 +106,7 @@ struct RowMaker::Cell {
     out.tpot_ms = spread_of(tpot_ms);
     out.server_prefill_tok_s = spread_of(server_prefill);
     out.server_decode_tok_s = spread_of(server_decode);
+    out.prefilled_by = prefilled_by;
     out.hand_off_bytes = spread_of(hand_off_bytes);
     out.hand_off_hidden_share = spread_of(hidden_share);
     out.hand_off_tail_ms = spread_of(tail_ms);

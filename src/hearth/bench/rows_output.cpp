@@ -80,7 +80,7 @@ Json row_json(const Row& row) {
                            {"findings", reasons_json(row.findings, "finding")}, {"prefill_along", std::move(along)}});
   if (row.hand_off_bytes.samples > 0) {
     out.set("hand_off", Json::object({{"bytes", median_of(row.hand_off_bytes)}, {"hidden_share", median_of(row.hand_off_hidden_share)},
-                                      {"tail_ms", median_of(row.hand_off_tail_ms)}}));
+                                      {"tail_ms", median_of(row.hand_off_tail_ms)}, {"prefilled_by", reasons_json(row.prefilled_by, "machine")}}));
   }
   if (!row.raw.empty()) out.set("raw", raw_json(row.raw));
   if (row.memory_bytes > 0) out.set("memory_bytes", row.memory_bytes);

@@ -51,6 +51,23 @@ TEST(Rows, ForProgramsAndForATable) {
   EXPECT_EQ(std::ranges::count(csv, '\n'), 2);
 }
 
+TEST(Rows, SayWhichMachineReadThePromptsAndWhatThatCost) {
+  Sample handed = sample("split", 100);
+  handed.progress.clear();
+  handed.hand_off = HandOff{.prefilled_by = "spark", .bytes = 2'000'000, .chunks = 2, .hidden_share = 0.75, .tail_ms = 20};
+  const auto back = parse_sample(dump_json(sample_json(handed)));
+  ASSERT_TRUE(back) << back.error().message;
+  const auto rows = rows_of({*back, sample("split", 120)});
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].prefilled_by.at("spark"), 1U);
+  EXPECT_DOUBLE_EQ(rows[0].waterfall->tail_ms, 20);
+  const Json json = row_json(rows[0]);
+  const Json* told = json.find("hand_off");
+  EXPECT_DOUBLE_EQ(told->find("tail_ms")->as_double(), 20);
+  EXPECT_EQ(dump_json(*told->find("prefilled_by")), R"([{"machine":"spark","count":1}])");
+  EXPECT_NE(report_html({.name = "r", .state = "done", .started = "now", .environment = Json::object()}, rows).find("spark in 1 of 2"), std::string::npos);
+}
+
 TEST(Rows, AWaterfallCoversTheTimeToTheFirstToken) {
   const Waterfall fall = *rows_of({sample("a", 100)})[0].waterfall;
   EXPECT_DOUBLE_EQ(fall.ttft_ms, 100);

@@ -58,6 +58,7 @@ Result<std::optional<HandOff>> hand_off_of(const Json& json) {
   const Json* object = json.find("hand_off");
   if (object == nullptr || !object->is_object()) return std::nullopt;
   HandOff out;
+  out.prefilled_by = TRY(find<std::string>(*object, "prefilled_by")).value_or("");
   out.bytes = TRY(get<std::uint64_t>(*object, "bytes"));
   out.chunks = TRY(get<std::uint32_t>(*object, "chunks"));
   out.hidden_share = TRY(get<double>(*object, "hidden_share"));
@@ -127,7 +128,7 @@ Json sample_json(const Sample& s) {
                            {"server_decode_tok_s", or_null(s.server_decode_tok_s)}, {"memory_bytes", or_null(s.memory_bytes)},
                            {"energy_j", or_null(s.energy_j)}, {"findings", list_json(s.findings)}});
   if (s.hand_off) {
-    out.set("hand_off", Json::object({{"bytes", s.hand_off->bytes}, {"chunks", s.hand_off->chunks},
+    out.set("hand_off", Json::object({{"prefilled_by", s.hand_off->prefilled_by}, {"bytes", s.hand_off->bytes}, {"chunks", s.hand_off->chunks},
                                       {"hidden_share", s.hand_off->hidden_share}, {"tail_ms", s.hand_off->tail_ms}}));
   }
   return out;

@@ -13,6 +13,7 @@
 #include "hearth/base/clock.h"
 #include "hearth/base/json.h"
 #include "hearth/chat/message.h"
+#include "hearth/model/hand_off_facts.h"
 #include "hearth/model/token.h"
 
 namespace hearth::chat {
@@ -108,11 +109,20 @@ struct AnswerEvent {
   bool operator==(const AnswerEvent&) const = default;
 };
 
+// What an answer took, by whoever computed it.
+struct AnswerTimes {
+  double prompt_ms = 0;  // until the prompt was read; waiting for a place is not counted
+  double answer_ms = 0;  // from the first token to the last
+  std::optional<model::HandOffFacts> hand_off{};
+  bool operator==(const AnswerTimes&) const = default;
+};
+
 struct AnswerEnd {
   enum class Reason : std::uint8_t { end_turn, tokens_max, stop_string, calls };
   Reason reason = Reason::end_turn;
   std::string stop_string{};
   Usage usage;
+  std::optional<AnswerTimes> times{};  // where they are known
   bool operator==(const AnswerEnd&) const = default;
 };
 

@@ -60,8 +60,10 @@ std::string loads_text(const BenchResult& result) {
 
 std::string hand_off_text(const bench::Row& row) {
   if (row.hand_off_bytes.samples == 0) return "";
-  return fmt::format("hand-off, {}, {}: {}, {:.0f} % hidden, tail {:.0f} ms\n", row.target, bench::case_text(row.of), human_bytes(row.hand_off_bytes.median),
-                     100 * row.hand_off_hidden_share.median, row.hand_off_tail_ms.median);
+  std::string by;
+  for (const auto& [machine, count] : row.prefilled_by) by += fmt::format(", read by {} in {} of {}", machine, count, row.samples);
+  return fmt::format("hand-off, {}, {}: {}, {:.0f} % hidden, tail {:.0f} ms{}\n", row.target, bench::case_text(row.of), human_bytes(row.hand_off_bytes.median),
+                     100 * row.hand_off_hidden_share.median, row.hand_off_tail_ms.median, by);
 }
 
 }  // namespace

@@ -106,8 +106,8 @@ class WorkerTarget final : public bench::Target {
       out.progress.insert(out.progress.end(), progress_.begin(), progress_.end());
     }
     if (answer.transfer_bytes > 0) {
-      out.hand_off = bench::HandOff{.bytes = answer.transfer_bytes, .chunks = answer.chunks, .hidden_share = answer.hidden_fraction,
-                                    .tail_ms = progress_.empty() ? 0 : std::max(0.0, out.ttft_ms - progress_.back().at_ms)};
+      out.hand_off = bench::HandOff{.prefilled_by = {}, .bytes = answer.transfer_bytes, .chunks = answer.chunks, .hidden_share = answer.hidden_fraction,
+                                    .tail_ms = answer.tail_ms};
     }
     std::uint64_t bytes = resident_bytes_of(run_->decode_process().pid());
     if (run_->prefill_process() != nullptr) bytes += resident_bytes_of(run_->prefill_process()->pid());

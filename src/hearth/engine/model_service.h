@@ -15,6 +15,7 @@
 #include "hearth/base/stop.h"
 #include "hearth/engine/engine.h"
 #include "hearth/engine/job.h"
+#include "hearth/model/hand_off_facts.h"
 
 namespace hearth::engine {
 
@@ -33,6 +34,9 @@ class AnswerStream {
   virtual ~AnswerStream() = default;
   // After Finished or Error there is no more. timed_out: nothing came yet, call again.
   virtual Result<JobEvent> next(Deadline deadline) = 0;
+  // After PromptDone: what was brought in for it. nullptr: nothing was, the prompt was computed in place. Valid
+  // while the stream is.
+  virtual const model::HandOffFacts* hand_off() const { return nullptr; }
 };
 
 class ModelService {

@@ -27,7 +27,7 @@ a { color: inherit; text-decoration-color: var(--line); } .soft, figcaption, sma
 .right, .passed, .done { color: var(--good); } .wrong, .closed, .failed, .void { color: var(--bad); }
 .question { font-size: 1.2rem; } .decision { font-size: 1.1rem; margin: 0.4rem 0; }
 pre { overflow-x: auto; font-size: 0.8rem; background: color-mix(in srgb, var(--line) 30%, transparent); padding: 0.7rem; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1rem; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1rem; }
 figure { margin: 0; } svg { width: 100%; height: auto; } svg text { fill: var(--soft); font: 11px system-ui, sans-serif; } .grid { stroke: var(--line); }
 polyline { fill: none; stroke-width: 2; } circle { fill: var(--back); stroke-width: 2; }
 polyline.s0, circle.s0 { stroke: var(--s0); } polyline.s1, circle.s1 { stroke: var(--s1); } polyline.s2, circle.s2 { stroke: var(--s2); } polyline.s3, circle.s3 { stroke: var(--s3); }

@@ -13,6 +13,7 @@ class Run {
       : parts_(parts), plan_(std::move(plan)), job_(job), stop_(stop), pipeline_(options()) {}
 
   void run() {
+    asked_ = now();
     auto stream = parts_.service.generate(plan_.generate, stop_);
     if (stream) {
       stream_ = *std::move(stream);
@@ -83,9 +84,14 @@ class Run {
       placed_ = true;
       start(done->reused_tokens);
       other_precision_tokens_ = done->foreign_tokens;
+      times_.prompt_ms = milliseconds(now() - asked_ - done->queued);
+      if (const auto* facts = stream_->hand_off()) times_.hand_off = *facts;
       if (plan_.request.tokens_max == 0U) end(AnswerEnd::Reason::tokens_max);
     } else if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
-      if (!std::exchange(has_token_, true)) parts_.metrics.ttft.observe(now() - plan_.began);
+      if (!std::exchange(has_token_, true)) {
+        first_token_ = now();
+        parts_.metrics.ttft.observe(first_token_ - plan_.began);
+      }
       job_.add(pipeline_.take(*token));
       if (pipeline_.stopped()) finish({});
     } else if (const auto* finished = std::get_if<engine::Finished>(&event)) {
@@ -102,6 +108,9 @@ class Run {
   }
 
   void finish(const engine::Finished& finished) {
+    // An answer that is cut off here has no end of its own.
+    const Duration decode = finished.decode > Duration::zero() ? finished.decode : now() - first_token_;
+    if (has_token_) times_.answer_ms = milliseconds(decode);
     job_.add(pipeline_.finish(finished));
     if (!plan_.request.raw_prompt && !plan_.prompt.continues_last && pipeline_.is_repeatable()) {
       chat::Message turn = pipeline_.turn();
@@ -121,7 +130,7 @@ class Run {
     learn();
     stream_.reset();  // the next request of a client that hears of the end finds everything free
     Metrics& metrics = parts_.metrics;
-    AnswerEnd out{.reason = reason, .stop_string = pipeline_.stop_string(), .usage = {}};
+    AnswerEnd out{.reason = reason, .stop_string = pipeline_.stop_string(), .usage = {}, .times = times_};
     out.usage.prompt_tokens = static_cast<std::uint32_t>(plan_.prompt.tokens.size());
     out.usage.cached_tokens = cached_tokens_;
     out.usage.other_precision_tokens = other_precision_tokens_;
@@ -143,6 +152,8 @@ class Run {
   const StopToken& stop_;
   AnswerPipeline pipeline_;
   std::unique_ptr<engine::AnswerStream> stream_;
+  Instant asked_{}, first_token_{};
+  chat::AnswerTimes times_;
   bool placed_ = false;
   bool has_token_ = false;
   std::optional<ApiError> handed_on_;

@@ -12,7 +12,8 @@
 //                    {"text": "piece", "choices": [{"text", "logprob", "top": [["a", -0.5], ...]}]}
 //                    {"call": {"id": "toolu_1", "name": "now", "arguments": "{\"city\":\"Oslo\"}"}}
 //                    {"end": {"reason": "end_turn|tokens_max|stop_string|calls",
-//                             "stop_string": "###", "usage": USAGE}}
+//                             "stop_string": "###", "usage": USAGE,
+//                             "times": {"prompt_ms", "answer_ms", "prefilled_by", "handed_tokens"}}}
 //                    {"error": {"kind": "overloaded", "message", "field", "prompt_tokens",
 //                               "prompt_tokens_max", "retry_after_s"}}
 //   stream.sse     what the writer made of them, byte for byte

@@ -73,6 +73,20 @@ TEST(Gateway, StreamsWhatItWouldAnswerWhole) {
   }
 }
 
+TEST(Gateway, TellsWhatAnAnswerTookToWhoeverAsks) {
+  TestGateway home;
+  home.model->set_fallback({.text = "Hello."});
+  const Json body = parse_json(R"({"model": "m", "prompt": "Say", "max_tokens": 8})").value();
+  const Json silent = json_of(home.post("/v1/completions", body));
+  EXPECT_EQ(silent.find("timings"), nullptr);
+  const Json told = json_of(home.post("/v1/completions", with(body, R"({"timings": true})")));
+  EXPECT_GT(at(told, {"timings", "prompt_ms"}).as_double(), 0);
+  EXPECT_EQ(at(told, {"timings", "predicted_n"}), at(told, {"usage", "completion_tokens"}));
+  EXPECT_EQ(told.find("hand_off"), nullptr);  // nothing was brought in
+  auto stream = home.open("/v1/completions", with(body, R"({"timings": true, "stream": true})"));
+  EXPECT_NE(stream.bytes().find(R"("timings":{"cache_n":)"), std::string::npos);
+}
+
 TEST(Gateway, CountsWhatTheAnswerWillReport) {
   const char* bodies[] = {
       "{}",

@@ -5,7 +5,7 @@
 namespace hearth::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 3> ignored_at_top = {"stream", "stream_options", "metadata"};
+constexpr std::array<std::string_view, 4> ignored_at_top = {"stream", "stream_options", "metadata", "timings"};
 // Our own sessions; Claude Code and its agents; opencode; Codex.
 constexpr std::array<std::string_view, 7> session_headers = {
     "x-hearth-session", "x-claude-code-session-id", "x-claude-code-agent-id", "x-session-affinity",

@@ -2,6 +2,8 @@
 // The chunks of a prompt that somebody else computes or holds, in order, verified. Dropping it
 // cancels what is still being computed. One thread at a time, save where it is said.
 
+#include <string_view>
+
 #include "hearth/base/clock.h"
 #include "hearth/base/result.h"
 #include "hearth/kv/chunk.h"
@@ -15,6 +17,8 @@ class ChunkSource {
   virtual Result<kv::SharedChunk> next(Deadline deadline) = 0;
   // When the first bytes of the last chunk arrived.
   virtual Instant chunk_began() const = 0;
+  // The machine that computes; empty: this one.
+  virtual std::string_view machine() const { return {}; }
 
   // What became of the chunk that next() gave out last: told by whoever imports it, from any thread. A
   // source that lets one chunk at a time be imported waits for it in next().

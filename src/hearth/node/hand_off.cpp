@@ -187,6 +187,7 @@ class HandOff {
       return false;
     }
     if (*source == nullptr) return false;
+    report_.prefilled_by = (*source)->machine();
     // The chunks that come join the stored ones, not what the sequence holds besides.
     if (is_append_only() && held_tokens_ != chain_tokens()) {
       const auto before = all.first(held_pieces(all, chain_tokens()));
@@ -294,6 +295,19 @@ double HandOffReport::hidden_fraction() const {
   if (transfer <= Duration::zero()) return 0;
   const double visible = std::min(seconds(tail), seconds(transfer));
   return 1 - visible / seconds(transfer);
+}
+
+model::HandOffFacts HandOffReport::facts() const {
+  return {.prefilled_by = computed_tokens > 0 ? prefilled_by : std::string(),
+          .handed_tokens = was_computed_here ? 0 : computed_tokens,
+          .held_tokens = held_tokens,
+          .memory_tokens = memory_tokens,
+          .disk_tokens = disk_tokens,
+          .chunks = chunks,
+          .refused_chunks = refused_chunks,
+          .bytes = transfer_bytes,
+          .hidden_fraction = hidden_fraction(),
+          .tail_ms = milliseconds(tail)};
 }
 
 Result<HandOffResult> hand_off(const HandOffParts& parts, std::span<const Token> prompt,

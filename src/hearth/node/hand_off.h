@@ -16,6 +16,7 @@
 #include "hearth/base/clock.h"
 #include "hearth/base/stop.h"
 #include "hearth/kv/store.h"
+#include "hearth/model/hand_off_facts.h"
 #include "hearth/node/prefiller.h"
 #include "hearth/node/worker/worker_client.h"
 
@@ -34,11 +35,13 @@ struct HandOffReport {
   Duration transfer{};                // sum over chunks: first byte read to imported
   Duration tail{};                    // from the end of the computation to the last import
   bool was_computed_here = false;     // by this worker with export
+  std::string prefilled_by;           // the machine of the prefiller; empty: this one, or it was not asked
   Duration prefill{};                 // from asking for the prefill to its last chunk
   std::vector<std::string> notes;     // what went wrong and what was done about it
 
   // The part of the transfer that ran while the prefill was still computing.
   double hidden_fraction() const;
+  model::HandOffFacts facts() const;
 };
 
 struct HandOffResult {

@@ -65,6 +65,10 @@ class SavedAnswer final : public engine::AnswerStream {
     return event;
   }
 
+  const model::HandOffFacts* hand_off() const override {
+    return preparation_.hand_off ? &*preparation_.hand_off : nullptr;
+  }
+
  private:
   void tell_first_token() const {
     if (preparation_.request == 0) return;
@@ -214,6 +218,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
     if (handed) {
       for (const std::string& note : handed->report.notes) log_warning(note);
       prepared.lease = handed->lease;
+      preparation.hand_off = handed->report.facts();
       if (handed->report.was_computed_here) {
         preparation.computed_here = handed->report.computed_tokens;
         preparation.prefill_here = handed->report.prefill;

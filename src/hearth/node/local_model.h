@@ -82,6 +82,7 @@ class LocalModel final : public engine::ModelService {
     std::uint32_t computed() const { return computed_elsewhere + computed_here; }
     std::uint64_t request = 0;             // the prefiller's name for it; 0: it was not asked
     Instant began{};
+    std::optional<model::HandOffFacts> hand_off;
   };
   Result<std::unique_ptr<engine::AnswerStream>> generate_on(const KeptWorker& worker,
                                                             const engine::GenerateRequest& request,

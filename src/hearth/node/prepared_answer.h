@@ -24,6 +24,7 @@ class PreparedAnswer final : public engine::AnswerStream {
   ~PreparedAnswer() override;
 
   Result<engine::JobEvent> next(Deadline deadline) override;
+  const model::HandOffFacts* hand_off() const override { return answer_ ? answer_->hand_off() : nullptr; }
 
  private:
   using Prepared = Result<std::unique_ptr<engine::AnswerStream>>;

@@ -23,7 +23,9 @@ Verdict judge(const Question& q, const Answer& a) {
   if (!out.plan) {
     if (a.result.plans.empty()) {
       const auto& why = a.result.rejected;
-      out.why = "nothing fits" + (why.empty() ? "" : ": " + why.front().reason);
+      // Other families may fit: they were not asked for.
+      out.why = q.options.only ? fmt::format("no plan of the family {}", family_name(*q.options.only)) : "nothing fits";
+      if (!why.empty()) out.why += ": " + why.front().reason;
     } else if (!a.result.plans.front().turn_s) {
       out.why =
           "it fits, but its speed is unknown: no measurement of a like model on these machines. "
@@ -99,6 +101,11 @@ std::string sensitivity(const Question& q, const Answer& a) {
   return out;
 }
 
+// Of the plans that were asked for, may one spread a model over machines?
+bool may_pool(const Options& options) {
+  return !options.only || (*options.only != Family::alone && *options.only != Family::split);
+}
+
 }  // namespace
 
 Answer answer(Question question) {
@@ -112,7 +119,7 @@ Answer answer(Question question) {
   out.marginal = marginal_worths(question, out.result);
   const Scene scene(question.cluster, question.card, question.workload, *question.calibrations,
                     question.options.kernels);
-  if (question.cluster.nodes.size() > 1) {
+  if (question.cluster.nodes.size() > 1 && may_pool(question.options)) {
     out.pool_effects = pool_effects(scene);
     out.decode_tok_s_by_memory = decode_rate_by_memory(scene);
   }

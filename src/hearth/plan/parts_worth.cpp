@@ -75,8 +75,8 @@ class Comparison {
  private:
   std::string effect_text(const Marginal& m, const Plan* after, const ClusterSpec& changed) const {
     if (!after) {
-      return before_ ? "no plan that an engine can run is left"
-                     : "still no plan that an engine can run";
+      const std::string plan = q_.options.only ? fmt::format("plan of the family {}", family_name(*q_.options.only)) : "plan";
+      return before_ ? fmt::format("no {} that an engine can run is left", plan) : fmt::format("still no {} that an engine can run", plan);
     }
     const std::string where =
         fmt::format("{} ({})", family_name(after->family), placement_text(changed, *after));

@@ -146,6 +146,26 @@ TEST(Answer, SaysWhatEachSparkDoesToAPool) {
   }
 }
 
+TEST(Answer, OfOneFamilySpeaksOfThatFamilyOnly) {
+  Question asked = question("Q4", "agentic");
+  asked.options.only = Family::alone;
+  Answer a = answer(asked);
+  EXPECT_TRUE(a.pool_effects.empty());
+  EXPECT_TRUE(a.verdict.why.starts_with("no plan of the family alone: ")) << a.verdict.why;
+  asked.options.only = Family::pooled;
+  EXPECT_EQ(answer(asked).pool_effects.size(), 4u);
+}
+
+TEST(Answer, MachinesOfOneKindThatEachHoldTheModelAreNotNeeded) {
+  Question asked = question("Q4", "agentic");
+  const std::string text = std::string(two_machines) + "[[connection]]\nends = [\"a\", \"b\"]\nlink = \"10gbe\"\n";
+  asked.cluster = *parse_cluster(shipped(), text, "two.toml");
+  asked.card = *card_of(shipped(), "gpt-oss-20b", "MXFP4 (ggml-org)");
+  for (const PoolEffect& effect : answer(asked).pool_effects) {
+    EXPECT_EQ(effect.verdict.find("needed"), std::string::npos) << effect.verdict;
+  }
+}
+
 // Taking a machine or cable away never makes the best plan better, adding speed never makes it
 // worse.
 TEST(Answer, PartsAreNeverWorthLessThanNothing) {

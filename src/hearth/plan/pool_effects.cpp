@@ -1,6 +1,7 @@
 // What each machine does to decoding when one model is spread over all of them.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "hearth/plan/parts_worth.h"
@@ -41,14 +42,16 @@ std::optional<double> filled_rate(const Scene& scene, const PoolChoice& choice, 
   return pool ? decode_rate(scene, *pool, kv) : std::nullopt;
 }
 
-// Can the machines that are not of this kind hold the model at all?
-bool fits_without_kind(const Scene& scene, const std::vector<PoolChoice>& choices,
-                       std::size_t node) {
+// Does the model need one of this kind, because the other machines cannot hold it? Where there are no others,
+// the question is none.
+bool needs_one_of_kind(const Scene& scene, const std::vector<PoolChoice>& choices, std::size_t node) {
+  const std::vector<Node>& nodes = scene.spec().nodes;
   std::uint32_t kind = 0;
-  for (std::size_t i = 0; i < scene.spec().nodes.size(); ++i) {
-    if (scene.spec().nodes[i].chip == scene.spec().nodes[node].chip) kind |= 1u << i;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].chip == nodes[node].chip) kind |= 1u << i;
   }
-  return std::ranges::any_of(choices, [&](const PoolChoice& choice) {
+  if (static_cast<std::size_t>(std::popcount(kind)) == nodes.size()) return false;
+  return std::ranges::none_of(choices, [&](const PoolChoice& choice) {
     if ((choice.members() & kind) != 0) return false;
     return filled_rate(scene, choice, KvType::q8_0, /*all_members=*/false).has_value();
   });
@@ -78,8 +81,8 @@ std::vector<PoolEffect> pool_effects(const Scene& scene) {
       effect.verdict = change > noticeable    ? "helps"
                        : change < -noticeable ? "hurts"
                                               : "makes no difference";
-      if (change >= -noticeable && !fits_without_kind(scene, choices, node)) {
-        effect.verdict = "needed, or another of its kind: without either the model does not fit";
+      if (change >= -noticeable && needs_one_of_kind(scene, choices, node)) {
+        effect.verdict = "needed, or another of its kind: the other machines cannot hold the model";
       }
     }
     out.push_back(std::move(effect));

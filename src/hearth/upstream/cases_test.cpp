@@ -153,6 +153,9 @@ Json outcome_of(Endpoint& endpoint, const chat::ChatRequest& request) {
     }
     if (last->cache_write_tokens != 0) out.set("cache_write", last->cache_write_tokens);
     if (last->server.answer_tok_s) out.set("answer_tok_s", *last->server.answer_tok_s);
+    if (const auto& facts = last->server.hand_off) {
+      out.set("hand_off", Json::array({facts->prefilled_by, facts->handed_tokens, facts->bytes, facts->hidden_fraction}));
+    }
     Json findings = Json::array();
     for (const std::string& finding : last->findings) findings.push(finding);
     if (!last->findings.empty()) out.set("findings", std::move(findings));

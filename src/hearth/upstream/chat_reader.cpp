@@ -73,6 +73,7 @@ class ChatReader final : public AnswerReader {
     set_text(last_.answer_id, json, "id");
     if (const Json* usage = json.find("usage"); usage != nullptr && usage->is_object()) take_usage(*usage);
     if (const Json* times = json.find("timings"); times != nullptr && times->is_object()) take_times(*times);
+    if (const Json* facts = json.find("hand_off"); facts != nullptr && facts->is_object()) take_hand_off(*facts);
     if (const Json* progress = json.find("prompt_progress"); progress != nullptr && progress->is_object()) {
       give(PromptProgress{.tokens_done = count_of(*progress, "processed"),
                           .tokens_total = count_of(*progress, "total"),
@@ -96,6 +97,20 @@ class ChatReader final : public AnswerReader {
     out.answer_tok_s = number_of(times, "predicted_per_second");
     if (times.find("prompt_n") != nullptr) out.prompt_tokens_computed = count_of(times, "prompt_n");
     if (times.find("predicted_n") != nullptr) out.answer_tokens = count_of(times, "predicted_n");
+  }
+
+  void take_hand_off(const Json& facts) {
+    last_.server.hand_off = model::HandOffFacts{
+        .prefilled_by = text_of(facts, "prefilled_by"),
+        .handed_tokens = count_of(facts, "handed_tokens"),
+        .held_tokens = count_of(facts, "held_tokens"),
+        .memory_tokens = count_of(facts, "memory_tokens"),
+        .disk_tokens = count_of(facts, "disk_tokens"),
+        .chunks = count_of(facts, "chunks"),
+        .refused_chunks = count_of(facts, "refused_chunks"),
+        .bytes = static_cast<std::uint64_t>(std::clamp(number_of(facts, "bytes").value_or(0), 0.0, 1e18)),
+        .hidden_fraction = std::clamp(number_of(facts, "hidden_fraction").value_or(0), 0.0, 1.0),
+        .tail_ms = std::max(0.0, number_of(facts, "tail_ms").value_or(0))};
   }
 
   Attempt<> take_choice(const Json& choice) {

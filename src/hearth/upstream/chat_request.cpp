@@ -193,6 +193,7 @@ Attempt<WireCall> write_chat_call(const EndpointSpec& spec, const chat::ChatRequ
   }
   if (traits.usage_option) body.set("stream_options", Json::object({{"include_usage", true}}));
   if (traits.progress) body.set("return_progress", true);
+  if (traits.timings) body.set("timings", true);
   TRY(set_tools(spec, request, body));
   TRY(set_format(spec, request, body));
   TRY(set_limits(spec, request, body));

@@ -5,7 +5,7 @@ namespace {
 
 using Thinking = ChatTraits::Thinking;
 
-constexpr ChatTraits hearth_traits{.prompt_only = true, .continues = true, .repeat_key = "repeat_penalty", .history_thinking = "reasoning_content"};
+constexpr ChatTraits hearth_traits{.prompt_only = true, .continues = true, .timings = true, .repeat_key = "repeat_penalty", .history_thinking = "reasoning_content"};
 // Fields that are not OpenAI's own are refused by some that call themselves compatible.
 constexpr ChatTraits openai_traits{.more_sampling = false, .may_end_bare = true, .thinking = Thinking::none};
 // Its 500 is an input that it cannot take.

@@ -20,6 +20,7 @@ struct ChatTraits {
   bool continues = false;    // continue_final_message
   bool usage_option = true;  // stream_options.include_usage
   bool progress = false;     // return_progress
+  bool timings = false;      // told when asked for
   bool may_end_bare = false; // an answer is whole with its finish_reason, [DONE] or not
   bool repeats_500 = true;   // an error 500 may be a passing one
   enum class Thinking : unsigned char { none, template_option, field } thinking = Thinking::template_option;

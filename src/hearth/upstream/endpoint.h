@@ -41,6 +41,7 @@ struct Piece {
 struct ServerTimes {
   std::optional<double> prompt_ms, answer_ms, prompt_tok_s, answer_tok_s;
   std::optional<std::uint32_t> prompt_tokens_computed, answer_tokens;
+  std::optional<model::HandOffFacts> hand_off;  // of another hearth
 };
 
 struct Answered {

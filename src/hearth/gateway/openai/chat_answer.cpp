@@ -28,6 +28,7 @@ class ChatWriter final : public AnswerWriter {
   ChatWriter(const AnswerInfo& info, const ChatRequest& request)
       : head_(answer_head(info, id_prefix, "chat.completion.chunk")),
         includes_usage_(includes_usage(request)),
+        tells_timings_(tells_timings(request)),
         logprobs_(request.logprobs) {}
 
   void begin(const Usage&, std::string& out) override {
@@ -50,8 +51,10 @@ class ChatWriter final : public AnswerWriter {
   }
 
   void end(const AnswerEnd& end, std::string& out) override {
-    send(Json::object(), {.finish_reason = finish_reason(end.reason)}, out);
-    if (includes_usage_) send_usage(head_, end.usage, out);
+    Json chunk = chunk_with(Json::object(), {.finish_reason = finish_reason(end.reason)});
+    if (tells_timings_ && !includes_usage_) set_timings(end, chunk);
+    send_chunk(chunk, out);
+    if (includes_usage_) send_usage(head_, end, tells_timings_, out);
     send_done(out);
   }
 
@@ -63,7 +66,7 @@ class ChatWriter final : public AnswerWriter {
     Json finish_reason{};
   };
 
-  void send(Json delta, Choice choice, std::string& out) const {
+  Json chunk_with(Json delta, Choice choice) const {
     Json chunk = head_;
     chunk.set("choices",
               Json::array({Json::object({{"index", 0},
@@ -71,7 +74,10 @@ class ChatWriter final : public AnswerWriter {
                                          {"logprobs", std::move(choice.logprobs)},
                                          {"finish_reason", std::move(choice.finish_reason)}})}));
     if (includes_usage_) chunk.set("usage", nullptr);
-    send_chunk(chunk, out);
+    return chunk;
+  }
+  void send(Json delta, Choice choice, std::string& out) const {
+    send_chunk(chunk_with(std::move(delta), std::move(choice)), out);
   }
 
   void send_call(Json call, std::string& out) const {
@@ -90,7 +96,7 @@ class ChatWriter final : public AnswerWriter {
   }
 
   const Json head_;
-  const bool includes_usage_;
+  const bool includes_usage_, tells_timings_;
   const int logprobs_;
   std::uint32_t calls_ = 0;
 };
@@ -137,6 +143,7 @@ Json whole_chat_answer(const AnswerInfo& info, const ChatRequest& request,
                                      {"logprobs", std::move(logprobs)},
                                      {"finish_reason", finish_reason(answer.end.reason)}})}));
   out.set("usage", completion_usage_json(answer.end.usage));
+  if (tells_timings(request)) set_timings(answer.end, out);
   return out;
 }
 

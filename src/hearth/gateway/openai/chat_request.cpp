@@ -91,6 +91,7 @@ ApiResult<ChatRequest> read_chat_request(const Json& body) {
   out.logprobs = TRY(read_logprobs(body));
   TRY(expect_one(body, "n"));
   TRY(read_stream_options(body, out));
+  TRY(read_timings(body, out));
   out.session_key = TRY(read_session_key(body));
   out.notes = std::move(notes.notes);
   return out;

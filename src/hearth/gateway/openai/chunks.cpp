@@ -10,9 +10,10 @@ void send_chunk(const Json& chunk, std::string& out) { out += net::sse_event("",
 
 void send_heartbeat(std::string& out) { out += net::sse_comment("working"); }
 
-void send_usage(Json head, const Usage& usage, std::string& out) {
+void send_usage(Json head, const AnswerEnd& end, bool tells_timings, std::string& out) {
   head.set("choices", Json::array());
-  head.set("usage", completion_usage_json(usage));
+  head.set("usage", completion_usage_json(end.usage));
+  if (tells_timings) set_timings(end, head);
   send_chunk(head, out);
 }
 

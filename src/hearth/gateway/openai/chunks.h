@@ -9,8 +9,8 @@ namespace hearth::gateway::openai {
 void send_chunk(const Json& chunk, std::string& out);
 // A comment: the clients of these two streams count bytes, not events.
 void send_heartbeat(std::string& out);
-// The chunk without choices that ends a stream whose client asked for usage.
-void send_usage(Json head, const Usage& usage, std::string& out);
+// The chunk without choices that ends a stream whose client asked for usage; timings are in the last chunk.
+void send_usage(Json head, const AnswerEnd& end, bool tells_timings, std::string& out);
 void send_done(std::string& out);
 void send_error(const ApiError& error, std::string& out);
 

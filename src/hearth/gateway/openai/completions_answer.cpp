@@ -23,6 +23,7 @@ class CompletionsWriter final : public AnswerWriter {
   CompletionsWriter(const AnswerInfo& info, const ChatRequest& request)
       : head_(answer_head(info, id_prefix, object)),
         includes_usage_(includes_usage(request)),
+        tells_timings_(tells_timings(request)),
         logprobs_(request.logprobs) {}
 
   // There is no role to tell; a comment shows that the stream has begun.
@@ -39,23 +40,26 @@ class CompletionsWriter final : public AnswerWriter {
   }
 
   void end(const AnswerEnd& end, std::string& out) override {
-    send(choice_json("", nullptr, finish_reason(end.reason)), out);
-    if (includes_usage_) send_usage(head_, end.usage, out);
+    Json chunk = chunk_with(choice_json("", nullptr, finish_reason(end.reason)));
+    if (tells_timings_ && !includes_usage_) set_timings(end, chunk);
+    send_chunk(chunk, out);
+    if (includes_usage_) send_usage(head_, end, tells_timings_, out);
     send_done(out);
   }
 
   void error(const ApiError& error, std::string& out) override { send_error(error, out); }
 
  private:
-  void send(Json choice, std::string& out) const {
+  Json chunk_with(Json choice) const {
     Json chunk = head_;
     chunk.set("choices", Json::array({std::move(choice)}));
     if (includes_usage_) chunk.set("usage", nullptr);
-    send_chunk(chunk, out);
+    return chunk;
   }
+  void send(Json choice, std::string& out) const { send_chunk(chunk_with(std::move(choice)), out); }
 
   const Json head_;
-  const bool includes_usage_;
+  const bool includes_usage_, tells_timings_;
   const int logprobs_;
   std::size_t offset_ = 0;  // characters told so far
 };
@@ -85,6 +89,7 @@ Json whole_completion(const AnswerInfo& info, const ChatRequest& request,
   out.set("choices", Json::array({choice_json(text, std::move(logprobs),
                                               finish_reason(answer.end.reason))}));
   out.set("usage", completion_usage_json(answer.end.usage));
+  if (tells_timings(request)) set_timings(answer.end, out);
   return out;
 }
 

@@ -68,6 +68,7 @@ ApiResult<ChatRequest> read_completions_request(const Json& body) {
   const auto alternatives = TRY(find_alternatives(body, "logprobs"));
   out.logprobs = alternatives.value_or(logprobs_off);
   TRY(read_stream_options(body, out));
+  TRY(read_timings(body, out));
   out.session_key = TRY(read_session_key(body));
   return out;
 }

@@ -16,6 +16,12 @@ constexpr double repeat_penalty_max = 10;
 constexpr double bias_max = 100;
 constexpr std::size_t session_key_bytes_max = 256;
 constexpr std::string_view include_usage_key = "include_usage";
+constexpr std::string_view timings_key = "timings";
+
+bool has_mark(const ChatRequest& request, std::string_view key) {
+  const Json* mark = request.extra.find(key);
+  return mark != nullptr && mark->is_bool() && mark->as_bool();
+}
 
 // -1 is how some servers write "off".
 ApiResult<std::optional<int>> find_top_k(const Json& body) {
@@ -176,8 +182,15 @@ ApiResult<void> read_stream_options(const Json& body, ChatRequest& out) {
 }
 
 bool includes_usage(const ChatRequest& request) {
-  const Json* include = request.extra.find(include_usage_key);
-  return include != nullptr && include->is_bool() && include->as_bool();
+  return has_mark(request, include_usage_key);
 }
+
+ApiResult<void> read_timings(const Json& body, ChatRequest& out) {
+  const bool timings = TRY(read_flag(body, timings_key));
+  if (timings) out.extra.set(std::string(timings_key), true);
+  return {};
+}
+
+bool tells_timings(const ChatRequest& request) { return has_mark(request, timings_key); }
 
 }  // namespace hearth::gateway::openai

@@ -28,5 +28,8 @@ ApiResult<std::string> read_session_key(const Json& body);
 // stream_options.include_usage, kept in ChatRequest::extra.
 ApiResult<void> read_stream_options(const Json& body, ChatRequest& out);
 bool includes_usage(const ChatRequest& request);
+// timings: what the answer took is told with its end. Kept in ChatRequest::extra, too.
+ApiResult<void> read_timings(const Json& body, ChatRequest& out);
+bool tells_timings(const ChatRequest& request);
 
 }  // namespace hearth::gateway::openai

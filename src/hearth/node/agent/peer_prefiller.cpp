@@ -50,6 +50,7 @@ class PeerSource final : public ChunkSource {
     return kv::SharedChunk();
   }
   Instant chunk_began() const override { return claim_->delivery().chunk_began(); }
+  std::string_view machine() const override { return parts_.peer.peer().name; }
   void on_imported() override { claim_->delivery().imported(); }
   void on_import_refused(const Error& error) override { claim_->delivery().import_refused(error); }
   void on_worker_lost(const Error& error) override { claim_->delivery().worker_lost(error); }
