@@ -259,7 +259,7 @@ Json Agent::status() const {
   out.set("hand_offs_waited_for", inbox_->size());
   out.set("hand_offs", counts_json(service_->counts()));
   out.set("store", Json::object({{"memory_bytes", store.memory_bytes}, {"disk_bytes", store.disk_bytes},
-                                 {"disk_chunks", store.disk_chunks}}));
+                                 {"disk_chunks", store.disk_chunks}, {"pinned_chunks", store.pinned_chunks}}));
   return out;
 }
 
