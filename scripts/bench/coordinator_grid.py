@@ -94,9 +94,9 @@ class Grid:
                 if policy == "auto":
                     decision = decision_now
                     chosen.append(way)
-                elif way != policy:
-                    raise RuntimeError(f"{policy} was ordered, the decision is {decision_now}")
                 took[way].append(decision_now["actual_s"])
+        if not all(took.values()):
+            raise RuntimeError(f"one way was never gone, the last decision is {decision_now}")
         way = statistics.mode(chosen)
         seconds = {name: statistics.median(samples) for name, samples in took.items()}
         return {"chosen": way, "seconds": seconds, "samples": took, "regret": seconds[way] / min(seconds.values()) - 1,

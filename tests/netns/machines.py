@@ -69,12 +69,12 @@ class Machine:
             raise AssertionError(f"{self.name} did not start: {line!r}\n{self.log_text()}")
 
     def serve(self, *arguments, cluster=True):
-        in_cluster = ("--cluster", "--cluster-listen", f"0.0.0.0:{AGENT_PORT}") if cluster else ()
+        in_cluster = ("--cluster", "--cluster-listen", f"{self.host.address}:{AGENT_PORT}") if cluster else ()
         self.start("serve", "--host", self.host.address, "--port", GATEWAY_PORT, "--allowed-host", "*", *in_cluster,
                    *arguments)
 
     def node(self, *arguments):
-        self.start("node", "--cluster-listen", f"0.0.0.0:{AGENT_PORT}", *arguments)
+        self.start("node", "--cluster-listen", f"{self.host.address}:{AGENT_PORT}", *arguments)
 
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
