@@ -14,6 +14,7 @@ import peer
 import processes
 import results
 from bench_agreement import bench_agreement
+from compare_cluster import coordinator_grid, unlike_pool_decode
 from compare_gateway import cached_ttft, idle_streams, latencies, throughput, turn_ttft
 from compare_memory import resident_memory
 from compare_plan import plan_grid
@@ -74,6 +75,8 @@ COMPARISONS = [
     (("gateway_turn_ttft",), turn_ttft, []),
     (("gateway_idle_streams",), idle_streams, []),
     (("plan_grid", "plan_grid_ttft_p90", "plan_grid_tpot", "plan_grid_tpot_p90"), plan_grid, []),
+    (("coordinator_grid", "coordinator_slow_peer"), coordinator_grid, []),
+    (("unlike_pool_decode", "unlike_prefill_offload", "unlike_offload_decode"), unlike_pool_decode, []),
     (("bench_agreement", "bench_agreement_decode", "bench_agreement_own_ttft", "bench_agreement_own_decode"),
      bench_agreement, ["llama-bench", "llama-server"]),
 ]

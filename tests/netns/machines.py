@@ -1,10 +1,12 @@
 """Machines of a cluster: the real programs, each in its own namespace."""
 
+import array
 import http.client
 import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -67,12 +69,12 @@ class Machine:
             raise AssertionError(f"{self.name} did not start: {line!r}\n{self.log_text()}")
 
     def serve(self, *arguments, cluster=True):
-        in_cluster = ("--cluster", "--cluster-listen", f"0.0.0.0:{AGENT_PORT}") if cluster else ()
+        in_cluster = ("--cluster", "--cluster-listen", f"{self.host.address}:{AGENT_PORT}") if cluster else ()
         self.start("serve", "--host", self.host.address, "--port", GATEWAY_PORT, "--allowed-host", "*", *in_cluster,
                    *arguments)
 
     def node(self, *arguments):
-        self.start("node", "--cluster-listen", f"0.0.0.0:{AGENT_PORT}", *arguments)
+        self.start("node", "--cluster-listen", f"{self.host.address}:{AGENT_PORT}", *arguments)
 
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
@@ -100,14 +102,19 @@ class Machine:
                     return int(child)
         return None
 
+    def worker(self):
+        """Straight to its worker, past everything else."""
+        arguments = Path(f"/proc/{self.worker_pid()}/cmdline").read_bytes().split(b"\0")
+        return WorkerDoor(arguments[arguments.index(b"--socket") + 1].decode())
+
     def kill_worker(self):
         pid = self.worker_pid()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
 
-    def resources(self):
-        """Open files, threads and resident memory of the program, not of its worker."""
-        process = Path(f"/proc/{self.process.pid}")
+    def resources(self, pid=None):
+        """Open files, threads and resident memory of the program, or of another process: it is not its worker's."""
+        process = Path(f"/proc/{pid or self.process.pid}")
         status = process.joinpath("status").read_text()
         return {"files": len(list(process.joinpath("fd").iterdir())),
                 "threads": int(re.search(r"Threads:\s+(\d+)", status).group(1)),
@@ -165,16 +172,56 @@ class Machine:
         return Asking(self, messages, tokens)
 
 
+class WorkerDoor:
+    """A worker's own interface (src/hearth/node/worker/worker_api.h)."""
+
+    def __init__(self, socket_path):
+        self.socket_path = socket_path
+
+    def call(self, method, path, body=None, prompt=None):
+        connection = http.client.HTTPConnection("worker", timeout=ANSWER_SECONDS)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.settimeout(ANSWER_SECONDS)
+        connection.sock.connect(self.socket_path)
+        content, kind = json.dumps(body).encode(), "application/json"
+        if prompt is not None:
+            content, kind = content + b"\n" + array.array("i", prompt).tobytes(), "application/vnd.hearth.prompt"
+        try:
+            connection.request(method, path, content, {"Content-Type": kind})
+            reply = connection.getresponse()
+            text = reply.read().decode()
+            if reply.status != 200:
+                raise AssertionError(f"{method} {path}: {reply.status} {text[:300]}")
+            return [json.loads(line) for line in text.splitlines() if line]
+        finally:
+            connection.close()
+
+    def stats(self):
+        return self.call("GET", "/v1/stats")[0]
+
+    def prefill_s(self, tokens, held):
+        """What it takes to compute `tokens`, of which it has computed the first `held` before."""
+        for prompt in (tokens[:held + 1], tokens):
+            began = time.monotonic()
+            events = self.call("POST", "/v1/generate", {"tokens_max": 1, "sampling": {"temperature": 0}}, prompt)
+            took = time.monotonic() - began
+        reused = next(event["reused_tokens"] for event in events if event["event"] == "prompt")
+        if abs(reused - held) > 1:
+            raise AssertionError(f"{held} tokens were to be held, {reused} were")
+        return took
+
+
 class Answer:
     def __init__(self):
         self.text, self.error = "", None
-        self.first_token_s = self.whole_s = self.prompt_tokens = None
+        self.first_token_s = self.whole_s = self.prompt_tokens = self.answer_tokens = None
 
     def take(self, event, at_s):
         if "error" in event:
             self.error = event["error"]
         if event.get("usage"):
             self.prompt_tokens = event["usage"]["prompt_tokens"]
+            self.answer_tokens = event["usage"]["completion_tokens"]
         for choice in event.get("choices", []):
             piece = choice["delta"].get("content") or ""
             if piece and self.first_token_s is None:
@@ -223,9 +270,9 @@ def the_network():
 class Cluster:
     """studio answers; others prefill for it; alone is no member and says what is right."""
 
-    def __init__(self, binaries, model, options, others=("spark",), proxied=False, studio_options=()):
+    def __init__(self, binaries, model, options, others=("spark",), proxied=False, studio_options=(), network=None):
         self.root = tempfile.TemporaryDirectory(prefix="hearth-netns-")
-        self.network = the_network()
+        self.network = network or the_network()
         self.machines = []
         self.settings = (self.root.name, Path(binaries), Path(model), [str(o) for o in options])
         self.alone = self.add("alone", False)

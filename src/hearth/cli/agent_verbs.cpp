@@ -73,6 +73,26 @@ Verb decisions_verb(StopToken stop) {
           .children = {}};
 }
 
+Verb prefill_policy_verb(StopToken stop) {
+  const auto flags = std::make_shared<AgentFlags>();
+  return {.name = "prefill",
+          .summary = "from the next request on: who computes prompts, auto, alone or remote; until it is started again",
+          .example = "hearth cluster prefill alone",
+          .declare =
+              [flags](Flags& f) {
+                f.text("policy", flags->policy, "auto, alone or remote, as --cluster-prefill of hearth serve");
+                f.required();
+                declare_common(f, *flags);
+              },
+          .run =
+              [flags, stop] {
+                const Json body = Json::object({{"policy", flags->policy}});
+                return finish(*flags, ask_agent(*flags, "PUT", "/v1/prefill-policy", body, ask_deadline, stop),
+                              [](const Json& answer) { fmt::print("prefill: {}\n", text_of(answer, "policy")); });
+              },
+          .children = {}};
+}
+
 Verb parity_verb(StopToken stop) {
   const auto flags = std::make_shared<AgentFlags>();
   return {.name = "parity",

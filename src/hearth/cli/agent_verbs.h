@@ -8,11 +8,12 @@ namespace hearth::cli {
 
 struct AgentFlags {
   std::filesystem::path directory;
-  std::string machine, peer;
+  std::string machine, peer, policy;
   bool json = false;
 };
 
 Verb decisions_verb(StopToken stop);
 Verb parity_verb(StopToken stop);
+Verb prefill_policy_verb(StopToken stop);
 
 }  // namespace hearth::cli

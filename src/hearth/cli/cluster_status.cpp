@@ -54,7 +54,7 @@ void add(const MachineAnswer& answer, Json& workers, Json& links, Json& requests
   const Json& status = *answer.status;
   if (const Json* worker = status.find("worker")) {
     Json one = Json::object({{"machine", answer.name}, {"model", text_of(*status.find("machine"), "model")}});
-    copy(*worker, one, {"running", "restarts"});
+    copy(*worker, one, {"running", "restarts", "crashes"});
     workers.push(std::move(one));
   }
   if (const Json* peers = status.find("peers")) {

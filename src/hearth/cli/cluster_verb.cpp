@@ -1,4 +1,4 @@
-// hearth cluster init|invite|ls|remove: who belongs to the cluster; decisions, parity: what it does.
+// hearth cluster init|invite|ls|remove: who belongs to the cluster; decisions, parity, prefill: what it does.
 
 #include <fmt/format.h>
 
@@ -202,7 +202,8 @@ Verb cluster_verb(StopToken stop) {
                },
            .run = [flags, stop] { return exit_code(remove(*flags, stop)); }},
           decisions_verb(stop),
-          parity_verb(stop)}};
+          parity_verb(stop),
+          prefill_policy_verb(stop)}};
 }
 
 }  // namespace hearth::cli

@@ -33,11 +33,6 @@ Json machine_findings_json(const std::filesystem::path& model) {
   return check::findings_json(check::machine_findings(check::gather_machine("/", folders), 0));
 }
 
-cluster::PrefillPolicy prefill_policy(std::string_view name) {
-  if (name == "alone") return cluster::PrefillPolicy::alone;
-  return name == "remote" ? cluster::PrefillPolicy::remote : cluster::PrefillPolicy::automatic;
-}
-
 }  // namespace
 
 void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::string_view> sections) {
@@ -140,7 +135,7 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
                           .hearth_version = HEARTH_VERSION,
                           .prefills_max = config.prefills_max,
                           .coordinates = coordinates,
-                          .prefill = prefill_policy(config.cluster_prefill),
+                          .prefill = TRY(cluster::parse_prefill_policy(config.cluster_prefill)),
                           .other_precision = config.other_precision,
                           .canary_interval = std::chrono::duration_cast<Duration>(
                               std::chrono::duration<double, std::ratio<3600>>(config.canary_hours)),

@@ -15,6 +15,7 @@
 
 #include "hearth/base/clock.h"
 #include "hearth/base/json.h"
+#include "hearth/base/result.h"
 #include "hearth/cluster/rate_book.h"
 
 namespace hearth::cluster {
@@ -44,6 +45,8 @@ struct PrefillSide {
 // What the user wants. `alone`: nobody else is ever asked. `remote`: the best peer that can,
 // whatever the prediction, even an unknown one; alone where none can.
 enum class PrefillPolicy : std::uint8_t { automatic, alone, remote };
+std::string_view prefill_policy_name(PrefillPolicy policy);  // "auto", "alone", "remote"
+Result<PrefillPolicy> parse_prefill_policy(std::string_view name);
 
 struct PrefillSituation {
   std::string model;

@@ -14,6 +14,22 @@ std::string_view option_kind_name(OptionKind kind) {
   return "unknown";
 }
 
+std::string_view prefill_policy_name(PrefillPolicy policy) {
+  switch (policy) {
+    case PrefillPolicy::automatic: return "auto";
+    case PrefillPolicy::alone: return "alone";
+    case PrefillPolicy::remote: return "remote";
+  }
+  return "unknown";
+}
+
+Result<PrefillPolicy> parse_prefill_policy(std::string_view name) {
+  for (const PrefillPolicy policy : {PrefillPolicy::automatic, PrefillPolicy::alone, PrefillPolicy::remote}) {
+    if (prefill_policy_name(policy) == name) return policy;
+  }
+  return fail(Code::invalid_argument, fmt::format("'{}' is not auto, alone or remote", name));
+}
+
 std::string PrefillOption::name() const {
   if (is_alone()) return fmt::format("{} on {}", option_kind_name(kind), decode);
   return fmt::format("{} on {} for {}", option_kind_name(kind), prefill, decode);

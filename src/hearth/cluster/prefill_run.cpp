@@ -8,6 +8,12 @@
 #include "hearth/base/check.h"
 
 namespace hearth::cluster {
+namespace {
+
+// The last one would come when the lease is over; of the three before it two may be lost.
+constexpr int heartbeats = 4;
+
+}  // namespace
 
 PrefillRun::PrefillRun(Ticket ticket, std::vector<kv::ChunkKey> keys,
                        const kv::SyncParameters& parameters, std::uint64_t seed, Instant now)
@@ -15,14 +21,15 @@ PrefillRun::PrefillRun(Ticket ticket, std::vector<kv::ChunkKey> keys,
       manifest_{ticket_.token_count, static_cast<std::uint32_t>(keys.size()), keys.back()},
       parameters_(parameters),
       sender_(std::move(keys), parameters, seed, now),
-      lease_until_(now + ticket_.lease) {}
+      lease_until_(now + ticket_.lease),
+      heartbeat_at_(now + ticket_.lease / heartbeats) {}
 
 PrefillRunAction PrefillRun::next(Instant now) {
   if (outcome_) return *outcome_;
   if (now >= lease_until_) {
     end(Error{Code::timed_out, fmt::format("the decode side was not heard of for {:.0f} s",
                                            seconds(ticket_.lease))},
-        /*tell_peer=*/false);
+        /*tell_peer=*/true);  // it may hear us though we do not hear it
     return *outcome_;
   }
   if (is_closing_) {
@@ -36,11 +43,12 @@ PrefillRunAction PrefillRun::next(Instant now) {
   if (const auto* put = std::get_if<kv::PutChunk>(&action)) return *put;
   if (const auto* wait = std::get_if<kv::WaitUntil>(&action)) {
     // A chunk says more than a message about it: no chunk waits for one.
-    if (done_tokens_ > told_tokens_) {
+    if (done_tokens_ > told_tokens_ || now >= heartbeat_at_) {
       told_tokens_ = done_tokens_;
+      heartbeat_at_ = now + ticket_.lease / heartbeats;
       return SendProgress{done_tokens_};
     }
-    return WaitForReport{std::min(wait->when, lease_until_)};
+    return WaitForReport{std::min({wait->when, lease_until_, heartbeat_at_})};
   }
   if (const auto* failed = std::get_if<kv::GiveUp>(&action)) {
     end(failed->error, /*tell_peer=*/true);
@@ -49,6 +57,11 @@ PrefillRunAction PrefillRun::next(Instant now) {
   is_closing_ = true;
   closing_until_ = now + kv::query_deadline(parameters_);
   return SendClosing{manifest_};
+}
+
+void PrefillRun::renew(Instant now) {
+  lease_until_ = now + ticket_.lease;
+  heartbeat_at_ = now + ticket_.lease / heartbeats;
 }
 
 void PrefillRun::on_computed(std::uint32_t done_tokens, Instant now) {

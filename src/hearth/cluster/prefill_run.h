@@ -2,7 +2,8 @@
 // The prefill side of one hand-off: chunks go to the decode side as they are computed (a
 // kv::ChunkSender inside), progress goes along from the first batch on, and a closing manifest ends
 // it. What it holds, it holds under a lease: a duration that starts again with every reply of the
-// decode side, and at whose end everything is freed without asking anybody.
+// decode side, and at whose end everything is freed without asking anybody. While there is nothing
+// to say, the last progress is said again, thrice a lease: what takes long to compute keeps its lease.
 //
 // The driver computes, exports and sends; it asks next() after every report.
 // Not thread-safe. No I/O, no clock.
@@ -18,8 +19,8 @@
 
 namespace hearth::cluster {
 
-// Computed so far; a reply renews the lease, "over" ends the run. Nothing is repeated: the next
-// one says more.
+// Computed so far; a reply renews the lease, "over" ends the run. A lost one is not repeated: the next
+// one comes in time.
 struct SendProgress {
   std::uint32_t done_tokens;
 };
@@ -66,14 +67,14 @@ class PrefillRun {
   const kv::SenderStatistics& statistics() const { return sender_.statistics(); }
 
  private:
-  void renew(Instant now) { lease_until_ = now + ticket_.lease; }
+  void renew(Instant now);
   void end(std::optional<Error> error, bool tell_peer);
 
   Ticket ticket_;
   ClosingManifest manifest_;
   kv::SyncParameters parameters_;
   kv::ChunkSender sender_;
-  Instant lease_until_;
+  Instant lease_until_, heartbeat_at_;
   std::uint32_t done_tokens_ = 0, told_tokens_ = 0;
   bool is_closing_ = false;
   Instant closing_until_{};

@@ -13,10 +13,13 @@ using std::chrono::seconds;
 const Instant start = Instant(std::chrono::hours(1));
 
 struct Side {
+  explicit Side(kv::SyncParameters how = {}) : patience(how) {}
+
+  const kv::SyncParameters patience;
   kv::TestChain chain = kv::test_chain(1, 25, 10);  // three chunks
   Instant now = start;
   PrefillRun run{
-      {{1, 2}, "studio", 3, 1, kv::test_layout(), 25, seconds(30)}, chain.keys(), {}, 7, start};
+      {{1, 2}, "studio", 3, 1, kv::test_layout(), 25, seconds(30)}, chain.keys(), patience, 7, start};
 
   template <class Action>
   Action expect() {
@@ -83,7 +86,19 @@ TEST(PrefillRun, FreesEverythingByItselfWhenTheDecodeSideIsNotHeardOf) {
   const auto over = side.expect<PrefillRunOver>();
   ASSERT_TRUE(over.error);
   EXPECT_NE(over.error->message.find("30 s"), std::string::npos);
-  EXPECT_FALSE(over.tell_peer);
+  EXPECT_TRUE(over.tell_peer);  // which may wait for the first piece all the while
+}
+
+TEST(PrefillRun, APieceThatTakesLongerThanTheLeaseKeepsIt) {
+  Side side({.chunk_compute = seconds(600)});
+  side.answer_query();
+  for (int beat = 0; beat < 30; ++beat) {
+    side.now = side.expect<WaitForReport>().until;
+    EXPECT_EQ(side.expect<SendProgress>().done_tokens, 0u) << beat;
+    if (beat % 3 == 0) side.run.on_acknowledged(side.now);  // two replies of three are lost
+  }
+  side.compute(0);
+  EXPECT_EQ(side.expect<kv::PutChunk>().index, 0u);
 }
 
 TEST(PrefillRun, EveryReplyOfTheDecodeSideRenewsTheLease) {

@@ -22,16 +22,28 @@ bool is_last(const JobEvent& event) {
   return std::holds_alternative<Finished>(event) || std::holds_alternative<Error>(event);
 }
 
+// The parts that can be large; the others are bounded by their number.
+std::uint64_t large_bytes(const JobEvent& event) {
+  if (const auto* state = std::get_if<StateDone>(&event)) return state->blob.size();
+  if (const auto* logits = std::get_if<LogitsDone>(&event)) return logits->rows.size() * sizeof(float);
+  if (const auto* token = std::get_if<TokenDone>(&event)) return token->first_logits.size() * sizeof(float);
+  return 0;
+}
+
 }  // namespace
 
-JobChannel::JobChannel(std::size_t capacity, std::function<void()> wake)
-    : capacity_(capacity), wake_(std::move(wake)) {
-  CHECK(capacity_ > events_per_step_max);
+JobChannel::JobChannel(std::size_t capacity, std::function<void()> wake, std::uint64_t bytes_max)
+    : capacity_(capacity), bytes_max_(bytes_max), wake_(std::move(wake)) {
+  CHECK(capacity_ > events_per_step_max && bytes_max_ > 0);
+}
+
+bool JobChannel::has_room_now() const {
+  return events_.size() + events_per_step_max <= capacity_ && bytes_ < bytes_max_;
 }
 
 bool JobChannel::has_room() {
   const std::lock_guard hold(mutex_);
-  return events_.size() + events_per_step_max <= capacity_;
+  return has_room_now();
 }
 
 void JobChannel::push(JobEvent event) {
@@ -43,6 +55,7 @@ void JobChannel::push(JobEvent event) {
       events_.back() = std::move(event);
     } else {
       CHECK(events_.size() < capacity_ || is_last(event));
+      bytes_ += large_bytes(event);
       events_.push_back(std::move(event));
     }
   }
@@ -62,12 +75,13 @@ Result<JobEvent> JobChannel::next(Deadline deadline, const StopToken& stop) {
     return fail(Code::timed_out, "no event from the engine before the deadline");
   }
   if (events_.empty()) return fail(Code::cancelled, "the caller went away");
-  const bool was_full = events_.size() + events_per_step_max > capacity_;
+  const bool was_full = !has_room_now();
   JobEvent event = std::move(events_.front());
   events_.pop_front();
-  const bool has_room_now = events_.size() + events_per_step_max <= capacity_;
+  bytes_ -= large_bytes(event);
+  const bool is_to_wake = was_full && has_room_now();
   hold.unlock();
-  if (was_full && has_room_now) wake_();
+  if (is_to_wake) wake_();
   return event;
 }
 
@@ -79,18 +93,30 @@ EngineThread::~EngineThread() {
   thread_.join();
 }
 
+Duration EngineThread::busy_for() const {
+  const Instant::rep since = busy_since_.load();
+  return since == idle_ ? Duration::zero() : std::chrono::steady_clock::now() - Instant(Duration(since));
+}
+
+void EngineThread::mark_begin() {
+  busy_since_ = std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
 void EngineThread::run() {
   Scheduler scheduler(*engine_, clock_, options_);
   bool progress = true;
   while (true) {
     // With work at hand only look; without, sleep until a command or a slow reader wakes us.
     const bool busy = scheduler.has_work() && progress;
+    busy_since_ = idle_;
     auto command = busy ? commands_.try_pop() : commands_.pop(Deadline::after(idle_wait));
     while (command) {
+      mark_begin();
       (*command)(scheduler);
       command = commands_.try_pop();
     }
     if (commands_.closed_and_empty()) return;
+    mark_begin();
     progress = scheduler.step();
   }
 }

@@ -28,6 +28,15 @@ Result<std::uint64_t> next_incarnation(const std::filesystem::path& directory) {
   return last + 1;
 }
 
+Json worker_json(LocalModel& model) {
+  Json crashes = Json::array();
+  for (const cluster::CrashReport& report : model.keeper().crash_reports()) {
+    crashes.push(Json::object({{"life", report.life}, {"lived_s", seconds(report.lived)}, {"how", report.how}}));
+  }
+  return Json::object({{"running", model.is_ready()}, {"restarts", model.keeper().restarts()},
+                       {"crashes", std::move(crashes)}});
+}
+
 // Whose certificate the connection has: the server has admitted it.
 Result<std::string> machine_of(const net::Request& request) {
   if (!request.peer_identity || !request.peer_identity->from_authority) {
@@ -132,6 +141,9 @@ net::Router Agent::routes() {
   router.add("PUT", assignment_path,
              [this](net::Request& request, const net::PathParams&) { return take_assignment(request); },
              {.body_bytes_max = assignment_bytes_max});
+  router.add("PUT", "/v1/prefill-policy", [this](net::Request& request, const net::PathParams&) {
+    return set_policy(request);
+  });
   router.add("POST", "/v1/parity", [this](net::Request& request, const net::PathParams&) {
     return try_peer(request);
   });
@@ -167,6 +179,19 @@ Result<net::Response> Agent::try_peer(const net::Request& request) const {
   if (!coordinator_) return fail(Code::unsupported, machine() + " does not coordinate; ask the machine of hearth serve");
   const auto parity = TRY(coordinator_->try_peer(name, request.stop));
   return net::Response::json(200, cluster::parity_json(parity));
+}
+
+// Its own users say how it is to answer, nobody else does.
+Result<net::Response> Agent::set_policy(const net::Request& request) {
+  const std::string caller = TRY(machine_of(request));
+  if (caller != machine()) return fail(Code::permission, fmt::format("only {} itself says who prefills for it", machine()));
+  if (!coordinator_) return fail(Code::unsupported, machine() + " does not coordinate; ask the machine of hearth serve");
+  const Json body = TRY(parse_json(request.body_text()));
+  const auto policy = TRY(get<std::string>(body, "policy"));
+  const auto wanted = TRY(cluster::parse_prefill_policy(policy));
+  coordinator_->set_policy(wanted);
+  log_info("prefill: " + policy);
+  return net::Response::json(200, Json::object({{"policy", policy}}));
 }
 
 std::vector<Peer> Agent::find_peers() const {
@@ -207,6 +232,7 @@ Json Agent::status() const {
   Json machine_json = Json::object({{"name", machine()}, {"address", address().text()},
                                     {"coordinates", coordinator_ != nullptr}});
   Json out = Json::object();
+  if (coordinator_) machine_json.set("prefill", std::string(cluster::prefill_policy_name(coordinator_->policy())));
   if (lender_) {
     out.set("lends", Json::object({{"tunnel_port", lender_->tunnel_port()}, {"used_by", lender_->used_by()},
                                    {"rpc_restarts", lender_->restarts()}}));
@@ -228,12 +254,12 @@ Json Agent::status() const {
   }
   const kv::StoreStatistics store = model_->store()->statistics();
   out.set("machine", std::move(machine_json));
-  out.set("worker", Json::object({{"running", model_->is_ready()}, {"restarts", model_->keeper().restarts()}}));
+  out.set("worker", worker_json(*model_));
   out.set("peers", coordinator_ ? coordinator_->peers() : Json::array());
   out.set("hand_offs_waited_for", inbox_->size());
   out.set("hand_offs", counts_json(service_->counts()));
   out.set("store", Json::object({{"memory_bytes", store.memory_bytes}, {"disk_bytes", store.disk_bytes},
-                                 {"disk_chunks", store.disk_chunks}}));
+                                 {"disk_chunks", store.disk_chunks}, {"pinned_chunks", store.pinned_chunks}}));
   return out;
 }
 

@@ -58,6 +58,7 @@ class Agent {
   void serve_model(const net::Address& reached_at, std::uint64_t incarnation);
   net::Router routes();
   Result<net::Response> try_peer(const net::Request& request) const;
+  Result<net::Response> set_policy(const net::Request& request);
   Result<net::Response> take_assignment(const net::Request& request) const;
   Json assignment_status() const;
   std::vector<Peer> find_peers() const;

@@ -30,7 +30,7 @@ Duration to_duration(double s) {
 PrefillCoordinator::PrefillCoordinator(CoordinatorOptions options, AgentService& agent,
                                        WorkerKeeper& keeper, Inbox& inbox, net::HttpClient& http)
     : options_(std::move(options)), agent_(agent), keeper_(keeper), inbox_(inbox), http_(http),
-      log_(std::random_device{}(), options_.shadows) {
+      policy_(options_.policy), log_(std::random_device{}(), options_.shadows) {
   load_rates();
   agent_.set_on_transfer([this](const std::string& from, std::uint64_t bytes, double s) {
     const std::lock_guard hold(mutex_);
@@ -201,7 +201,7 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
     if (tried.contains(side.name)) side.excluded = "was asked already";
     else if (side.excluded.empty() && (notes == notes_.end() || !notes->second.parity)) side.excluded = "not tried yet";
   }
-  out.policy = options_.policy;
+  out.policy = policy_;
   out.error_share = log_.error_share();
   out.now = now();
   return out;
@@ -228,7 +228,7 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
     if (request) {  // a trial is finished, however slow
       parameters.remote = remote;
       // To see whether going on here would be faster: not asked where the way is ordered.
-      if (options_.policy != cluster::PrefillPolicy::remote) {
+      if (policy_ != cluster::PrefillPolicy::remote) {
         parameters.local = rates_.prefill({options_.machine, model}, now());
       }
     }

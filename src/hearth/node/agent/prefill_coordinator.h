@@ -6,6 +6,7 @@
 // Thread-safe. One thread ("peer_watch") looks at the peers; trials, which are long, run on another
 // ("pair_trial"), one at a time.
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
@@ -37,7 +38,7 @@ struct CoordinatorOptions {
   std::map<std::string, double> other_precision = {};
   // An idle pair is tried again so often, each time a little sooner or later by chance.
   Duration canary_interval = canary_interval_default;
-  cluster::PrefillPolicy policy = cluster::PrefillPolicy::automatic;
+  cluster::PrefillPolicy policy = cluster::PrefillPolicy::automatic;  // at first
   cluster::ShadowPolicy shadows = {};
   Duration look_interval = std::chrono::seconds(2);
   std::filesystem::path rates_file = {};  // what was learned outlives this process; empty: it does not
@@ -53,6 +54,10 @@ class PrefillCoordinator final : public Prefiller {
   // nullptr: this machine had better compute it, or nobody else can.
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
   void on_first_token(const FirstToken& first) override;
+
+  // From the next request on.
+  void set_policy(cluster::PrefillPolicy policy) { policy_ = policy; }
+  cluster::PrefillPolicy policy() const { return policy_; }
 
   // {"decisions": [...], "summary": {...}}: docs/coordinator.md.
   Json decisions() const;
@@ -121,6 +126,7 @@ class PrefillCoordinator final : public Prefiller {
   WorkerKeeper& keeper_;
   Inbox& inbox_;
   net::HttpClient& http_;
+  std::atomic<cluster::PrefillPolicy> policy_;
   StopSource stop_;
   mutable std::mutex mutex_;  // what follows
   mutable std::condition_variable changed_;

@@ -4,6 +4,7 @@
 //
 //   GET    /v1/info                      what is loaded, limits, KV layout
 //   GET    /v1/stats                     counters
+//   GET    /v1/pulse                     {step_s}: how long the engine has been in its step; never waits for it
 //   POST   /v1/tokenize                  {text, special} -> {tokens}
 //   POST   /v1/detokenize                {tokens} -> {text}
 //   POST   /v1/leases                    prompt, {keep_ms, adapter} -> {lease, held_tokens}

@@ -116,6 +116,12 @@ Result<Json> WorkerClient::stats(Deadline deadline, const StopToken& stop) const
   return call(request("GET", "/v1/stats", {}, json_type), deadline, stop);
 }
 
+Result<Duration> WorkerClient::pulse(Deadline deadline, const StopToken& stop) const {
+  const Json json = TRY(call(request("GET", "/v1/pulse", {}, json_type), deadline, stop));
+  const auto step_s = TRY(get<double>(json, "step_s"));
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(step_s));
+}
+
 Result<std::vector<Token>> WorkerClient::tokenize(std::string_view text, bool special,
                                                   Deadline deadline, const StopToken& stop) const {
   const std::string body = dump_json(Json::object({{"text", text}, {"special", special}}));

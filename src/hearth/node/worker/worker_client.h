@@ -63,6 +63,8 @@ class WorkerClient {
 
   Result<WorkerInfo> info(Deadline deadline, const StopToken& stop) const;
   Result<Json> stats(Deadline deadline, const StopToken& stop) const;
+  // How long the engine has been in its present step; the answer does not wait for it.
+  Result<Duration> pulse(Deadline deadline, const StopToken& stop) const;
   Result<std::vector<Token>> tokenize(std::string_view text, bool special, Deadline deadline,
                                       const StopToken& stop) const;
   Result<engine::LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep,

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "hearth/base/log.h"
-#include "hearth/cluster/supervisor.h"
 
 namespace hearth::node {
 namespace {
@@ -91,6 +90,11 @@ std::uint32_t WorkerKeeper::restarts() const {
   return restarts_;
 }
 
+std::vector<cluster::CrashReport> WorkerKeeper::crash_reports() const {
+  const std::lock_guard hold(mutex_);
+  return crash_reports_;
+}
+
 void WorkerKeeper::keep() {
   cluster::Supervisor supervisor;
   while (!stop_.stop_requested()) {
@@ -120,19 +124,31 @@ void WorkerKeeper::keep() {
     } else {
       supervisor.on_running();
       show(*worker);
-      watch(**process, *worker);
-      show(nullptr);
+      how = end_of(**process, *worker);
       if (stop_.stop_requested()) return;
-      if ((*process)->is_running()) {
-        how = "ended, with what it held";  // renew()
-        log_info(fmt::format("worker {} is {}", (*worker)->pid, how));
-      } else {
-        how = (*process)->how_it_ended();
-        log_error(fmt::format("worker {} was {}", (*worker)->pid, how));
-      }
     }
     supervisor.on_ended(std::move(how), std::chrono::steady_clock::now());
+    const std::lock_guard hold(mutex_);
+    crash_reports_.assign(supervisor.crash_reports().begin(), supervisor.crash_reports().end());
   }
+}
+
+// Waits for the end of this life, or makes it; how it came.
+std::string WorkerKeeper::end_of(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker) {
+  const auto fault = watch(process, worker);
+  show(nullptr);
+  if (fault) {
+    log_error(fmt::format("worker {} is {}; it is killed", worker->pid, *fault));
+    process.kill();  // whoever waits for it hears of its end at once
+    return *fault;
+  }
+  if (process.is_running()) {
+    if (!stop_.stop_requested()) log_info(fmt::format("worker {} is ended, with what it held", worker->pid));
+    return "ended, with what it held";  // renew()
+  }
+  std::string how = process.how_it_ended();
+  log_error(fmt::format("worker {} was {}", worker->pid, how));
+  return how;
 }
 
 Result<std::unique_ptr<WorkerProcess>> WorkerKeeper::start_process(std::uint32_t life) {
@@ -150,20 +166,29 @@ Result<std::shared_ptr<const KeptWorker>> WorkerKeeper::open(const WorkerProcess
       KeptWorker{std::move(client), std::move(info), process.pid()});
 }
 
-// Returns when the process is gone, or this is being destroyed.
-void WorkerKeeper::watch(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker) {
+// Returns when the process is gone or hung, or this is being destroyed.
+std::optional<std::string> WorkerKeeper::watch(WorkerProcess& process,
+                                               const std::shared_ptr<const KeptWorker>& worker) {
   std::optional<Instant> suspected_since;
+  cluster::Watchdog watchdog(options_.watchdog, std::chrono::steady_clock::now());
   while (process.is_running() && pause(suspected_since ? look_interval / 10 : look_interval)) {
+    if (watchdog.is_due(std::chrono::steady_clock::now())) {
+      const auto step = worker->client.pulse(Deadline::after(options_.watchdog.answer_max), stop_.token());
+      const Instant asked = std::chrono::steady_clock::now();
+      step ? watchdog.on_answer(*step, asked) : watchdog.on_no_answer(asked);
+    }
     const Instant now = std::chrono::steady_clock::now();
+    if (auto fault = watchdog.fault(now)) return fault;
     {
       const std::lock_guard hold(mutex_);
-      if (is_to_end_) return;
+      if (is_to_end_) return {};
       if (suspected_ && !suspected_since) suspected_since = now;
     }
     if (!suspected_since || now - *suspected_since < suspicion_max) continue;
     suspected_since.reset();
     show(worker);
   }
+  return {};
 }
 
 void WorkerKeeper::show(std::shared_ptr<const KeptWorker> worker) {

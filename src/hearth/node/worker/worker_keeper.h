@@ -1,6 +1,7 @@
 #pragma once
 // Keeps one worker process running: starts it, watches it, starts it again when it dies, at once
-// the first time and with growing pauses after that (cluster/supervisor.h decides when). One thread
+// the first time and with growing pauses after that (cluster/supervisor.h decides when). One that
+// lives but is hung (cluster/watchdog.h) is killed, and then it is like any other that died. One thread
 // ("worker_keeper") owns the process.
 //
 // Thread-safe. A worker that cannot be started the first time is an error of start(); later ones
@@ -12,11 +13,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hearth/base/clock.h"
 #include "hearth/base/file.h"
 #include "hearth/base/stop.h"
 #include "hearth/base/thread.h"
+#include "hearth/cluster/supervisor.h"
+#include "hearth/cluster/watchdog.h"
 #include "hearth/net/http_client.h"
 #include "hearth/node/worker/worker_client.h"
 #include "hearth/node/worker/worker_process.h"
@@ -30,6 +34,7 @@ struct KeeperOptions {
   // Empty: `worker` every time. On the keeper's thread.
   std::function<Result<WorkerOptions>(WorkerOptions worker, std::uint32_t life, const StopToken& stop)> arrange{};
   Duration start_deadline = std::chrono::hours(2);  // a terabyte from a slow disk
+  cluster::WatchdogParameters watchdog = {};
 };
 
 // One life of the worker. A copy held longer than that only gets `unavailable` from its calls.
@@ -60,6 +65,8 @@ class WorkerKeeper {
   // Ends this life of the worker, with all that is in its memory; the next one starts at once.
   void renew();
   std::uint32_t restarts() const;
+  // How its last lives ended, the newest last.
+  std::vector<cluster::CrashReport> crash_reports() const;
 
  private:
   WorkerKeeper(KeeperOptions options, net::HttpClient& http, Progress progress,
@@ -67,7 +74,9 @@ class WorkerKeeper {
   void keep();
   Result<std::unique_ptr<WorkerProcess>> start_process(std::uint32_t life);
   Result<std::shared_ptr<const KeptWorker>> open(const WorkerProcess& process);
-  void watch(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker);
+  // What was wrong with it; nothing: it ended by itself, or is to be ended.
+  std::optional<std::string> watch(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker);
+  std::string end_of(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker);
   void show(std::shared_ptr<const KeptWorker> worker);
   bool pause(Duration delay);  // false: this is being destroyed
 
@@ -84,6 +93,7 @@ class WorkerKeeper {
   bool is_to_end_ = false;  // this life
   std::optional<Error> first_start_failed_;
   std::uint32_t restarts_ = 0;
+  std::vector<cluster::CrashReport> crash_reports_;
 
   Thread thread_;
 };

@@ -1,6 +1,7 @@
 #include "hearth/node/worker/worker_process.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include "hearth/net/ndjson.h"
 #include "hearth/node/worker/worker_api.h"
@@ -16,6 +17,11 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const std::filesyste
   std::unique_ptr<WorkerProcess> worker(new WorkerProcess(std::move(child), options));
   TRY(worker->wait_until_ready(progress, deadline, stop));
   return worker;
+}
+
+void WorkerProcess::kill() {
+  if (child_.is_running()) ::kill(child_.pid(), SIGKILL);  // not reaped: the number is still its own
+  child_.wait();
 }
 
 Result<> WorkerProcess::wait_until_ready(const Progress& progress, Deadline deadline,

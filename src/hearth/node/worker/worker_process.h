@@ -32,6 +32,7 @@ class WorkerProcess {
   bool is_running() { return child_.is_running(); }
   std::string how_it_ended() { return child_.how_it_ended(); }
   void stop() { child_.stop(); }
+  void kill();  // without asking, and waits: it does not listen any more
 
  private:
   WorkerProcess(ChildProcess child, WorkerOptions options)

@@ -126,6 +126,9 @@ net::Router WorkerService::routes() {
   router.add("GET", "/v1/info", [this](Request&, const PathParams&) -> Result<net::Response> {
     return net::Response::json(200, info_json(info_));
   });
+  router.add("GET", "/v1/pulse", [this](Request&, const PathParams&) -> Result<net::Response> {
+    return net::Response::json(200, Json::object({{"step_s", seconds(engine_.busy_for())}}));
+  });
   router.add("GET", "/v1/stats", [this](Request&, const PathParams&) { return stats(); });
   router.add("POST", "/v1/tokenize",
              [this](Request& r, const PathParams&) { return tokenize(r); }, prompt_body);
