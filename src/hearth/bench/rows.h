@@ -41,7 +41,7 @@ struct Row {
   Spread prompt_tokens, cached_tokens;  // as the server counts
   Spread ttft_ms, total_ms, prefill_tok_s, decode_tok_s, tpot_ms;
   Spread server_prefill_tok_s, server_decode_tok_s;  // what the server says itself
-  std::map<std::string, std::size_t> prefilled_by;  // requests by the machine that read their prompt, where another one did
+  std::map<std::string, std::size_t> prefilled_by;  // requests by the other machine that read their prompt
   Spread hand_off_bytes, hand_off_hidden_share, hand_off_tail_ms, energy_j, late_ms;
   double streams_tok_s = 0;  // all streams together, answers; 0 for one
   GapQuantiles gaps_ms;

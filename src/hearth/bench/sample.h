@@ -30,7 +30,7 @@ struct ProgressPoint {
 };
 
 struct HandOff {
-  std::string prefilled_by;  // the machine that computed; empty: another worker of the same one, or only the store
+  std::string prefilled_by;  // the other machine that computed; empty: none did
   std::uint64_t bytes = 0;
   std::uint32_t chunks = 0;
   double hidden_share = 0;  // of the transfer, behind the computation
