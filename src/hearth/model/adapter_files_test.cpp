@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "hearth/base/file.h"
 #include "support/model_files.h"
 
@@ -68,7 +70,12 @@ class AdapterFiles : public ::testing::Test {
     return check_lora({.kind = AdapterKind::lora, .path = write(bytes), .scale = scale}, {base_, shape_});
   }
   Result<ControlVector> read(const GgufWriter& w, std::optional<LayerRange> layers = {}) {
-    const Bytes bytes = w.whole();
+    Bytes bytes = w.whole();
+    // The writer's pattern is not one of numbers.
+    for (std::size_t at = w.header_only().size(), i = 0; at + sizeof(float) <= bytes.size(); at += sizeof(float), ++i) {
+      const float number = 0.25F * static_cast<float>(i % 7 + 1);
+      std::memcpy(bytes.data() + at, &number, sizeof(number));
+    }
     return read_control_vector({.kind = AdapterKind::control_vector, .path = write(bytes), .scale = 2, .layers = layers},
                                {base_, shape_});
   }

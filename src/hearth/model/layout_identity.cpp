@@ -55,6 +55,9 @@ Difference object_difference(const std::string& path, const Json& a, const Json&
     if (!other) return fmt::format("{}: {} against nothing", at, brief(&value));
     if (auto found = first_difference(at, value, *other)) return found;
   }
+  for (const auto& [key, value] : b.as_object()) {
+    if (!a.find(key)) return fmt::format("{}{}{}: nothing against {}", path, path.empty() ? "" : ".", key, brief(&value));
+  }
   return std::nullopt;
 }
 
