@@ -214,9 +214,15 @@ bool takes_lora(const GgufTensor& tensor, const AdapterBase& base) {
   // The head of a model without one of its own is the embedding: the engine would multiply by the
   // factors the wrong way round.
   if (name == "token_embd.weight") return !base.shape.weights.tied_embedding;
+  const auto is_among = [&](std::span<const std::string_view> ends) {
+    return std::ranges::any_of(ends, [&](std::string_view end) { return name.ends_with(end); });
+  };
   constexpr std::array<std::string_view, 4> elsewhere = {".attn_k_b.weight", ".attn_v_b.weight", ".attn_kv_b.weight",
                                                          ".ssm_conv1d.weight"};
-  return std::ranges::none_of(elsewhere, [&](std::string_view end) { return name.ends_with(end); });
+  constexpr std::array<std::string_view, 5> elsewhere_with_mla = {".attn_q.weight", ".attn_q_a.weight", ".attn_q_b.weight",
+                                                                  ".attn_kv_a_mqa.weight", "output.weight"};
+  if (base.shape.mla && !name.ends_with(".attn_output.weight") && is_among(elsewhere_with_mla)) return false;
+  return !is_among(elsewhere);
 }
 
 Result<Adapter> check_lora(const AdapterFile& file, const AdapterBase& base) {

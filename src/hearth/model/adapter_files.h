@@ -42,8 +42,9 @@ struct CheckedSet {
 Result<std::vector<CheckedSet>> check_adapters(std::span<const AdapterSet> sets, const AdapterBase& base);
 
 // Whether the engine has a place for a low-rank update of this tensor of a model. It multiplies by
-// some matrices in ways of its own (the two halves of MLA's expansion, the short convolution of
-// recurrent layers), and adds no update to norms.
+// some matrices in ways of its own (with MLA all of attention but its output, and the head; the short
+// convolution of recurrent layers), and adds no update to norms. engine/llama_adapters_test.cpp holds
+// this against the engine.
 bool takes_lora(const GgufTensor& tensor, const AdapterBase& base);
 
 }  // namespace hearth::model
