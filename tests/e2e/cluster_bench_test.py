@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 import urllib.request
@@ -130,4 +131,4 @@ class TwoMachines(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[__file__, "-v"])
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[3:]])
