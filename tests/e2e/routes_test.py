@@ -406,8 +406,13 @@ class Routes(unittest.TestCase):
             self.assertNotIn("[Hearth", json.dumps(Cloud.seen[-1][2]))
         starts = [json.loads(line[6:]) for line in self.post("/v1/messages", request, "key-cloudy")[2].splitlines() if line.startswith("data: ")]
         self.assertEqual([one["index"] for one in starts if one["type"] == "content_block_start"], [0, 1])
-        status, headers, body = self.post("/v1/messages", request, "key-trying")  # translated
-        self.assertIn("escalated=sonnet", headers["X-Hearth-Route"])
+        translated = self.chat("go", tools=[{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}])
+        for i in range(3):
+            call = {"id": f"call_{i}", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+            translated["messages"] += [{"role": "assistant", "content": None, "tool_calls": [call]},
+                                       {"role": "tool", "tool_call_id": f"call_{i}", "content": "nothing"}]
+        status, _, body = self.post("/v1/chat/completions", translated, "key-cloudy")
+        self.assertEqual(status, 200, body)
         self.assertIn("[Hearth: the same calls (look) were made 3 times", body)
         del request["messages"][-2:]
         self.assertNotIn("[Hearth", self.post("/v1/messages", request, "key-cloudy")[2])
@@ -443,7 +448,8 @@ class RoutesAlone(unittest.TestCase):
         self.url = serve.ready.split()[1]
         for key in ("key-cloudy", "key-trying"):
             status, headers, body = self.post("/v1/messages", self.chat("hello " + key), key)
-            self.assertEqual((status, json.loads(body)["content"][0]["text"]), (200, "from the cloud"), body)
+            self.assertEqual(status, 200, body)
+            self.assertIn("the cloud", body)
         seen = len(Cloud.seen)
         # What would be answered here waits, sealed work above all; it goes nowhere else.
         for key, label in (("key-home", "open"), ("key-cloudy", "sealed"), ("key-cloudy", "house"), ("key-trying", "sealed")):
