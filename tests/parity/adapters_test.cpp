@@ -4,8 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
-#include <thread>
 
 #include "hearth/base/thread.h"
 #include "hearth/engine/synth/facts.h"
@@ -99,37 +100,59 @@ TEST_P(Adapters, TheStoreKeepsTheChunksOfEachSetApart) {
   }
 }
 
-// All at once in one worker: threads of their own read them.
-TEST_P(Adapters, SetsServedAtOnceEachWriteWhatTheyWriteAlone) {
-  const auto run = start(options());
-  std::map<std::string, std::vector<Token>> alone;
-  std::map<std::string, std::vector<Token>> prompts;
-  for (const std::string& name : names) {
-    prompts[name] = prompt(*run, 300, 11);
-    alone[name] = answer(*run, prompts[name], name).tokens;
-  }
-  const auto generate = [&](const std::string& name) {
-    std::vector<Token> out;
-    auto generation = run->decode_client().generate(
-        {.prompt = prompts.at(name), .tokens_max = 24, .adapter = name}, Deadline::after(std::chrono::seconds(120)), {});
+// What else lies in the cache changes the order of sums, so last bits differ, and with them which of two
+// tokens wins that were equally likely. Experts make more of it: here a model without them.
+class AdaptersAtOnce : public Adapters {
+ protected:
+  static constexpr double logprob_tolerance = 0.05;  // sets differ by more than 1
+
+  static std::vector<engine::TokenDone> generate(const LocalRun& run, std::span<const Token> prompt, const std::string& name) {
+    std::vector<engine::TokenDone> out;
+    auto generation = run.decode_client().generate(
+        {.prompt = {prompt.begin(), prompt.end()}, .tokens_max = 24, .adapter = name, .logprobs = 5},
+        Deadline::after(std::chrono::seconds(120)), {});
     while (generation) {
       auto event = (*generation)->next(Deadline::after(std::chrono::seconds(120)));
-      if (!event) break;
-      if (const auto* token = std::get_if<engine::TokenDone>(&*event)) out.push_back(token->token);
-      if (std::holds_alternative<engine::Finished>(*event) || std::holds_alternative<Error>(*event)) break;
+      if (!event || std::holds_alternative<engine::Finished>(*event) || std::holds_alternative<Error>(*event)) break;
+      if (auto* token = std::get_if<engine::TokenDone>(&*event)) out.push_back(std::move(*token));
     }
     return out;
-  };
-  std::map<std::string, std::vector<Token>> together;
-  {
-    std::vector<Thread> threads;
-    for (const std::string& name : names) {
-      std::vector<Token>& out = together[name];
-      threads.emplace_back("reader", [&, name] { out = generate(name); });
+  }
+  static void expect_same(const std::vector<engine::TokenDone>& alone, const std::vector<engine::TokenDone>& together) {
+    ASSERT_FALSE(alone.empty());
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      ASSERT_LT(i, together.size());
+      EXPECT_NEAR(alone[i].logprob, together[i].logprob, logprob_tolerance) << "token " << i;
+      if (alone[i].token == together[i].token) continue;
+      const auto other = std::ranges::find(alone[i].top, together[i].token, &engine::TokenLogprob::token);
+      ASSERT_NE(other, alone[i].top.end()) << "token " << i;
+      EXPECT_NEAR(other->logprob, alone[i].logprob, logprob_tolerance) << "token " << i;
+      return;  // a tie; from here on they are different texts
     }
   }
-  for (const std::string& name : names) EXPECT_EQ(together[name], alone[name]) << name;
+};
+
+TEST_P(AdaptersAtOnce, EachSetWritesWhatItWritesAlone) {
+  const auto run = start(options());
+  const auto tokens = prompt(*run, 300, 11);
+  std::map<std::string, std::vector<engine::TokenDone>> alone, together;
+  for (const std::string& name : names) alone[name] = generate(*run, tokens, name);
+  {
+    std::vector<Thread> readers;
+    for (const std::string& name : names) {
+      std::vector<engine::TokenDone>& out = together[name];
+      readers.emplace_back("reader", [&, name] { out = generate(*run, tokens, name); });
+    }
+  }
+  for (const std::string& name : names) {
+    SCOPED_TRACE("set '" + name + "'");
+    expect_same(alone[name], together[name]);
+  }
+  EXPECT_GT(std::abs(alone["voice"].front().logprob - alone[""].front().logprob), 1);
+  EXPECT_GT(std::abs(alone["other"].front().logprob - alone[""].front().logprob), 1);
 }
+
+INSTANTIATE_TEST_SUITE_P(Models, AdaptersAtOnce, ::testing::Values("llama"));
 
 INSTANTIATE_TEST_SUITE_P(Models, Adapters, ::testing::Values("kimi", "llama", "gpt-oss"),
                          [](const auto& each) { return each.param == "gpt-oss" ? "gptoss" : each.param; });
