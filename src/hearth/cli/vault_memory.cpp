@@ -93,8 +93,9 @@ Result<std::unique_ptr<VaultMemory>> VaultMemory::open(std::shared_ptr<vault::Ke
 }
 
 Result<std::vector<std::string>> VaultMemory::list(vault::KeySource& keys) {
+  const auto collections = TRY(keys.collections());
   std::vector<std::string> out;
-  for (const std::string& collection : TRY(keys.collections())) {
+  for (const std::string& collection : collections) {
     if (!collection.starts_with(collection_prefix)) continue;
     out.push_back(std::string(vault_memory_prefix) + collection.substr(collection_prefix.size()));
   }

@@ -54,7 +54,8 @@ TEST_F(VaultMemories, KeepEveryVersion) {
   ASSERT_TRUE(memory()->fold({{"cat.md", "Mia"}}, {{"cat.md", "Tom"}}, "S2"));
   ASSERT_TRUE(memory()->fold({{"cat.md", "Tom"}}, {}, "S3"));
   std::vector<std::string> told;
-  for (const MemoryVersion& one : *memory()->history()) told.push_back(one.stamp + " " + one.text.value_or("(removed)"));
+  const auto history = *memory()->history();
+  for (const MemoryVersion& one : history) told.push_back(one.stamp + " " + one.text.value_or("(removed)"));
   EXPECT_THAT(told, ElementsAre("S1 Mia", "S2 Tom", "S3 (removed)"));
 }
 

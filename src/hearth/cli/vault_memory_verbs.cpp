@@ -41,7 +41,8 @@ Result<> list_memory(const MemoryFlags& flags) {
   if (const std::string usual = TRY(memory_name({})); !usual.empty()) note(usual, false);
   const auto keys = connect_vault();
   if (keys) {
-    for (const std::string& name : TRY(VaultMemory::list(**keys))) note(name, true);
+    const auto names = TRY(VaultMemory::list(**keys));
+    for (const std::string& name : names) note(name, true);
   } else if (vault::Vault::exists(TRY(vault_directory({})))) {
     fmt::print(stderr, "the vault's own are not listed: {}\n", keys.error().message);
   }
