@@ -104,7 +104,7 @@ TEST_P(Adapters, TheStoreKeepsTheChunksOfEachSetApart) {
 // tokens wins that were equally likely. Experts make more of it: here a model without them.
 class AdaptersAtOnce : public Adapters {
  protected:
-  static constexpr double logprob_tolerance = 0.05;  // sets differ by more than 1
+  static constexpr double logprob_tolerance = 0.05;
 
   static std::vector<engine::TokenDone> generate(const LocalRun& run, std::span<const Token> prompt, const std::string& name) {
     std::vector<engine::TokenDone> out;
@@ -148,8 +148,11 @@ TEST_P(AdaptersAtOnce, EachSetWritesWhatItWritesAlone) {
     SCOPED_TRACE("set '" + name + "'");
     expect_same(alone[name], together[name]);
   }
-  EXPECT_GT(std::abs(alone["voice"].front().logprob - alone[""].front().logprob), 1);
-  EXPECT_GT(std::abs(alone["other"].front().logprob - alone[""].front().logprob), 1);
+  const engine::TokenDone& bare = alone[""].front();
+  for (const std::string name : {"voice", "other"}) {
+    const engine::TokenDone& own = alone[name].front();
+    EXPECT_TRUE(own.token != bare.token || std::abs(own.logprob - bare.logprob) > 4 * logprob_tolerance) << name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, AdaptersAtOnce, ::testing::Values("llama"));
