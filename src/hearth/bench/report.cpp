@@ -18,10 +18,10 @@ constexpr const char* style = R"(<style>
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:72rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.2rem .7rem;border-bottom:1px solid var(--grid);text-align:right}
 td{white-space:nowrap}td:first-child,th:first-child,td:nth-child(2),th:nth-child(2){text-align:left}small{opacity:.75}.wide{overflow-x:auto}
-svg{max-width:36rem;width:100%}svg text{fill:var(--ink);font-size:11px}.grid{stroke:var(--grid)}polyline{fill:none;stroke-width:2}
+figure{margin:1rem 0}svg{max-width:36rem;width:100%}svg text{fill:var(--ink);font-size:11px}.grid{stroke:var(--grid)}polyline{fill:none;stroke-width:2}
 .s0{stroke:var(--s0)}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}circle.s0,rect.s0{fill:var(--s0)}
 circle.s1,rect.s1{fill:var(--s1)}circle.s2,rect.s2{fill:var(--s2)}circle.s3,rect.s3{fill:var(--s3)}pre{white-space:pre-wrap}
-ul.legend{list-style:none;padding:0;display:flex;gap:1rem}ul.legend span{display:inline-block;width:.8rem;height:.8rem;margin-right:.4rem}
+ul.legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:0 1rem}ul.legend span{display:inline-block;width:.8rem;height:.8rem;margin-right:.4rem}
 span.s0{background:var(--s0)}span.s1{background:var(--s1)}span.s2{background:var(--s2)}span.s3{background:var(--s3)}
 </style>)";
 
@@ -96,17 +96,23 @@ std::string raw_requests(const std::vector<Row>& rows) {
 }
 
 std::string table(const std::vector<Row>& rows) {
+  const bool has_predictions = std::ranges::any_of(rows, [](const Row& row) { return row.predicted.has_value(); });
   std::string out = "<div class=\"wide\"><table><tr><th>target<th>case<th>samples<th>failed<th>first token, ms<th>prefill, tok/s<th>decode, tok/s"
-                    "<th>gap p50 / p99, ms<th>prefill / its own<th>decode / its own<th>predicted first token, ms<th>predicted prefill, tok/s<th>predicted decode, tok/s</tr>\n";
+                    "<th>gap p50 / p99, ms<th>prefill / its own<th>decode / its own";
+  out += has_predictions ? "<th>predicted first token, ms<th>predicted prefill, tok/s<th>predicted decode, tok/s</tr>\n" : "</tr>\n";
   for (const Row& row : rows) {
     std::size_t failed = 0;
     for (const auto& [reason, count] : row.failures) failed += count;
     const Predicted predicted = row.predicted.value_or(Predicted{});
-    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.1f} / {:.1f}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>\n", escaped(row.target), escaped(case_text(row.of)),
+    out += fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.1f} / {:.1f}<td>{}<td>{}", escaped(row.target), escaped(case_text(row.of)),
                        row.samples, failed, value(row.ttft_ms, "{:.0f}"), value(row.prefill_tok_s, "{:.0f}"), value(row.decode_tok_s, "{:.1f}"),
                        row.gaps_ms.p50, row.gaps_ms.p99, against_own(row.prefill_tok_s, row.server_prefill_tok_s),
-                       against_own(row.decode_tok_s, row.server_decode_tok_s), error_text(predicted.ttft_ms, row.ttft_ms),
-                       error_text(predicted.prefill_tok_s, row.prefill_tok_s), error_text(predicted.decode_tok_s, row.decode_tok_s));
+                       against_own(row.decode_tok_s, row.server_decode_tok_s));
+    if (has_predictions) {
+      out += fmt::format("<td>{}<td>{}<td>{}", error_text(predicted.ttft_ms, row.ttft_ms), error_text(predicted.prefill_tok_s, row.prefill_tok_s),
+                         error_text(predicted.decode_tok_s, row.decode_tok_s));
+    }
+    out += "</tr>\n";
   }
   return out + "</table></div>\n";
 }
@@ -127,6 +133,15 @@ std::vector<Series> series_of(const std::vector<Row>& rows, Spread Row::* rate) 
   return out;
 }
 
+// Rates by depth: of several requests at one depth the median, so that a line is one.
+std::vector<std::pair<double, double>> medians_along(const std::vector<DepthRate>& along) {
+  std::map<double, std::vector<double>> at_depth;
+  for (const DepthRate& rate : along) at_depth[std::max(1.0, rate.depth)].push_back(rate.tok_s);
+  std::vector<std::pair<double, double>> out;
+  for (auto& [depth, rates] : at_depth) out.emplace_back(depth, quantile(std::move(rates), 0.5));
+  return out;
+}
+
 std::vector<Series> series_along(const std::vector<Row>& rows) {
   std::vector<Series> out;
   for (const Row& row : rows) {
@@ -138,8 +153,7 @@ std::vector<Series> series_along(const std::vector<Row>& rows) {
     }
     // Of several prompts the longest shows most.
     if (!series->points.empty() && series->points.back().first > row.along.back().depth) continue;
-    series->points.clear();
-    for (const DepthRate& rate : row.along) series->points.emplace_back(std::max(1.0, rate.depth), rate.tok_s);
+    series->points = medians_along(row.along);
   }
   return out;
 }
