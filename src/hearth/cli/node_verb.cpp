@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdio>
+#include <memory>
 
 #include "hearth/cli/assignment_text.h"
 #include "hearth/cli/environment.h"
@@ -63,9 +64,9 @@ Result<> rotate(const NodeFlags& flags, const StopToken& stop) {
 
 Result<std::unique_ptr<node::LocalModel>> load_model(const ServeConfig& config, bool verbose, const StopToken& stop) {
   if (config.model.empty()) return nullptr;
-  Progress progress;
+  const auto progress = std::make_shared<Progress>();  // the next lives of the worker tell theirs too
   return node::LocalModel::start(TRY(local_model_options(config, verbose)),
-                                 [&](double fraction) { progress.update("loading", fraction); }, stop);
+                                 [progress](double fraction) { progress->update("loading", fraction); }, stop);
 }
 
 // Until `stop`, or until `anew`.
