@@ -223,6 +223,32 @@ class SealedSession(unittest.TestCase):
         self.assertEqual([one["id"] for one in json.loads(house.hearth("session", "list", "--json").stdout)["unreadable"]], ["secret"])
         self.assertTrue(json.loads(house.hearth("memory", "list", "--json").stdout)["vault_locked"])
 
+    def test_forgetting_drops_the_kv_that_no_other_session_uses(self):
+        house = self.house()
+        house.hearth("vault", "init", passphrase=PASSPHRASE)
+        house.unlock()
+        house.serve()
+        for label, suffix, memory in (("open", "*.kv", ()), ("sealed", "*.skv", ("--memory", "vault:diary"))):
+            with self.subTest(label=label), diary("Nothing happened.") as folder:
+                if memory:
+                    house.hearth("memory", "import", folder, *memory)
+                for name in ("one", "two"):
+                    house.hearth("session", "new", f"{label}-{name}", "--label", label, *(memory or ("--memory", folder)))
+                    house.chat(f"{label}-{name}", f"I am number {name}: " + f"{canary()} " * 8)
+                house.wait_for_files(suffix)
+                first = json.loads(house.hearth("session", "forget", f"{label}-one", "--confirm", f"{label}-one", "--server", house.url, "--json").stdout)
+                self.assertGreater(first["kv"]["dropped"], 0, first)
+                self.assertGreater(first["kv"]["pinned"], 0, first)
+                self.assertFalse(first["memory_unpinned"])
+                kept = len(list(house.root.rglob(suffix)))
+                self.assertGreater(kept, 2)
+                again = house.chat(f"{label}-two", "/budget")
+                tokens, cached = map(int, re.search(r"(\d+) tokens, (\d+) of them kept", again.stderr).groups())
+                self.assertGreater(cached, tokens - CHUNK_TOKENS - 1)
+                told = house.hearth("session", "forget", f"{label}-two", "--confirm", f"{label}-two", "--server", house.url).stdout
+                self.assertIn("chunks dropped", told)
+                self.assertEqual(list(house.root.rglob(suffix)), [], told)
+
     def test_memory_of_the_vault_as_of_a_plain_folder(self):
         house = self.house()
         house.hearth("vault", "init", passphrase=PASSPHRASE)

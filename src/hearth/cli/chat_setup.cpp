@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::uint64_t instructions_bytes_max = 4u << 20;
 constexpr Duration look_time = std::chrono::seconds(10);
+constexpr Duration forget_time = std::chrono::seconds(90);  // what is under way is written first
 
 Result<std::string> instructions(const ChatFlags& flags) {
   if (flags.instructions_file.empty()) return flags.instructions;
@@ -38,6 +39,16 @@ session::AskOptions ask_options(const ChatFlags& flags, const std::string& model
   if (flags.temperature >= 0) out.sampling.temperature = flags.temperature;
   if (flags.seed > 0) out.sampling.seed = flags.seed;
   return out;
+}
+
+Result<std::string> delete_at(const std::string& server, std::string target, net::Headers headers, Duration time, const StopToken& stop) {
+  const net::Url url = TRY(net::parse_url(server));
+  net::ClientRequest request{.method = "DELETE", .address = url.address, .target = std::move(target), .headers = std::move(headers), .body = {}};
+  if (const std::string key = api_key_variable(); !key.empty()) request.headers.set("Authorization", "Bearer " + key);
+  const auto http = net::make_curl_client();
+  const auto reply = TRY(http->send(request, Deadline::after(time), stop));
+  if (reply.status >= 300) return std::unexpected(net::error_of_reply(reply.status, reply.body.span(), server));
+  return std::string(as_text(reply.body.span()));
 }
 
 }  // namespace
@@ -105,13 +116,12 @@ Result<session::Session> look_at_session(const session::SessionShelf& shelf, con
 }
 
 Result<> unpin_at(const std::string& server, const std::string& owner, const StopToken& stop) {
-  const net::Url url = TRY(net::parse_url(server));
-  net::ClientRequest request{.method = "DELETE", .address = url.address, .target = "/v1/hearth/pins/" + owner, .headers = {}, .body = {}};
-  if (const std::string key = api_key_variable(); !key.empty()) request.headers.set("Authorization", "Bearer " + key);
-  const auto http = net::make_curl_client();
-  const auto reply = TRY(http->send(request, Deadline::after(look_time), stop));
-  if (reply.status < 300) return {};
-  return std::unexpected(net::error_of_reply(reply.status, reply.body.span(), server));
+  TRY(delete_at(server, "/v1/hearth/pins/" + owner, {}, look_time, stop));
+  return {};
+}
+
+Result<Json> forget_kv_at(const std::string& server, const std::string& session, const StopToken& stop) {
+  return parse_json(TRY(delete_at(server, "/v1/hearth/session", {{"X-Hearth-Session", session}}, forget_time, stop)));
 }
 
 int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFlags& flags, InterruptWatcher& interrupts) {

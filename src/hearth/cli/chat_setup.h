@@ -42,6 +42,8 @@ Result<session::Session> look_at_session(const session::SessionShelf& shelf, con
 int chat_in(session::SessionShelf& shelf, session::Session session, const ChatFlags& flags, InterruptWatcher& interrupts);
 // Tells the server to let KV go that is kept under that name.
 Result<> unpin_at(const std::string& server, const std::string& owner, const StopToken& stop);
+// Tells it to drop the KV of a session that no other uses; what it says of it.
+Result<Json> forget_kv_at(const std::string& server, const std::string& session, const StopToken& stop);
 
 std::int64_t unix_time_s();
 

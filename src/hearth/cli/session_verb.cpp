@@ -112,6 +112,36 @@ bool is_last_with_memory(const session::SessionShelf& shelf, const session::Sess
   return true;
 }
 
+// What the server kept of a session that is gone.
+struct ForgottenKv {
+  bool memory_was_last = false;
+  Result<> memory_unpinned;
+  Result<Json> dropped = Json::object();
+};
+
+ForgottenKv forget_kv(const SessionFlags& flags, const session::SessionFacts& facts, bool last, const StopToken& stop) {
+  ForgottenKv out{.memory_was_last = last, .memory_unpinned = {}};
+  if (last) out.memory_unpinned = unpin_at(flags.chat.server, memory_pin_owner(facts), stop);
+  out.dropped = forget_kv_at(flags.chat.server, flags.chat.session, stop);
+  return out;
+}
+
+void tell_forgotten(const std::string& id, const session::SessionFacts& facts, const ForgottenKv& kv) {
+  fmt::print("{} is gone\n", id);
+  if (kv.dropped) {
+    const auto count = [&](std::string_view name) { return get<std::int64_t>(*kv.dropped, name).value_or(0); };
+    fmt::print("KV: {} chunks dropped, {}; {} stay, because other conversations use them, and {} that are pinned\n", count("dropped"),
+               human_bytes(static_cast<double>(count("bytes"))), count("shared"), count("pinned"));
+  } else {
+    fmt::print(stderr, "its KV is not dropped, because {}. When a server runs: DELETE /v1/hearth/session with the header X-Hearth-Session: {}\n",
+               kv.dropped.error().message, id);
+  }
+  if (kv.memory_was_last && !kv.memory_unpinned) {
+    fmt::print(stderr, "the KV of its memory stays pinned, because {}. When it can be let go: DELETE /v1/hearth/pins/{}, or, while no "
+                       "server runs, hearth kv unpin {}\n", kv.memory_unpinned.error().message, memory_pin_owner(facts), memory_pin_owner(facts));
+  }
+}
+
 int forget(const SessionFlags& flags, const StopToken& stop) {
   const std::string& id = flags.chat.session;
   const auto shelf = open_shelf();
@@ -123,16 +153,13 @@ int forget(const SessionFlags& flags, const StopToken& stop) {
   const session::SessionFacts facts = session ? session->facts() : session::SessionFacts{};
   const bool last = is_last_with_memory(**shelf, facts);
   if (const auto gone = (*shelf)->remove(id); !gone) return report(gone.error());
-  const Result<> unpinned = last ? unpin_at(flags.chat.server, memory_pin_owner(facts), stop) : Result<>();
-  if (flags.json) {
-    print_json(Json::object({{"id", id}, {"forgotten", true}, {"memory_unpinned", last && unpinned}}));
-  } else {
-    fmt::print("{} is gone\n", id);
-    if (last && !unpinned) {
-      fmt::print(stderr, "the KV of its memory stays pinned, because {}. When it can be let go: DELETE /v1/hearth/pins/{}, or, while no "
-                         "server runs, hearth kv unpin {}\n", unpinned.error().message, memory_pin_owner(facts), memory_pin_owner(facts));
-    }
+  const ForgottenKv kv = forget_kv(flags, facts, last, stop);
+  if (!flags.json) {
+    tell_forgotten(id, facts, kv);
+    return exit_done;
   }
+  print_json(Json::object({{"id", id}, {"forgotten", true}, {"memory_unpinned", last && kv.memory_unpinned},
+                           {"kv", kv.dropped ? *kv.dropped : Json(nullptr)}}));
   return exit_done;
 }
 
@@ -174,7 +201,7 @@ Verb session_verb(StopToken stop, InterruptWatcher& interrupts) {
                .declare = [=](Flags& f) {
                  name(f);
                  f.text("--confirm", flags->confirm, "its name again");
-                 f.text("--server", flags->chat.server, "who keeps KV of its memory");
+                 f.text("--server", flags->chat.server, "who keeps its KV");
                  json(f);
                },
                .run = [flags, stop] { return forget(*flags, stop); }}}};

@@ -35,6 +35,8 @@ struct GenerateRequest {
   // Where KV is kept: the whole chunks of this prompt are pinned for the owner of that name, and what
   // was pinned for it before no longer is. Empty: nothing is. Not for the engine.
   std::string pin_owner;
+  // Whose KV it is, for whoever wants all of it forgotten one day. Empty: nobody's. Not for the engine.
+  std::string kv_user;
   // Its KV is kept encrypted or not at all, and no other machine computes it. The engine does not
   // look at this; whoever keeps KV does.
   bool is_sealed = false;

@@ -39,6 +39,12 @@ class AnswerStream {
   virtual const model::HandOffFacts* hand_off() const { return nullptr; }
 };
 
+// What became of the KV that somebody wanted forgotten.
+struct KvForgotten {
+  std::uint64_t dropped = 0, bytes = 0;  // chunks
+  std::uint64_t shared = 0, pinned = 0;  // those that stay, because somebody else uses or pins them
+};
+
 class ModelService {
  public:
   virtual ~ModelService() = default;
@@ -53,6 +59,9 @@ class ModelService {
   // What GenerateRequest::pin_owner pinned may be evicted again. Nothing pinned is no error; unavailable
   // when some of it cannot be let go now.
   virtual Result<> unpin(std::string_view) { return {}; }
+  // Removes the KV of GenerateRequest::kv_user that nobody else has used. unavailable when some of it cannot
+  // be seen now.
+  virtual Result<KvForgotten> forget(std::string_view) { return KvForgotten{}; }
 };
 
 }  // namespace hearth::engine

@@ -264,6 +264,7 @@ ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& re
   plan.call_id_prefix = call.dialect.call_id_prefix();
   plan.generate.adapter = adapter;
   plan.generate.pin_owner = TRY(pin_owner(call.request));
+  plan.generate.kv_user = kv_user_of(parts_.access.client_name(call.request), call.request);
   plan.began = call.began;
   plan.clearance = call.clearance;
   plan.generate.is_sealed = call.clearance.decision.label != seal::Label::open;

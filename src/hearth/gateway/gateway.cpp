@@ -7,6 +7,7 @@
 #include "hearth/base/unix_time.h"
 #include "hearth/gateway/answering.h"
 #include "hearth/gateway/models_list.h"
+#include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/served_names.h"
 
 namespace hearth::gateway {
@@ -53,6 +54,9 @@ class GatewayService final : public Gateway {
         [this](const net::Request& request, const net::PathParams& path) {
           return guarded(request, [&] { return unpin(path["owner"]); });
         });
+    add(router, "DELETE", "/v1/hearth/session", [this](const net::Request& request, const net::PathParams&) {
+      return guarded(request, [&] { return forget(request); });
+    });
     add(router, "GET", "/metrics", [this](const net::Request& request, const net::PathParams&) {
       return guarded(request, [&] {
         return net::Response::text(200, metrics_text(), "text/plain; version=0.0.4; charset=utf-8");
@@ -127,6 +131,19 @@ class GatewayService final : public Gateway {
     if (done) return net::Response::empty();
     return net::Response::json(done.error().code == Code::invalid_argument ? 400 : 503,
                                chat_->error_body(api_error(done.error()), new_request_id()));
+  }
+
+  // The KV of a conversation that its client names as its requests did.
+  net::Response forget(const net::Request& request) const {
+    const std::string user = kv_user_of(access_.client_name(request), request);
+    const auto done = user.empty() ? fail(Code::invalid_argument, "which one? Name it in X-Hearth-Session, as its requests did")
+                                   : service_.forget(user);
+    if (!done) {
+      return net::Response::json(done.error().code == Code::invalid_argument ? 400 : 503,
+                                 chat_->error_body(api_error(done.error()), new_request_id()));
+    }
+    return net::Response::json(200, Json::object({{"dropped", done->dropped}, {"bytes", done->bytes}, {"shared", done->shared},
+                                                  {"pinned", done->pinned}}));
   }
 
   net::Response health(const net::Request& request) const {

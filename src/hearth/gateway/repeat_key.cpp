@@ -32,6 +32,12 @@ std::string session_of(const net::Request& request) {
   return out;
 }
 
+std::string kv_user_of(const std::string& client, const net::Request& request) {
+  const std::string session = session_of(request);
+  if (session.empty()) return {};
+  return "session-" + Blake2b().update_sized(client).update_sized(session).finish().short_hex();
+}
+
 Digest256 repeat_key(std::string_view dialect, std::string_view client, std::string_view session,
                      const Json& body) {
   Json counted = body;

@@ -13,6 +13,9 @@ namespace hearth::gateway {
 // Names the conversation, from headers that clients send; empty when they send none.
 std::string session_of(const net::Request& request);
 
+// Under which name the KV of this client's conversation is known; empty when it names none.
+std::string kv_user_of(const std::string& client, const net::Request& request);
+
 // stream, stream_options, metadata and every cache_control do not count.
 Digest256 repeat_key(std::string_view dialect, std::string_view client, std::string_view session,
                      const Json& body);

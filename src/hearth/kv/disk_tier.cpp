@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view chunk_suffix = ".kv";
 constexpr std::string_view sealed_suffix = ".skv";
 constexpr std::string_view pins_context = "pins";
+constexpr std::string_view uses_context = "uses";
 constexpr std::uint64_t pins_file_bytes_max = 1ull << 28;
 constexpr std::string_view temporary_suffix = ".tmp";
 constexpr std::string_view lock_name = "writer.lock";
@@ -60,26 +61,37 @@ Result<Chunk> DiskTier::read(const ChunkKey& key) const {
   return cipher_ ? read_sealed_chunk(path_of(key), *cipher_, expected) : read_chunk_file(path_of(key), expected);
 }
 
-Result<> DiskTier::write_pins(FileSystem& files, std::string_view text) const {
+Result<> DiskTier::write_list(FileSystem& files, const fs::path& path, std::string_view context, std::string_view text,
+                              Durability durability) const {
   Bytes sealed;
   ByteSpan part = as_byte_span(text);
   if (cipher_) {
     sealed.resize(text.size() + ChunkCipher::overhead_bytes);
-    cipher_->seal(part, as_byte_span(pins_context), sealed);
+    cipher_->seal(part, as_byte_span(context), sealed);
     part = sealed;
   }
-  // A pin is somebody's decision, not something that can be computed again.
-  return files.write_atomically(pins_path(), std::span(&part, 1), Durability::survives_power_loss);
+  return files.write_atomically(path, std::span(&part, 1), durability);
 }
 
-Result<std::string> DiskTier::read_pins() const {
-  std::string text = TRY(read_text_file(pins_path(), pins_file_bytes_max));
+Result<std::string> DiskTier::read_list(const fs::path& path, std::string_view context) const {
+  std::string text = TRY(read_text_file(path, pins_file_bytes_max));
   if (!cipher_) return text;
   if (text.size() < ChunkCipher::overhead_bytes) return fail(Code::corrupt, "too short to be sealed");
   std::string plain(text.size() - ChunkCipher::overhead_bytes, '\0');
-  TRY(cipher_->open(as_byte_span(text), as_byte_span(pins_context), std::as_writable_bytes(std::span(plain))));
+  TRY(cipher_->open(as_byte_span(text), as_byte_span(context), std::as_writable_bytes(std::span(plain))));
   return plain;
 }
+
+// A pin is somebody's decision, not something that can be computed again.
+Result<> DiskTier::write_pins(FileSystem& files, std::string_view text) const {
+  return write_list(files, pins_path(), pins_context, text, Durability::survives_power_loss);
+}
+Result<std::string> DiskTier::read_pins() const { return read_list(pins_path(), pins_context); }
+
+Result<> DiskTier::write_uses(FileSystem& files, std::string_view text) const {
+  return write_list(files, uses_path(), uses_context, text, Durability::survives_process);
+}
+Result<std::string> DiskTier::read_uses() const { return read_list(uses_path(), uses_context); }
 
 Result<ScannedChunk> DiskTier::scan_file(const fs::path& path) const {
   ScannedChunk scanned;
@@ -142,7 +154,7 @@ Result<ScanReport> DiskTier::scan() const {
       TRY(scan_folder(it->path(), report));
     } else if (name.ends_with(temporary_suffix)) {
       report.temporaries.push_back(it->path());
-    } else if (name != lock_name && it->path() != pins_path()) {
+    } else if (name != lock_name && it->path() != pins_path() && it->path() != uses_path()) {
       ++report.foreign_files;
     }
   }

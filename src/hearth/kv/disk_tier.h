@@ -34,6 +34,7 @@ class DiskTier {
   // directory/ab/ab…cd.kv; sealed: .skv, under the cipher's name for it
   std::filesystem::path path_of(const ChunkKey& key) const;
   std::filesystem::path pins_path() const { return directory_ / pins_file_name; }
+  std::filesystem::path uses_path() const { return directory_ / uses_file_name; }
   const std::filesystem::path& directory() const { return directory_; }
 
   bool is_sealed() const { return cipher_ != nullptr; }
@@ -44,11 +45,16 @@ class DiskTier {
   Result<Chunk> read(const ChunkKey& key) const;
   Result<> write_pins(FileSystem& files, std::string_view text) const;
   Result<std::string> read_pins() const;  // not_found when there are none
+  Result<> write_uses(FileSystem& files, std::string_view text) const;
+  Result<std::string> read_uses() const;
 
   // Headers only. Fails when the directory cannot be read; single files never make it fail.
   Result<ScanReport> scan() const;
 
  private:
+  Result<> write_list(FileSystem& files, const std::filesystem::path& path, std::string_view context, std::string_view text,
+                      Durability durability) const;
+  Result<std::string> read_list(const std::filesystem::path& path, std::string_view context) const;
   Result<ScannedChunk> scan_file(const std::filesystem::path& path) const;
   void scan_entry(const std::filesystem::path& path, ScanReport& report) const;
   Result<> scan_folder(const std::filesystem::path& folder, ScanReport& report) const;

@@ -99,6 +99,13 @@ class ChunkStore {
   Result<> unpin_all(std::string_view owner);
   std::vector<ChunkKey> pinned(std::string_view owner) const;
 
+  // Who made or read these chunks; they may be evicted all the same. Best effort: of more users than
+  // pin_owners_per_key_max a chunk knows no further.
+  void use(std::span<const ChunkKey> keys, std::string_view owner);
+  // Removes what nobody but this owner has used, unless it is pinned or somebody's chunk continues it. Waits
+  // for queued writes until the deadline.
+  Result<ForgetReport> forget(std::string_view owner, Deadline deadline);
+
   // Waits until every chunk put before this call is on disk or has failed to get there.
   Result<> flush(Deadline deadline);
 

@@ -50,6 +50,9 @@ struct ChunkStore::Implementation {
   bool remove_counted(const std::filesystem::path& path);
   void remove_unreachable(GcReport& report);
   Result<> change_pins(PinSet pins);
+  void load_uses();
+  // `directory_mutex` is held.
+  Result<> change_uses(PinSet uses);
 
   const StoreOptions options;
   FileSystem& files;
@@ -61,6 +64,7 @@ struct ChunkStore::Implementation {
   mutable std::mutex mutex;
   // guarded by `mutex`
   StoreTable table;
+  PinSet uses;               // by whom chunks were made or read; not kept for them
   StoreStatistics counters;  // only what happened since opening; statistics() adds what is now
   std::uint64_t writes_queued = 0;
   std::uint64_t writes_ended = 0;

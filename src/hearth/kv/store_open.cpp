@@ -29,6 +29,7 @@ Result<> ChunkStore::Implementation::open() {
   const ScanReport report = TRY(disk.scan());
   TRY(load_pins());
   TRY(take_scan(report));
+  load_uses();
   if (!options.is_read_only) {
     writer = Thread("kv-write", [this] { write_behind(); });
   }

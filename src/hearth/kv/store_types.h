@@ -13,6 +13,7 @@
 
 namespace hearth::kv {
 
+inline constexpr std::string_view uses_file_name = "uses.json";  // beside it, once anything had a user
 inline constexpr std::string_view pins_file_name = "pins.json";  // in a store's directory, once anything was pinned
 
 enum class Tier : std::uint8_t { memory, disk, both };
@@ -62,6 +63,12 @@ struct StoreStatistics {
   std::uint64_t temporaries_removed = 0, foreign_files = 0;
   std::uint64_t read_bytes = 0, written_bytes = 0;
   double read_s = 0, write_s = 0;
+};
+
+struct ForgetReport {
+  std::uint64_t dropped = 0, bytes = 0;  // files and copies in memory are gone
+  std::uint64_t shared = 0;              // stay: somebody else has used them, or what goes on from them
+  std::uint64_t pinned = 0;              // stay: somebody pinned them
 };
 
 struct DamagedFile {

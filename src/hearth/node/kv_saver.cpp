@@ -61,12 +61,21 @@ Result<> KvSaver::save(const HeldKv& finished) {
   if (finished.pin) {
     // The last token of a prompt belongs to its answer.
     const auto prompt = std::span(finished.tokens).first(finished.pin->prompt_tokens - 1);
-    TRY(fetch_pinned(prompt, finished.pin->owner, ends));
+    TRY(fetch_pinned(prompt, finished, ends));
   }
-  return fetch(finished.tokens, ends);
+  const Result<> fetched = fetch(finished.tokens, ends);
+  note_user(finished, ends);
+  return fetched;
 }
 
-Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string& owner, const Ends& ends) {
+void KvSaver::note_user(const HeldKv& finished, const Ends& ends) {
+  if (finished.user.empty()) return;
+  std::vector<model::ChunkKey> keys;
+  for (const kv::PrefixChunk& chunk : ends.store.longest_prefix(ends.layout, finished.tokens).chunks) keys.push_back(chunk.key);
+  ends.store.use(keys, finished.user);
+}
+
+Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const HeldKv& finished, const Ends& ends) {
   const model::LayoutDigest& layout = ends.layout;
   const std::uint32_t chunk_tokens = ends.worker.info.chunk_tokens;
   auto end = static_cast<std::uint32_t>(prompt.size() - prompt.size() % chunk_tokens);
@@ -78,13 +87,21 @@ Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const std::string&
     keys.push_back(model::next_key(parent, prompt.subspan(end, pinned_piece_tokens)));
     begins.push_back(end);
   }
-  TRY(pin(keys, owner, ends.store));  // before they come, so that nothing evicts them in between
+  TRY(pin(keys, finished.pin->owner, ends.store));  // before they come, so that nothing evicts them in between
   const auto missing = ends.store.missing(keys);
-  if (missing.empty()) return {};
-  const auto first = static_cast<std::size_t>(std::ranges::find(keys, missing.front()) - keys.begin());
+  Result<> fetched;
+  if (!missing.empty()) fetched = fetch_missing(prompt.first(end), keys, begins, missing.front(), ends);
+  if (!finished.user.empty()) ends.store.use(keys, finished.user);
+  return fetched;
+}
+
+Result<> KvSaver::fetch_missing(std::span<const Token> prompt, const std::vector<model::ChunkKey>& keys,
+                                const std::vector<std::uint32_t>& begins, const model::ChunkKey& first_missing, const Ends& ends) {
+  const model::LayoutDigest& layout = ends.layout;
+  const auto first = static_cast<std::size_t>(std::ranges::find(keys, first_missing) - keys.begin());
   const model::ChunkKey parent = first == 0 ? model::root_key(layout) : keys[first - 1];
   const auto source = TRY(ends.worker.client.export_held(
-      prompt.first(end),
+      prompt,
       {.from = begins[first], .parent = parent, .layout = layout, .adapter = ends.adapter,
        .tail_tokens = pinned_piece_tokens},
       Deadline::after(call_deadline), stop_.token()));

@@ -33,6 +33,7 @@ struct HeldKv {
   std::string adapter;  // the adapter set that computed it
   std::weak_ptr<kv::ChunkStore> store;
   std::optional<KvPin> pin{};
+  std::string user{};   // whose it is (GenerateRequest::kv_user)
 };
 
 class KvSaver {
@@ -63,7 +64,11 @@ class KvSaver {
   void finished_one();
   Result<> save(const HeldKv& finished);
   Result<> fetch(const std::vector<Token>& tokens, const Ends& ends);
-  Result<> fetch_pinned(std::span<const Token> prompt, const std::string& owner, const Ends& ends);
+  Result<> fetch_pinned(std::span<const Token> prompt, const HeldKv& finished, const Ends& ends);
+  // `keys` are those of `prompt`, which begin at `begins`; from the first that the store lacks.
+  Result<> fetch_missing(std::span<const Token> prompt, const std::vector<model::ChunkKey>& keys,
+                         const std::vector<std::uint32_t>& begins, const model::ChunkKey& first_missing, const Ends& ends);
+  static void note_user(const HeldKv& finished, const Ends& ends);
   static Result<> pin(const std::vector<model::ChunkKey>& keys, const std::string& owner, kv::ChunkStore& store);
   static Result<> put_all(ChunkSource& source, kv::ChunkStore& store);
 

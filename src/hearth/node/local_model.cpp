@@ -39,7 +39,7 @@ class SavedAnswer final : public engine::AnswerStream {
               const LocalModel::Preparation& preparation, std::uint32_t chunk_tokens)
       : model_(model), generation_(std::move(generation)), tokens_(request.prompt),
         adapter_(request.adapter), store_(std::move(store)),
-        pin_{request.pin_owner, request.prompt.size()}, preparation_(preparation), chunk_tokens_(chunk_tokens) {}
+        pin_{request.pin_owner, request.prompt.size()}, user_(request.kv_user), preparation_(preparation), chunk_tokens_(chunk_tokens) {}
   ~SavedAnswer() override {
     generation_.reset();  // a cancelled answer frees its sequence first
     save();
@@ -83,7 +83,7 @@ class SavedAnswer final : public engine::AnswerStream {
     const bool pins = is_prompt_done_ && !pin_.owner.empty();
     if (!model_.saver_ || (tokens_.size() < chunk_tokens_ && !pins)) return;
     model_.saver_->add({.tokens = tokens_, .adapter = adapter_, .store = store_,
-                        .pin = pins ? std::optional(pin_) : std::nullopt});
+                        .pin = pins ? std::optional(pin_) : std::nullopt, .user = user_});
   }
 
   LocalModel& model_;
@@ -92,6 +92,7 @@ class SavedAnswer final : public engine::AnswerStream {
   const std::string adapter_;
   const std::weak_ptr<kv::ChunkStore> store_;
   const KvPin pin_;
+  const std::string user_;
   const LocalModel::Preparation preparation_;
   const std::uint32_t chunk_tokens_;
   engine::PromptDone prompt_;
@@ -174,6 +175,21 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::Gener
 Result<> LocalModel::unpin(std::string_view owner) {
   if (store_) TRY(store_->unpin_all(owner));
   return options_.sealed_store != nullptr ? options_.sealed_store->unpin_all(owner) : Result<>();
+}
+
+Result<engine::KvForgotten> LocalModel::forget(std::string_view user) {
+  const Deadline deadline = Deadline::after(options_.flush_wait);
+  if (saver_) saver_->drain(deadline);  // what is under way is somebody's too
+  engine::KvForgotten out;
+  const auto add = [&out](const kv::ForgetReport& report) {
+    out.dropped += report.dropped;
+    out.bytes += report.bytes;
+    out.shared += report.shared;
+    out.pinned += report.pinned;
+  };
+  if (store_) add(TRY(store_->forget(user, deadline)));
+  if (options_.sealed_store != nullptr) add(TRY(options_.sealed_store->forget(user, deadline)));
+  return out;
 }
 
 std::shared_ptr<kv::ChunkStore> LocalModel::store_for(const engine::GenerateRequest& request) const {

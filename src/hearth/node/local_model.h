@@ -47,6 +47,7 @@ class LocalModel final : public engine::ModelService {
   Result<std::unique_ptr<engine::AnswerStream>> generate(engine::GenerateRequest request,
                                                          const StopToken& stop) override;
   Result<> unpin(std::string_view owner) override;
+  Result<engine::KvForgotten> forget(std::string_view user) override;
 
   WorkerKeeper& keeper() { return *keeper_; }
   kv::ChunkStore* store() { return store_.get(); }  // nullptr: nothing is kept

@@ -75,6 +75,13 @@ Result<> SealedStore::unpin_all(std::string_view owner) {
                                  "ask again");
 }
 
+Result<kv::ForgetReport> SealedStore::forget(std::string_view user, Deadline deadline) {
+  if (const auto store = get()) return store->forget(user, deadline);
+  std::error_code unknown;
+  if (!std::filesystem::exists(options_.store.directory / kv::uses_file_name, unknown) && !unknown) return kv::ForgetReport{};
+  return fail(Code::unavailable, "the vault is locked: what is kept of labelled prompts stays. Unlock it (hearth vault unlock) and ask again");
+}
+
 Result<std::shared_ptr<kv::ChunkStore>> SealedStore::open() {
   auto client = TRY(vault::KeeperClient::connect(options_.vault_directory, [this] { locked(); }));
   const auto key = TRY(client->key(chunk_collection));

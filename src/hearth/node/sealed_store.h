@@ -39,6 +39,8 @@ class SealedStore {
   // What this owner pinned may be evicted again. unavailable while the vault is locked and anything is
   // pinned at all: for whom, nobody can read then.
   Result<> unpin_all(std::string_view owner);
+  // As ChunkStore::forget. unavailable while the vault is locked and anything has a user at all.
+  Result<kv::ForgetReport> forget(std::string_view user, Deadline deadline);
 
  private:
   struct State {
