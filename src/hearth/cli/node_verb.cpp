@@ -65,8 +65,10 @@ Result<> rotate(const NodeFlags& flags, const StopToken& stop) {
 Result<std::unique_ptr<node::LocalModel>> load_model(const ServeConfig& config, bool verbose, const StopToken& stop) {
   if (config.model.empty()) return nullptr;
   const auto progress = std::make_shared<Progress>();  // the next lives of the worker tell theirs too
-  return node::LocalModel::start(TRY(local_model_options(config, verbose)),
-                                 [progress](double fraction) { progress->update("loading", fraction); }, stop);
+  auto model = node::LocalModel::start(TRY(local_model_options(config, verbose)),
+                                       [progress](double fraction) { progress->update("loading", fraction); }, stop);
+  progress->clear();
+  return model;
 }
 
 // Until `stop`, or until `anew`.
