@@ -161,8 +161,8 @@ Result<> RemoteFile::check_version(const net::ResponseStream& reply, std::uint64
     return {};
   }
   if (total_bytes != size_bytes_) {
-    return fail(Code::corrupt, fmt::format("the server said {} bytes, now it says {}", size_bytes_,
-                                          total_bytes));
+    return fail(Code::corrupt, fmt::format("the file on the server changed while it was read: the server said {} bytes, "
+                                           "now it says {}; try again", size_bytes_, total_bytes));
   }
   if (!version.empty() && !version_.empty() && version != version_) {
     return fail(Code::corrupt, "the file on the server changed while it was read; try again");
