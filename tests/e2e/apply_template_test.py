@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """llama-server renders our templates to the golden files that our own renderers are held to.
 
-apply_template_test.py ENGINE_PREFIX TINY_MODEL
+apply_template_test.py BIN_DIRECTORY ENGINE_PREFIX TINY_MODEL
 Skipped (exit 77) where the engine's tools are not in the prefix.
 """
 import json
@@ -90,7 +90,7 @@ def body_of(name, case):
 
 
 def main():
-    prefix, model = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+    prefix, model = (pathlib.Path(argument).resolve() for argument in sys.argv[2:4])
     if not (prefix / "usr/bin/llama-server").exists():
         print(f"skipped: no llama-server in {prefix}; scripts/setup.sh unpacks it")
         return SKIPPED

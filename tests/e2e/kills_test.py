@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "netns"))
 import loopback  # noqa: E402
-from machines import Cluster, conversation, wait_for  # noqa: E402
+from machines import Cluster, conversation, least_of_a_while, wait_for  # noqa: E402
 from measure import measure_kill  # noqa: E402
 
 BIN, MODELS = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
@@ -108,22 +108,16 @@ class Kills(unittest.TestCase):
         return next((machine for machine in self.others.values() if self.is_prefilling(machine)), None)
 
     def settled(self):
-        """The least of a few seconds: connections and threads come and go with each question."""
         self.wait_for_the_returning()
         self.cluster.wait_until_usable()
         wait_for("hand-offs to end", lambda: self.studio.status()["hand_offs_waited_for"] == 0, 10)
-        least = self.resources()
-        for _ in range(30):
-            time.sleep(0.1)
-            now = self.resources()
-            least = {key: min(least[key], now[key]) for key in now}
-        return least
+        return least_of_a_while(self.resources)
 
     def resources(self):
-        """Of the machine that answers, without the store's memory tier, which grows by design, and of its worker."""
-        out = self.studio.resources()
+        """Of the machine that answers and of its worker."""
+        out = self.studio.resources_without_store()
         status, worker, stats = self.studio.status(), self.studio.worker_pid(), self.studio.worker().stats()
-        out["memory_mib"] = round(out["memory_mib"] - status["store"]["memory_bytes"] / 2**20, 1)
+        out["memory_mib"] = round(out["memory_mib"], 1)
         out.update({f"worker_{name}": round(value, 1) for name, value in self.studio.resources(worker).items()})
         out["worker_restarts"] = status["worker"]["restarts"]
         out["pinned_chunks"] = status["store"]["pinned_chunks"]

@@ -34,6 +34,16 @@ def wait_for(what, condition, seconds=60, interval=0.05):
     raise AssertionError(f"waited {seconds} s for {what}")
 
 
+def least_of_a_while(measure, times=30, interval=0.1):
+    """What a machine that rests needs: the least of each number, for connections and threads come and go with each question."""
+    least = measure()
+    for _ in range(times):
+        time.sleep(interval)
+        now = measure()
+        least = {key: min(least[key], now[key]) for key in now}
+    return least
+
+
 class Machine:
     """`proxied`: other machines reach it through a LinkProxy, `self.link`."""
 
@@ -119,6 +129,12 @@ class Machine:
         return {"files": len(list(process.joinpath("fd").iterdir())),
                 "threads": int(re.search(r"Threads:\s+(\d+)", status).group(1)),
                 "memory_mib": int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024}
+
+    def resources_without_store(self):
+        """As resources(), without the store's memory tier, which grows by design."""
+        now = self.resources()
+        now["memory_mib"] -= self.status()["store"]["memory_bytes"] / 2**20
+        return now
 
     # --- asking it
     def client_context(self):

@@ -8,12 +8,11 @@ import os
 import random
 import signal
 import sys
-import time
 import unittest
 
 import isolation
 from hand_off_case import HandOffCase
-from machines import conversation, wait_for
+from machines import conversation, least_of_a_while, wait_for
 
 KILLS = int(os.environ.get("HEARTH_NETNS_KILLS", "20"))
 MEMORY_GROWTH_MIB_MAX = 24  # the allocator's arenas, of as many threads as were alive at once
@@ -171,20 +170,8 @@ class ManyKills(HandOffCase):
         self.assertLess(at_last["memory_mib"], at_first["memory_mib"] + MEMORY_GROWTH_MIB_MAX)
 
     def settled(self):
-        """The least of a few seconds: connections and threads come and go with each question."""
         self.check_nothing_is_left()
-        least = self.resources()
-        for _ in range(30):
-            time.sleep(0.1)
-            now = self.resources()
-            least = {key: min(least[key], now[key]) for key in now}
-        return least
-
-    def resources(self):
-        """Without the store's memory tier, which grows by design."""
-        now = self.studio.resources()
-        now["memory_mib"] -= self.studio.status()["store"]["memory_bytes"] / 2**20
-        return now
+        return least_of_a_while(self.studio.resources_without_store)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ namespace {
 
 SharedChunk remade(const SharedChunk& chunk, bool is_partial, std::size_t payload_bytes) {
   Buffer payload = Buffer::create(payload_bytes).value();
-  std::ranges::fill(payload.span(), std::byte{is_partial ? 1U : 2U});
+  std::ranges::fill(payload.span(), is_partial ? std::byte{1} : std::byte{2});
   const ChunkHeader& header = chunk->header;
   return std::make_shared<const Chunk>(make_chunk({.layout = header.layout,
                                                    .parent = header.parent,
