@@ -4,7 +4,7 @@ arrangement: each alone, in one pool, gathered, prefill on one and decode on the
 usage: unlike_machines.py BIN_DIRECTORY MODEL OUTPUT_FILE [quick]; exit code 77 where namespaces or quotas are not permitted
 
 Emulated, on one computer: a share of a core for each machine (control groups), a link of 1 Gb/s (tc tbf), and studio's
-weak arithmetic: it computes a prompt few tokens at a time (--ubatch), so that reading weights is shared by few tokens, while
+weak arithmetic: it computes a prompt one token at a time (--ubatch), so that no two tokens share the reading of weights, while
 decoding stays what it is. Everything else is real.
 """
 
@@ -20,12 +20,14 @@ from machines import Cluster, words  # noqa: E402
 
 OPTIONS = ("--context", 8192, "--chunk-tokens", 256, "--threads", 1, "--store-gb", 4)
 SHARES = {"studio": 0.95, "spark": 0.5}     # of a core
-UBATCH = {"studio": 4, "spark": 512}
+UBATCH = {"studio": 1, "spark": 512}
 LINK_BITS_PER_S = 1e9
 PROMPT_WORDS, ANSWER_TOKENS, SAMPLES = 400, 64, 3
 QUICK_WORDS, QUICK_TOKENS, QUICK_SAMPLES = 150, 24, 1
 EVENLY = ("--pool", "spark", "--pool-shares", "studio=1,spark=1")
 POLICY = "--cluster-prefill"
+# So unlike arithmetic moves a mixture of experts of this size by more than the default allows, now and then.
+PARITY = ("--parity-kl", 0.5)
 # Name, who answers, how it is started.
 ARRANGEMENTS = [
     ("studio alone", "studio", (POLICY, "alone")),
@@ -62,7 +64,7 @@ class House:
             machine.stop()
         if answers == "studio":
             self.start(spark, "node", "--lend")
-        self.start(self.machines[answers], "serve", *options)
+        self.start(self.machines[answers], "serve", *PARITY, *options)
         if options[0] == POLICY and options[1] != "alone":
             self.cluster.wait_until_usable()
             if options[1] == "auto":  # every way was gone before

@@ -177,6 +177,12 @@ const std::vector<Setting>& settings() {
       {"cluster", "managed", "",
        "hearth up, run where the cluster's authority is, says what this machine runs",
        "true", Kind::toggle, 0, 0, {}, to(&C::managed)},
+      {"cluster", "parity_kl", "--parity-kl",
+       "how far the next token's distribution may be from this machine's behind another's KV, as KL divergence in nats (0.01)",
+       "0.01", Kind::number, 0, 10, {}, to(&C::parity_kl)},
+      {"cluster", "parity_exact", "",
+       "another's KV must give this machine's logits to the last bit: only among equal machines",
+       "true", Kind::toggle, 0, 0, {}, to(&C::parity_exact)},
       {"cluster", "other_precision", "--other-precision",
        "machines that may prefill with another quantisation of the model, and the KL divergence allowed "
        "them (none)",

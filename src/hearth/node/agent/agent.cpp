@@ -94,6 +94,7 @@ void Agent::serve_model(const net::Address& reached_at, std::uint64_t incarnatio
     coordinator_ = std::make_unique<PrefillCoordinator>(
         CoordinatorOptions{.machine = machine(), .deliver_to = reached_at.text(),
                            .find_peers = [this] { return find_peers(); },
+                           .parity = config_.parity,
                            .other_precision = config_.other_precision,
                            .canary_interval = config_.canary_interval,
                            .policy = config_.prefill,

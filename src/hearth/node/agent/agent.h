@@ -27,7 +27,9 @@ struct AgentConfig {
   std::uint32_t prefills_max = 1;
   bool coordinates = false;         // this machine answers requests: others may prefill for it
   cluster::PrefillPolicy prefill = cluster::PrefillPolicy::automatic;
-  std::map<std::string, double> other_precision{};  // as in CoordinatorOptions
+  // As in CoordinatorOptions.
+  cluster::ParityLimits parity{};
+  std::map<std::string, double> other_precision{};
   Duration canary_interval = canary_interval_default;
   std::optional<LenderOptions> lends{};  // its memory, to workers of others
   // Findings about this machine, for a member's `hearth check` (GET /v1/check); absent: none. Any thread.
