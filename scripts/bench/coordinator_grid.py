@@ -24,12 +24,12 @@ CHUNK_TOKENS = 256
 OPTIONS = ("--context", 16384, "--chunk-tokens", CHUNK_TOKENS, "--threads", 1, "--store-gb", 4)
 PAIRS = {"faster peer": {"studio": 0.5, "spark": 1.0}, "slower peer": {"studio": 1.0, "spark": 0.4}}  # shares of a core
 LINKS = {"1 Gb/s": 1e9, "100 Mb/s": 1e8, "20 Mb/s": 2e7}
-PROMPT_WORDS = (110, 280, 700)  # about seven tokens each
+PROMPT_WORDS = (60, 150, 400)  # about seven tokens each
 CACHED_SHARES = (0.0, 0.75)
 LOADS = ("idle", "answering")
-QUICK = {"PAIRS": ("faster peer",), "LINKS": ("100 Mb/s",), "PROMPT_WORDS": (280,), "LOADS": ("idle",)}
+QUICK = {"PAIRS": ("faster peer",), "LINKS": ("100 Mb/s",), "PROMPT_WORDS": (150,), "LOADS": ("idle",)}
 WAYS = ("alone", "remote")
-LEARNING_WORDS = (700, 280)
+LEARNING_WORDS = (400, 150)
 
 
 class Grid:

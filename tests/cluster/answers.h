@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "hearth/engine/synth/facts.h"
 #include "tests/cluster/machine.h"
+#include "tests/support/local_models.h"
 
 namespace hearth::testing {
 
@@ -19,9 +22,8 @@ struct Answer {
   engine::PromptDone prompt;
 };
 
-inline Answer answer(node::LocalModel& model, std::vector<Token> prompt) {
-  auto stream = model.generate(
-      {.prompt = std::move(prompt), .tokens_max = answer_tokens, .sampling = {.temperature = 0}}, {});
+inline Answer answer(node::LocalModel& model, engine::GenerateRequest request) {
+  auto stream = model.generate(std::move(request), {});
   EXPECT_TRUE(stream) << stream.error().message;
   Answer out;
   while (stream) {
@@ -44,9 +46,33 @@ inline Answer answer(node::LocalModel& model, std::vector<Token> prompt) {
   return out;
 }
 
+inline engine::GenerateRequest request_for(std::vector<Token> prompt, std::uint32_t tokens = answer_tokens) {
+  return {.prompt = std::move(prompt), .tokens_max = tokens, .sampling = {.temperature = 0}};
+}
+
+inline Answer answer(node::LocalModel& model, std::vector<Token> prompt) {
+  return answer(model, request_for(std::move(prompt)));
+}
+
 inline Answer answer(Machine& machine, std::vector<Token> prompt) {
   return answer(machine.model(), std::move(prompt));
 }
+
+// Alone, with a store.
+inline std::unique_ptr<node::LocalModel> start_model(const std::filesystem::path& store, std::uint32_t chunk_tokens) {
+  node::LocalModelOptions options;
+  options.keeper.worker_executable = HEARTH_WORKER_EXECUTABLE;
+  options.keeper.worker = local_run_options("kimi").worker;
+  options.keeper.worker.chunk_tokens = chunk_tokens;
+  options.keeper.worker.context_tokens = 8192;
+  options.store_directory = store;
+  auto model = node::LocalModel::start(std::move(options), {}, {});
+  EXPECT_TRUE(model) << model.error().message;
+  return *std::move(model);
+}
+
+// What it keeps of a prompt is on disk afterwards.
+inline void flush(node::LocalModel& model) { ASSERT_TRUE(model.flush(Deadline::after(std::chrono::seconds(60)))); }
 
 inline std::vector<Token> text_tokens(node::LocalModel& model, std::size_t count) {
   const auto planted = engine::plant_facts(/*seed=*/7, /*fact_count=*/4, 9000).value();

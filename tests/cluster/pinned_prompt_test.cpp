@@ -5,40 +5,20 @@
 
 #include "hearth/base/file.h"
 #include "tests/cluster/answers.h"
-#include "tests/support/local_models.h"
 
 namespace hearth::testing {
 namespace {
 
 constexpr std::uint32_t chunk_tokens = 256;
 
-std::unique_ptr<node::LocalModel> start(const std::filesystem::path& store) {
-  node::LocalModelOptions options;
-  options.keeper.worker_executable = HEARTH_WORKER_EXECUTABLE;
-  options.keeper.worker = local_run_options("kimi").worker;
-  options.keeper.worker.chunk_tokens = chunk_tokens;
-  options.keeper.worker.context_tokens = 8192;
-  options.store_directory = store;
-  auto model = node::LocalModel::start(std::move(options), {}, {});
-  EXPECT_TRUE(model) << model.error().message;
-  return *std::move(model);
-}
+std::unique_ptr<node::LocalModel> start(const std::filesystem::path& store) { return start_model(store, chunk_tokens); }
 
 // Reads the prompt and answers one token; it is on disk then.
 void keep(node::LocalModel& model, std::vector<Token> prompt, const std::string& owner) {
-  engine::GenerateRequest request{.prompt = std::move(prompt), .tokens_max = 1, .sampling = {.temperature = 0}};
+  engine::GenerateRequest request = request_for(std::move(prompt), 1);
   request.pin_owner = owner;
-  {
-    auto stream = model.generate(std::move(request), {});
-    ASSERT_TRUE(stream);
-    for (;;) {
-      const auto event = (*stream)->next(Deadline::after(std::chrono::seconds(120)));
-      ASSERT_TRUE(event);
-      ASSERT_FALSE(std::holds_alternative<Error>(*event));
-      if (std::holds_alternative<engine::Finished>(*event)) break;
-    }
-  }
-  ASSERT_TRUE(model.flush(Deadline::after(std::chrono::seconds(60))));
+  answer(model, std::move(request));
+  flush(model);
 }
 
 TEST(PinnedPrompts, AreReadFromTheStoreAfterARestartButForAFewTokens) {
