@@ -37,13 +37,11 @@ def model_file(run, architecture):
     return path
 
 
-def probe(run, models, name, *flags):
+def probe(run, model, name, *flags):
     probe_file = run.output / f"plan_{name}.toml"
     probe_file.unlink(missing_ok=True)  # what was measured on another day is not this probe
     command = [run.bin / "hearth", "node", "probe", "--json", "--to", probe_file, "--name", name,
-               "--threads", str(run.threads), "--repetitions", str(run.samples), *flags]
-    for model in models:
-        command += ["--model", model]
+               "--threads", str(run.threads), "--repetitions", str(run.samples), "--model", model, *flags]
     return json.loads(processes.output_of(command, run.log("node-probe")))
 
 
@@ -149,6 +147,13 @@ def percentile(values, share):
     return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
 
 
+def noise_percent(rows, key):
+    """What no prediction can know: the interquartile range of a point's samples, over their median."""
+    of_points = [100 * (percentile(samples, 0.75) - percentile(samples, 0.25)) / statistics.median(samples)
+                 for samples in (row["samples"][key] for row in rows) if len(samples) > 1]
+    return statistics.median(of_points) if of_points else 0.0
+
+
 def table(rows):
     lines = [f"{'model':<9} {'mode':<6} {'prompt':>6}  {'first token, s':^24}  {'per token, ms':^24}",
              f"{'':<9} {'':<6} {'':>6}  {'predicted measured  error':^24}  {'predicted measured  error':^24}"]
@@ -173,21 +178,24 @@ def summary(name, key, rows, share, bound):
 
 def plan_grid(run):
     lengths, architectures = run.size.plan_prompts, ARCHITECTURES if not run.quick else ["llama"]
-    models = {a: model_file(run, a) for a in architectures}
-    found = probe(run, models.values(), HOST)
-    found_lender = probe(run, models.values(), LENDER, "--lent")
-    hand_off_s = {a: m["hand_off_s"]["median"] for a, m in zip(architectures, found["models"])}
-    rows = []
-    for architecture, model in models.items():
+    rows, probes = [], {}
+    for architecture in architectures:
+        model = model_file(run, architecture)
+        # Right before its points are measured: a virtual machine is faster in one quarter of an hour than in the next.
+        found = probe(run, model, HOST)
+        probes[architecture] = {"host": found, "lender": probe(run, model, LENDER, "--lent")}
+        hand_off_s = found["models"][0]["hand_off_s"]["median"]
         for mode in MODES:
             usable_gb = usable_gb_of(run, model, cluster_file(run, "alone", 0)) if mode == "pooled" else 0
-            cluster = cluster_file(run, mode, hand_off_s[architecture], usable_gb)
+            cluster = cluster_file(run, mode, hand_off_s, usable_gb)
             for tokens in lengths:
                 rows.append(point(run, model, architecture, mode, tokens, cluster))
                 run.say(table(rows[-1:]).splitlines()[-1])
-    print(table(rows) + "\n")
+    noise = {key: noise_percent(rows, key) for key in ("ttft_s", "tpot_s")}
+    print(table(rows) + f"\n\nhalf of the samples of a point lie within {noise['ttft_s']:.0f} % (first token) and {noise['tpot_s']:.0f} % "
+          "(per token) of each other, in the median over the points\n")
     first = summary("plan_grid", "ttft_s", rows, 0.5, MEDIAN_BOUND_PERCENT)
-    first.extra = {"rows": rows, "probe": found, "probe_lender": found_lender}
+    first.extra = {"rows": rows, "probes": probes, "noise_percent": noise}
     return [first, summary("plan_grid_ttft_p90", "ttft_s", rows, 0.9, P90_BOUND_PERCENT),
             summary("plan_grid_tpot", "tpot_s", rows, 0.5, MEDIAN_BOUND_PERCENT),
             summary("plan_grid_tpot_p90", "tpot_s", rows, 0.9, P90_BOUND_PERCENT)]

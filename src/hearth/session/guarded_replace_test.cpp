@@ -28,7 +28,7 @@ class GuardedReplace : public ::testing::Test {
   // Names that were left over.
   std::size_t strays() const {
     std::size_t out = 0;
-    for (const auto& entry : fs::recursive_directory_iterator(home_.path())) out += entry.path().extension() == ".tmp" ? 1 : 0;
+    for (const auto& entry : fs::recursive_directory_iterator(home_.path())) out += entry.path().extension() == ".tmp" ? 1U : 0U;
     return out;
   }
   TemporaryDirectory home_ = *TemporaryDirectory::create("hearth-replace-test");
