@@ -1,5 +1,6 @@
 """How far `hearth bench` agrees: with llama-bench on the same model, and with what the servers tell of themselves."""
 
+import contextlib
 import json
 import sqlite3
 import statistics
@@ -26,20 +27,24 @@ def llama_bench_rates(run):
     return prefill, decode
 
 
-def hearth_bench(run, rounds):
-    """One run over all targets. Every request as it was kept, and the run's own table."""
-    database = run.scratch / "agreement.db"
+@contextlib.contextmanager
+def targets(run):
+    """All of them, started once: `-t` for each."""
     with HearthServer(run, "--no-store", model=run.model, sequences=1) as hearth, \
             peer.LlamaServer(run, slots=1) as llama, HearthCluster(run, run.model) as cluster:
-        command = [run.bin / "hearth", "bench", "--json", "--db", database, "--name", "agreement",
-                   "-t", f"llama:llama-server=http://127.0.0.1:{llama.port}",
-                   "-t", f"here:hearth=http://127.0.0.1:{hearth.port}", "-t", f"pair:split={run.model}",
-                   "-t", f"split:hearth=http://127.0.0.1:{cluster.port}",
-                   "--prompt-tokens", ",".join(map(str, run.size.agreement_prompts)),
-                   "--depth", f"0,{run.size.agreement_depth}", "--answer-tokens", ANSWER_TOKENS,
-                   "--warm-ups", 0, "--repeats", rounds, "--context", run.context, "--sequences", 1,
-                   "--chunk-tokens", run.batch, "--ubatch", run.ubatch, "--threads", run.threads]
-        table = json.loads(processes.output_of(list(map(str, command)), run.log("hearth-bench")))
+        yield ["-t", f"llama:llama-server=http://127.0.0.1:{llama.port}", "-t", f"here:hearth=http://127.0.0.1:{hearth.port}",
+               "-t", f"pair:split={run.model}", "-t", f"split:hearth=http://127.0.0.1:{cluster.port}"]
+
+
+def hearth_bench(run, flags, round_number):
+    """Every request once. As they were kept, and the run's own table."""
+    database = run.scratch / f"agreement-{round_number}.db"
+    command = [run.bin / "hearth", "bench", "--json", "--db", database, "--name", "agreement", *flags,
+               "--prompt-tokens", ",".join(map(str, run.size.agreement_prompts)),
+               "--depth", f"0,{run.size.agreement_depth}", "--answer-tokens", ANSWER_TOKENS,
+               "--warm-ups", 0, "--repeats", 1, "--context", run.context, "--sequences", 1,
+               "--chunk-tokens", run.batch, "--ubatch", run.ubatch, "--threads", run.threads]
+    table = json.loads(processes.output_of(list(map(str, command)), run.log("hearth-bench")))
     connection = sqlite3.connect(database)
     samples = [json.loads(text) for (text,) in connection.execute("SELECT sample FROM samples ORDER BY id")]
     connection.close()
@@ -78,19 +83,23 @@ def expected_prefill(tokens, depth, prefill, decode):
     return tokens / ((tokens - 1) / prefill[tokens, depth] + 1 / decode[min(decode)])
 
 
-def agreement_row(target, tokens, depth, samples, prefill, decode):
-    mine = [s for s in samples if (s["target"], s["prompt_tokens_wanted"], s["depth_wanted"]) == (target, tokens, depth)]
-    row = {"target": target, "prompt_tokens": tokens, "depth": depth, "samples": len(mine),
-           "prefill_tok_s": median_of(map(prefill_tok_s, mine)), "decode_tok_s": median_of(map(decode_tok_s, mine)),
-           "prefill_llama_bench": expected_prefill(tokens, depth, prefill, decode),
-           "decode_llama_bench": decode.get(tokens + depth)}
-    row["ratios"] = {
-        "prefill": row["prefill_tok_s"] / row["prefill_llama_bench"],
-        "decode": row["decode_tok_s"] / row["decode_llama_bench"]
-                  if row["decode_tok_s"] and row["decode_llama_bench"] else None,
-        "own_ttft": median_of(map(own_ttft_ratio, mine)),
-        "own_decode": median_of(map(own_decode_ratio, mine))}
-    return row
+def agreement_row(target, tokens, depth, rounds):
+    """Each request against what llama-bench said before and after its round; medians over the rounds."""
+    mine, expected = [], []
+    for samples, (prefill, decode) in rounds:
+        for sample in samples:
+            if (sample["target"], sample["prompt_tokens_wanted"], sample["depth_wanted"]) == (target, tokens, depth):
+                mine.append(sample)
+                expected.append((expected_prefill(tokens, depth, prefill, decode), decode.get(tokens + depth)))
+    return {"target": target, "prompt_tokens": tokens, "depth": depth, "samples": len(mine),
+            "prefill_tok_s": median_of(map(prefill_tok_s, mine)), "decode_tok_s": median_of(map(decode_tok_s, mine)),
+            "prefill_llama_bench": median_of(prefill for prefill, _ in expected),
+            "decode_llama_bench": median_of(decode for _, decode in expected),
+            "ratios": {"prefill": median_of(prefill_tok_s(s) / prefill for s, (prefill, _) in zip(mine, expected)),
+                       "decode": median_of(decode_tok_s(s) / decode for s, (_, decode) in zip(mine, expected)
+                                           if decode and decode_tok_s(s)),
+                       "own_ttft": median_of(map(own_ttft_ratio, mine)),
+                       "own_decode": median_of(map(own_decode_ratio, mine))}}
 
 
 def table_text(rows):
@@ -132,21 +141,23 @@ def mean_rates(before, after):
 
 
 def bench_agreement(run):
-    rounds = run.asked_samples or run.size.agreement_rounds
-    # Before and after, so that a machine that drifts does not look like a disagreement.
-    before = llama_bench_rates(run)
-    samples, table = hearth_bench(run, rounds)
-    after = llama_bench_rates(run)
-    prefill, decode = (mean_rates(*both) for both in zip(before, after))
-    rows = [agreement_row(target, tokens, depth, samples, prefill, decode)
+    # llama-bench between the rounds, so that a machine that drifts does not look like a disagreement.
+    rounds, tables, between = [], [], [llama_bench_rates(run)]
+    with targets(run) as flags:
+        for number in range(run.asked_samples or run.size.agreement_rounds):
+            samples, table = hearth_bench(run, flags, number)
+            between.append(llama_bench_rates(run))
+            rounds.append((samples, [mean_rates(*both) for both in zip(*between[-2:])]))
+            tables.append(table["rows"])
+    rows = [agreement_row(target, tokens, depth, rounds)
             for depth in (0, run.size.agreement_depth) for tokens in run.size.agreement_prompts
             for target in TARGETS]
-    print(table_text(rows) + "\n" + hand_off_text(table["rows"]) + "\n")
+    print(table_text(rows) + "\n" + hand_off_text(tables[-1]) + "\n")
     results = [agreement("bench_agreement", "prefill", rows, "prefill is from llama-bench"),
                agreement("bench_agreement_decode", "decode", rows, "decode is from llama-bench -d"),
                agreement("bench_agreement_own_ttft", "own_ttft", rows, "the first token is from the server's own time"),
                agreement("bench_agreement_own_decode", "own_decode", rows, "decode is from the server's own rate")]
     keyed = [[[list(key) if isinstance(key, tuple) else key, rate] for key, rate in rates.items()]
-             for half in (before, after) for rates in half]
-    results[0].extra |= {"rows": rows, "llama_bench": keyed, "hearth_bench": table["rows"]}
+             for half in between for rates in half]
+    results[0].extra |= {"rows": rows, "llama_bench": keyed, "hearth_bench": tables}
     return results

@@ -151,11 +151,11 @@ Result<Profile> build_profile(std::span<const NamedText> own, std::span<const Na
   return out;
 }
 
-const LengthModel& Profile::model_for(std::size_t words) const {
+const LengthModel& Profile::model_for(std::size_t word_count) const {
   CHECK(!models.empty());
   const LengthModel* out = &models.front();
   for (const LengthModel& one : models) {
-    if (one.words <= words) out = &one;
+    if (one.words <= word_count) out = &one;
   }
   return *out;
 }

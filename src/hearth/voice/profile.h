@@ -37,7 +37,7 @@ struct Profile {
   std::vector<std::string> avoid;    // words and phrases of the lists that the writer never uses
 
   // That of the longest pieces that are not longer than a text of so many words; else the shortest.
-  const LengthModel& model_for(std::size_t words) const;
+  const LengthModel& model_for(std::size_t word_count) const;
   Json json() const;
   static Result<Profile> from_json(const Json& json);
 };
