@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "hearth/base/result.h"
-#include "hearth/cluster/parity.h"
 #include "hearth/gateway/api.h"
 #include "hearth/model/adapter_set.h"
 #include "hearth/route/table.h"
@@ -55,7 +54,7 @@ struct ServeConfig {
   std::uint32_t prefills_max = 1;
   std::string cluster_prefill = "auto";     // auto, alone, remote
   bool managed = false;  // takes what hearth up assigns; may then start without a model
-  double parity_kl = cluster::ParityLimits{}.kl_max;
+  double parity_kl = 0.01;  // nats
   bool parity_exact = false;
   std::map<std::string, double> other_precision;  // machines, and the KL that is allowed them
   double canary_hours = 1;
