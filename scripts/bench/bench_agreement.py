@@ -28,8 +28,8 @@ def llama_bench_rates(run):
 
 
 @contextlib.contextmanager
-def targets(run):
-    """All of them, started once: `-t` for each."""
+def running_targets(run):
+    """All TARGETS, started once: the flags that name them."""
     with HearthServer(run, "--no-store", model=run.model, sequences=1) as hearth, \
             peer.LlamaServer(run, slots=1) as llama, HearthCluster(run, run.model) as cluster:
         yield ["-t", f"llama:llama-server=http://127.0.0.1:{llama.port}", "-t", f"here:hearth=http://127.0.0.1:{hearth.port}",
@@ -143,7 +143,7 @@ def mean_rates(before, after):
 def bench_agreement(run):
     # llama-bench between the rounds, so that a machine that drifts does not look like a disagreement.
     rounds, tables, between = [], [], [llama_bench_rates(run)]
-    with targets(run) as flags:
+    with running_targets(run) as flags:
         for number in range(run.asked_samples or run.size.agreement_rounds):
             samples, table = hearth_bench(run, flags, number)
             between.append(llama_bench_rates(run))
