@@ -6,7 +6,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 gives false positives for these in inlined standard containers.
   add_compile_options(-Wno-maybe-uninitialized -Wno-restrict)
   if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    add_compile_options(-Wno-stringop-overflow -Wno-array-bounds)
+    add_compile_options(-Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
   endif()
 else()
   add_compile_options(-Wno-gnu-statement-expression)  # TRY is one

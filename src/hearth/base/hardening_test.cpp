@@ -36,14 +36,15 @@ std::string status_line(std::string_view name) {
 }
 
 TEST(Hardening, AHardenedProcessLeavesNoCoreAndCannotBeReadByOthers) {
-  EXPECT_EQ(exit_code_of([] {
+  const int code = exit_code_of([] {
     rlimit core{};
     if (!harden_process()) return 1;
 #ifndef __SANITIZE_ADDRESS__
     if (::prctl(PR_GET_DUMPABLE) != 0) return 3;
 #endif
     return ::getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0 ? 0 : 2;
-  }), 0);
+  });
+  EXPECT_EQ(code, 0);
 }
 
 TEST(Hardening, NoCapabilityIsLeftAndNoneComesBack) {
