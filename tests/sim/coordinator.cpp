@@ -77,7 +77,7 @@ std::optional<Coordinator::RequestId> Coordinator::submit(std::shared_ptr<const 
   if (!process.is_up) return {};
   const RequestId id = ++last_request_;
   const Instant deadline = world_.now() + within;
-  requests_.emplace(id, Request{cluster::RequestRun({}, deadline),
+  requests_.emplace(id, Request{RequestRun({}, deadline),
                                 deadline,
                                 std::move(prompt),
                                 std::move(client),
@@ -125,29 +125,29 @@ void Coordinator::pump(RequestId id) {
   while (Request* request = find(id)) {
     const bool has_room = active_count() < decode_.worker->speeds.sequences_max;
     if (has_room || world_.now() >= request->deadline) request->is_active = true;
-    const cluster::RequestAction action = request->is_active || request->run.is_over()
+    const RequestAction action = request->is_active || request->run.is_over()
                                               ? request->run.next(world_.now())
-                                              : cluster::RequestAction(cluster::WaitRequest{});
-    if (std::holds_alternative<cluster::ChooseWay>(action)) {
+                                              : RequestAction(WaitRequest{});
+    if (std::holds_alternative<ChooseWay>(action)) {
       choose(id);
-    } else if (const auto* start = std::get_if<cluster::StartHandOff>(&action)) {
+    } else if (const auto* start = std::get_if<StartHandOff>(&action)) {
       hand_off(id, *start);
-    } else if (std::holds_alternative<cluster::GenerateAnswer>(action)) {
+    } else if (std::holds_alternative<GenerateAnswer>(action)) {
       generate(id);
-    } else if (std::holds_alternative<cluster::AbortWork>(action)) {
+    } else if (std::holds_alternative<AbortWork>(action)) {
       drop_work(*request);
-    } else if (const auto* wait = std::get_if<cluster::WaitRequest>(&action)) {
+    } else if (const auto* wait = std::get_if<WaitRequest>(&action)) {
       if (!request->is_active || request->wake == wait->until) return;
       request->wake = wait->until;
       world_.at(wait->until - world_.now(), process, [this, id] { pump(id); });
       return;
     } else {
-      return finish(id, std::get<cluster::RequestOver>(action).error);
+      return finish(id, std::get<RequestOver>(action).error);
     }
   }
 }
 
-void Coordinator::hand_off(RequestId id, const cluster::StartHandOff& start) {
+void Coordinator::hand_off(RequestId id, const StartHandOff& start) {
   Request& request = *find(id);
   const auto on_over = [this, id, peer = start.peer,
                         work = request.work](const cluster::DecodeRunOver& over) {
@@ -213,8 +213,8 @@ void Coordinator::generate(RequestId id) {
 
 void Coordinator::on_token(RequestId id, std::uint32_t index, Token token) {
   Request& request = *find(id);
-  const cluster::TokenVerdict verdict = request.run.on_token(index, token);
-  if (verdict == cluster::TokenVerdict::emit) {
+  const TokenVerdict verdict = request.run.on_token(index, token);
+  if (verdict == TokenVerdict::emit) {
     if (index == 0) statistics_.first_token_s = seconds(world_.now() - request.decided);
     if (index == 0 && request.decision) {
       decisions_->on_finished(*request.decision, seconds(world_.now() - request.decided),
@@ -222,7 +222,7 @@ void Coordinator::on_token(RequestId id, std::uint32_t index, Token token) {
     }
     request.client.token(token);
     if (world_.is_sabotaged(Sabotage::repeat_token) && index == 1) request.client.token(token);
-  } else if (verdict == cluster::TokenVerdict::refused) {
+  } else if (verdict == TokenVerdict::refused) {
     pump(id);
   }
 }

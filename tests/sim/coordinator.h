@@ -10,8 +10,8 @@
 #include "hearth/cluster/decision_log.h"
 #include "hearth/cluster/peer_state.h"
 #include "hearth/cluster/rate_book.h"
-#include "hearth/cluster/request_run.h"
 #include "tests/sim/decode_agent.h"
+#include "tests/sim/request_run.h"
 
 namespace hearth::sim {
 
@@ -62,7 +62,7 @@ class Coordinator {
 
  private:
   struct Request {
-    cluster::RequestRun run;
+    RequestRun run;
     Instant deadline;
     std::shared_ptr<const Prompt> prompt;
     ClientSide client;
@@ -77,7 +77,7 @@ class Coordinator {
   void pump(RequestId id);
   void pump_all();
   void choose(RequestId id);
-  void hand_off(RequestId id, const cluster::StartHandOff& start);
+  void hand_off(RequestId id, const StartHandOff& start);
   void on_hand_off_over(RequestId id, const std::string& peer, const cluster::DecodeRunOver& over);
   void generate(RequestId id);
   void on_token(RequestId id, std::uint32_t index, Token token);

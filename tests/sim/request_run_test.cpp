@@ -1,13 +1,13 @@
-#include "hearth/cluster/request_run.h"
+#include "tests/sim/request_run.h"
 
 #include <gtest/gtest.h>
 
-namespace hearth::cluster {
+namespace hearth::sim {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using Kind = DecodeRunOver::Kind;
+using Kind = cluster::DecodeRunOver::Kind;
 
 const Instant start = Instant(std::chrono::hours(1));
 const Error died{Code::unavailable, "the worker has died"};
@@ -184,4 +184,4 @@ TEST(RequestRun, StopsWhateverRunsWhenTheClientLeavesOrTimeIsUp) {
 }
 
 }  // namespace
-}  // namespace hearth::cluster
+}  // namespace hearth::sim

@@ -1,4 +1,4 @@
-#include "hearth/cluster/request_run.h"
+#include "tests/sim/request_run.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "hearth/base/check.h"
 
-namespace hearth::cluster {
+namespace hearth::sim {
 namespace {
 
 constexpr std::uint32_t pause_doublings_max = 3;
@@ -62,18 +62,18 @@ void RequestRun::pause(Instant now) {
   state_ = State::pausing;
 }
 
-void RequestRun::on_hand_off_over(const DecodeRunOver& over, Instant now) {
+void RequestRun::on_hand_off_over(const cluster::DecodeRunOver& over, Instant now) {
   if (state_ != State::handing_off) return;
   committed_tokens_ = over.committed_tokens;
   trouble_ = over.reason;
   was_told_ = false;
   switch (over.kind) {
-    case DecodeRunOver::Kind::complete:
-    case DecodeRunOver::Kind::compute_rest: state_ = State::generating; return;
-    case DecodeRunOver::Kind::busy: state_ = State::choosing; return;
-    case DecodeRunOver::Kind::cancelled:
+    case cluster::DecodeRunOver::Kind::complete:
+    case cluster::DecodeRunOver::Kind::compute_rest: state_ = State::generating; return;
+    case cluster::DecodeRunOver::Kind::busy: state_ = State::choosing; return;
+    case cluster::DecodeRunOver::Kind::cancelled:
       return end(Error{Code::cancelled, "the hand-off was cancelled"});
-    case DecodeRunOver::Kind::worker_lost:
+    case cluster::DecodeRunOver::Kind::worker_lost:
       return on_decode_lost({Code::unavailable, over.reason}, now);
   }
 }
@@ -132,4 +132,4 @@ void RequestRun::end(std::optional<Error> error) {
   error_ = std::move(error);
 }
 
-}  // namespace hearth::cluster
+}  // namespace hearth::sim

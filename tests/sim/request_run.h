@@ -5,6 +5,7 @@
 //
 // An answer that is computed again is compared with what the client has seen, token by token:
 // nothing is repeated, nothing is lost, a difference is an error.
+// The simulation's client: hearth run does the same with threads (node/local_run.cpp).
 // Not thread-safe. No I/O, no clock.
 
 #include <cstdint>
@@ -18,7 +19,7 @@
 #include "hearth/base/result.h"
 #include "hearth/cluster/decode_run.h"
 
-namespace hearth::cluster {
+namespace hearth::sim {
 
 struct RequestParameters {
   std::uint32_t answers_max = 3;    // times that an answer is begun
@@ -61,7 +62,7 @@ class RequestRun {
   // No machine can decode now (starting, no free sequence). Nothing has begun, so it costs only
   // time: chosen again until the deadline.
   void on_cannot_choose(Error error, Instant now);
-  void on_hand_off_over(const DecodeRunOver& over, Instant now);
+  void on_hand_off_over(const cluster::DecodeRunOver& over, Instant now);
   TokenVerdict on_token(std::uint32_t index, std::int32_t token);
   void on_generated();
   void on_decode_lost(Error error, Instant now);  // worker or agent died, or is not there
@@ -96,4 +97,4 @@ class RequestRun {
   std::optional<Error> error_;
 };
 
-}  // namespace hearth::cluster
+}  // namespace hearth::sim
