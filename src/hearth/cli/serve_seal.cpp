@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 
 #include "hearth/base/hardening.h"
 #include "hearth/base/log.h"
@@ -41,20 +40,6 @@ Result<seal::LabelRules> label_rules(const ServeConfig& config, std::string home
 }
 
 // The last look before something leaves.
-class ServeSeal::Gate final : public seal::RemoteGate {
- public:
-  explicit Gate(const seal::Labeller& labels) : labels_(labels) {}
-  Result<> check(const seal::Clearance& clearance) const override {
-    if (!is_proven) return fail(Code::permission, "nothing leaves: the seal check has not passed (hearth seal check says where it leaks)");
-    if (labels_.known(clearance.conversation).label == seal::Label::open) return {};
-    return fail(Code::permission, "the label of this conversation has risen: it stays in the house");
-  }
-  std::atomic<bool> is_proven = false;
-
- private:
-  const seal::Labeller& labels_;
-};
-
 ServeSeal::ServeSeal() = default;
 
 const seal::RemoteGate& ServeSeal::gate() const { return *gate_; }
@@ -66,7 +51,7 @@ Result<> ServeSeal::prove(const ServeConfig& config, const StopToken& stop) {
   const auto house = TRY(seal_check::WholeHouse::build({}));
   const auto report = TRY(seal_check::run_check(*house, stop));
   start_log("serve", log_level_of(config));
-  gate_->is_proven = report.is_sealed();
+  gate_->set_proven(report.is_sealed());
   log_info(fmt::format("seal check: paths={} leaked={} sealed={}", report.paths.size(), report.leaks(), report.is_sealed()));
   if (!report.is_sealed()) log_error("the seal check failed: services outside get nothing; hearth seal check says where it leaks");
   return {};
@@ -80,7 +65,7 @@ Result<std::unique_ptr<ServeSeal>> ServeSeal::open(const ServeConfig& config) {
   auto rules = TRY(label_rules(config, home_directory()));
   const auto directory = TRY(seal_directory());
   out->labeller_ = TRY(seal::Labeller::open(std::move(rules), directory));
-  out->gate_ = std::make_unique<Gate>(*out->labeller_);
+  out->gate_ = std::make_unique<seal::LabelGate>(*out->labeller_);
   return out;
 }
 

@@ -6,7 +6,7 @@
 #include "hearth/cli/serve_config.h"
 #include "hearth/node/local_model.h"
 #include "hearth/node/sealed_store.h"
-#include "hearth/seal/clearance.h"
+#include "hearth/seal/label_gate.h"
 #include "hearth/seal/labeller.h"
 
 namespace hearth::cli {
@@ -31,11 +31,10 @@ class ServeSeal {
   void watch(node::LocalModel* model);
 
  private:
-  class Gate;
   ServeSeal();
   std::filesystem::path vault_directory_;
   std::unique_ptr<seal::Labeller> labeller_;
-  std::unique_ptr<Gate> gate_;
+  std::unique_ptr<seal::LabelGate> gate_;
   Guarded<node::LocalModel*> model_{nullptr};
   std::unique_ptr<node::SealedStore> store_;
 };

@@ -1,6 +1,8 @@
-#include "hearth/seal/labeller.h"
+#include "hearth/seal/label_gate.h"
 
 #include <gtest/gtest.h>
+
+#include "hearth/seal/labeller.h"
 
 namespace hearth::seal {
 namespace {
@@ -90,6 +92,21 @@ TEST_F(LabellerTest, ASealedSessionStaysSealedUnderAnyKeyAndAfterARestart) {
   open();
   EXPECT_EQ(label(request({said("and now?")}), "openkey", "s1"), Label::sealed);
   EXPECT_EQ(label(request({said("and now?")}), "openkey", "s2"), Label::open);
+}
+
+TEST_F(LabellerTest, TheGateOpensWithTheProofAndClosesWhenALabelRises) {
+  LabelGate gate(*labeller_);
+  const auto clearance = [&](std::string text) {
+    const auto asked = request({said(std::move(text))});
+    return labeller_->label({"openkey", {}, asked}, "one").value();
+  };
+  const Clearance open = clearance("hello");
+  ASSERT_EQ(open.decision.label, Label::open);
+  EXPECT_FALSE(gate.check(open));
+  gate.set_proven(true);
+  EXPECT_TRUE(gate.check(open));
+  ASSERT_EQ(clearance("read ~/diary.").decision.label, Label::sealed);
+  EXPECT_FALSE(gate.check(open)) << "what was open when it was asked is of a conversation that no longer is";
 }
 
 TEST_F(LabellerTest, AHeaderThatAsksForLessIsRefused) {

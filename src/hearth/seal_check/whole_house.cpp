@@ -7,6 +7,7 @@
 #include "hearth/base/hardening.h"
 #include "hearth/base/log.h"
 #include "hearth/node/sealed_store.h"
+#include "hearth/seal/label_gate.h"
 #include "hearth/upstream/fleet.h"
 #include "hearth/vault/sealed_log.h"
 
@@ -106,25 +107,13 @@ class WholeHouse::Audit final : public seal::AuditSink {
 };
 
 // Once more, at the door: the conversation's label may have risen since.
-class WholeHouse::Gate final : public seal::RemoteGate {
- public:
-  explicit Gate(const seal::Labeller& labels) : labels_(labels) {}
-  Result<> check(const seal::Clearance& clearance) const override {
-    if (labels_.known(clearance.conversation).label == seal::Label::open) return {};
-    return fail(Code::permission, "the conversation is not open any more");
-  }
-
- private:
-  const seal::Labeller& labels_;
-};
-
 // What ends and begins with hearth serve.
 struct WholeHouse::Serving {
   std::unique_ptr<seal::Labeller> labels;
   std::unique_ptr<seal::LabelGiver> labels_double;
   std::unique_ptr<route::Router> router;
   std::unique_ptr<upstream::Fleet> fleet;
-  std::unique_ptr<Gate> gate;
+  std::unique_ptr<seal::LabelGate> gate;
   std::unique_ptr<gateway::Routing> routing;
   std::unique_ptr<gateway::Gateway> gateway;
   net::Router routes;
@@ -185,7 +174,8 @@ Result<> WholeHouse::start_serving() {
   net::HttpClient& way_out = to_egress_double_ ? *to_egress_double_ : *to_egress_;
   serving->fleet = TRY(upstream::Fleet::create({outside_spec()}, [](const upstream::EndpointSpec&) { return Result<std::string>(""); },
                                                net::Address::unix_socket("/egress"), way_out));
-  serving->gate = std::make_unique<Gate>(*serving->labels);
+  serving->gate = std::make_unique<seal::LabelGate>(*serving->labels);
+  serving->gate->set_proven(true);  // this house is what proves it
   serving->routing = std::make_unique<gateway::Routing>(gateway::Routing{
       *serving->router, *serving->fleet, *serving->gate, "a key of the check"});
   gateway::GatewayOptions options;

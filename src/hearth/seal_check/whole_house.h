@@ -66,7 +66,6 @@ class WholeHouse : public House {
  private:
   class Outside;
   class Audit;
-  class Gate;
   struct Serving;
   Result<> start_serving();
   Result<HouseReply> send(net::HttpClient& client, const std::string& path, const std::string& body, net::Headers headers);
