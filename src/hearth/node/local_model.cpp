@@ -220,13 +220,14 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
                                                                   const StopToken& stop) {
   Prefiller* const prefiller = request.is_sealed ? nullptr : prefiller_;
   const auto store = store_for(request);
-  Preparation preparation{.request = prefiller ? ++last_request_ : 0, .began = began};
+  const std::uint64_t number = prefiller ? ++last_request_ : 0;
   return with_worker(stop, [&](const KeptWorker& worker)
                                -> Result<std::unique_ptr<engine::AnswerStream>> {
     if (request.is_sealed) has_sealed_kv_ = true;
+    Preparation preparation{.request = number, .began = began};
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
                              .adapter = request.adapter, .prefiller = prefiller, .store = store.get(),
-                             .request = preparation.request, .began = began,
+                             .request = number, .began = began,
                              // Of these models nothing can be exported afterwards.
                              .computes_missing = worker.info.limits.is_append_only};
     engine::GenerateRequest prepared = request;
