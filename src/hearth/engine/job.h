@@ -32,6 +32,7 @@ struct GenerateRequest {
   std::string adapter;               // the adapter set to compute with; empty: the bare model
   int logprobs = 0;                  // most likely alternatives told with each token
   bool first_logits = false;         // tell all logits of the first token
+  bool ignore_eos = false;           // an end of generation is a token like any: for measurements
   // Where KV is kept: the whole chunks of this prompt are pinned for the owner of that name, and what
   // was pinned for it before no longer is. Empty: nothing is. Not for the engine.
   std::string pin_owner;

@@ -73,7 +73,7 @@ void Scheduler::advance_answer(Job& job) {
   const Instant now = clock_.now();
   if (job.answer_tokens == 0) job.first_token = now;
   job.last_token = now;
-  if (engine_.is_end_of_generation(*sampled)) {
+  if (!job.generate->ignore_eos && engine_.is_end_of_generation(*sampled)) {
     finish(job, FinishReason::end_of_generation);
     return;
   }

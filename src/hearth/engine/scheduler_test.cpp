@@ -68,6 +68,18 @@ TEST_F(SchedulerTest, EndsAtTheEndToken) {
   EXPECT_EQ(sink->all<Finished>().at(0)->reason, FinishReason::end_of_generation);
 }
 
+TEST_F(SchedulerTest, AMeasurementGoesOnPastTheEndToken) {
+  engine.end_token = 10;
+  GenerateRequest request{.prompt = run_of(10), .tokens_max = 3, .sampling = {.temperature = 0},
+                          .stop_strings = {}, .first_logits = true, .ignore_eos = true};
+  const auto sink = std::make_shared<Recorder>();
+  ASSERT_TRUE(scheduler.submit(std::move(request), sink, {}));
+  run_until_done();
+  EXPECT_EQ(sink->answer(), (std::vector<Token>{10, 11, 12}));
+  EXPECT_FALSE(sink->all<TokenDone>().at(0)->first_logits.empty());
+  EXPECT_EQ(sink->all<Finished>().at(0)->reason, FinishReason::token_limit);
+}
+
 TEST_F(SchedulerTest, EndsAtAStopString) {
   const auto sink = generate({'`'}, 100, {}, {"cd"});
   run_until_done();

@@ -94,7 +94,9 @@ class Trial {
   Result<Continuation> go_on(std::optional<engine::LeaseId> lease) {
     engine::GenerateRequest request{.prompt = prompt_, .tokens_max = greedy_tokens,
                                     .sampling = {.temperature = 0}, .stop_strings = {},
-                                    .lease = lease, .first_logits = true};
+                                    .lease = lease, .first_logits = true,
+                                    // Of random tokens the end may be likeliest, and nothing compared.
+                                    .ignore_eos = true};
     const auto answer = TRY(worker_.client.generate(request, soon(), stop_));
     Continuation out;
     while (true) {

@@ -31,6 +31,7 @@ Json generate_json(const engine::GenerateRequest& request) {
   if (!request.adapter.empty()) out.set("adapter", request.adapter);
   if (request.logprobs > 0) out.set("logprobs", request.logprobs);
   if (request.first_logits) out.set("first_logits", true);
+  if (request.ignore_eos) out.set("ignore_eos", true);
   return out;
 }
 
@@ -65,6 +66,7 @@ Result<engine::GenerateRequest> generate_from_json(PromptBody body) {
                 fmt::format("logprobs: {} is more than {}", out.logprobs, engine::logprobs_max));
   }
   out.first_logits = TRY(get_or<bool>(json, "first_logits", false));
+  out.ignore_eos = TRY(get_or<bool>(json, "ignore_eos", false));
   return out;
 }
 

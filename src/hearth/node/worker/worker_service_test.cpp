@@ -21,6 +21,13 @@ constexpr engine::EngineLimits limits{.context_tokens = 4096, .batch_tokens = 25
                                       .score_rows = 100};
 constexpr std::uint32_t chunk_tokens = 256;
 constexpr std::uint32_t chunk_count = 7;
+constexpr Token end_token = 995;  // beyond what answers to the prompt below reach
+
+std::unique_ptr<testing::ScriptedEngine> scripted_engine() {
+  auto out = std::make_unique<testing::ScriptedEngine>(limits);
+  out->end_token = end_token;
+  return out;
+}
 
 WorkerInfo info_of() {
   WorkerInfo info;
@@ -66,8 +73,7 @@ class WorkerServiceTest : public ::testing::Test {
   TemporaryDirectory directory_ = TemporaryDirectory::create("hearth-worker-test").value();
   std::vector<Token> prompt_;
   std::vector<ChunkFile> files_;
-  engine::EngineThread engine_{std::make_unique<testing::ScriptedEngine>(limits),
-                               {.chunk_tokens = chunk_tokens}};
+  engine::EngineThread engine_{scripted_engine(), {.chunk_tokens = chunk_tokens}};
   WorkerService service_{engine_, info_, "test"};
   net::Router router_ = service_.routes();
   std::unique_ptr<net::HttpClient> http_ = net::make_router_client(router_);
@@ -92,6 +98,20 @@ TEST_F(WorkerServiceTest, ImportsAListOfFilesAndAnswersFromThem) {
   }
   const Token next = (prompt_.back() + 1) % 1000;
   EXPECT_EQ(answer, (std::vector<Token>{next, next + 1}));
+}
+
+TEST_F(WorkerServiceTest, AMeasurementGoesOnPastTheEnd) {
+  for (const bool ignore_eos : {false, true}) {
+    const auto generation = client_.generate({.prompt = {end_token - 1}, .tokens_max = 2, .sampling = {},
+                                              .stop_strings = {}, .ignore_eos = ignore_eos}, soon(), {}).value();
+    std::vector<Token> answer;
+    while (true) {
+      const engine::JobEvent event = generation->next(soon()).value();
+      if (const auto* token = std::get_if<engine::TokenDone>(&event)) answer.push_back(token->token);
+      if (std::holds_alternative<engine::Finished>(event)) break;
+    }
+    EXPECT_EQ(answer, ignore_eos ? (std::vector<Token>{end_token, end_token + 1}) : std::vector<Token>{});
+  }
 }
 
 TEST_F(WorkerServiceTest, StopsAtTheFirstFileThatCannotBeUsed) {
