@@ -200,6 +200,7 @@ Json request_json(const ChatRequest& request) {
   set_some(out, "thinking", request.thinking);
   set_some(out, "tokens_max", request.tokens_max);
   if (!request.stop_strings.empty()) out.set("stop_strings", strings_json(request.stop_strings));
+  if (request.ignore_eos) out.set("ignore_eos", true);
   Json sampling = sampling_dump(request.sampling);
   if (!sampling.as_object().empty()) out.set("sampling", std::move(sampling));
   if (request.logprobs >= 0) out.set("logprobs", request.logprobs);

@@ -15,8 +15,12 @@ bool takes_raw_prompts(Kind kind) { return kind == Kind::hearth || kind == Kind:
 
 chat::ChatRequest request_of(const Ask& ask, Kind kind) {
   chat::ChatRequest out;
-  if (takes_raw_prompts(kind)) out.raw_prompt = ask.text;
-  else out.conversation.messages = {{.role = chat::Role::user, .text = ask.text}};
+  if (takes_raw_prompts(kind)) {
+    out.raw_prompt = ask.text;
+    out.ignore_eos = true;  // as many tokens as were asked for: rates of one length can be compared
+  } else {
+    out.conversation.messages = {{.role = chat::Role::user, .text = ask.text}};
+  }
   out.tokens_max = ask.answer_tokens;
   if (kind != Kind::anthropic) out.sampling.temperature = 0;
   out.stream = true;

@@ -69,6 +69,7 @@ struct ChatRequest {
   std::optional<bool> thinking;           // absent: as the model is used to
   std::optional<std::uint32_t> tokens_max;  // absent: to the end of the window. 0: prefill only
   std::vector<std::string> stop_strings;
+  bool ignore_eos = false;  // with a raw prompt: the answer is as long as it may be, for measurements
   SamplingChoice sampling;
   int logprobs = -1;  // alternatives told with each token; -1: no logprobs at all
   bool stream = false;

@@ -79,6 +79,7 @@ class WorkerTarget final : public bench::Target {
     sent_ = SteadyClock().now();
     node::AnswerOptions options;
     options.tokens_max = ask.answer_tokens;
+    options.ignore_eos = true;
     options.sampling.temperature = 0;
     const auto answer = run_->answer(*tokens, options, stop);
     if (!answer) return failed(std::move(out), answer.error());

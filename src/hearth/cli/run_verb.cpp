@@ -155,6 +155,7 @@ Verb run_verb(StopToken stop) {
                 f.number("--repeat-penalty", flags->repeat_penalty, "1: off");
                 f.count("--seed", flags->seed, "0: a new one each time");
                 f.list("--stop", flags->answer.stop_strings, "end before this text; may be repeated");
+                f.toggle("--ignore-eos", flags->answer.ignore_eos, "go on past the end of the answer, for measurements");
                 f.path("--grammar", flags->grammar_file, "file with a GBNF grammar that the answer obeys");
                 f.list("--lora", flags->loras,
                        "FILE or FILE:SCALE: a LoRA adapter (GGUF) to apply; may be given again, then they add up");

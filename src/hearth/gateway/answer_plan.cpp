@@ -93,6 +93,7 @@ ApiResult<AnswerPlan> plan_answer(const PlanParts& parts, ChatRequest request,
   const std::uint32_t room = parts.service.facts().limits.context_tokens -
                              static_cast<std::uint32_t>(plan.prompt.tokens.size());
   plan.generate.tokens_max = std::clamp(plan.request.tokens_max.value_or(room), 1U, room);
+  plan.generate.ignore_eos = plan.request.ignore_eos;
   if (plan.request.logprobs >= 0) plan.generate.logprobs = std::max(1, plan.request.logprobs);
   return plan;
 }

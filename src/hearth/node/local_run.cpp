@@ -162,7 +162,8 @@ Result<> LocalRun::try_answer(std::span<const Token> prompt, const AnswerOptions
                                   .stop_strings = options.stop_strings,
                                   .lease = handed.lease,
                                   .adapter = options.adapter,
-                                  .first_logits = options.first_logits};
+                                  .first_logits = options.first_logits,
+                                  .ignore_eos = options.ignore_eos};
   auto generation = TRY(decode_client_->generate(request, Deadline::after(event_deadline), stop));
   // Told in an earlier attempt: compared this time.
   const auto already_told = static_cast<std::uint32_t>(answer.tokens.size());

@@ -33,6 +33,7 @@ struct AnswerOptions {
   engine::SamplingOptions sampling;
   std::vector<std::string> stop_strings;
   bool first_logits = false;
+  bool ignore_eos = false;  // as of engine::GenerateRequest
   std::string adapter{};  // an adapter set of the workers; empty: the bare model
 };
 

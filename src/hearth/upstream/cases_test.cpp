@@ -70,6 +70,7 @@ chat::ChatRequest request_of(const Json& told) {
   out.response_format.kind = format == "json_object" ? Format::json_object : format == "json_schema" ? Format::json_schema : Format::text;
   if (format == "json_schema") out.response_format.schema = Json::object({{"type", "object"}});
   out.thinking = *find<bool>(told, "thinking");
+  out.ignore_eos = *get_or<bool>(told, "ignore_eos", false);
   out.tokens_max = *find<std::uint32_t>(told, "tokens_max");
   out.logprobs = static_cast<int>(*get_or<std::int64_t>(told, "logprobs", -1));
   out.sampling.temperature = *find<double>(told, "temperature");

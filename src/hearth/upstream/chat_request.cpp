@@ -186,6 +186,10 @@ Attempt<WireCall> write_chat_call(const EndpointSpec& spec, const chat::ChatRequ
     for (const chat::Message& message : request.conversation.messages) messages.push(message_json(message, spec));
     body.set("messages", std::move(messages));
   }
+  if (request.ignore_eos) {
+    if (!traits.ignore_eos) return refused("ignore_eos", "is not known to " + spec.name);
+    body.set("ignore_eos", true);
+  }
   if (request.continues_last) {
     if (!traits.continues) return refused("messages", "an answer that was begun cannot be continued with " + spec.name);
     body.set("continue_final_message", true);

@@ -5,11 +5,11 @@ namespace {
 
 using Thinking = ChatTraits::Thinking;
 
-constexpr ChatTraits hearth_traits{.prompt_only = true, .continues = true, .timings = true, .repeat_key = "repeat_penalty", .history_thinking = "reasoning_content"};
+constexpr ChatTraits hearth_traits{.prompt_only = true, .ignore_eos = true, .continues = true, .timings = true, .repeat_key = "repeat_penalty", .history_thinking = "reasoning_content"};
 // Fields that are not OpenAI's own are refused by some that call themselves compatible.
 constexpr ChatTraits openai_traits{.more_sampling = false, .may_end_bare = true, .thinking = Thinking::none};
 // Its 500 is an input that it cannot take.
-constexpr ChatTraits llama_traits{.prompt_only = true, .progress = true, .repeats_500 = false,
+constexpr ChatTraits llama_traits{.prompt_only = true, .ignore_eos = true, .progress = true, .repeats_500 = false,
                                   .repeat_key = "repeat_penalty", .history_thinking = "reasoning_content"};
 constexpr ChatTraits exo_traits{.schema = false, .tool_choice = false, .one_call = false, .raw_prompt = false,
                                 .logit_bias = false, .usage_option = false, .thinking = Thinking::field,
@@ -17,7 +17,7 @@ constexpr ChatTraits exo_traits{.schema = false, .tool_choice = false, .one_call
 // Any other model's name loads that model, or downloads it. Without limits it stops at 512 tokens.
 constexpr ChatTraits mlx_traits{.schema = false, .tool_choice = false, .one_call = false,
                                 .fixed_model = "default_model", .sets_defaults = true};
-constexpr ChatTraits vllm_traits{.one_call = false, .continues = true, .history_thinking = "reasoning_content"};
+constexpr ChatTraits vllm_traits{.one_call = false, .ignore_eos = true, .continues = true, .history_thinking = "reasoning_content"};
 
 }  // namespace
 

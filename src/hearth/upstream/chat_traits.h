@@ -17,6 +17,7 @@ struct ChatTraits {
   bool prompt_only = false;  // max_tokens 0 reads the prompt
   bool more_sampling = true; // top_k, min_p, a repeat penalty
   bool logit_bias = true;
+  bool ignore_eos = false;   // of raw prompts
   bool continues = false;    // continue_final_message
   bool usage_option = true;  // stream_options.include_usage
   bool progress = false;     // return_progress

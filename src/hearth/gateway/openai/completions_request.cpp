@@ -64,6 +64,7 @@ ApiResult<ChatRequest> read_completions_request(const Json& body) {
   const auto tokens = TRY(find_tokens(body, "max_tokens"));
   out.tokens_max = tokens.value_or(tokens_max_default);
   out.stop_strings = TRY(read_stops(body));
+  out.ignore_eos = TRY(read_flag(body, "ignore_eos"));
   out.sampling = TRY(read_sampling(body));
   const auto alternatives = TRY(find_alternatives(body, "logprobs"));
   out.logprobs = alternatives.value_or(logprobs_off);
