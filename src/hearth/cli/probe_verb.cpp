@@ -71,6 +71,7 @@ Result<ProbedModel> probe_one(const std::string& file, const ProbeFlags& flags,
   local.worker_executable = TRY(find_worker_executable());
   local.worker.model_path = file;
   local.worker.context_tokens = node::context_for(options);
+  local.worker.sequences = 1;  // what others hold in the cache would be looked at too, and slow a fresh prompt
   local.worker.device = flags.device;
   local.worker.threads = flags.threads;
   local.prefill_worker = lender == nullptr;

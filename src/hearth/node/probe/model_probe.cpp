@@ -13,10 +13,6 @@ namespace {
 constexpr Duration event_time_max = std::chrono::minutes(10);
 constexpr std::uint32_t spare_tokens = 512;
 constexpr std::uint32_t context_multiple = 1024;
-constexpr double never_log_odds = -100;
-// What ends an answer in the models people run; looked up, as ids differ.
-constexpr std::string_view end_markup[] = {"<|im_end|>", "[EOS]",   "[PAD]", "<|endoftext|>",
-                                           "<|eot_id|>", "<|end_of_text|>", "</s>"};
 
 double since(Instant begin) { return seconds(std::chrono::steady_clock::now() - begin); }
 
@@ -29,15 +25,6 @@ class Prober {
  public:
   Prober(LocalRun& run, const ModelProbeOptions& options, const StopToken& stop)
       : run_(run), options_(options), stop_(stop), random_(options.seed) {}
-
-  Result<> forbid_ends() {
-    for (const std::string_view markup : end_markup) {
-      const auto ids = TRY(run_.decode_client().tokenize(
-          markup, /*special=*/true, Deadline::after(event_time_max), stop_));
-      if (ids.size() == 1) sampling_.logit_bias.emplace_back(ids.front(), never_log_odds);
-    }
-    return {};
-  }
 
   Result<Measured> decode(const ProbePoint& point) {
     std::vector<double> samples;
@@ -62,8 +49,7 @@ class Prober {
 
   Result<Measured> handoff() {
     std::vector<double> samples;
-    AnswerOptions answer{.tokens_max = 1};
-    answer.sampling = sampling_;
+    const AnswerOptions answer{.tokens_max = 1, .ignore_eos = true};
     for (std::uint32_t i = 0; i <= options_.repetitions; ++i) {
       const auto alone = TRY(time(prompt_of(0, options_.handoff_tokens), 1));
       const auto split = TRY(run_.answer(prompt_of(0, options_.handoff_tokens), answer, stop_));
@@ -92,7 +78,7 @@ class Prober {
       base_.insert(base_.end(), more.begin(), more.end());
     }
     if (depth == 0) return {};
-    TRY(time(prompt_of(depth, 1), 1));  // so that the next prompt finds it
+    TRY(time(prompt_of(depth, 1), 1));  // so that the next prompt finds it: a prompt from 0 has overwritten it
     return {};
   }
 
@@ -101,7 +87,7 @@ class Prober {
     engine::GenerateRequest request;
     request.prompt = std::move(prompt);
     request.tokens_max = tokens;
-    request.sampling = sampling_;
+    request.ignore_eos = true;
     const auto generation =
         TRY(run_.decode_client().generate(request, Deadline::after(event_time_max), stop_));
     Timing out;
@@ -116,10 +102,7 @@ class Prober {
         break;
       }
     }
-    if (seen < tokens) {
-      return fail(Code::unavailable, fmt::format("the model ended after {} of {} tokens: it cannot "
-                                                 "be timed with random prompts", seen, tokens));
-    }
+    if (seen < tokens) return fail(Code::unavailable, fmt::format("{} of {} tokens were told", seen, tokens));
     out.rest_s = std::max(0.0, out.rest_s - out.first_s);
     return out;
   }
@@ -128,7 +111,6 @@ class Prober {
   const ModelProbeOptions& options_;
   const StopToken& stop_;
   Random random_;
-  engine::SamplingOptions sampling_;
   std::vector<Token> base_;
 };
 
@@ -166,8 +148,7 @@ std::uint32_t context_for(const ModelProbeOptions& options) {
   for (const auto* points : {&options.prefill, &options.decode}) {
     for (const ProbePoint& point : *points) deepest = std::max(deepest, point.depth + point.tokens);
   }
-  // Twice: a prompt that shares nothing takes another sequence beside the one that is held.
-  const std::uint32_t tokens = 2 * (deepest + spare_tokens);
+  const std::uint32_t tokens = deepest + spare_tokens;
   return (tokens + context_multiple - 1) / context_multiple * context_multiple;
 }
 
@@ -175,7 +156,6 @@ Result<ModelProbe> probe_model(LocalRun& run, const ModelProbeOptions& options,
                                const std::function<void(double fraction)>& progress,
                                const StopToken& stop) {
   Prober prober(run, options, stop);
-  TRY(prober.forbid_ends());
   ModelProbe out;
   const double steps = static_cast<double>(options.prefill.size() + options.decode.size() + 1);
   const auto report = [&](std::size_t done) {

@@ -50,7 +50,7 @@ ModelProbe faster_of(const ModelProbe& first, const ModelProbe& second);
 // The context that a worker needs for these points.
 std::uint32_t context_for(const ModelProbeOptions& options);
 
-// `run` was started without a store.
+// `run` was started without a store, and with one sequence: cells that another one holds slow a prompt too.
 Result<ModelProbe> probe_model(LocalRun& run, const ModelProbeOptions& options,
                                const std::function<void(double fraction)>& progress,
                                const StopToken& stop);
