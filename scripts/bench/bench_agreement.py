@@ -1,6 +1,7 @@
 """How far `hearth bench` agrees: with llama-bench on the same model, and with what the servers tell of themselves."""
 
 import contextlib
+import copy
 import json
 import sqlite3
 import statistics
@@ -9,6 +10,7 @@ import peer
 import processes
 from cluster import HearthCluster
 from compare_gateway import HearthServer
+from compare_plan import model_file
 from results import Comparison
 
 ANSWER_TOKENS = 129  # 128 intervals, as many as llama-bench -n 128
@@ -140,7 +142,17 @@ def mean_rates(before, after):
     return {key: (rate + after[key]) / 2 for key, rate in before.items()}
 
 
+def with_dense_model(run):
+    """llama-bench asks for random tokens and `hearth bench` for words: the experts that those touch are not the same."""
+    out = copy.copy(run)
+    if not run.asked_model:
+        out.model = model_file(run, "llama")
+        out.peers_repack = True
+    return out
+
+
 def bench_agreement(run):
+    run = with_dense_model(run)
     # llama-bench between the rounds, so that a machine that drifts does not look like a disagreement.
     rounds, tables, between = [], [], [llama_bench_rates(run)]
     with running_targets(run) as flags:
