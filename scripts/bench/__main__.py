@@ -43,6 +43,7 @@ class Size:
     gateway_short_requests: int
     gateway_turn_prefix_tokens: int
     plan_prompts: tuple
+    plan_rounds: int
     agreement_prompts: tuple
     agreement_depth: int
     agreement_rounds: int
@@ -52,12 +53,12 @@ FULL = Size("medium", 5, 21, depth_tokens=1024, decode_tokens=128, prefill_token
             stream_tokens=128, split_tokens=4096, short_requests=1000, gateway_tokens=200,
             gateway_prefix_tokens=8000, gateway_short_requests=100,
             gateway_turn_prefix_tokens=29_000,
-            plan_prompts=(512, 1024, 2048, 4096, 8192),
+            plan_prompts=(512, 1024, 2048, 4096, 8192), plan_rounds=4,
             agreement_prompts=(512, 1536), agreement_depth=1536, agreement_rounds=3)
 QUICK = Size("small", 2, 4, depth_tokens=128, decode_tokens=32, prefill_tokens=512, stream_prompt_tokens=32,
              stream_tokens=32, split_tokens=1500, short_requests=50, gateway_tokens=40,
              gateway_prefix_tokens=2000, gateway_short_requests=16,
-             gateway_turn_prefix_tokens=3000, plan_prompts=(512,),
+             gateway_turn_prefix_tokens=3000, plan_prompts=(512,), plan_rounds=1,
              agreement_prompts=(1100, 1300), agreement_depth=1100, agreement_rounds=1)
 
 # Each with the tools of the engine package that it cannot do without.

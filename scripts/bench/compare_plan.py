@@ -1,9 +1,14 @@
-"""How far the planner's predictions are from what this machine then does: probe, predict, measure."""
+"""How far the planner's predictions are from what this machine does: probe and measure in turn, then predict.
+
+A virtual machine is faster in one minute than in the next, and a long prompt sees the mean of that. So the means over the
+rounds are compared, of what was probed as of what was measured: both see the same minutes.
+"""
 
 import contextlib
 import json
 import os
 import random
+import re
 import statistics
 import string
 import subprocess
@@ -12,7 +17,7 @@ import processes
 from results import Comparison
 
 ARCHITECTURES = ["kimi", "qwen3moe", "llama"]
-ANSWER_TOKENS = 33
+ANSWER_TOKENS = 65
 CONTEXT_TOKENS = 12288
 MODES = ["alone", "split", "pooled"]
 HOST, LENDER = "bench-host", "bench-lender"  # one machine, probed as what computes alone and as what lends
@@ -20,6 +25,7 @@ MEDIAN_BOUND_PERCENT = 10
 P90_BOUND_PERCENT = 20
 PROMPT_TOKENS_MAX = 8192
 POOL_SHARE = 0.7
+PROBE_REPETITIONS = 5
 LOCAL_COPY_GB_S = 1.0  # chunks between two processes: export, digest, socket, import
 
 
@@ -37,11 +43,28 @@ def model_file(run, architecture):
 
 
 def probe(run, model, name, *flags):
+    """One look; what an earlier one found is forgotten."""
     probe_file = run.output / f"plan_{name}.toml"
-    probe_file.unlink(missing_ok=True)  # what was measured on another day is not this probe
-    command = [run.bin / "hearth", "node", "probe", "--json", "--to", probe_file, "--name", name,
-               "--threads", str(run.threads), "--repetitions", str(run.samples), "--model", model, *flags]
-    return json.loads(processes.output_of(command, run.log("node-probe")))
+    probe_file.unlink(missing_ok=True)
+    command = [run.bin / "hearth", "node", "probe", "--json", "--to", probe_file, "--name", name, "--looks", "1",
+               "--threads", str(run.threads), "--repetitions", str(PROBE_REPETITIONS), "--model", model, *flags]
+    found = json.loads(processes.output_of(command, run.log("node-probe")))
+    return {"found": found, "text": probe_file.read_text()}
+
+
+def seconds_by_id(text):
+    return {run_id: float(seconds) for run_id, seconds in re.findall(r'^id = "(.*)"$(?:\n.+)*?\nseconds = (.*)$', text, re.M)}
+
+
+def write_mean_probe(run, name, probes):
+    """The last probe's file with the mean of all for each point: what the machine does over all rounds."""
+    all_seconds = [seconds_by_id(one["text"]) for one in probes]
+    text = probes[-1]["text"]
+    for run_id, last in all_seconds[-1].items():
+        mean = statistics.mean(seconds[run_id] for seconds in all_seconds)
+        head, tail = text.split(f'id = "{run_id}"', 1)
+        text = head + f'id = "{run_id}"' + re.sub(r"^seconds = .*$", f"seconds = {mean}", tail, count=1, flags=re.M)
+    (run.output / f"plan_{name}.toml").write_text(text)
 
 
 @contextlib.contextmanager
@@ -120,20 +143,45 @@ def flags_of(run, model, mode, cluster, tokens):
         yield ["--remote", f"{endpoint}={lent}"] if lent else []
 
 
-def point(run, model, architecture, mode, tokens, cluster):
-    ttft, tpot, counted = [], [], tokens
-    with flags_of(run, model, mode, cluster, tokens) as flags:
-        for sample in range(run.samples):
-            answer = measure(run, model, flags, prompt(run, tokens, seed=sample))
-            counted = answer["prompt_tokens"]
-            ttft.append(answer["ttft_ms"] / 1e3)
-            tpot.append(1 / answer["decode_tok_s"])
-    prediction = predicted(plan_of(run, model, mode, cluster, counted))
-    row = {"model": architecture, "mode": mode, "prompt_tokens": counted, "flags": flags, "predicted": prediction,
-           "measured": {"ttft_s": statistics.median(ttft), "tpot_s": statistics.median(tpot)},
-           "samples": {"ttft_s": ttft, "tpot_s": tpot}}
-    row["error"] = {key: prediction[key] / value - 1 for key, value in row["measured"].items()}
-    return row
+def measured_round(run, model, clusters, lengths, seed):
+    """Every point once: by (mode, length), the answer as `hearth run` tells it, and the flags it was asked with."""
+    out = {}
+    for mode in MODES:
+        for tokens in lengths:
+            with flags_of(run, model, mode, clusters[mode], tokens) as flags:
+                out[mode, tokens] = measure(run, model, flags, prompt(run, tokens, seed)) | {"flags": flags}
+    return out
+
+
+def row_of(run, model, architecture, mode, cluster, answers):
+    prompt_tokens = round(statistics.mean(answer["prompt_tokens"] for answer in answers))
+    samples = {"ttft_s": [answer["ttft_ms"] / 1e3 for answer in answers],
+               "tpot_s": [1 / answer["decode_tok_s"] for answer in answers]}
+    prediction = predicted(plan_of(run, model, mode, cluster, prompt_tokens))
+    measured = {key: statistics.mean(values) for key, values in samples.items()}
+    return {"model": architecture, "mode": mode, "prompt_tokens": prompt_tokens, "flags": answers[-1]["flags"],
+            "predicted": prediction, "measured": measured, "samples": samples,
+            "error": {key: prediction[key] / value - 1 for key, value in measured.items()}}
+
+
+def rows_of_model(run, architecture, lengths):
+    model = model_file(run, architecture)
+    probes, rounds, clusters = {HOST: [], LENDER: []}, [], {}
+    for number in range(run.asked_samples or run.size.plan_rounds):
+        probes[HOST].append(probe(run, model, HOST))
+        probes[LENDER].append(probe(run, model, LENDER, "--lent"))
+        if not clusters:  # as the first probe says: the same arrangement in all rounds
+            usable_gb = usable_gb_of(run, model, cluster_file(run, "alone", 0))
+            clusters = {mode: cluster_file(run, mode, 0, usable_gb if mode == "pooled" else 0) for mode in MODES}
+        rounds.append(measured_round(run, model, clusters, lengths, seed=number))
+        run.say(f"{architecture}: round {number + 1} is done")
+    for name, found in probes.items():
+        write_mean_probe(run, name, found)
+    hand_off_s = statistics.mean(one["found"]["models"][0]["hand_off_s"]["median"] for one in probes[HOST])
+    clusters["split"] = cluster_file(run, "split", hand_off_s)
+    rows = [row_of(run, model, architecture, mode, clusters[mode], [answers[mode, tokens] for answers in rounds])
+            for mode in MODES for tokens in lengths]
+    return rows, {name: [one["found"] for one in found] for name, found in probes.items()}
 
 
 def percentile(values, share):
@@ -173,20 +221,11 @@ def summary(name, key, rows, share, bound):
 
 
 def plan_grid(run):
-    lengths, architectures = run.size.plan_prompts, ARCHITECTURES if not run.quick else ["llama"]
     rows, probes = [], {}
-    for architecture in architectures:
-        model = model_file(run, architecture)
-        # Right before its points are measured: a virtual machine is faster in one quarter of an hour than in the next.
-        found = probe(run, model, HOST)
-        probes[architecture] = {"host": found, "lender": probe(run, model, LENDER, "--lent")}
-        hand_off_s = found["models"][0]["hand_off_s"]["median"]
-        for mode in MODES:
-            usable_gb = usable_gb_of(run, model, cluster_file(run, "alone", 0)) if mode == "pooled" else 0
-            cluster = cluster_file(run, mode, hand_off_s, usable_gb)
-            for tokens in lengths:
-                rows.append(point(run, model, architecture, mode, tokens, cluster))
-                run.say(table(rows[-1:]).splitlines()[-1])
+    for architecture in ARCHITECTURES if not run.quick else ["llama"]:
+        found, probes[architecture] = rows_of_model(run, architecture, run.size.plan_prompts)
+        rows += found
+        run.say("\n" + table(found))
     noise = {key: noise_percent(rows, key) for key in ("ttft_s", "tpot_s")}
     print(table(rows) + f"\n\nhalf of the samples of a point lie within {noise['ttft_s']:.0f} % (first token) and {noise['tpot_s']:.0f} % "
           "(per token) of each other, in the median over the points\n")
