@@ -143,6 +143,8 @@ Result<ChainedLog> ChainedLog::open(fs::path path, std::string key,
 }
 
 Result<> ChainedLog::append(const Json& record) {
+  // A second line that the head does not know would look like tampering at the next start.
+  if (head_is_behind_) TRY(keep_head());
   const std::string body = dump_json(record);
   const ChainHead next{head_.records + 1, next_chain(key_, head_, body)};
   const std::string line =
@@ -161,7 +163,13 @@ Result<> ChainedLog::append(const Json& record) {
   }
   size_bytes_ += line.size();
   head_ = next;
-  return write_head(path_, head_);
+  return keep_head();
+}
+
+Result<> ChainedLog::keep_head() {
+  auto kept = write_head(path_, head_);
+  head_is_behind_ = !kept;
+  return kept;
 }
 
 }  // namespace hearth::seal

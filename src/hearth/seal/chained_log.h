@@ -49,18 +49,20 @@ class ChainedLog {
   // A last line torn by a power loss was never reported as written: it is cut off.
   static Result<ChainedLog> open(std::filesystem::path path, std::string key,
                                  const std::function<void(const Json& record)>& each = {});
-  // resource_exhausted or what the operating system said; then nothing was written, and nothing may
-  // happen that the record was to be of.
+  // resource_exhausted or what the operating system said; then nothing may happen that the record was
+  // to be of. At most its line was written: the one that a head may be behind.
   Result<> append(const Json& record);
   const ChainHead& head() const { return head_; }
 
  private:
   ChainedLog() = default;
+  Result<> keep_head();
   std::filesystem::path path_;
   std::string key_;
   FileDescriptor file_;
   std::uint64_t size_bytes_ = 0;
   ChainHead head_;
+  bool head_is_behind_ = false;  // the last line is written, the head that names it is not
 };
 
 // Reads without changing anything.

@@ -113,6 +113,23 @@ TEST_F(ChainedLogTest, ATornLastLineIsCutOff) {
   EXPECT_EQ(lines().size(), 3);
 }
 
+// A folder in its place: the head cannot be renamed to.
+TEST_F(ChainedLogTest, AHeadThatCannotBeWrittenIsCaughtUpWithFirst) {
+  write(2);
+  const fs::path head = path_.string() + ".head";
+  ASSERT_TRUE(fs::exists(head));
+  auto log = ChainedLog::open(path_, "key").value();
+  fs::remove(head);
+  fs::create_directories(head / "in the way");
+  EXPECT_FALSE(log.append(record(2)));
+  EXPECT_FALSE(log.append(record(3)));
+  EXPECT_EQ(lines().size(), 3u) << "one line that the head does not know, not two";
+  fs::remove_all(head);
+  ASSERT_TRUE(log.append(record(3)));
+  EXPECT_TRUE(verify_chained_log(path_, "key").value().is_sound());
+  EXPECT_EQ(lines().size(), 4u);
+}
+
 // The system lets the file grow by a few bytes only: half a line arrives and must go again.
 TEST_F(ChainedLogTest, ALineThatDoesNotFitLeavesNothing) {
   write(2);

@@ -72,6 +72,16 @@ TEST_F(LabellerTest, LooksIntoCallsResultsAndThinking) {
   call.calls.push_back({.id = "toolu_1", .name = "Read", .arguments = Json::object({{"file_path", "/home/me/diary/a.md"}}), .raw_arguments = {}});
   EXPECT_EQ(label(request({said("hi"), call})), Label::sealed);
   EXPECT_EQ(label(request({said("hi"), {.role = Role::tool, .text = "total 1\n/home/me/diary"}})), Label::sealed);
+  // At the begin of a line within JSON within JSON it follows the letter n.
+  call.calls[0].arguments = Json::object({{"cmd", "cat <<E\n/home/me/diary/x\nE"}});
+  EXPECT_EQ(label(request({said("hi"), call})), Label::sealed);
+  call.calls[0].arguments = Json::object({{"input", dump_json(Json::object({{"cmd", "ls\n/home/me/diary"}}))}});
+  EXPECT_EQ(label(request({said("hi"), call})), Label::sealed);
+  call.calls[0].arguments = Json();
+  call.calls[0].raw_arguments = R"({"cmd": "cat\n\/home\u002fme\/diary\/x")";
+  EXPECT_EQ(label(request({said("hi"), call})), Label::sealed);
+  call.calls[0].raw_arguments = R"({"cmd": "ls \\home \n/home/me/diaryx"})";
+  EXPECT_EQ(label(request({said("hi"), call})), Label::open);
   chat::Message thought = answered("");
   thought.thinking = "the file /home/me/diary/x says";
   EXPECT_EQ(label(request({said("hi"), thought})), Label::sealed);

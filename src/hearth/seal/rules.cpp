@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace hearth::seal {
 namespace {
@@ -85,6 +86,9 @@ bool for_each_text(const chat::ChatRequest& request, const std::function<void(st
 
 namespace {
 
+constexpr int escape_levels_max = 3;
+constexpr std::size_t unicode_digits = 4;
+
 // What is no text: pictures and what only its service can open. metadata never leaves.
 bool is_opaque(std::string_view key, const Json& object) {
   const Json* type = object.find("type");
@@ -113,11 +117,36 @@ void for_each_string_of_body(const Json& body, const std::function<void(std::str
   }
 }
 
+// One level of a JSON string's escapes taken off; what is none stays.
+std::string without_escapes(std::string_view text) {
+  constexpr std::string_view letters = "nrtbf", meant = "\n\r\t\b\f";
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      out += text[i];
+      continue;
+    }
+    const char escaped = text[++i];
+    unsigned code = 0;
+    const std::string_view digits = text.substr(i + 1, unicode_digits);
+    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
+    if (escaped == 'u' && read.ptr == digits.data() + unicode_digits && code < 0x80) {
+      out += static_cast<char>(code);
+      i += unicode_digits;
+    } else {
+      const auto at = letters.find(escaped);
+      out += at == letters.npos ? escaped : meant[at];
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 LabelDecision label_of_text(const LabelRules& rules, const chat::ChatRequest& request, const Json* body) {
   LabelDecision out;
-  const auto look_at = [&](std::string_view text) {
+  const auto look_once = [&](std::string_view text) {
     if (text.empty()) return;
     for (std::size_t i = 0; i < rules.folders.size(); ++i) {
       const FolderRule& rule = rules.folders[i];
@@ -129,6 +158,16 @@ LabelDecision label_of_text(const LabelRules& rules, const chat::ChatRequest& re
     }
     for (const Found& found : find_secrets(text, rules.patterns)) {
       out.add(Reason{Source::detector, found.label, found.rule});
+    }
+  };
+  // The arguments of a call are JSON within JSON: a folder that begins a line there follows the letter n.
+  const auto look_at = [&](std::string_view text) {
+    look_once(text);
+    std::string plain;
+    for (int level = 0; level < escape_levels_max && text.find('\\') != text.npos; ++level) {
+      plain = without_escapes(text);
+      look_once(plain);
+      text = plain;
     }
   };
   const bool is_readable = for_each_text(request, look_at);

@@ -21,6 +21,7 @@ Result<std::unique_ptr<net::Stream>> connect_to(const std::filesystem::path& dir
 Result<std::unique_ptr<KeeperClient>> KeeperClient::connect(const std::filesystem::path& vault_directory,
                                                             std::function<void()> on_lock) {
   auto client = std::unique_ptr<KeeperClient>(new KeeperClient());
+  client->directory_ = vault_directory;
   client->on_lock_ = std::move(on_lock);
   auto asks = TRY(connect_to(vault_directory));
   client->state_.with([&](State& state) { state.asks = std::move(asks); });
@@ -50,9 +51,12 @@ void KeeperClient::watch() {
 Result<Secret> KeeperClient::ask(State& state, int what, std::string_view name) {
   if (state.is_locked) return locked();
   auto answer = [&]() -> Result<Secret> {
+    if (!state.asks) state.asks = TRY(connect_to(directory_));
     TRY(send_ask(*state.asks, static_cast<Ask>(what), name, stop_.token()));
     return read_answer(*state.asks, stop_.token());
   }();
+  // An answer that came too late, or in part, would be taken for that to the next question.
+  if (!answer) state.asks.reset();
   if (!answer && answer.error().code == Code::unavailable) {
     state.is_locked = true;
     state.keys.clear();

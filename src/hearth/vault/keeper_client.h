@@ -31,11 +31,12 @@ class KeeperClient final : public KeySource {
   void watch();
 
   struct State {
-    std::unique_ptr<net::Stream> asks;
+    std::unique_ptr<net::Stream> asks;  // one question at a time; none after one that failed
     std::map<std::string, SharedSecret, std::less<>> keys;
     bool is_locked = false;
   };
   Result<Secret> ask(State& state, int what, std::string_view name);
+  std::filesystem::path directory_;
   mutable Guarded<State> state_;
   std::unique_ptr<net::Stream> watched_;
   std::function<void()> on_lock_;

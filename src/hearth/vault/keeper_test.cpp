@@ -82,6 +82,33 @@ TEST_F(KeeperTest, NonsenseIsHungUpOn) {
   EXPECT_TRUE(KeeperClient::connect(at()).value()->key("x"));
 }
 
+// What answers the first question with nonsense, and a second one on the same connection with another key.
+TEST(KeeperClient, DoesNotReadOnAfterAnAnswerThatFailed) {
+  const auto directory = TemporaryDirectory::create("keeper").value();
+  auto listener = net::Listener::listen(keeper_address(directory.path())).value();
+  const auto accept = [&] { return listener.accept(Deadline::after(5s), {}).value(); };
+  const auto read_ask = [](net::Stream& stream, std::size_t name_bytes) {
+    Bytes ask(ask_head_bytes + name_bytes);
+    return read_exactly(stream, ask, Deadline::after(5s), {});
+  };
+  const Bytes wrong(key_bytes, std::byte{1}), right(key_bytes, std::byte{2}), nonsense(5, std::byte{255});
+  Thread keeper("keeper", [&] {
+    const auto asks = accept(), watched = accept();
+    ASSERT_TRUE(read_ask(*watched, 0) && send_answer(*watched, {}, {}));
+    ASSERT_TRUE(read_ask(*asks, 1) && asks->write_all(nonsense, Deadline::after(5s), {}) && send_answer(*asks, wrong, {}));
+    const auto again = accept();
+    ASSERT_TRUE(read_ask(*again, 1) && send_answer(*again, right, {}));
+    std::byte end[1];
+    (void)again->read_some(end, Deadline::after(5s), {});
+  });
+  {
+    const auto client = KeeperClient::connect(directory.path()).value();
+    EXPECT_EQ(client->key("x").error().code, Code::corrupt);
+    EXPECT_TRUE(same_bytes(client->key("y").value()->span(), right));
+  }
+  keeper.join();
+}
+
 TEST(IdleTimer, CountsFromTheLastUse) {
   const Instant begin{};
   IdleTimer timer(10s, begin);
