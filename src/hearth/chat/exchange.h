@@ -40,6 +40,7 @@ struct ApiError {
   std::uint32_t prompt_tokens = 0;
   std::uint32_t prompt_tokens_max = 0;
   std::optional<Duration> retry_after{};
+  bool may_pass = false;  // trouble of another service that the same request may not meet again
 
   bool operator==(const ApiError&) const = default;
 };

@@ -88,20 +88,21 @@ Json decision_json(const Decision& decision) {
                        {"sentence", decision.sentence}});
 }
 
-Result<std::vector<ClassClaim>> claim_classes(std::span<const PromptScores> prompts, double margin,
-                                              double alpha) {
-  const PairedSample sample = TRY(pair_scores(prompts));
+Result<std::vector<ClassClaim>> claim_classes(std::span<const PromptScores> prompts, const ClaimOptions& options) {
+  const PairedSample sample =
+      TRY(pair_scores(prompts, {.reference_factor = options.margin_is_relative ? 1 - options.margin : 1}));
+  const double worst = options.margin_is_relative ? 0 : -options.margin;
   std::vector<ClassClaim> out;
   std::vector<double> p;
   for (const PromptClass& one : sample.classes) {
     const Estimate found = TRY(estimate_class(one));
-    p.push_back(found.p_above(-margin));
+    p.push_back(found.p_above(worst));
     out.push_back({.prompt_class = one.name, .p = p.back()});
   }
   const std::vector<double> adjusted = holm_adjusted(p);
   for (std::size_t i = 0; i < out.size(); ++i) {
     out[i].adjusted_p = adjusted[i];
-    out[i].holds = adjusted[i] <= alpha;
+    out[i].holds = adjusted[i] <= options.alpha;
   }
   return out;
 }

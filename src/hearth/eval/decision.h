@@ -39,8 +39,12 @@ struct ClassClaim {
   double adjusted_p = 1;
   bool holds = false;
 };
-// Each class's own test of the margin, at the study's last look.
-Result<std::vector<ClassClaim>> claim_classes(std::span<const PromptScores> prompts, double margin,
-                                              double alpha = 0.05);
+struct ClaimOptions {
+  double margin = 0.03;
+  bool margin_is_relative = false;  // as of ComparisonPlan
+  double alpha = 0.05;              // what p must reach at the look at which the study is
+};
+// Each class's own test of the margin.
+Result<std::vector<ClassClaim>> claim_classes(std::span<const PromptScores> prompts, const ClaimOptions& options);
 
 }  // namespace hearth::eval

@@ -144,10 +144,28 @@ TEST(Decision, JsonHasTheFieldsThatProgramsRead) {
 }
 
 TEST(Decision, ClassClaimsAreHeldTogether) {
-  const auto claims = claim_classes(scores(0.03, 0.02, "class-2", 0.2), 0.03);
+  const auto claims = claim_classes(scores(0.03, 0.02, "class-2", 0.2), {});
   ASSERT_TRUE(claims);
   ASSERT_EQ(claims->size(), 5u);
   for (const ClassClaim& claim : *claims) EXPECT_EQ(claim.holds, claim.prompt_class != "class-2");
+}
+
+TEST(Decision, AMarginThatIsAShareIsOneForClassesToo) {
+  // 0.8 in the reference: 5 % of it are 4 points, and the candidate is 4.5 below.
+  const auto prompts = scores(-0.045, 0.002);
+  const auto points = claim_classes(prompts, {.margin = 0.05});
+  const auto share = claim_classes(prompts, {.margin = 0.05, .margin_is_relative = true});
+  ASSERT_TRUE(points && share);
+  for (const ClassClaim& claim : *points) EXPECT_TRUE(claim.holds) << claim.prompt_class << " p " << claim.p;
+  for (const ClassClaim& claim : *share) EXPECT_FALSE(claim.holds) << claim.prompt_class << " p " << claim.p;
+}
+
+TEST(Decision, ClaimsAtAnEarlyLookNeedTheProofOfThatLook) {
+  const auto prompts = scores(0.0, 0.04);
+  const auto last = claim_classes(prompts, {.alpha = 0.05}), early = claim_classes(prompts, {.alpha = 1e-6});
+  ASSERT_TRUE(last && early);
+  EXPECT_TRUE(last->front().holds) << last->front().adjusted_p;
+  EXPECT_FALSE(early->front().holds) << early->front().adjusted_p;
 }
 
 }  // namespace

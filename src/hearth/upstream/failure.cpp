@@ -90,7 +90,7 @@ std::string shown_text(std::string_view text) {
 }
 
 Failure make(ApiKind kind, std::string message, bool may_repeat) {
-  return {.error = {.kind = kind, .message = std::move(message)}, .may_repeat = may_repeat};
+  return {.error = {.kind = kind, .message = std::move(message), .may_pass = may_repeat}, .may_repeat = may_repeat};
 }
 
 Failure of_request(const EndpointSpec& spec, const Told& told) {
@@ -153,6 +153,7 @@ Failure failure_of_reply(const EndpointSpec& spec, int status, const net::Header
   const auto should = headers.get("x-should-retry");
   if (should == "true") out.may_repeat = true;
   if (should == "false") out.may_repeat = false;
+  out.error.may_pass = out.may_repeat;
   out.wait = header_time(headers, "retry-after-ms", 1e-3);
   if (!out.wait) out.wait = header_time(headers, "retry-after", 1);
   const bool passing = out.error.kind == ApiKind::overloaded || out.error.kind == ApiKind::rate_limit;

@@ -24,6 +24,7 @@ std::string record_key(std::string_view cell, std::string_view kind, std::uint64
 // The service itself is at fault, or out of reach: nothing was learnt about the model.
 bool may_be_asked_later(const chat::ApiError& error) {
   using Kind = chat::ApiError::Kind;
+  if (error.may_pass) return true;
   switch (error.kind) {
     case Kind::invalid_request:
     case Kind::too_large:

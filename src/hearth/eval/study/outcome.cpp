@@ -140,7 +140,8 @@ Result<StudyOutcome> study_outcome(const Suite& suite, const ArmsFile& file, con
     const Comparison& last = out.standing.comparisons.back();
     out.claims =
         TRY(claim_classes(scores.paired(last.candidate, last.reference, static_cast<std::uint32_t>(last.generations)),
-                          file.settings.margin, file.settings.options.alpha));
+                          {.margin = plan.margin, .margin_is_relative = plan.margin_is_relative,
+                           .alpha = last.decisive().nominal_p}));
   }
   out.noise = scores.noise();
   out.agreement = scores.agreement();
@@ -248,7 +249,7 @@ std::vector<store::ClassVerdict> class_verdicts(const Suite& suite, const ArmsFi
     const bool is_last = comparison == &outcome.decision.comparisons.back();
     // Between different models each class is a claim of its own.
     if (is_last && claim != outcome.claims.end()) {
-      v.good_enough = claim->holds;
+      v.good_enough = all_before_good && claim->holds;
       v.verdict = claim->holds ? "non-inferior" : "inconclusive";
     }
     out.push_back(std::move(v));
@@ -258,7 +259,8 @@ std::vector<store::ClassVerdict> class_verdicts(const Suite& suite, const ArmsFi
     bool good = true;
     for (const Comparison& comparison : outcome.decision.comparisons) {
       add(*file.find(comparison.candidate), task_class, &comparison, good);
-      good = good && is_good(comparison.verdict);
+      const ClassGuard* guard = guard_of(comparison, task_class);
+      good = good && is_good(comparison.verdict) && guard && guard->holds;
     }
   }
   return out;

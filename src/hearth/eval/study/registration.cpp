@@ -150,10 +150,18 @@ Result<> register_study(const Suite& suite, const ArmsFile& file, store::StudySt
 Result<> check_study(const Suite& suite, const ArmsFile& file) {
   std::map<std::string, std::set<std::string>> clusters;
   std::size_t rubrics = 0;
+  const bool second_is_outside = file.second_judge && !file.second_judge->is_person &&
+                                 file.second_judge->endpoint.reach == seal::Reach::remote;
   for (const Item& item : suite.items) {
     const bool anywhere =
         std::ranges::all_of(file.arms, [&](const Arm& arm) { return exclusion(item, arm, file).empty(); });
     rubrics += anywhere && needs_judge(item.grader) ? 1u : 0u;
+    // The first judge would grade it, the second never: the study could not move on.
+    if (anywhere && needs_judge(item.grader) && item.egress == Egress::deny && second_is_outside) {
+      return fail(Code::invalid_argument,
+                  fmt::format("item {}: its egress is deny, and [second_judge] is outside the house: name one inside, or a "
+                              "person, or say egress = \"judge\" in the item", item.id));
+    }
     if (anywhere) clusters[std::string(class_name(item.task_class))].insert(item.cluster);
   }
   if (clusters.empty())

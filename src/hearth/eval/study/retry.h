@@ -19,7 +19,7 @@ struct RetryPolicy {
 inline std::optional<Duration> pause_before_retry(const chat::ApiError& error, std::uint32_t tries,
                                                   const RetryPolicy& policy) {
   using Kind = chat::ApiError::Kind;
-  const bool may_pass = error.kind == Kind::rate_limit || error.kind == Kind::overloaded ||
+  const bool may_pass = error.may_pass || error.kind == Kind::rate_limit || error.kind == Kind::overloaded ||
                         error.kind == Kind::timed_out || error.kind == Kind::internal;
   if (!may_pass || tries >= policy.tries_max) return {};
   Duration pause = policy.first_pause;

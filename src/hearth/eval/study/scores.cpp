@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "hearth/eval/blind/identity.h"
 #include "hearth/eval/grading/grader.h"
 #include "hearth/eval/study/generation.h"
 
@@ -98,6 +99,11 @@ Result<> Scores::read_rounds() {
   return {};
 }
 
+// Of an answer that was cut while it was still thinking a judge would see nothing, and is not asked.
+bool Scores::nothing_to_judge(const Item& item, const store::GenerationRecord& record) const {
+  return needs_judge(item.grader) && strip_identity(record.output, file_.secrets()).text.empty();
+}
+
 void Scores::read_generations() {
   std::map<std::pair<std::string, std::string>, const store::ScoreRecord*> scores;
   for (const store::ScoreRecord& score : records_.scores) {
@@ -112,7 +118,7 @@ void Scores::read_generations() {
         record.prompt_digest != prompt_digest(*item).hex())
       continue;
     ScoredAnswer answer{.score = {}, .excused = false, .generation = &record, .task = {}};
-    if (record.fault == "empty") {
+    if (record.fault == "empty" || nothing_to_judge(*item, record)) {
       answer.score = 0.0;
     } else if (!needs_judge(item->grader)) {
       const auto found = scores.find({record.key, item_digest(*item).hex()});

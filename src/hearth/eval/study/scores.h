@@ -84,6 +84,7 @@ class Scores {
   Scores(const Suite& suite, const ArmsFile& file, const StudyRecords& records)
       : suite_(suite), file_(file), records_(records) {}
   Result<> read_rounds();
+  bool nothing_to_judge(const Item& item, const store::GenerationRecord& record) const;
   void read_generations();
   void add_grades();
   std::optional<double> grade_of(const std::string& task, const std::string& judge) const;

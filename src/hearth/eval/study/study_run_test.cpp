@@ -8,6 +8,7 @@
 #include "hearth/eval/judge/desk.h"
 #include "hearth/eval/report/report.h"
 #include "hearth/eval/study/outcome.h"
+#include "hearth/eval/study/registration.h"
 #include "hearth/eval/study/rounds.h"
 #include "hearth/eval/study/test_study.h"
 
@@ -121,6 +122,15 @@ TEST(Study, EngineFaultsAreTriedAgainAndNeverScored) {
   EXPECT_EQ(outcome_of(study).arms[0].retried, 1u);
 }
 
+TEST(Study, AConnectionLostInTheMiddleOfAnAnswerIsTriedAgainAndARefusedKeyIsNot) {
+  for (const bool may_pass : {true, false}) {
+    TestStudy study(12);
+    study.large->faults_left = 3;
+    study.large->fault = {.kind = chat::ApiError::Kind::bad_upstream, .message = "l failed", .may_pass = may_pass};
+    EXPECT_EQ(study.run().has_value(), may_pass);
+  }
+}
+
 TEST(Study, AnArmThatSaysNothingIsScoredAndNotDropped) {
   TestStudy study;
   study.small->silent = true;
@@ -129,6 +139,13 @@ TEST(Study, AnArmThatSaysNothingIsScoredAndNotDropped) {
   EXPECT_EQ(outcome.decision.comparisons[0].verdict, Verdict::inferior);
   EXPECT_NEAR(outcome.decision.comparisons[0].absolute.estimate.difference, -0.7, 0.1);
   EXPECT_GT(outcome.arms[1].empty, 0u);
+}
+
+TEST(Study, AnArmThatIsCutWhileItThinksIsScoredAndNotWaitedFor) {
+  TestStudy study(12);
+  study.small->only_thinks = true;
+  ASSERT_EQ(study.end(), StudyEnd::decided);
+  EXPECT_EQ(outcome_of(study).decision.comparisons[0].verdict, Verdict::inferior);
 }
 
 TEST(Study, AnEditedItemHasNoRecordsAnyMore) {
@@ -256,6 +273,17 @@ TEST(Study, PrivateItemsNeverReachAJudgeOutsideTheHouse) {
   EXPECT_EQ(outcome_of(study).left_out.size(), 6u);
 }
 
+TEST(Study, ASecondJudgeWhoMayNotSeeAnItemIsFoundBeforeAnythingIsAsked) {
+  TestStudy study(12, std::string(test_arms) + std::string(test_second));
+  study.file.second_judge->endpoint.reach = seal::Reach::remote;
+  EXPECT_TRUE(check_study(study.suite, study.file)) << "egress judge lets it";
+  study.suite.items[3].egress = Egress::deny;
+  const auto refused = study.run();
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().message.contains(study.suite.items[3].id)) << refused.error().message;
+  EXPECT_EQ(study.large->calls, 0u);
+}
+
 // Everything that was ever written into the folder.
 std::string bytes_of_folder(const std::filesystem::path& folder) {
   std::string out;
@@ -344,6 +372,22 @@ TEST(Study, ClassesAreHandedOverWithWhatTheyDependOn) {
     EXPECT_TRUE(one.good_enough) << one.task_class << one.arm;
     EXPECT_EQ(one.basis.engine_build, "b1");
     EXPECT_EQ(one.decided_s, 7);
+  }
+}
+
+TEST(Study, AClassThatAnEarlierArmFailedIsNotHandedToALaterOne) {
+  TestStudy study;
+  ASSERT_EQ(study.end(), StudyEnd::decided);
+  StudyOutcome outcome = outcome_of(study);
+  const StudyRecords records = read_records(*study.records).value();
+  // A chain large, small, small: the first step fails one class, the second would pass it again.
+  Comparison& first = outcome.decision.comparisons.front();
+  ASSERT_EQ(first.guards.size(), 2u);
+  outcome.decision.comparisons.push_back(first);
+  outcome.decision.comparisons.front().guards.front().holds = false;
+  const std::string failed = outcome.decision.comparisons.front().guards.front().prompt_class;
+  for (const store::ClassVerdict& one : class_verdicts(study.suite, study.file, records, outcome, 7)) {
+    if (one.arm == "small") EXPECT_EQ(one.good_enough, one.task_class != failed) << one.task_class;
   }
 }
 

@@ -51,7 +51,7 @@ class ScriptedArm final : public Service {
     if (fail_after && calls > *fail_after)
       return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::invalid_request, .message = "gone"});
     if (faults_left > 0 && --faults_left >= 0)
-      return std::unexpected(chat::ApiError{.kind = chat::ApiError::Kind::overloaded, .message = "busy"});
+      return std::unexpected(fault);
     seeds.insert(request.sampling.seed.value_or(0));
     ServiceReply out{.text = "This is what I know. ",
                      .thinking = {},
@@ -62,7 +62,8 @@ class ScriptedArm final : public Service {
                      .total_s = 1,
                      .cost_usd = 0.01};
     if (silent) out.text.clear();
-    for (int i = 0; i < facts && !silent; ++i) {
+    if (only_thinks) out.text = "<think>Where do I begin?";
+    for (int i = 0; i < facts && !silent && !only_thinks; ++i) {
       if (random_.chance(known_)) out.text += "It is known that " + fact(i) + " holds" + habit_ + ". ";
     }
     return out;
@@ -72,7 +73,8 @@ class ScriptedArm final : public Service {
   std::size_t calls = 0;
   std::optional<std::size_t> fail_after;
   int faults_left = 0;
-  bool silent = false;
+  chat::ApiError fault{.kind = chat::ApiError::Kind::overloaded, .message = "busy"};
+  bool silent = false, only_thinks = false;
   std::set<std::uint32_t> seeds;
 
  private:
