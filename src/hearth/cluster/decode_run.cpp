@@ -63,6 +63,7 @@ Duration DecodeRun::next_piece() const {
 
 RemoteProgress DecodeRun::progress(Instant now) const {
   return {.first_token = parameters_.computed_from,
+          .prefix_s = parameters_.prefix_s,
           .done_tokens = done_tokens_,
           .end_tokens = ticket_.token_count,
           .piece_tokens = parameters_.chunk_tokens,

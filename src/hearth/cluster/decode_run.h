@@ -32,7 +32,8 @@ struct DecodeRunParameters {
   kv::SyncParameters patience;             // with the predictions for this pair
   kv::ReceiverLimits limits;
   std::uint32_t chunk_tokens = 1'024;
-  std::uint32_t computed_from = 0;         // first token that the peer has to compute
+  std::uint32_t computed_from = 0;         // the first token that it announces anything of
+  double prefix_s = 0;                     // predicted for what the peer lacks before it
   std::optional<PrefillCurve> remote, local;  // to see whether waiting is still worth it
   double transfer_token_s = 0, tail_s = 0, local_queue_s = 0;
   Duration worker_piece{};                 // other work that an import may have to wait for

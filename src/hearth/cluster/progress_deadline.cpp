@@ -39,10 +39,13 @@ std::optional<double> remote_remaining_s(const RemoteProgress& at, const Prefill
   const auto next_piece = remote.seconds(next_end - done, done);
   const auto left = remote.seconds(at.end_tokens - done, done);
   if (!until_next || !next_piece || !left) return {};
-  const double compute_s = left->value * pace(at.elapsed_s, until_next->value);
+  // Nothing is said of the prefix until the first new token behind it.
+  const double silent_s = done == at.first_token ? at.prefix_s : 0;
+  const double compute_s = (left->value + std::max(0.0, silent_s - at.elapsed_s)) *
+                           pace(at.elapsed_s, at.prefix_s + until_next->value);
   const double piece_s = piece * at.transfer_token_s;
   const double transfer_s = (at.end_tokens - received) * at.transfer_token_s *
-                            pace(at.waiting_s, piece_s + next_piece->value);
+                            pace(at.waiting_s, silent_s + piece_s + next_piece->value);
   return std::max(compute_s, transfer_s) + at.tail_s;
 }
 

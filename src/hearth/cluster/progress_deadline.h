@@ -30,7 +30,8 @@ class ProgressDeadline {
 
 // Where a remote prefill stands, as its decode side sees it.
 struct RemoteProgress {
-  std::uint32_t first_token = 0;    // where it began
+  std::uint32_t first_token = 0;    // where its new tokens begin
+  double prefix_s = 0;              // predicted for what it lacked before that: computed there, or brought
   std::uint32_t done_tokens = 0;    // computed there, as reported
   std::uint32_t end_tokens = 0;
   std::uint32_t piece_tokens = 1;   // progress comes in pieces of so many

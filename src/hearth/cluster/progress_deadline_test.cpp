@@ -61,6 +61,26 @@ TEST(FinishLocally, WhenTheRestIsPredictedToBeShorterHere) {
   }
 }
 
+// 12,000 tokens that it lacks, then 8,000 new ones: 20 s there, 32 s here.
+TEST(FinishLocally, APrefixThatThePeerLacksIsNotSlowness) {
+  const auto at = [](std::uint32_t done, double elapsed_s, double waiting_s) {
+    return RemoteProgress{.first_token = 12'000, .prefix_s = 12, .done_tokens = done, .end_tokens = 20'000,
+                          .piece_tokens = 1'000, .elapsed_s = elapsed_s, .received_tokens = done,
+                          .transfer_token_s = 0.0001, .waiting_s = waiting_s, .committed_tokens = done};
+  };
+  const Situation situations[] = {
+      {"in the middle of the prefix", at(12'000, 6, 6), false},
+      {"the first new piece is due", at(12'000, 13, 13), false},
+      {"half as fast as predicted", at(12'000, 24, 24), false},
+      {"a fifth", at(12'000, 65, 65), true},
+      {"the prefix is done, it keeps its pace", at(16'000, 17, 1), false},
+      {"after the prefix it is silent", at(16'000, 75, 59), true},
+  };
+  for (const Situation& s : situations) {
+    EXPECT_EQ(should_finish_locally(s.at, fast, slow), s.finishes_locally) << s.name;
+  }
+}
+
 TEST(FinishLocally, WhenAllIsComputedAndTheLinkCrawls) {
   RemoteProgress at{.done_tokens = 10'000,
                     .end_tokens = 10'000,

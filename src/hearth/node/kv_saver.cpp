@@ -64,15 +64,16 @@ Result<> KvSaver::save(const HeldKv& finished) {
     TRY(fetch_pinned(prompt, finished, ends));
   }
   const Result<> fetched = fetch(finished.tokens, ends);
-  note_user(finished, ends);
+  note_user(*store, layout, finished.tokens, finished.user);
   return fetched;
 }
 
-void KvSaver::note_user(const HeldKv& finished, const Ends& ends) {
-  if (finished.user.empty()) return;
+void note_user(kv::ChunkStore& store, const std::optional<model::LayoutDigest>& layout, std::span<const Token> tokens,
+               std::string_view user) {
+  if (user.empty() || !layout) return;
   std::vector<model::ChunkKey> keys;
-  for (const kv::PrefixChunk& chunk : ends.store.longest_prefix(ends.layout, finished.tokens).chunks) keys.push_back(chunk.key);
-  ends.store.use(keys, finished.user);
+  for (const kv::PrefixChunk& chunk : store.longest_prefix(*layout, tokens).chunks) keys.push_back(chunk.key);
+  store.use(keys, user);
 }
 
 Result<> KvSaver::fetch_pinned(std::span<const Token> prompt, const HeldKv& finished, const Ends& ends) {

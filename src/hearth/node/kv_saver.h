@@ -36,6 +36,11 @@ struct HeldKv {
   std::string user{};   // whose it is (GenerateRequest::kv_user)
 };
 
+// Whatever of `tokens` the store has is `user`'s, too: it can be forgotten with all else of that name. No layout, or
+// no user: nothing is done.
+void note_user(kv::ChunkStore& store, const std::optional<model::LayoutDigest>& layout, std::span<const Token> tokens,
+               std::string_view user);
+
 class KvSaver {
  public:
   // `keeper` outlives this.
@@ -68,7 +73,6 @@ class KvSaver {
   // `keys` are those of `prompt`, which begin at `begins`; from the first that the store lacks.
   Result<> fetch_missing(std::span<const Token> prompt, const std::vector<model::ChunkKey>& keys,
                          const std::vector<std::uint32_t>& begins, const model::ChunkKey& first_missing, const Ends& ends);
-  static void note_user(const HeldKv& finished, const Ends& ends);
   static Result<> pin(const std::vector<model::ChunkKey>& keys, const std::string& owner, kv::ChunkStore& store);
   static Result<> put_all(ChunkSource& source, kv::ChunkStore& store);
 

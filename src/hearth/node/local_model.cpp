@@ -144,9 +144,9 @@ Result<> LocalModel::flush(Deadline deadline) {
 template <class Use>
 auto LocalModel::with_worker(const StopToken& stop, Use use)
     -> decltype(use(std::declval<const KeptWorker&>())) {
-  const Deadline deadline = Deadline::after(options_.ready_wait);
   for (int attempt = 1;; ++attempt) {
-    const auto worker = TRY(keeper_->wait_for_worker(deadline, stop));
+    // Each time anew: the one that died may have worked for minutes.
+    const auto worker = TRY(keeper_->wait_for_worker(Deadline::after(options_.ready_wait), stop));
     auto used = use(*worker);
     if (used || used.error().code != Code::unavailable || attempt == attempts_max) return used;
     keeper_->suspect(worker);
@@ -232,6 +232,8 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
                              .computes_missing = worker.info.limits.is_append_only};
     engine::GenerateRequest prepared = request;
     auto handed = hand_off(parts, request.prompt, progress, stop);
+    // Now: the request may end before there is an answer to keep KV of.
+    if (store) note_user(*store, worker.info.layout(request.adapter), request.prompt, request.kv_user);
     if (handed) {
       for (const std::string& note : handed->report.notes) log_warning(note);
       prepared.lease = handed->lease;

@@ -164,6 +164,11 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
                             call.ticket.token_count, call.from, call.chunk_tokens, body.tokens.size(),
                             options_.name, worker->info.chunk_tokens));
   }
+  const std::size_t new_chunks = (body.tokens.size() - call.from) / call.chunk_tokens + 1;
+  if (call.stored.size() + new_chunks > kv::transfer_chunks_max) {
+    return fail(Code::invalid_argument, fmt::format("{} stored chunks and {} new ones; at most {} are sent",
+                                                    call.stored.size(), new_chunks, kv::transfer_chunks_max));
+  }
   const net::Address deliver_to = TRY(net::parse_address(call.deliver_to));
   Jobs done;  // dropped after the lock: their threads end
   const std::lock_guard hold(mutex_);
@@ -182,7 +187,9 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
     PrefillParts parts{.worker = worker, .store = store_,
                        .caller = PeerClient(http_, {caller, deliver_to}),
                        .incarnation = accepted.incarnation,
-                       .patience = {.chunk_compute = std::max(piece_unknown, accepted.first_piece)},
+                       // Whoever takes the chunks may be busy with something long; it cancels what it no longer wants.
+                       .patience = {.chunk_compute = std::max(piece_unknown, accepted.first_piece),
+                                    .chunk_import = piece_unknown},
                        .on_piece = [this](const PrefillPiece& piece) { keep_piece(piece); },
                        .on_over = [this, ticket = call.ticket](const kv::SenderStatistics& sent) {
                          const std::lock_guard over(mutex_);

@@ -17,9 +17,14 @@ constexpr Duration save_interval = std::chrono::minutes(5);
 constexpr std::uint64_t rates_file_bytes_max = 4u << 20;
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
+constexpr double staged_chunks = 4;           // that are here and not imported yet; headers and windows among them
 constexpr std::size_t peers_asked_max = 3;  // for one prompt: then this machine computes it
 
 Instant now() { return std::chrono::steady_clock::now(); }
+
+double kv_bytes_per_token(const WorkerInfo& info) {
+  return double(info.kv_bytes) / std::max(info.limits.context_tokens, 1u);
+}
 
 Duration to_duration(double s) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
@@ -190,8 +195,7 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
   out.model = own->model;
   out.prompt_tokens = static_cast<std::uint32_t>(order.target.size()) + 1;
   out.chunk_tokens = worker->info.chunk_tokens;
-  out.kv_bytes_per_token =
-      double(worker->info.kv_bytes) / std::max(worker->info.limits.context_tokens, 1u);
+  out.kv_bytes_per_token = kv_bytes_per_token(worker->info);
   out.decode.push_back({.machine = options_.machine, .held_tokens = order.held_tokens,
                         .stored_tokens = order.from()});
   out.prefill = table_.prefill_sides(*own, options_.machine, now());
@@ -207,25 +211,29 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
   return out;
 }
 
-PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t from,
-                                                bool moves_prefix,
-                                                std::optional<std::uint64_t> request) {
+PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, const Way& way) {
   PeerPrefillParts parts{.peer = PeerClient(http_, peer), .inbox = inbox_,
-                         .deliver_to = options_.deliver_to, .moves_prefix = moves_prefix};
+                         .deliver_to = options_.deliver_to, .moves_prefix = way.moves_prefix};
   const auto worker = keeper_.current();
   cluster::DecodeRunParameters& parameters = parts.parameters;
   parameters.patience.chunk_compute = piece_unknown;
+  parameters.prefix_s = way.prefix_s;
   if (worker) {
     parameters.chunk_tokens = worker->info.chunk_tokens;
+    const double token_bytes = kv_bytes_per_token(worker->info);
+    // Room for those that arrive while one is imported and our worker computes something else.
+    parameters.limits.staging_bytes_max =
+        std::max(parameters.limits.staging_bytes_max,
+                 static_cast<std::uint64_t>(staged_chunks * token_bytes * parameters.chunk_tokens));
     const std::string& model = worker->info.model_name;
     const std::lock_guard hold(mutex_);
     const auto remote = rates_.prefill({peer.name, model}, now());
     if (const auto here = rates_.prefill({options_.machine, model}, now())) {
-      if (const auto piece = here->seconds(parameters.chunk_tokens, from)) {
+      if (const auto piece = here->seconds(parameters.chunk_tokens, way.from)) {
         parameters.worker_piece = to_duration(piece->value);
       }
     }
-    if (request) {  // a trial is finished, however slow
+    if (way.request) {  // a trial is finished, however slow
       parameters.remote = remote;
       // To see whether going on here would be faster: not asked where the way is ordered.
       if (policy_ != cluster::PrefillPolicy::remote) {
@@ -233,13 +241,12 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
       }
     }
     if (remote) {
-      if (const auto piece = remote->seconds(parameters.chunk_tokens, from)) {
+      if (const auto piece = remote->seconds(parameters.chunk_tokens, way.from)) {
         parameters.patience.chunk_compute = to_duration(piece->value);
       }
     }
     if (const auto byte_s = rates_.byte_s({peer.name, options_.machine}, now())) {
       parameters.patience.link_bytes_per_s = 1 / byte_s->value;
-      const double token_bytes = double(worker->info.kv_bytes) / std::max(worker->info.limits.context_tokens, 1u);
       parameters.transfer_token_s = token_bytes * byte_s->value;
       parameters.tail_s = parameters.chunk_tokens * parameters.transfer_token_s;
     }
@@ -250,8 +257,8 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, std::uint32_t 
       parts.foreign_layout = notes->second.foreign_layout;
     }
   }
-  if (request) {
-    parts.on_over = [this, name = peer.name, id = *request](const cluster::DecodeRunOver& over) {
+  if (way.request) {
+    parts.on_over = [this, name = peer.name, id = *way.request](const cluster::DecodeRunOver& over) {
       on_over(name, id, over);
     };
   }
@@ -281,7 +288,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
   std::set<std::string> tried;
   while (true) {
     std::optional<Peer> peer;
-    bool moves_prefix = false;
+    Way way{.from = order.from(), .request = order.request};
     {
       const std::lock_guard hold(mutex_);
       const cluster::PrefillSituation asked = situation(order, tried);
@@ -304,10 +311,11 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
       if (notes_.at(chosen->prefill).foreign_layout && tried.empty()) {
         running_[order.request].outcome = "as chosen, with another quantisation of the model";
       }
-      moves_prefix = chosen->moves_prefix;
+      way.moves_prefix = chosen->moves_prefix;
+      way.prefix_s = chosen->terms.missing_prefix_s;
     }
     tried.insert(peer->name);
-    auto source = prefiller_for(*peer, order.from(), moves_prefix, order.request).open(order, stop);
+    auto source = prefiller_for(*peer, way).open(order, stop);
     if (source) return source;
     if (source.error().code == Code::cancelled) return source;
     const std::lock_guard hold(mutex_);

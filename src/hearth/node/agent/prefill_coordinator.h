@@ -111,8 +111,14 @@ class PrefillCoordinator final : public Prefiller {
   cluster::PrefillSituation situation(const PrefillOrder& order,
                                       const std::set<std::string>& tried) const;
   void learn_pieces(PeerNotes& notes, const NodeFacts& facts);
-  PeerPrefiller prefiller_for(const Peer& peer, std::uint32_t from, bool moves_prefix,
-                               std::optional<std::uint64_t> request);
+  // How a peer is asked; of a trial all is empty.
+  struct Way {
+    std::uint32_t from = 0;     // tokens of the prompt that are here
+    bool moves_prefix = false;  // bring the peer what it lacks of them
+    double prefix_s = 0;        // predicted for that, or for computing it there
+    std::optional<std::uint64_t> request = {};
+  };
+  PeerPrefiller prefiller_for(const Peer& peer, const Way& way);
   void forget_oldest();
   void start_shadow();
   std::optional<Shadow> take_shadow();

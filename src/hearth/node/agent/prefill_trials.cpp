@@ -97,7 +97,7 @@ bool PrefillCoordinator::is_idle() const {
 Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, const StopToken& stop) {
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started");
-  PeerPrefiller prefiller = prefiller_for(peer, 0, /*moves_prefix=*/false, /*request=*/{});
+  PeerPrefiller prefiller = prefiller_for(peer, {});
   auto report = try_pair(*worker, prefiller, std::random_device{}(), stop);
   const std::lock_guard hold(mutex_);
   PeerNotes& notes = notes_[peer.name];
@@ -158,7 +158,7 @@ void PrefillCoordinator::run_shadow_check(const Shadow& shadow) {
   Result<double> measured = fail(Code::unavailable, "the worker is being started");
   if (const auto worker = keeper_.current()) {
     std::optional<PeerPrefiller> prefiller;
-    if (shadow.peer) prefiller.emplace(prefiller_for(*shadow.peer, 0, /*moves_prefix=*/false, {}));
+    if (shadow.peer) prefiller.emplace(prefiller_for(*shadow.peer, {}));
     measured = run_shadow({.worker = *worker, .prefiller = prefiller ? &*prefiller : nullptr,
                            .prompt_tokens = shadow.prompt_tokens, .seed = std::random_device{}()},
                           stop_.token());

@@ -79,8 +79,9 @@ void WorkerKeeper::suspect(const std::shared_ptr<const KeptWorker>& worker) {
 void WorkerKeeper::renew() {
   {
     const std::lock_guard hold(mutex_);
+    // One that is being started holds nothing yet.
+    is_to_end_ = is_to_end_ || current_ != nullptr || suspected_;
     current_.reset();
-    is_to_end_ = true;
   }
   changed_.notify_all();
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cstdlib>
 
 #include "hearth/base/check.h"
@@ -204,12 +205,20 @@ Result<net::Response> WorkerService::open_lease(const net::Request& request) {
   const std::string adapter = TRY(adapter_from_json(prompt.head));
   const engine::AdapterSetId adapters = TRY(engine_.engine().find_adapters(adapter));
   const auto out = std::make_shared<engine::LeaseInfo>();
-  TRY(engine_.call(
-      [out, keep, adapters, tokens = std::move(prompt.tokens)](engine::Scheduler& s) -> Result<> {
+  const auto given_up = std::make_shared<std::atomic<bool>>(false);
+  const auto opened = engine_.call(
+      [out, keep, adapters, given_up, stop = request.stop,
+       tokens = std::move(prompt.tokens)](engine::Scheduler& s) -> Result<> {
+        // A lease of which nobody knows would hold its sequence for as long as it may be kept.
+        if (*given_up || stop.stop_requested()) return fail(Code::cancelled, "nobody waits for this lease");
         *out = TRY(s.open_lease(tokens, keep, adapters));
         return {};
       },
-      Deadline::after(engine_call_deadline)));
+      Deadline::after(engine_call_deadline));
+  if (!opened) {
+    *given_up = true;
+    return std::unexpected(opened.error());
+  }
   return net::Response::json(
       200, Json::object({{"lease", out->lease.value}, {"held_tokens", out->held_tokens}}));
 }

@@ -100,6 +100,22 @@ TEST_F(WorkerServiceTest, ImportsAListOfFilesAndAnswersFromThem) {
   EXPECT_EQ(answer, (std::vector<Token>{next, next + 1}));
 }
 
+TEST_F(WorkerServiceTest, NoLeaseIsOpenedForWhoHasLeft) {
+  StopSource left;
+  left.request_stop();
+  const std::string head = prompt_head(Json::object({{"keep_ms", 60'000}}));
+  net::Request request{.method = "POST", .path = "/v1/leases", .query = {}, .headers = {},
+                       .body = Buffer::create(head.size() + std::span(prompt_).size_bytes()).value(),
+                       .stop = left.token()};
+  request.headers.set("Content-Type", prompt_type);
+  std::memcpy(request.body.data(), head.data(), head.size());
+  std::memcpy(request.body.data() + head.size(), prompt_.data(), std::span(prompt_).size_bytes());
+  EXPECT_NE(router_.dispatch(request).status, 200);
+  EXPECT_EQ(client_.stats(soon(), {})->find("slots_leased")->as_integer(), 0);
+  open_lease();
+  EXPECT_EQ(client_.stats(soon(), {})->find("slots_leased")->as_integer(), 1);
+}
+
 TEST_F(WorkerServiceTest, AMeasurementGoesOnPastTheEnd) {
   for (const bool ignore_eos : {false, true}) {
     const auto generation = client_.generate({.prompt = {end_token - 1}, .tokens_max = 2, .sampling = {},
