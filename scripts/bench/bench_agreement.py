@@ -1,4 +1,8 @@
-"""How far `hearth bench` agrees: with llama-bench on the same model, and with what the servers tell of themselves."""
+"""How far `hearth bench` agrees: with llama-bench on the same model, and with what the servers tell of themselves.
+
+Two programs that measure at different times on a machine that others use too can only agree in what it does undisturbed:
+the fastest of many short runs, taken in turn. With a server's own times it is the same request, and medians are compared.
+"""
 
 import contextlib
 import copy
@@ -13,20 +17,22 @@ from compare_gateway import HearthServer
 from compare_plan import model_file
 from results import Comparison
 
-ANSWER_TOKENS = 129  # 128 intervals, as many as llama-bench -n 128
+ANSWER_TOKENS = 65  # 64 intervals, as many as llama-bench -n 64
+LLAMA_BENCH_REPETITIONS = 2  # in a round, in which `hearth bench` asks each target once
 BOUND_PERCENT = 3
 TARGETS = ("llama", "here", "pair", "split")  # llama-server, a Hearth endpoint, two workers, a cluster of two machines
 
 
 def llama_bench_rates(run):
-    """Tokens per second of a prompt by (tokens, depth), and of 128 steps by depth; one repetition of each."""
+    """Tokens per second of a prompt by ("prefill", tokens, depth), and of as many steps by ("decode", depth): the fastest."""
     prompts, depth = run.size.agreement_prompts, run.size.agreement_depth
-    rows = peer.llama_bench_rows(run, "-p", ",".join(map(str, prompts)), "-n", 0, "-d", f"0,{depth}")
+    rows = peer.llama_bench_rows(run, "-p", ",".join(map(str, prompts)), "-n", 0, "-d", f"0,{depth}",
+                                 repetitions=LLAMA_BENCH_REPETITIONS)
     rows += peer.llama_bench_rows(run, "-p", 0, "-n", ANSWER_TOKENS - 1,
-                                  "-d", ",".join(map(str, sorted({*prompts, depth + prompts[0]}))))
-    prefill = {(row["n_prompt"], row["n_depth"]): row["avg_ts"] for row in rows if row["n_prompt"]}
-    decode = {row["n_depth"]: row["avg_ts"] for row in rows if row["n_gen"]}
-    return prefill, decode
+                                  "-d", ",".join(map(str, sorted({*prompts, depth + prompts[0]}))),
+                                  repetitions=LLAMA_BENCH_REPETITIONS)
+    return {("prefill", row["n_prompt"], row["n_depth"]) if row["n_prompt"] else ("decode", row["n_depth"]): max(row["samples_ts"])
+            for row in rows}
 
 
 @contextlib.contextmanager
@@ -61,6 +67,10 @@ def median_of(values):
     return statistics.median(known) if known else None
 
 
+def fastest_of(rates):
+    return max((rate for rate in rates if rate), default=None)
+
+
 def prefill_tok_s(sample):
     return (sample["prompt_tokens"] - sample["cached_tokens"]) / sample["ttft_ms"] * 1e3
 
@@ -80,28 +90,21 @@ def own_decode_ratio(sample):
     return ours / theirs if ours and theirs else None
 
 
-def expected_prefill(tokens, depth, prefill, decode):
+def expected_prefill(tokens, depth, fastest):
     """The rate of a prompt whose last token is a step of its own, out of what llama-bench times apart."""
-    return tokens / ((tokens - 1) / prefill[tokens, depth] + 1 / decode[min(decode)])
+    step_s = 1 / next(rate for key, rate in sorted(fastest.items()) if key[0] == "decode")  # the least deep one
+    return tokens / ((tokens - 1) / fastest["prefill", tokens, depth] + step_s)
 
 
-def agreement_row(target, tokens, depth, rounds):
-    """Each request against what llama-bench said before and after its round; medians over the rounds."""
-    mine, expected = [], []
-    for samples, (prefill, decode) in rounds:
-        for sample in samples:
-            if (sample["target"], sample["prompt_tokens_wanted"], sample["depth_wanted"]) == (target, tokens, depth):
-                mine.append(sample)
-                expected.append((expected_prefill(tokens, depth, prefill, decode), decode.get(tokens + depth)))
-    return {"target": target, "prompt_tokens": tokens, "depth": depth, "samples": len(mine),
-            "prefill_tok_s": median_of(map(prefill_tok_s, mine)), "decode_tok_s": median_of(map(decode_tok_s, mine)),
-            "prefill_llama_bench": median_of(prefill for prefill, _ in expected),
-            "decode_llama_bench": median_of(decode for _, decode in expected),
-            "ratios": {"prefill": median_of(prefill_tok_s(s) / prefill for s, (prefill, _) in zip(mine, expected)),
-                       "decode": median_of(decode_tok_s(s) / decode for s, (_, decode) in zip(mine, expected)
-                                           if decode and decode_tok_s(s)),
-                       "own_ttft": median_of(map(own_ttft_ratio, mine)),
-                       "own_decode": median_of(map(own_decode_ratio, mine))}}
+def agreement_row(target, tokens, depth, samples, fastest):
+    mine = [sample for sample in samples
+            if (sample["target"], sample["prompt_tokens_wanted"], sample["depth_wanted"]) == (target, tokens, depth)]
+    prefill, decode = (fastest_of(map(rate, mine)) for rate in (prefill_tok_s, decode_tok_s))
+    expected = expected_prefill(tokens, depth, fastest), fastest.get(("decode", tokens + depth))
+    return {"target": target, "prompt_tokens": tokens, "depth": depth, "samples": len(mine), "prefill_tok_s": prefill,
+            "decode_tok_s": decode, "prefill_llama_bench": expected[0], "decode_llama_bench": expected[1],
+            "ratios": {"prefill": prefill / expected[0], "decode": decode / expected[1] if decode and expected[1] else None,
+                       "own_ttft": median_of(map(own_ttft_ratio, mine)), "own_decode": median_of(map(own_decode_ratio, mine))}}
 
 
 def table_text(rows):
@@ -138,10 +141,6 @@ def agreement(name, key, rows, what):
     return result
 
 
-def mean_rates(before, after):
-    return {key: (rate + after[key]) / 2 for key, rate in before.items()}
-
-
 def with_dense_model(run):
     """llama-bench asks for random tokens and `hearth bench` for words: the experts that those touch are not the same."""
     out = copy.copy(run)
@@ -153,23 +152,23 @@ def with_dense_model(run):
 
 def bench_agreement(run):
     run = with_dense_model(run)
-    # llama-bench between the rounds, so that a machine that drifts does not look like a disagreement.
-    rounds, tables, between = [], [], [llama_bench_rates(run)]
+    samples, tables, told = [], [], [llama_bench_rates(run)]
     with running_targets(run) as flags:
         for number in range(run.asked_samples or run.size.agreement_rounds):
-            samples, table = hearth_bench(run, flags, number)
-            between.append(llama_bench_rates(run))
-            rounds.append((samples, [mean_rates(*both) for both in zip(*between[-2:])]))
+            found, table = hearth_bench(run, flags, number)
+            samples += found
             tables.append(table["rows"])
-    rows = [agreement_row(target, tokens, depth, rounds)
+            told.append(llama_bench_rates(run))
+            run.say(f"round {number + 1} is done")
+    fastest = {key: max(rates[key] for rates in told) for key in told[0]}
+    rows = [agreement_row(target, tokens, depth, samples, fastest)
             for depth in (0, run.size.agreement_depth) for tokens in run.size.agreement_prompts
             for target in TARGETS]
     print(table_text(rows) + "\n" + hand_off_text(tables[-1]) + "\n")
-    results = [agreement("bench_agreement", "prefill", rows, "prefill is from llama-bench"),
-               agreement("bench_agreement_decode", "decode", rows, "decode is from llama-bench -d"),
+    results = [agreement("bench_agreement", "prefill", rows, "prefill is from llama-bench, the fastest of each"),
+               agreement("bench_agreement_decode", "decode", rows, "decode is from llama-bench -d, the fastest of each"),
                agreement("bench_agreement_own_ttft", "own_ttft", rows, "the first token is from the server's own time"),
                agreement("bench_agreement_own_decode", "own_decode", rows, "decode is from the server's own rate")]
-    keyed = [[[list(key) if isinstance(key, tuple) else key, rate] for key, rate in rates.items()]
-             for half in between for rates in half]
+    keyed = [[[list(key), rate] for key, rate in rates.items()] for rates in told]
     results[0].extra |= {"rows": rows, "llama_bench": keyed, "hearth_bench": tables}
     return results

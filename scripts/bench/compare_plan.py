@@ -1,7 +1,7 @@
 """How far the planner's predictions are from what this machine does: probe and measure in turn, then predict.
 
-A virtual machine is faster in one minute than in the next, and a long prompt sees the mean of that. So the means over the
-rounds are compared, of what was probed as of what was measured: both see the same minutes.
+A virtual machine is faster in one minute than in the next. So the medians over several rounds are compared, of what was
+probed as of what was measured: both see the same minutes, and no bad one decides.
 """
 
 import contextlib
@@ -56,14 +56,14 @@ def seconds_by_id(text):
     return {run_id: float(seconds) for run_id, seconds in re.findall(r'^id = "(.*)"$(?:\n.+)*?\nseconds = (.*)$', text, re.M)}
 
 
-def write_mean_probe(run, name, probes):
-    """The last probe's file with the mean of all for each point: what the machine does over all rounds."""
+def write_median_probe(run, name, probes):
+    """The last probe's file with the median of all for each point."""
     all_seconds = [seconds_by_id(one["text"]) for one in probes]
     text = probes[-1]["text"]
     for run_id, last in all_seconds[-1].items():
-        mean = statistics.mean(seconds[run_id] for seconds in all_seconds)
+        median = statistics.median(seconds[run_id] for seconds in all_seconds)
         head, tail = text.split(f'id = "{run_id}"', 1)
-        text = head + f'id = "{run_id}"' + re.sub(r"^seconds = .*$", f"seconds = {mean}", tail, count=1, flags=re.M)
+        text = head + f'id = "{run_id}"' + re.sub(r"^seconds = .*$", f"seconds = {median}", tail, count=1, flags=re.M)
     (run.output / f"plan_{name}.toml").write_text(text)
 
 
@@ -158,7 +158,7 @@ def row_of(run, model, architecture, mode, cluster, answers):
     samples = {"ttft_s": [answer["ttft_ms"] / 1e3 for answer in answers],
                "tpot_s": [1 / answer["decode_tok_s"] for answer in answers]}
     prediction = predicted(plan_of(run, model, mode, cluster, prompt_tokens))
-    measured = {key: statistics.mean(values) for key, values in samples.items()}
+    measured = {key: statistics.median(values) for key, values in samples.items()}
     return {"model": architecture, "mode": mode, "prompt_tokens": prompt_tokens, "flags": answers[-1]["flags"],
             "predicted": prediction, "measured": measured, "samples": samples,
             "error": {key: prediction[key] / value - 1 for key, value in measured.items()}}
@@ -176,8 +176,8 @@ def rows_of_model(run, architecture, lengths):
         rounds.append(measured_round(run, model, clusters, lengths, seed=number))
         run.say(f"{architecture}: round {number + 1} is done")
     for name, found in probes.items():
-        write_mean_probe(run, name, found)
-    hand_off_s = statistics.mean(one["found"]["models"][0]["hand_off_s"]["median"] for one in probes[HOST])
+        write_median_probe(run, name, found)
+    hand_off_s = statistics.median(one["found"]["models"][0]["hand_off_s"]["median"] for one in probes[HOST])
     clusters["split"] = cluster_file(run, "split", hand_off_s)
     rows = [row_of(run, model, architecture, mode, clusters[mode], [answers[mode, tokens] for answers in rounds])
             for mode in MODES for tokens in lengths]

@@ -42,10 +42,10 @@ class Tools:
         return [*map(str, self._loader), str(self._find(name)), *map(str, arguments)]
 
 
-def llama_bench_rows(run, *tests):
-    """What llama-bench says of each test, one repetition after its own warm-up."""
+def llama_bench_rows(run, *tests, repetitions=1):
+    """What llama-bench says of each test, after its own warm-up."""
     command = run.tools.command("llama-bench", "-m", run.model, "-t", run.threads, "-b", run.batch,
-                                "-ub", run.ubatch, "-fa", "on", "-r", 1, "-o", "json",
+                                "-ub", run.ubatch, "-fa", "on", "-r", repetitions, "-o", "json",
                                 "--repack", int(run.peers_repack), *tests)
     return json.loads(processes.output_of(command, run.log("llama-bench"), cwd=run.tools.directory,
                                           env=run.tools.environment))
