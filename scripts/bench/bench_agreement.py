@@ -17,7 +17,7 @@ from compare_gateway import HearthServer
 from compare_plan import model_file
 from results import Comparison
 
-ANSWER_TOKENS = 65  # 64 intervals, as many as llama-bench -n 64
+ANSWER_TOKENS = 129  # 128 intervals, as many as llama-bench -n 128
 LLAMA_BENCH_REPETITIONS = 2  # in a round, in which `hearth bench` asks each target once
 BOUND_PERCENT = 3
 TARGETS = ("llama", "here", "pair", "split")  # llama-server, a Hearth endpoint, two workers, a cluster of two machines
@@ -50,7 +50,8 @@ def hearth_bench(run, flags, round_number):
     command = [run.bin / "hearth", "bench", "--json", "--db", database, "--name", "agreement", *flags,
                "--prompt-tokens", ",".join(map(str, run.size.agreement_prompts)),
                "--depth", f"0,{run.size.agreement_depth}", "--answer-tokens", ANSWER_TOKENS,
-               "--warm-ups", 0, "--repeats", 1, "--context", run.context, "--sequences", 1,
+               # Other texts in each round: the cluster keeps what it has read.
+               "--seed", round_number + 1, "--warm-ups", 0, "--repeats", 1, "--context", run.context, "--sequences", 1,
                "--chunk-tokens", run.batch, "--ubatch", run.ubatch, "--threads", run.threads]
     table = json.loads(processes.output_of(list(map(str, command)), run.log("hearth-bench")))
     connection = sqlite3.connect(database)
