@@ -1,8 +1,7 @@
 #pragma once
-// The decode side of one remote prefill, from the question to the last import: what to ask, what
-// to accept, what to import next, how long to wait, and when to stop waiting and compute the rest
-// here. Whatever goes wrong ends with a number of committed tokens from which the decode side goes
-// on; only its own worker can fail it.
+// The decode side of one remote prefill, from the question to the last import: what to ask, accept and import
+// next, how long to wait, and when to compute the rest here. Whatever goes wrong ends with a number of committed
+// tokens from which the decode side goes on; only its own worker can fail it.
 //
 // The driver asks next() after every report and does what it says. Messages of the peer come here
 // only after TicketBook::check() found their ticket good. Chunks are proved by the

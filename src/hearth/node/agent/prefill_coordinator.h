@@ -3,8 +3,7 @@
 // few seconds, tries a pair before it trusts it, learns rates from what is done, asks the peers in
 // the order of their predicted seconds, and remembers what it decided and what came of it.
 //
-// Thread-safe. One thread ("peer_watch") looks at the peers; trials, which are long, run on another
-// ("pair_trial"), one at a time.
+// Thread-safe. One thread ("peer_watch") looks at the peers; trials, long ones, run on "pair_trial", one at a time.
 
 #include <atomic>
 #include <condition_variable>
