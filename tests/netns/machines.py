@@ -31,7 +31,7 @@ def wait_for(what, condition, seconds=60, interval=0.05):
         if value:
             return value
         time.sleep(interval)
-    raise AssertionError(f"waited {seconds} s for {what}")
+    raise AssertionError(f"waited {seconds} s for {what() if callable(what) else what}")
 
 
 def least_of_a_while(measure, times=30, interval=0.1):
@@ -316,7 +316,7 @@ class Cluster:
         machine.hearth("node", "join", code, "--address", machine.agent_address)
 
     def wait_until_usable(self):
-        wait_for("every pair to be tried", lambda: self.studio.usable_peers() == sorted(self.others), START_SECONDS)
+        wait_for(lambda: f"every pair to be tried: {self.studio.status()['peers']}", lambda: self.studio.usable_peers() == sorted(self.others), START_SECONDS)
 
     def close(self):
         for machine in self.machines:
