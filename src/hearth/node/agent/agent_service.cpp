@@ -189,7 +189,7 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
                        .incarnation = accepted.incarnation,
                        // Whoever takes the chunks may be busy with something long; it cancels what it no longer wants.
                        .patience = {.chunk_compute = std::max(piece_unknown, accepted.first_piece),
-                                    .chunk_import = piece_unknown},
+                                    .chunk_import = import_unknown},
                        .on_piece = [this](const PrefillPiece& piece) { keep_piece(piece); },
                        .on_over = [this, ticket = call.ticket](const kv::SenderStatistics& sent) {
                          const std::lock_guard over(mutex_);
