@@ -60,7 +60,7 @@ def write_median_probe(run, name, probes):
     """The last probe's file with the median of all for each point."""
     all_seconds = [seconds_by_id(one["text"]) for one in probes]
     text = probes[-1]["text"]
-    for run_id, last in all_seconds[-1].items():
+    for run_id in all_seconds[-1]:
         median = statistics.median(seconds[run_id] for seconds in all_seconds)
         head, tail = text.split(f'id = "{run_id}"', 1)
         text = head + f'id = "{run_id}"' + re.sub(r"^seconds = .*$", f"seconds = {median}", tail, count=1, flags=re.M)

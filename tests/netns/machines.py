@@ -25,6 +25,7 @@ ANSWER_SECONDS = 300
 
 
 def wait_for(what, condition, seconds=60, interval=0.05):
+    """`what`: for the error; a function where it is to be said as things stand then."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -316,7 +317,8 @@ class Cluster:
         machine.hearth("node", "join", code, "--address", machine.agent_address)
 
     def wait_until_usable(self):
-        wait_for(lambda: f"every pair to be tried: {self.studio.status()['peers']}", lambda: self.studio.usable_peers() == sorted(self.others), START_SECONDS)
+        wait_for(lambda: f"every pair to be tried: {self.studio.status()['peers']}",
+                 lambda: self.studio.usable_peers() == sorted(self.others), START_SECONDS)
 
     def close(self):
         for machine in self.machines:

@@ -126,8 +126,8 @@ void Coordinator::pump(RequestId id) {
     const bool has_room = active_count() < decode_.worker->speeds.sequences_max;
     if (has_room || world_.now() >= request->deadline) request->is_active = true;
     const RequestAction action = request->is_active || request->run.is_over()
-                                              ? request->run.next(world_.now())
-                                              : RequestAction(WaitRequest{});
+                                     ? request->run.next(world_.now())
+                                     : RequestAction(WaitRequest{});
     if (std::holds_alternative<ChooseWay>(action)) {
       choose(id);
     } else if (const auto* start = std::get_if<StartHandOff>(&action)) {

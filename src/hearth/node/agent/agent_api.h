@@ -46,6 +46,7 @@ inline constexpr std::size_t prefill_pieces_max = 32;
 // What a chunk may take while nobody has measured it: slow machines with large models. A worker that
 // dies is noticed at once all the same.
 inline constexpr Duration piece_unknown = std::chrono::seconds(120);
+// And what its import may, at the other end.
 inline constexpr Duration import_unknown = std::chrono::seconds(5);
 
 struct NodeFacts {

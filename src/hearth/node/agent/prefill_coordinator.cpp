@@ -17,7 +17,7 @@ constexpr Duration save_interval = std::chrono::minutes(5);
 constexpr std::uint64_t rates_file_bytes_max = 4u << 20;
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
-constexpr double staged_chunks = 4;           // that are here and not imported yet; headers and windows among them
+constexpr double staged_chunks = 4;         // that are here and not imported yet; headers and windows among them
 constexpr std::size_t peers_asked_max = 3;  // for one prompt: then this machine computes it
 
 Instant now() { return std::chrono::steady_clock::now(); }
