@@ -3,6 +3,7 @@
 usage: session_test.py BIN_DIRECTORY MODELS_DIRECTORY
 """
 
+import errno
 import json
 import os
 import pty
@@ -39,6 +40,49 @@ class Server:
 
 def environment(home):
     return dict(os.environ, HEARTH_HOME=str(home), OMP_WAIT_POLICY="passive")
+
+
+class Terminal:
+    """hearth chat in a terminal of its own; whatever it is waited for, it is waited for a minute."""
+
+    def __init__(self, test, *arguments):
+        self.test = test
+        self.seen = b""
+        self.pid, self.descriptor = pty.fork()
+        if self.pid == 0:
+            os.execve(BIN / "hearth", ["hearth", "chat", *arguments], environment(test.home))
+
+    def read_for(self, seconds):
+        if not select.select([self.descriptor], [], [], seconds)[0]:
+            return
+        try:
+            self.seen += os.read(self.descriptor, 4096)
+        except OSError as error:  # Linux: the program has closed its side
+            self.test.assertEqual(error.errno, errno.EIO)
+
+    def wait_for(self, words):
+        deadline = time.monotonic() + 60
+        while words not in self.seen:
+            self.test.assertLess(time.monotonic(), deadline, self.seen)
+            self.read_for(1)
+        self.seen = self.seen[self.seen.index(words) + len(words):]
+
+    def type(self, keys):
+        os.write(self.descriptor, keys)
+
+    def wait_for_end(self):
+        deadline = time.monotonic() + 60
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                self.test.fail(f"did not end: {self.seen}")
+            self.read_for(0.1)
+        os.close(self.descriptor)
+        self.test.assertEqual(os.waitstatus_to_exitcode(status), 0)
 
 
 class Sessions(unittest.TestCase):
@@ -188,33 +232,28 @@ class Sessions(unittest.TestCase):
         self.assertFalse((self.home / "sessions/secret.session").exists())
 
     def test_a_terminal_edits_lines(self):
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execve(BIN / "hearth", ["hearth", "chat", "terminal", "--server", self.server.url, "--tokens", "12",
-                                       "--thinking", "off"], environment(self.home))
-        seen = b""
-
-        def wait_for(words):
-            nonlocal seen
-            deadline = time.monotonic() + 60
-            while words not in seen:
-                self.assertLess(time.monotonic(), deadline, seen)
-                if select.select([terminal], [], [], 1)[0]:
-                    seen += os.read(terminal, 4096)
-            seen = seen[seen.index(words) + len(words):]
-
-        wait_for(b"> ")
-        os.write(terminal, b"helXo\x1b[D\x1b[D\x1b[3~l\r")  # "hello"
-        wait_for(b"%] > ")
-        os.write(terminal, b"\x1b[A\x03")  # history, then Ctrl-C: the line goes, the program stays
-        wait_for(b"%] > ")
-        os.write(terminal, b"/branches\r")
-        wait_for(b"hello")
-        os.write(terminal, b"\x04")
-        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
-        os.close(terminal)
+        terminal = Terminal(self, "terminal", "--server", self.server.url, "--tokens", "12", "--thinking", "off")
+        terminal.wait_for(b"> ")
+        terminal.type(b"helXo\x1b[D\x1b[D\x1b[3~l\r")  # "hello"
+        terminal.wait_for(b"%] > ")
+        terminal.type(b"\x1b[A\x03")  # history, then Ctrl-C: the line goes, the program stays
+        terminal.wait_for(b"%] > ")
+        terminal.type(b"/branches\r")
+        terminal.wait_for(b"hello")
+        terminal.type(b"\x04")
+        terminal.wait_for_end()
         messages = json.loads(self.hearth("session", "export", "terminal", "--format", "json").stdout)["messages"]
         self.assertEqual(messages[0]["text"], "hello")
+
+    def test_what_is_typed_while_it_answers_counts_afterwards(self):
+        terminal = Terminal(self, "ahead", "--server", self.server.url, "--tokens", "200", "--thinking", "off")
+        terminal.wait_for(b"> ")
+        terminal.type(b"hello\r")
+        terminal.wait_for(b"\x1b[?2004l")  # the line is taken: until the next one the terminal assembles lines itself
+        terminal.type(b"again\r\x04")
+        terminal.wait_for_end()
+        messages = json.loads(self.hearth("session", "export", "ahead", "--format", "json").stdout)["messages"]
+        self.assertEqual([m["text"] for m in messages if m["role"] == "user"], ["hello", "again"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <utility>
 
@@ -17,6 +19,7 @@ namespace {
 
 constexpr std::size_t history_max = 500;
 constexpr std::size_t width_default = 80;
+constexpr char end_of_transmission = '\x04';  // Ctrl-D
 constexpr std::string_view dim = "\x1b[2m";
 constexpr std::string_view plain = "\x1b[0m";
 constexpr std::string_view paste_on = "\x1b[?2004h";
@@ -30,6 +33,11 @@ void put(std::FILE* to, std::string_view text) {
 std::size_t terminal_width() {
   winsize size{};
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : width_default;
+}
+
+bool has_typed_ahead() {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  return ::poll(&input, 1, 0) > 0;
 }
 
 // What a model writes must not be able to move the cursor, set a title or answer for the terminal.
@@ -138,6 +146,12 @@ std::optional<std::string> TerminalScreen::read_piped_line() {
 
 std::optional<std::string> TerminalScreen::edit_line(std::string_view prompt, std::string_view initial) {
   const RawInput raw;
+  if (has_typed_ahead()) {
+    const std::size_t typed_begin = input_.size();
+    if (!read_input()) return std::nullopt;
+    // Linux keeps a Ctrl-D that was typed while it still assembled lines as a NUL.
+    std::replace(input_.begin() + static_cast<std::ptrdiff_t>(typed_begin), input_.end(), '\0', end_of_transmission);
+  }
   session::LineEditor editor{std::string(initial), history_};
   session::EditView shown;
   const auto show = [&] {
