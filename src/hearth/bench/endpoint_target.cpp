@@ -55,7 +55,9 @@ class Reading {
 
  private:
   void end(const upstream::Answered& last, double at_ms) {
-    if (pieces == 0) sample.ttft_ms = sample.total_ms = at_ms;
+    if (pieces == 0) sample.ttft_ms = at_ms;
+    // The last tokens of an answer that was cut may have no text: half a character is not sent. They were decoded all the same.
+    if (pieces == 0 || last.end.reason == chat::AnswerEnd::Reason::tokens_max) sample.total_ms = at_ms;
     if (last.usage_known) {
       sample.prompt_tokens = last.end.usage.prompt_tokens;
       sample.cached_tokens = last.end.usage.cached_tokens;

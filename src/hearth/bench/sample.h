@@ -44,7 +44,8 @@ struct Sample {
   std::string failure;  // why there are no numbers
   double sent_at_s = 0;  // since the run began
   double late_ms = 0;    // replay: after its time in the trace
-  double ttft_ms = 0, total_ms = 0;
+  double ttft_ms = 0;
+  double total_ms = 0;   // to the last piece; to the end of an answer that was cut at its limit
   // The server's own counts; 0 prompt tokens: it told none.
   std::uint32_t prompt_tokens = 0, cached_tokens = 0, answer_tokens = 0;
   std::vector<double> gaps_ms;  // between pieces, as the service cut them
