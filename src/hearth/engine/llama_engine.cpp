@@ -56,6 +56,7 @@ class LlamaEngineImplementation final : public LlamaEngine {
   Result<> describe(const LlamaEngineOptions& options, const model::ModelFiles& files);
   Result<model::LayoutIdentity> identify(const LlamaEngineOptions& options,
                                          const model::ModelFiles& files);
+  Result<> warm_up(const StopToken& stop);
   llama_memory_t memory() const { return llama_get_memory(context_.get()); }
   void check_sequence(SequenceId sequence) const {
     CHECK(sequence.value >= 0 && sequence.value < static_cast<std::int32_t>(limits_.sequences));
@@ -149,7 +150,21 @@ Result<std::unique_ptr<LlamaEngine>> LlamaEngineImplementation::load(
   engine->info_.adapter_sets = engine->adapters_.described();
   TRY(engine->make_context(options));
   TRY(engine->describe(options, files));
+  TRY(engine->warm_up(stop));
   return engine;
+}
+
+// The first pass touches the pages of weights and buffers, and backends build their kernels in it: that belongs to loading, not
+// to somebody's first prompt.
+Result<> LlamaEngineImplementation::warm_up(const StopToken& stop) {
+  const std::uint32_t tokens = std::min(limits_.ubatch_tokens, limits_.context_tokens);
+  std::vector<BatchItem> items;
+  for (std::uint32_t i = 0; i < tokens; ++i) {  // different ones: each touches other experts
+    items.push_back({.token = static_cast<Token>(i % limits_.vocabulary), .position = i, .sequence = SequenceId{0},
+                     .wants_logits = i + 1 == tokens});
+  }
+  TRY(decode(items, stop));
+  return truncate(SequenceId{0}, 0);
 }
 
 Result<> LlamaEngineImplementation::decode(std::span<const BatchItem> items,

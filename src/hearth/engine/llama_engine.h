@@ -73,7 +73,8 @@ class LlamaEngine : public Engine {
 };
 
 // Loads backends once per process, then the model; proves that the KV state has the layout we
-// parse (one token exported, validated, imported, compared) and says in info() where it does not.
+// parse (one token exported, validated, imported, compared), says in info() where it does not, and computes
+// one ubatch that nobody asked for, so that the first prompt is as fast as any other.
 // A fired `stop` ends loading with `cancelled`.
 Result<std::unique_ptr<LlamaEngine>> load_llama_engine(const LlamaEngineOptions& options,
                                                        const LoadProgress& progress,
