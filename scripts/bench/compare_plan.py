@@ -17,7 +17,7 @@ import processes
 from results import Comparison
 
 ARCHITECTURES = ["kimi", "qwen3moe", "llama"]
-ANSWER_TOKENS = 65
+ANSWER_TOKENS = 257  # long enough for the stalls of a virtual machine, some tens of milliseconds twice a second, to even out
 CONTEXT_TOKENS = 12288
 MODES = ["alone", "split", "pooled"]
 HOST, LENDER = "bench-host", "bench-lender"  # one machine, probed as what computes alone and as what lends
@@ -25,7 +25,7 @@ MEDIAN_BOUND_PERCENT = 10
 P90_BOUND_PERCENT = 20
 PROMPT_TOKENS_MAX = 8192
 POOL_SHARE = 0.7
-PROBE_REPETITIONS = 5
+PROBE_REPETITIONS = 3
 LOCAL_COPY_GB_S = 1.0  # chunks between two processes: export, digest, socket, import
 
 
@@ -95,7 +95,7 @@ def cluster_file(run, mode, hand_off_s, usable_gb=0):
 
 
 def plan_of(run, model, mode, cluster, prompt_tokens):
-    command = [run.bin / "hearth", "plan", "--cluster", cluster, "--model", model, "--family", mode, "--json",
+    command = [run.bin / "hearth", "plan", "--cluster", cluster, "--model", model, "--family", mode, "--kv-type", "f16", "--json",
                "--workload", f"prompt={prompt_tokens},output={ANSWER_TOKENS},context={CONTEXT_TOKENS}"]
     for name in (HOST, LENDER):
         command += ["--catalog", run.output / f"plan_{name}.toml"]
@@ -143,10 +143,10 @@ def flags_of(run, model, mode, cluster, tokens):
         yield ["--remote", f"{endpoint}={lent}"] if lent else []
 
 
-def measured_round(run, model, clusters, lengths, seed):
+def measure_points(run, model, clusters, modes, lengths, seed):
     """Every point once: by (mode, length), the answer as `hearth run` tells it, and the flags it was asked with."""
     out = {}
-    for mode in MODES:
+    for mode in modes:
         for tokens in lengths:
             with flags_of(run, model, mode, clusters[mode], tokens) as flags:
                 out[mode, tokens] = measure(run, model, flags, prompt(run, tokens, seed)) | {"flags": flags}
@@ -166,14 +166,15 @@ def row_of(run, model, architecture, mode, cluster, answers):
 
 def rows_of_model(run, architecture, lengths):
     model = model_file(run, architecture)
-    probes, rounds, clusters = {HOST: [], LENDER: []}, [], {}
+    probes, rounds = {HOST: [], LENDER: []}, []
+    clusters = {mode: cluster_file(run, mode, 0) for mode in ("alone", "split")}
     for number in range(run.asked_samples or run.size.plan_rounds):
         probes[HOST].append(probe(run, model, HOST))
+        answers = measure_points(run, model, clusters, ["alone", "split"], lengths, seed=number)
         probes[LENDER].append(probe(run, model, LENDER, "--lent"))
-        if not clusters:  # as the first probe says: the same arrangement in all rounds
-            usable_gb = usable_gb_of(run, model, cluster_file(run, "alone", 0))
-            clusters = {mode: cluster_file(run, mode, 0, usable_gb if mode == "pooled" else 0) for mode in MODES}
-        rounds.append(measured_round(run, model, clusters, lengths, seed=number))
+        if "pooled" not in clusters:  # as the first probe says: the same arrangement in all rounds
+            clusters["pooled"] = cluster_file(run, "pooled", 0, usable_gb_of(run, model, clusters["alone"]))
+        rounds.append(answers | measure_points(run, model, clusters, ["pooled"], lengths, seed=number))
         run.say(f"{architecture}: round {number + 1} is done")
     for name, found in probes.items():
         write_median_probe(run, name, found)

@@ -23,6 +23,7 @@ struct PlanFlags {
   std::vector<std::string> quants;
   std::string workload = "agentic";
   std::string family = "any";
+  std::string kv_type = "any";
   std::vector<std::string> catalogs;
   std::vector<std::string> measurements;
   std::vector<std::string> predictions;
@@ -123,6 +124,7 @@ Result<std::vector<plan::Answer>> answers_for(const PlanFlags& flags,
                               .options = {}};
       question.options.low_bit_copies = smaller_copies(catalog, card);
       question.options.only = family_called(flags.family);
+      if (flags.kv_type != "any") question.options.kv_type = flags.kv_type == "f16" ? plan::KvType::f16 : plan::KvType::q8_0;
       plan::Answer one = plan::answer(std::move(question));
       out.push_back(std::move(one));
     }
@@ -218,6 +220,7 @@ Verb plan_verb(StopToken stop) {
                        "reflective, writing, agentic, batch, or prompt=20000,new=500,output=800,…");
             flags.choice("--family", own->family, family_names(),
                          "only plans of this family, be they best or not");
+            flags.choice("--kv-type", own->kv_type, {"any", "f16", "q8_0"}, "only plans with KV of this type");
             flags.toggle("--example", own->example,
                          "the reference cluster with Kimi K2.6 at Q2, Q4 and Q8");
             flags.toggle("--accuracy", own->accuracy,

@@ -124,6 +124,7 @@ struct Options {
   std::uint32_t must_use = 0;  // bits of nodes that every plan must give work, needed or not
   bool unified_only = false;  // one context only: no plan that prefills elsewhere
   std::optional<Family> only{};
+  std::optional<KvType> kv_type{};  // plans with this one only
 };
 
 struct SearchResult {

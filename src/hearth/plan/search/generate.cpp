@@ -27,6 +27,7 @@ class Generator {
 
   Generated run() {
     for (const KvType kv : kv_choices) {
+      if (options_.kv_type && kv != *options_.kv_type) continue;
       unified(kv);
       const std::vector<Pool> decoders =
           options_.unified_only ? std::vector<Pool>{} : decode_pools(kv);
@@ -40,7 +41,7 @@ class Generator {
     }
     collect();
     if (!options_.unified_only) {
-      explain_rejections(scene_, decoders_, copies_, found_, out_.rejected);
+      explain_rejections(scene_, decoders_, copies_, options_.kv_type.value_or(KvType::q8_0), found_, out_.rejected);
     }
     if (options_.only) {
       std::erase_if(out_.rejected,

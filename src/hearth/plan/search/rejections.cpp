@@ -63,15 +63,16 @@ std::optional<WeightSource> weight_source(const ClusterSpec& spec, std::size_t n
 class Explainer {
  public:
   Explainer(const Scene& scene, const std::vector<Pool>& decoders,
-            const std::vector<CopyScene>& copies, const FoundFamilies& found,
+            const std::vector<CopyScene>& copies, KvType smallest_kv, const FoundFamilies& found,
             std::vector<Rejected>& rejected)
       : scene_(scene),
         spec_(scene.spec()),
         decoders_(decoders),
         copies_(copies),
+        smallest_kv_(smallest_kv),
         found_(found),
         rejected_(rejected) {
-    need_ = whole_need(scene, KvType::q8_0, false);
+    need_ = whole_need(scene, smallest_kv_, false);
     all_ = (1u << spec_.nodes.size()) - 1;
     decode_ = smallest_decoder();
     free_ = all_ & ~decode_;
@@ -135,7 +136,7 @@ class Explainer {
   }
 
   void prefill_shortfall(Family family, std::uint32_t machines) {
-    const double need = whole_need(scene_, KvType::q8_0, true);
+    const double need = whole_need(scene_, smallest_kv_, true);
     const bool one = (machines & (machines - 1)) == 0;
     add(family,
         fmt::format("prefill needs {:.0f} GB on {}; {} {:.0f} GB usable", gb(need),
@@ -198,7 +199,7 @@ class Explainer {
 
   void gathered() {
     if (nothing_free(Family::gathered)) return;
-    const double need = whole_need(scene_, KvType::q8_0, true);
+    const double need = whole_need(scene_, smallest_kv_, true);
     add(Family::gathered,
         fmt::format(
             "decode on {} and a second copy of the layers for prefill need {:.0f} GB; all machines "
@@ -245,8 +246,8 @@ class Explainer {
       return;
     }
     const auto smallest = std::ranges::min_element(
-        copies_, {}, [](const CopyScene& c) { return whole_need(*c.scene, KvType::q8_0, true); });
-    const double need = whole_need(*smallest->scene, KvType::q8_0, true);
+        copies_, {}, [this](const CopyScene& c) { return whole_need(*c.scene, smallest_kv_, true); });
+    const double need = whole_need(*smallest->scene, smallest_kv_, true);
     add(Family::low_bit_copy,
         fmt::format("the smallest copy listed, {}, needs {:.0f} GB on {}; {:.0f} GB are "
                     "usable there",
@@ -259,6 +260,7 @@ class Explainer {
   const ClusterSpec& spec_;
   const std::vector<Pool>& decoders_;
   const std::vector<CopyScene>& copies_;
+  const KvType smallest_kv_;
   const FoundFamilies& found_;
   std::vector<Rejected>& rejected_;
   double need_ = 0;
@@ -310,9 +312,9 @@ std::optional<Layout> streamed_layout(const Scene& scene, const PoolChoice& choi
 }
 
 void explain_rejections(const Scene& scene, const std::vector<Pool>& decoders,
-                        const std::vector<CopyScene>& copies, const FoundFamilies& found,
+                        const std::vector<CopyScene>& copies, KvType smallest_kv, const FoundFamilies& found,
                         std::vector<Rejected>& rejected) {
-  Explainer(scene, decoders, copies, found, rejected).run();
+  Explainer(scene, decoders, copies, smallest_kv, found, rejected).run();
 }
 
 }  // namespace hearth::plan

@@ -18,9 +18,9 @@ using FoundFamilies = std::array<bool, 7>;  // by Family
 std::optional<Layout> streamed_layout(const Scene& scene, const PoolChoice& choice,
                                       const ContextShape& shape, const Pool& decode);
 
-// `decoders`: feasible places to decode, best first. Families in `found` are possible.
+// `decoders`: feasible places to decode, best first. `smallest_kv`: of the KV types that were tried. Families in `found` are possible.
 void explain_rejections(const Scene& scene, const std::vector<Pool>& decoders,
-                        const std::vector<CopyScene>& copies, const FoundFamilies& found,
+                        const std::vector<CopyScene>& copies, KvType smallest_kv, const FoundFamilies& found,
                         std::vector<Rejected>& rejected);
 
 }  // namespace hearth::plan

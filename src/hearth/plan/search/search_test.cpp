@@ -151,6 +151,31 @@ TEST(Search, MoreMemoryNeverTakesAFamilyAway) {
   }
 }
 
+// What fits with small KV only is refused with what the asked type needs.
+TEST(Search, OneKvTypeWhereThatIsAsked) {
+  ClusterSpec spec = mission();
+  const Workload agentic = *find_workload("agentic");
+  for (const KvType kv : {KvType::f16, KvType::q8_0}) {
+    Options options = no_curve();
+    options.kv_type = kv;
+    const auto found = search(spec, kimi("Q2"), agentic, calibrations(), options);
+    ASSERT_FALSE(found.plans.empty());
+    for (const Plan& plan : found.plans) EXPECT_EQ(plan.kv, kv);
+  }
+  spec.nodes.erase(spec.nodes.begin() + 1, spec.nodes.end());
+  spec.wires.clear();
+  Options options = no_curve();
+  options.only = Family::alone;
+  const auto needed = [&](KvType kv) {
+    options.kv_type = kv;
+    spec.nodes.front().usable_bytes = 1'000'000'000;
+    const auto refused = search(spec, kimi("Q2"), agentic, calibrations(), options).rejected;
+    EXPECT_EQ(refused.size(), 1u);
+    return refused.front().needed;
+  };
+  EXPECT_GT(needed(KvType::f16), needed(KvType::q8_0));
+}
+
 TEST(Search, WeightsStreamOverAWireWhereNoStorageIsKnown) {
   ClusterSpec spec = mission();
   for (Node& node : spec.nodes) node.storage_read_gb_s.reset();
