@@ -113,8 +113,7 @@ struct Dominated {  // works, but is nowhere best
 };
 
 struct SearchStats {
-  std::size_t pools_filled = 0;
-  std::size_t plans_timed = 0;
+  std::size_t pools_filled = 0, plans_timed = 0;
 };
 
 struct Options {
