@@ -164,7 +164,8 @@ Result<> LlamaEngineImplementation::warm_up(const StopToken& stop) {
                      .wants_logits = i + 1 == tokens});
   }
   TRY(decode(items, stop));
-  return truncate(SequenceId{0}, 0);
+  llama_memory_clear(memory(), /*data=*/false);  // not truncate: a cache with a window would go on behind these cells
+  return {};
 }
 
 Result<> LlamaEngineImplementation::decode(std::span<const BatchItem> items,
