@@ -12,11 +12,11 @@ namespace {
 
 constexpr Duration event_time_max = std::chrono::minutes(10);
 constexpr std::uint32_t spare_tokens = 512;
+constexpr std::uint32_t context_multiple = 1024;
 // Something stops a computer for some tens of milliseconds once or twice a second. Steps of a millisecond or two are timed
 // for as long as that takes to even out.
 constexpr double decode_sample_s_min = 1.0;
 constexpr int decode_windows_max = 16;
-constexpr std::uint32_t context_multiple = 1024;
 
 double since(Instant begin) { return seconds(std::chrono::steady_clock::now() - begin); }
 
@@ -34,14 +34,7 @@ class Prober {
     std::vector<double> samples;
     TRY(grow_base(point.depth));
     for (std::uint32_t i = 0; i < options_.repetitions; ++i) {
-      double sum_s = 0;
-      int windows = 0;
-      while (windows == 0 || (sum_s < decode_sample_s_min && windows < decode_windows_max)) {
-        const auto timing = TRY(time(prompt_of(point.depth, 1), point.tokens + 1));
-        sum_s += timing.rest_s;
-        ++windows;
-      }
-      samples.push_back(sum_s / windows);
+      samples.push_back(TRY(decode_window_s(point)));
     }
     return summarise(std::move(samples));
   }
@@ -70,6 +63,16 @@ class Prober {
   }
 
  private:
+  // The mean of as many windows as make a sample long enough.
+  Result<double> decode_window_s(const ProbePoint& point) {
+    double sum_s = 0;
+    int windows = 0;
+    do {
+      sum_s += TRY(time(prompt_of(point.depth, 1), point.tokens + 1)).rest_s;
+      ++windows;
+    } while (sum_s < decode_sample_s_min && windows < decode_windows_max);
+    return sum_s / windows;
+  }
   std::vector<Token> random_tokens(std::size_t count) {
     std::vector<Token> out(count);
     for (Token& token : out) token = static_cast<Token>(random_.below(run_.info().limits.vocabulary));
