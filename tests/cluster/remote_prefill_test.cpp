@@ -127,31 +127,98 @@ TEST_P(RemotePrefillOfWindowsAndStates, WritesWhatOneMachineWrites) {
 }
 INSTANTIATE_TEST_SUITE_P(Both, RemotePrefillOfWindowsAndStates, ::testing::Values("gpt-oss", "qwen35moe"));
 
-TEST(RemotePrefillBodies, TheTicketComesBeforeTheBodyAndACutBodyGivesItsRoomBack) {
-  Machine machine("decode", {});
-  const auto tokens = text_tokens(machine, 300);
-  const auto layout = *machine.model().keeper().current()->info.layout();
-  kv::AnnouncedChain chain{.layout = layout, .keys = {}, .ranges = {}};
-  for (const model::ChainLink& link : model::continue_chain(model::root_key(layout), 0, tokens, 256)) {
-    chain.keys.push_back(link.key);
-    chain.ranges.push_back(link.range);
+// A machine that waits for the two chunks of a prompt, and a peer that sends what it likes.
+class RemotePrefillBodies : public ::testing::Test {
+ protected:
+  RemotePrefillBodies() {
+    kv::AnnouncedChain chain{.layout = layout_, .keys = {}, .ranges = {}};
+    for (const model::ChainLink& link : model::continue_chain(model::root_key(layout_), 0, tokens_, 256)) {
+      chain.keys.push_back(link.key);
+      chain.ranges.push_back(link.range);
+    }
+    const auto ticket = machine_.inbox().new_ticket(layout_, 300, std::chrono::minutes(1));
+    use_ = {.id = ticket.id, .issuer_incarnation = ticket.issuer_incarnation, .attempt = ticket.attempt,
+            .sender_incarnation = 1};
+    first_ = chain.keys.front();
+    claim_ = machine_.inbox().expect(ticket, "peer", std::move(chain), {}, {.chunk_tokens = 256}).value();
   }
-  const kv::ChunkKey first = chain.keys.front();
-  const auto ticket = machine.inbox().new_ticket(layout, 300, std::chrono::minutes(1));
-  const auto claim = machine.inbox().expect(ticket, "peer", std::move(chain), {}, {.chunk_tokens = 256}).value();
-  const cluster::TicketUse good{.id = ticket.id, .issuer_incarnation = ticket.issuer_incarnation,
-                                .attempt = ticket.attempt, .sender_incarnation = 1};
-  cluster::TicketUse unknown = good;
+  // The right name and tokens; the payload is nobody's state.
+  kv::Chunk first_chunk() const {
+    auto payload = Buffer::create(1'000).value();
+    std::ranges::fill(payload.span(), std::byte{7});
+    return kv::make_chunk({.layout = layout_, .parent = model::root_key(layout_), .begin = 0,
+                           .tokens = {tokens_.begin(), tokens_.begin() + 256}, .provenance = {}},
+                          std::move(payload)).value();
+  }
+
+  Machine machine_{"decode", {}};
+  testing::NamedHttp peer_http_{"peer"};
+  const PeerClient peer_{peer_http_, machine_.as_peer()};
+  const std::vector<Token> tokens_ = text_tokens(machine_, 300);
+  const kv::LayoutDigest layout_ = *machine_.model().keeper().current()->info.layout();
+  kv::ChunkKey first_;
+  cluster::TicketUse use_;
+  std::unique_ptr<Inbox::Claim> claim_;
+};
+
+TEST_F(RemotePrefillBodies, AForgedOneIsRefusedByNameAndManyAreALie) {
+  Delivery& delivery = claim_->delivery();
+  ASSERT_TRUE(std::holds_alternative<cluster::AskPeer>(delivery.next({})));
+  delivery.on_reply(PrefillReply{.first_piece = std::chrono::minutes(1)});
+  kv::Chunk forged = first_chunk();
+  ++forged.header.tokens[2];
+  kv::Chunk other = first_chunk();
+  other.header.layout = {.digest = blake2b(as_byte_span("another layout"))};
+  other.header.parent = model::root_key(other.header.layout);
+  const auto refusals_max = cluster::DecodeRunParameters{}.refusals_max;
+  for (std::uint32_t i = 0; i < refusals_max; ++i) {
+    const auto answer = peer_.put(use_, i % 2 == 0 ? forged : other, {});
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(*answer, i % 2 == 0 ? kv::Refusal::forged_key : kv::Refusal::foreign_layout);
+  }
+  EXPECT_EQ(machine_.agent().counts().refused_chunks, refusals_max);
+  EXPECT_EQ(delivery.statistics().staged_bytes, 0u);
+  ASSERT_TRUE(std::holds_alternative<cluster::CancelPeer>(delivery.next({})));
+  const auto action = delivery.next({});
+  ASSERT_TRUE(std::holds_alternative<cluster::DecodeRunOver>(action));
+  EXPECT_TRUE(std::get<cluster::DecodeRunOver>(action).peer_lied);
+}
+
+TEST_F(RemotePrefillBodies, WhatIsNoChunkIsRefusedAndCounted) {
+  const std::string text(2'000, 'x');
+  const auto reply = peer_http_.send(
+      {.address = machine_.address(), .method = "PUT", .target = "/v1/hand-offs/chunks/" + first_.hex(),
+       .headers = {{std::string(ticket_header), ticket_use_text(use_)}}, .body = {as_byte_span(text)}},
+      Deadline::after(std::chrono::seconds(20)), {});
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_GE(reply->status, 400);
+  EXPECT_EQ(machine_.agent().counts().refused_chunks, 1u);
+  EXPECT_EQ(claim_->delivery().statistics().staged_bytes, 0u);
+  EXPECT_EQ(peer_.put(use_, first_chunk(), {}).value(), std::nullopt) << "the right one is still welcome";
+}
+
+TEST_F(RemotePrefillBodies, AChainThatIsTooLongIsRefused) {
+  const PrefillCall call{.ticket = {.id = {.high = 9, .low = 9}, .issuer = "peer", .issuer_incarnation = 1, .attempt = 1,
+                                    .layout = layout_, .token_count = 300, .lease = std::chrono::minutes(1)},
+                         .deliver_to = machine_.address().text(), .chunk_tokens = 256,
+                         .stored = std::vector<kv::ChunkKey>(kv::transfer_chunks_max - 1, first_), .from = 255};
+  const auto reply = peer_.prefill(call, tokens_, Deadline::after(std::chrono::seconds(20)), {});
+  ASSERT_FALSE(reply);
+  EXPECT_NE(reply.error().message.find("65535 stored chunks and 2 new ones"), std::string::npos) << reply.error().message;
+}
+
+TEST_F(RemotePrefillBodies, TheTicketComesBeforeTheBodyAndACutBodyGivesItsRoomBack) {
+  cluster::TicketUse unknown = use_;
   ++unknown.id.low;
   const auto begin_put = [&](const cluster::TicketUse& use, std::string_view body) {
-    auto stream = net::connect_stream(machine.address(), Deadline::after(std::chrono::seconds(20)), {}).value();
+    auto stream = net::connect_stream(machine_.address(), Deadline::after(std::chrono::seconds(20)), {}).value();
     const std::string text = fmt::format(
         "PUT /v1/hand-offs/chunks/{} HTTP/1.1\r\nHost: h\r\nX-Test-Machine: peer\r\n{}: {}\r\n"
-        "Content-Length: 100000\r\n\r\n{}", first.hex(), ticket_header, ticket_use_text(use), body);
+        "Content-Length: 100000\r\n\r\n{}", first_.hex(), ticket_header, ticket_use_text(use), body);
     EXPECT_TRUE(stream->write_all(as_byte_span(text), Deadline::after(std::chrono::seconds(20)), {}));
     return stream;
   };
-  const auto staged = [&] { return claim->delivery().statistics().staged_bytes; };
+  const auto staged = [&] { return claim_->delivery().statistics().staged_bytes; };
   const Deadline enough = Deadline::after(std::chrono::seconds(20));
 
   const auto refused = begin_put(unknown, "");
@@ -159,7 +226,7 @@ TEST(RemotePrefillBodies, TheTicketComesBeforeTheBodyAndACutBodyGivesItsRoomBack
   ASSERT_TRUE(refused->read_some(status, enough, {}));
   EXPECT_EQ(as_text(status), "HTTP/1.1 404");
 
-  auto cut = begin_put(good, "half a chunk");
+  auto cut = begin_put(use_, "half a chunk");
   while (staged() == 0 && !enough.passed()) std::this_thread::yield();
   EXPECT_EQ(staged(), 100'000u);
   cut->close();

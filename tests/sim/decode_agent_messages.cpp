@@ -42,7 +42,7 @@ void DecodeAgent::on_put(const std::string& from, const cluster::TicketUse& use,
   const auto id = find_work(from, use);
   if (!id) return answer(std::unexpected(kv::Refusal::over));
   Run& run = *find(*id)->run;
-  const auto reservation = run.run.admit(chunk->header, world_.now());
+  const auto reservation = run.run.admit(chunk->header.key, kv::chunk_bytes(chunk->header), world_.now());
   if (!reservation) {
     ++refused_chunks;
     pump(*id);

@@ -170,7 +170,7 @@ void DecodeRun::on_ask_failed(const Error& error) {
 }
 
 std::vector<kv::ChunkKey> DecodeRun::missing(Instant now) {
-  on_sign_of_life(now);
+  if (++idle_signs_ <= parameters_.idle_signs_max) on_sign_of_life(now);
   return receiver_.missing();
 }
 
@@ -179,12 +179,6 @@ void DecodeRun::refused(kv::Refusal refusal) {
     stop_peer(fmt::format("the prefill machine sent {} chunks that cannot be right, the last: {}",
                           lies_, kv::refusal_name(refusal)));
   }
-}
-
-std::expected<kv::Reservation, kv::Refusal> DecodeRun::admit(const kv::ChunkHeader& header,
-                                                             Instant now) {
-  if (!takes_chunks()) return std::unexpected(kv::Refusal::over);
-  return on_admitted(receiver_.admit(header), header.payload_bytes, now);
 }
 
 std::expected<kv::Reservation, kv::Refusal> DecodeRun::admit(const kv::ChunkKey& key,
@@ -199,6 +193,7 @@ DecodeRun::Reserved DecodeRun::on_admitted(Reserved reservation, std::uint64_t b
     refused(reservation.error());
     return reservation;
   }
+  if (++idle_signs_ > parameters_.idle_signs_max) return reservation;
   on_sign_of_life(now);
   // The body may take as long as the link needs for it.
   deadline_.on_progress(to_duration(static_cast<double>(bytes) /
@@ -222,6 +217,7 @@ std::expected<std::uint32_t, kv::Refusal> DecodeRun::on_body(kv::Reservation res
   done_tokens_ = std::max(done_tokens_, end);
   received_tokens_ = std::max(received_tokens_, end);
   last_arrival_ = now;
+  idle_signs_ = 0;
   on_sign_of_life(now);
   return accepted;
 }
@@ -231,6 +227,7 @@ bool DecodeRun::on_progress(std::uint32_t done_tokens, Instant now) {
   // Saying the same again is not progress.
   if (done_tokens > done_tokens_ || state_ == State::asking) {
     done_tokens_ = std::max(done_tokens_, done_tokens);
+    idle_signs_ = 0;
     on_sign_of_life(now);
   }
   return true;

@@ -37,6 +37,7 @@ struct DecodeRunParameters {
   double transfer_token_s = 0, tail_s = 0, local_queue_s = 0;
   Duration worker_piece{};                 // other work that an import may have to wait for
   std::uint32_t refusals_max = 12;         // chunks that no honest peer sends
+  std::uint32_t idle_signs_max = 24;       // questions and bodies in a row that brought nothing: more keep no deadline off
 };
 
 struct AskPeer {
@@ -85,7 +86,6 @@ class DecodeRun {
 
   // messages of the peer
   std::vector<kv::ChunkKey> missing(Instant now);
-  std::expected<kv::Reservation, kv::Refusal> admit(const kv::ChunkHeader& header, Instant now);
   std::expected<kv::Reservation, kv::Refusal> admit(const kv::ChunkKey& key,
                                                     std::uint64_t chunk_bytes, Instant now);
   std::expected<std::uint32_t, kv::Refusal> on_body(kv::Reservation reservation,
@@ -140,7 +140,7 @@ class DecodeRun {
   ProgressDeadline deadline_;
   Instant import_deadline_{};
   std::uint32_t done_tokens_ = 0, received_tokens_ = 0;
-  std::uint32_t lies_ = 0;
+  std::uint32_t lies_ = 0, idle_signs_ = 0;
   std::string reason_;
   DecodeRunOver::Kind over_kind_ = DecodeRunOver::Kind::compute_rest;
   Duration busy_for_{};

@@ -39,8 +39,11 @@ struct Side {
   std::expected<std::uint32_t, kv::Refusal> put(std::size_t index) {
     return put(chain.chunks[index]);
   }
+  std::expected<kv::Reservation, kv::Refusal> admit(const kv::SharedChunk& chunk) {
+    return run.admit(chunk->header.key, kv::chunk_bytes(chunk->header), now);
+  }
   std::expected<std::uint32_t, kv::Refusal> put(const kv::SharedChunk& chunk) {
-    const auto reservation = run.admit(chunk->header, now);
+    const auto reservation = admit(chunk);
     if (!reservation) return std::unexpected(reservation.error());
     return run.on_body(*reservation, chunk, now);
   }
@@ -148,7 +151,7 @@ TEST(DecodeRun, CancellingWaitsForTheImportUnderWayOnly) {
 TEST(DecodeRun, BodiesUnderWayAtTheEndLeaveNothing) {
   Side side;
   side.ask_and_accept();
-  const auto reservation = side.run.admit(side.chain.chunks[0]->header, side.now);
+  const auto reservation = side.admit(side.chain.chunks[0]);
   ASSERT_TRUE(reservation);
   side.run.on_peer_failed("died");
   (void)side.expect<DecodeRunOver>();
@@ -199,6 +202,35 @@ TEST(DecodeRun, ManyChunksThatCannotBeRightAreALie) {
   }
   side.expect<CancelPeer>();
   EXPECT_TRUE(side.expect<DecodeRunOver>().peer_lied);
+}
+
+// Each bring nothing: a body that never proves right, one that never comes whole, a question.
+TEST(DecodeRun, APeerThatOnlyEverTriesIsNotWaitedFor) {
+  using Try = void (*)(Side&);
+  const Try tries[] = {
+      [](Side& side) {
+        kv::Chunk damaged = kv::test_chunk({.tokens = {1}});
+        damaged.header = side.chain.chunks[0]->header;
+        damaged.payload = kv::test_payload(77, damaged.header.payload_bytes);
+        EXPECT_EQ(side.put(std::make_shared<const kv::Chunk>(std::move(damaged))).error(), kv::Refusal::payload_digest);
+      },
+      [](Side& side) { side.run.on_body_cut(side.admit(side.chain.chunks[0]).value()); },
+      [](Side& side) { (void)side.run.missing(side.now); },
+  };
+  for (const Try& try_once : tries) {
+    Side side;
+    side.ask_and_accept();
+    bool gave_up = false;
+    for (int i = 0; i < 1'000 && !gave_up; ++i) {
+      const auto action = side.run.next(side.now);
+      if ((gave_up = std::holds_alternative<CancelPeer>(action))) break;
+      side.now = std::get<WaitForReport>(action).until - milliseconds(1);
+      try_once(side);
+      side.now += milliseconds(1);
+    }
+    EXPECT_TRUE(gave_up);
+    EXPECT_EQ(side.expect<DecodeRunOver>().kind, Kind::compute_rest);
+  }
 }
 
 TEST(DecodeRun, NothingIsImportedPastARefusedChunk) {

@@ -85,11 +85,6 @@ void PrefillRun::on_query_failed(kv::AttemptId attempt, Error error, Instant now
   sender_.on_query_failed(attempt, std::move(error), now);
 }
 
-void PrefillRun::on_put_progress(kv::AttemptId attempt, Instant now) {
-  renew(now);
-  sender_.on_put_progress(attempt, now);
-}
-
 void PrefillRun::on_stored(kv::AttemptId attempt, Instant now) {
   renew(now);
   sender_.on_stored(attempt, now);

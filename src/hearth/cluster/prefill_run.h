@@ -50,11 +50,9 @@ class PrefillRun {
   // replies of the decode side to query and put; see kv::ChunkSender
   void on_missing(kv::AttemptId attempt, std::span<const kv::ChunkKey> missing, Instant now);
   void on_query_failed(kv::AttemptId attempt, Error error, Instant now);
-  void on_put_progress(kv::AttemptId attempt, Instant now);
   void on_stored(kv::AttemptId attempt, Instant now);
   void on_put_failed(kv::AttemptId attempt, kv::PutFailure failure, Error error, Instant now,
                      std::optional<Duration> retry_after = {});
-  void on_link_lost(Instant now) { sender_.on_link_lost(now); }
   // to progress and closing
   void on_acknowledged(Instant now);
   // Any reply that says the hand-off is over there, and its cancel.

@@ -108,7 +108,6 @@ TEST(PrefillRun, EveryReplyOfTheDecodeSideRenewsTheLease) {
     side.compute(i);
     const auto put = side.expect<kv::PutChunk>();
     side.expect<SendProgress>();  // lost: no reply
-    side.run.on_put_progress(put.attempt, side.now);
     side.now += milliseconds(1'500);
     side.run.on_put_failed(put.attempt, kv::PutFailure::busy, {Code::resource_exhausted, "full"},
                            side.now);

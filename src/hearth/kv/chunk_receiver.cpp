@@ -62,11 +62,6 @@ std::string_view refusal_name(Refusal refusal) {
   return "unknown";
 }
 
-bool is_retryable(Refusal refusal) {
-  return refusal == Refusal::gap || refusal == Refusal::busy ||
-         refusal == Refusal::payload_size || refusal == Refusal::payload_digest;
-}
-
 ChunkReceiver::ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits)
     : chain_(std::move(chain)), limits_(limits), items_(chain_.keys.size()) {}
 
@@ -122,18 +117,6 @@ std::unexpected<Refusal> ChunkReceiver::refuse(Refusal refusal) {
   return std::unexpected(refusal);
 }
 
-std::optional<Refusal> ChunkReceiver::find_header_refusal(const ChunkHeader& header) const {
-  if (error_) return Refusal::over;
-  const ExpectedChunk expected{.layout = chain_.layout, .key = {}};
-  if (const auto fault = find_header_fault(header, expected)) return refusal_of(*fault);
-  const auto index = index_of(header.key);
-  if (!index) return Refusal::not_announced;
-  if (header.range != chain_.ranges[*index]) return Refusal::wrong_range;
-  if (header.is_partial && *index + 1 == items_.size()) return Refusal::partial_end;
-  if (header.payload_bytes > limits_.payload_bytes_max) return Refusal::too_large;
-  return {};
-}
-
 std::optional<Refusal> ChunkReceiver::find_refusal(std::optional<std::uint32_t> index,
                                                    std::uint64_t bytes) const {
   if (error_) return Refusal::over;
@@ -143,11 +126,6 @@ std::optional<Refusal> ChunkReceiver::find_refusal(std::optional<std::uint32_t> 
   if (*index > first_missing_) return Refusal::gap;
   if (statistics_.staged_bytes + bytes > limits_.staging_bytes_max) return Refusal::busy;
   return {};
-}
-
-std::expected<Reservation, Refusal> ChunkReceiver::admit(const ChunkHeader& header) {
-  if (const auto refusal = find_header_refusal(header)) return refuse(*refusal);
-  return admit(header.key, chunk_bytes(header));
 }
 
 std::expected<Reservation, Refusal> ChunkReceiver::admit(const ChunkKey& key, std::uint64_t bytes) {
@@ -186,9 +164,10 @@ std::optional<Refusal> ChunkReceiver::find_body_refusal(const Admitted& admitted
   if (const auto fault = find_fault(chunk.header, chunk.payload.span(), expected)) {
     return refusal_of(*fault);
   }
-  // The header may not be the one that was admitted.
-  if (const auto refusal = find_header_refusal(chunk.header)) return refusal;
-  if (chunk_bytes(chunk.header) > admitted.bytes) return Refusal::payload_size;
+  const ChunkHeader& header = chunk.header;
+  if (header.range != chain_.ranges[admitted.index]) return Refusal::wrong_range;
+  if (header.is_partial && admitted.index + 1 == items_.size()) return Refusal::partial_end;
+  if (chunk_bytes(header) > admitted.bytes) return Refusal::payload_size;
   if (items_[admitted.index].state != State::missing) return Refusal::duplicate;
   if (admitted.index > first_missing_) return Refusal::gap;
   return {};

@@ -3,7 +3,7 @@
 // and lets them be imported strictly in order, each once. No I/O, no clock, no thread.
 //
 // Nothing is believed: layout, key chain, position and digest are checked before a chunk is
-// staged, and sizes before memory is spent (admit() sees the header alone). Whether the payload is
+// staged, and sizes before memory is spent. Whether the payload is
 // a blob the engine may see is the importer's question. Not thread-safe: one thread, or the driver's lock.
 
 #include <array>
@@ -28,7 +28,6 @@ struct AnnouncedChain {
 
 struct ReceiverLimits {
   std::uint64_t staging_bytes_max = 256ull << 20;  // admitted or staged and not yet imported
-  std::uint64_t payload_bytes_max = chunk_payload_bytes_max;
 };
 
 enum class Refusal : std::uint8_t {
@@ -47,8 +46,6 @@ enum class Refusal : std::uint8_t {
 };
 inline constexpr std::size_t refusal_count = 12;
 std::string_view refusal_name(Refusal refusal);
-// Whether the same chunk may be sent again (gap, busy, payload_size, payload_digest).
-bool is_retryable(Refusal refusal);
 
 struct Reservation {
   std::uint64_t id = 0;
@@ -95,8 +92,7 @@ class ChunkReceiver {
   // The answer to the sender's query, in chain order.
   std::vector<ChunkKey> missing() const;
 
-  // May this body come, by its header or by name and length? Reserves them until on_body() or _cut().
-  std::expected<Reservation, Refusal> admit(const ChunkHeader& header);
+  // May a body of this name and length come? Reserves its bytes until on_body() or on_body_cut().
   std::expected<Reservation, Refusal> admit(const ChunkKey& key, std::uint64_t chunk_bytes);
   // Verifies and stages; the reservation is spent either way.
   std::expected<std::uint32_t, Refusal> on_body(Reservation reservation, SharedChunk chunk);
@@ -127,7 +123,6 @@ class ChunkReceiver {
 
   ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits);
   std::unexpected<Refusal> refuse(Refusal refusal);
-  std::optional<Refusal> find_header_refusal(const ChunkHeader& header) const;
   std::optional<Refusal> find_refusal(std::optional<std::uint32_t> index, std::uint64_t bytes) const;
   std::optional<std::uint32_t> index_of(const ChunkKey& key) const;
   std::optional<Refusal> find_body_refusal(const Admitted& admitted, const Chunk& chunk) const;

@@ -136,12 +136,6 @@ void ChunkSender::on_query_failed(AttemptId attempt, Error error, Instant now) {
   failed(std::move(error), /*must_ask=*/true, now);
 }
 
-void ChunkSender::on_put_progress(AttemptId attempt, Instant now) {
-  if (!is_current(attempt) || !in_flight_->index) return;
-  in_flight_->deadline =
-      now + put_deadline(parameters_, items_[*in_flight_->index].chunk_bytes);
-}
-
 void ChunkSender::on_stored(AttemptId attempt, Instant now) {
   if (!is_current(attempt)) return;
   CHECK(in_flight_->index.has_value());

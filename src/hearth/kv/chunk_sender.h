@@ -27,7 +27,8 @@ struct AttemptId {
   auto operator<=>(const AttemptId&) const = default;
 };
 
-// Start a request that ends at `deadline`, by itself or by the driver's on_failed().
+// Start a request. Whoever asks next() at `deadline` hears that it is lost; a driver that waits for the
+// reply itself reports what came of it, early or late.
 struct QueryMissing {
   AttemptId attempt;
   std::span<const ChunkKey> keys;  // the whole chain; valid as long as the sender
@@ -85,8 +86,6 @@ class ChunkSender {
   void on_missing(AttemptId attempt, std::span<const ChunkKey> missing, Instant now);
   // invalid_argument, unsupported and permission end the transfer; anything else is tried again.
   void on_query_failed(AttemptId attempt, Error error, Instant now);
-  // Body bytes are moving: starts the attempt's deadline again.
-  void on_put_progress(AttemptId attempt, Instant now);
   // Stored, or the peer had it already.
   void on_stored(AttemptId attempt, Instant now);
   // `retry_after`: the peer's wish, when it named one.

@@ -263,19 +263,6 @@ TEST_F(ChunkSenderTest, IgnoresWhatBelongsToAnOlderAttempt) {
   EXPECT_EQ(sender_.statistics().acknowledged, 0u);
 }
 
-TEST_F(ChunkSenderTest, AMovingBodyIsNotGivenUp) {
-  make_all_available();
-  answer_query({0});
-  const PutChunk put = expect_put(0);
-  for (int i = 0; i < 10; ++i) {
-    now_ += put_deadline(parameters_, 1'000) - milliseconds(1);
-    sender_.on_put_progress(put.attempt, now_);
-    expect<WaitUntil>();
-  }
-  sender_.on_stored(put.attempt, now_);
-  expect<TransferDone>();
-}
-
 TEST(SyncParameters, DeadlinesFollowPredictionsAboveAFloor) {
   SyncParameters p;
   p.link_bytes_per_s = 1e6;

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <utility>
 
-#include "hearth/base/check.h"
 
 namespace hearth::kv {
 namespace {
@@ -73,11 +72,6 @@ Result<ChunkStreamReader::Event> ChunkStreamReader::next_in_payload(ByteSpan& in
   return Event(PayloadRead{offset, bytes});
 }
 
-void ChunkStreamReader::skip_payload(std::uint64_t bytes) {
-  CHECK(state_ == State::payload && bytes <= payload_bytes_left());
-  payload_read_ += bytes;
-}
-
 Result<> ChunkStreamReader::finish() const {
   if (state_ == State::failed) return std::unexpected(*error_);
   if (state_ == State::header && staging_.empty()) return {};
@@ -90,12 +84,11 @@ Result<> ChunkStreamReader::finish() const {
                                 payload_read_, payload_bytes_));
 }
 
-Result<Chunk> take_chunk(Buffer body, const ExpectedChunk& expected) {
+Result<Chunk> split_chunk(Buffer body) {
   Chunk chunk;
   chunk.header = TRY(parse_header(std::as_const(body).span()));
   body.drop_front(header_bytes(chunk.header));
   chunk.payload = std::move(body);
-  TRY(verify_chunk(chunk.header, std::as_const(chunk.payload).span(), expected));
   return chunk;
 }
 

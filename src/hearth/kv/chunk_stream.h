@@ -34,10 +34,8 @@ class ChunkStreamReader {
   // The next event; what it consumed is cut from the front of `input`. Call until NeedMore.
   Result<Event> next(ByteSpan& input);
 
-  // To fill a payload buffer straight from a socket: after HeaderRead, up to this many bytes may be
-  // read past this object and reported with skip_payload(); next() then goes on behind them.
+  // Of the payload that has begun.
   std::uint64_t payload_bytes_left() const { return payload_bytes_ - payload_read_; }
-  void skip_payload(std::uint64_t bytes);
 
   // Whether the stream may end here: corrupt inside a header or a payload.
   Result<> finish() const;
@@ -56,8 +54,9 @@ class ChunkStreamReader {
   std::optional<Error> error_;
 };
 
-// The one verified chunk that `body` is, header and payload and nothing else. Copies no payload.
-Result<Chunk> take_chunk(Buffer body, const ExpectedChunk& expected);
+// Header and payload of the one chunk that `body` claims to be. Whether it is one is find_fault()'s
+// question. Copies no payload.
+Result<Chunk> split_chunk(Buffer body);
 
 // Collects one verified chunk from a stream: buffer from `Buffer::create`, filled in place.
 // Gives nothing while the input ends before the chunk does.

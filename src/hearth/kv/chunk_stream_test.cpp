@@ -105,20 +105,6 @@ TEST(ChunkStreamReader, RefusesAPayloadBeyondTheReceiversLimit) {
   EXPECT_EQ(reader.next(input).error().code, Code::resource_exhausted);
 }
 
-TEST(ChunkStreamReader, LetsThePayloadBypassIt) {
-  const TestChain chain = test_chain(3, 20, 10, 90);
-  const Bytes stream = stream_of(chain);
-  const std::size_t header = header_bytes(chain.chunks[0]->header);
-  ChunkStreamReader reader;
-  Collected got;
-  ASSERT_TRUE(feed(reader, ByteSpan(stream).first(header + 20), got));
-  ASSERT_EQ(reader.payload_bytes_left(), 70u);
-  reader.skip_payload(70);  // "read" straight into its buffer
-  ASSERT_TRUE(feed(reader, ByteSpan(stream).subspan(header + 90), got));
-  EXPECT_EQ(got.ends, 2u);
-  EXPECT_EQ(got.headers[1], chain.chunks[1]->header);
-}
-
 TEST(ChunkAssembler, GivesWholeVerifiedChunks) {
   const TestChain chain = test_chain(5, 25, 10, 300);
   const Bytes stream = stream_of(chain);
@@ -159,23 +145,29 @@ Buffer buffer_of(ByteSpan bytes) {
   return buffer;
 }
 
-TEST(TakeChunk, TakesExactlyOneWholeChunk) {
+TEST(SplitChunk, ParesTheHeaderOffAndLeavesTheRestToBeProved) {
   const Chunk chunk = test_chunk({.layout = test_layout(), .payload_bytes = 1'000});
   const Bytes bytes = encode_chunk(chunk);
-  const auto taken = take_chunk(buffer_of(bytes), {.layout = {}, .key = chunk.header.key});
-  ASSERT_TRUE(taken) << taken.error().message;
-  EXPECT_EQ(taken->header, chunk.header);
-  EXPECT_TRUE(same_bytes(taken->payload, chunk.payload));
-  for (std::size_t size = 0; size < bytes.size(); size += 13) {
-    EXPECT_FALSE(take_chunk(buffer_of(ByteSpan(bytes).first(size)), {})) << size;
+  const auto split = split_chunk(buffer_of(bytes));
+  ASSERT_TRUE(split) << split.error().message;
+  EXPECT_EQ(split->header, chunk.header);
+  EXPECT_TRUE(same_bytes(split->payload, chunk.payload));
+  const std::size_t header = header_bytes(chunk.header);
+  for (std::size_t size = 0; size < header; ++size) {
+    EXPECT_EQ(split_chunk(buffer_of(ByteSpan(bytes).first(size))).error().code, Code::corrupt) << size;
   }
-  Bytes more = bytes;
-  more.push_back(std::byte{0});
-  EXPECT_EQ(take_chunk(buffer_of(more), {}).error().code, Code::corrupt);
-  Bytes damaged = bytes;
-  damaged.back() ^= std::byte{1};
-  EXPECT_EQ(take_chunk(buffer_of(damaged), {}).error().code, Code::corrupt);
-  EXPECT_FALSE(take_chunk(buffer_of(bytes), {.layout = {}, .key = chunk.header.parent}));
+  const auto fault_of = [](const Bytes& body) {
+    const auto other = split_chunk(buffer_of(body));
+    return other ? find_fault(other->header, other->payload.span(), {}) : std::nullopt;
+  };
+  Bytes other = bytes;
+  other.push_back(std::byte{0});
+  EXPECT_EQ(fault_of(other), ChunkFault::payload_size);
+  other.resize(header);
+  EXPECT_EQ(fault_of(other), ChunkFault::payload_size);
+  other = bytes;
+  other.back() ^= std::byte{1};
+  EXPECT_EQ(fault_of(other), ChunkFault::payload_digest);
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 //
 //   sender                                 receiver
 //   QueryMissing: the chain's keys    ->   missing()
-//   PutChunk: header, payload         ->   admit(header), then on_body()
+//   PutChunk: name and length first   ->   admit()
+//             header, payload         ->   on_body()
 //                                     <-   accepted, or a Refusal
 //
-// What a refusal means to the sender is put_failure_of(); drivers translate nothing themselves.
+// What a refusal means to the sender is put_failure_of(). A driver translates only what went wrong with the
+// request itself.
 
 #include <optional>
 

@@ -216,7 +216,7 @@ void Simulation::on_put_request(const Bytes& body, AttemptId attempt) {
   const auto* read =
       first ? std::get_if<ChunkStreamReader::HeaderRead>(&*first) : nullptr;
   if (read == nullptr) return answer_put(std::unexpected(Refusal::payload_size), attempt);
-  const auto reservation = receiver_->admit(read->header);
+  const auto reservation = receiver_->admit(read->header.key, chunk_bytes(read->header));
   if (!reservation) return answer_put(std::unexpected(reservation.error()), attempt);
   const bool is_cut = input.size() < read->header.payload_bytes;
   Chunk chunk;

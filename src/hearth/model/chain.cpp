@@ -53,6 +53,11 @@ std::vector<ChainLink> continue_chain(const ChunkKey& parent, std::uint32_t from
   return links;
 }
 
+std::size_t chain_length(std::uint32_t from, std::size_t end, std::uint32_t chunk_tokens) {
+  CHECK(chunk_tokens > 0 && from < end);
+  return (end - 1) / chunk_tokens - from / chunk_tokens + 1;
+}
+
 std::vector<ChunkKey> chunk_keys(const LayoutDigest& layout, std::span<const Token> tokens,
                                  std::uint32_t chunk_tokens) {
   std::vector<ChunkKey> keys;

@@ -56,6 +56,9 @@ struct ChainLink {
 std::vector<ChainLink> continue_chain(const ChunkKey& parent, std::uint32_t from,
                                       std::span<const Token> tokens, std::uint32_t chunk_tokens);
 
+// How many links that makes of the tokens from `from` up to `end`, which is beyond it.
+std::size_t chain_length(std::uint32_t from, std::size_t end, std::uint32_t chunk_tokens);
+
 // The keys of the chain of `tokens` from its root.
 std::vector<ChunkKey> chunk_keys(const LayoutDigest& layout, std::span<const Token> tokens,
                                  std::uint32_t chunk_tokens);

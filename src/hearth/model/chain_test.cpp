@@ -43,6 +43,18 @@ TEST(Chain, LinksCoverEveryTokenOnceAndEndAtMultiplesOfTheChunkLength) {
   }
 }
 
+TEST(Chain, ItsLengthIsKnownWithoutMakingIt) {
+  for (std::uint32_t chunk : {1u, 4u, 7u}) {
+    for (std::uint32_t end = 1; end <= 30; ++end) {
+      for (std::uint32_t from = 0; from < end; ++from) {
+        const auto tokens = tokens_to(static_cast<int>(end));
+        EXPECT_EQ(chain_length(from, end, chunk), continue_chain(root_key(layout("x")), from, tokens, chunk).size())
+            << from << " to " << end << " by " << chunk;
+      }
+    }
+  }
+}
+
 TEST(Chain, ContinuingAChainNamesItsChunksAsBeginningItDoes) {
   const auto tokens = tokens_to(10);
   const auto whole = continue_chain(root_key(layout("x")), 0, tokens, 4);

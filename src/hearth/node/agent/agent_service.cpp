@@ -164,7 +164,7 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
                             call.ticket.token_count, call.from, call.chunk_tokens, body.tokens.size(),
                             options_.name, worker->info.chunk_tokens));
   }
-  const std::size_t new_chunks = (body.tokens.size() - call.from) / call.chunk_tokens + 1;
+  const std::size_t new_chunks = model::chain_length(call.from, body.tokens.size(), call.chunk_tokens);
   if (call.stored.size() + new_chunks > kv::transfer_chunks_max) {
     return fail(Code::invalid_argument, fmt::format("{} stored chunks and {} new ones; at most {} are sent",
                                                     call.stored.size(), new_chunks, kv::transfer_chunks_max));
@@ -248,17 +248,20 @@ Result<net::Admitted> AgentService::admit(const net::Request& request, std::uint
 }
 
 Result<net::Response> AgentService::put(const std::string& peer, net::Request& request,
-                                        const net::PathParams& params) {
+                                        const net::PathParams&) {
   const double arrival_s = seconds(std::chrono::steady_clock::now() - request.body_began);
   const auto delivery = TRY(delivery_of(peer, request));
   CHECK(request.admission != nullptr);
   Delivery::Place& place = *std::static_pointer_cast<Delivery::Place>(request.admission);
-  const auto key = TRY(kv::ChunkKey::parse(params["key"]));
   const std::uint64_t body_bytes = request.body.size();
-  auto chunk = TRY(kv::take_chunk(std::move(request.body), {.layout = {}, .key = key}));
-  if (on_transfer_) on_transfer_(peer, body_bytes, arrival_s);
+  auto chunk = kv::split_chunk(std::move(request.body));
+  if (!chunk) {
+    count_taken(body_bytes, /*is_refused=*/true);
+    return std::unexpected(std::move(chunk.error()));
+  }
   const auto refusal =
-      delivery->put(place, std::make_shared<const kv::Chunk>(std::move(chunk)), request.body_began);
+      delivery->put(place, std::make_shared<const kv::Chunk>(*std::move(chunk)), request.body_began);
+  if (!refusal && on_transfer_) on_transfer_(peer, body_bytes, arrival_s);
   count_taken(body_bytes, refusal.has_value());
   return refusal_response(refusal);
 }
