@@ -52,10 +52,6 @@ Result<> DiskTier::write(FileSystem& files, const Chunk& chunk, Durability durab
   return write_chunk_file(files, path, chunk, durability);
 }
 
-Result<ChunkHeader> DiskTier::read_header(const ChunkKey& key) const {
-  return cipher_ ? read_sealed_header(path_of(key), *cipher_) : read_chunk_header(path_of(key));
-}
-
 Result<Chunk> DiskTier::read(const ChunkKey& key) const {
   const ExpectedChunk expected{.layout = {}, .key = key};
   return cipher_ ? read_sealed_chunk(path_of(key), *cipher_, expected) : read_chunk_file(path_of(key), expected);

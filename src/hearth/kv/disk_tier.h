@@ -41,7 +41,6 @@ class DiskTier {
 
   // As chunk_file.h and sealed_chunk_file.h have it.
   Result<> write(FileSystem& files, const Chunk& chunk, Durability durability) const;
-  Result<ChunkHeader> read_header(const ChunkKey& key) const;
   Result<Chunk> read(const ChunkKey& key) const;
   Result<> write_pins(FileSystem& files, std::string_view text) const;
   Result<std::string> read_pins() const;  // not_found when there are none

@@ -156,30 +156,19 @@ Result<ImportSource> ChunkStore::open_for_import(const ChunkKey& key) {
     auto chunk = TRY(get(key));
     return ImportSource(std::move(chunk));
   }
-  std::uint64_t generation = 0;
-  {
-    const std::lock_guard hold(in.mutex);
-    const TableEntry* entry = in.table.find(key);
-    if (entry == nullptr) {
-      ++in.counters.misses;
-      return absent(key);
-    }
-    in.table.touch(key, in.clock.now());
-    if (entry->memory) {
-      ++in.counters.memory_hits;
-      return ImportSource(entry->memory);
-    }
-    generation = entry->generation;
-  }
-  ImportFile file;
-  file.path = in.disk.path_of(key);
-  auto header = in.disk.read_header(key);
-  if (!header) return std::unexpected(in.read_failed(key, generation, std::move(header).error()));
-  file.payload_offset = header_bytes(*header);
-  file.header = *std::move(header);
   const std::lock_guard hold(in.mutex);
+  const TableEntry* entry = in.table.find(key);
+  if (entry == nullptr) {
+    ++in.counters.misses;
+    return absent(key);
+  }
+  in.table.touch(key, in.clock.now());
+  if (entry->memory) {
+    ++in.counters.memory_hits;
+    return ImportSource(entry->memory);
+  }
   ++in.counters.disk_hits;
-  return ImportSource(std::move(file));
+  return ImportSource(ImportFile{in.disk.path_of(key)});
 }
 
 bool ChunkStore::contains_whole(const ChunkKey& key) const {

@@ -16,8 +16,8 @@
 //    set before the chunk arrives.
 //  - Budgets count what the store holds; a chunk that a caller holds after its eviction is his.
 //
-// Thread-safe. Owned by the agent; one writer a directory (a lock file says who), any number of
-// read-only openers.
+// Thread-safe. Owned by who answers (LocalRun, LocalModel, SealedStore) or prefills; one writer a directory
+// (a lock file says who), any number of read-only openers.
 
 #include <filesystem>
 #include <memory>
@@ -54,12 +54,10 @@ struct StoreOptions {
 
 enum class PutOutcome : std::uint8_t { stored, already_present };
 
-// Where the bytes are for an import. A file may be evicted before it is opened (not_found then) and
-// is verified by whoever reads it: read_chunk_file() in kv/chunk_file.h does both.
+// Where the bytes are for an import. A file may be gone before it is opened, and is verified by whoever
+// reads it: map_chunk_file() in kv/chunk_file.h says not_found or corrupt. get() then finds out the same.
 struct ImportFile {
   std::filesystem::path path;
-  std::uint64_t payload_offset = 0;
-  ChunkHeader header;
 };
 using ImportSource = std::variant<SharedChunk, ImportFile>;
 

@@ -45,8 +45,9 @@ class PieceImport {
     if (!imported) return failed(std::move(imported).error());
     out_.count += imported->count;
     if (!imported->error) return true;
-    // Reading it here as well lets the store find out that the file is damaged, and drop it.
-    if (imported->error->code == Code::corrupt && imported->count < files.size()) {
+    // Reading it here as well lets the store find out that the file is damaged or gone, and drop it.
+    const Code code = imported->error->code;
+    if ((code == Code::corrupt || code == Code::not_found) && imported->count < files.size()) {
       (void)store_.get(files[imported->count].key);
     }
     return failed(*std::move(imported->error));
