@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
 #include "hearth/node/agent/prefill_coordinator.h"
@@ -68,6 +69,20 @@ TEST(PrefillCoordinator, LogsWhatItChoseWithTheAlternativesAndWhatCameOfIt) {
   EXPECT_EQ(decisions[0].find("options")->as_array().size(), 2u);
   EXPECT_TRUE(decisions[0].find("chosen")->is_string()) << dump_json(decisions[0], 2);
   EXPECT_GT(get<double>(decisions[0], "actual_s").value(), 0) << dump_json(decisions[0], 2);
+}
+
+TEST(PrefillCoordinator, ARequestThatBeginsAgainHasBothDecisionsClosed) {
+  Cluster cluster;
+  const auto prompt = text_tokens(cluster.decode, 500);
+  const auto layout = *cluster.decode.model().keeper().current()->info.layout();
+  const PrefillOrder order{.target = prompt, .layout = layout, .stored = {}, .request = 7};
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(cluster.coordinator.open(order, {}));
+  const Json log = cluster.coordinator.decisions();
+  const auto& decisions = log.find("decisions")->as_array();
+  ASSERT_EQ(decisions.size(), 2u);
+  std::multiset<std::string> outcomes;
+  for (const Json& decision : decisions) outcomes.insert(get_or<std::string>(decision, "outcome", "").value());
+  EXPECT_EQ(outcomes.count("the worker died; the request began again"), 1u) << dump_json(log, 2);
 }
 
 TEST(PrefillCoordinator, AnOtherLayoutIsRefusedWithTheFieldBeforeAnyRequest) {

@@ -296,7 +296,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
       const cluster::Choice choice = cluster::choose(asked, rates_);
       const cluster::PrefillOption* chosen = choice.find_chosen();
       if (tried.empty()) {
-        forget_oldest();
+        forget_before(order.request);
         running_[order.request] = {.decision = log_.add(fmt::format("{}", order.request), choice),
                                    .outcome = "as chosen"};
         Running& running = running_[order.request];
@@ -324,8 +324,12 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
   }
 }
 
-// Requests whose clients left before the first token are never heard of again.
-void PrefillCoordinator::forget_oldest() {
+void PrefillCoordinator::forget_before(std::uint64_t request) {
+  if (const auto earlier = running_.find(request); earlier != running_.end()) {
+    log_.on_failed(earlier->second.decision, "the worker died; the request began again");
+    running_.erase(earlier);
+  }
+  // Requests whose clients left before the first token are never heard of again.
   if (running_.size() < running_max) return;
   log_.on_failed(running_.begin()->second.decision, "left before its first token");
   running_.erase(running_.begin());

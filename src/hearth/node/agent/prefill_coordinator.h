@@ -118,7 +118,7 @@ class PrefillCoordinator final : public Prefiller {
     std::optional<std::uint64_t> request = {};
   };
   PeerPrefiller prefiller_for(const Peer& peer, const Way& way);
-  void forget_oldest();
+  void forget_before(std::uint64_t request);
   void start_shadow();
   std::optional<Shadow> take_shadow();
   void run_shadow_check(const Shadow& shadow);
