@@ -85,6 +85,16 @@ ScriptedService::ScriptedService(Json replies) : state_(std::make_shared<State>(
       if (number >= state->replies.as_array().size()) return net::Response::text(599, "the script is over");
       reply = state->replies.as_array()[number];
     }
+    const auto wait_for_leaving = [state](const StopToken& stop) {
+      if (!stopped_while_waiting(stop, Deadline::after(patience))) return;
+      const std::lock_guard hold(state->mutex);
+      state->left = true;
+      state->changed.notify_all();
+    };
+    if (*get_or<bool>(reply, "mute", false)) {
+      wait_for_leaving(request.stop);
+      return net::Response::text(599, "nobody waits for this");
+    }
     net::Response out;
     out.status = static_cast<int>(*get_or<std::int64_t>(reply, "status", 200));
     out.headers.set("Content-Type", *get_or<std::string>(reply, "type", std::string(net::sse_content_type)));
@@ -92,14 +102,7 @@ ScriptedService::ScriptedService(Json replies) : state_(std::make_shared<State>(
       for (const auto& [name, value] : headers->as_object()) out.headers.set(name, value.as_string());
     }
     std::function<void(const StopToken&)> hold_open;
-    if (*get_or<bool>(reply, "hold", false)) {
-      hold_open = [state](const StopToken& stop) {
-        stopped_while_waiting(stop, Deadline::after(patience));
-        const std::lock_guard hold(state->mutex);
-        state->left = true;
-        state->changed.notify_all();
-      };
-    }
+    if (*get_or<bool>(reply, "hold", false)) hold_open = wait_for_leaving;
     out.body = std::make_unique<Pieces>(pieces_of(reply), *get_or<bool>(reply, "cut", false), std::move(hold_open));
     return out;
   };

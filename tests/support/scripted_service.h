@@ -4,7 +4,7 @@
 //
 // A reply is an object: `status` (200), `headers` {}, `type` (text/event-stream), and the body, as
 // `body` text or as `pieces`, each sent by itself; `cut`: true ends it in the middle of the connection,
-// `hold`: true sends the pieces and then nothing until the client leaves. `path`: where it must be asked.
+// `hold`: true sends the pieces and then nothing until the client leaves; `mute`: true not even a head. `path`: where it must be asked.
 
 #include <memory>
 #include <string>

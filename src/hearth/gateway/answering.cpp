@@ -166,7 +166,7 @@ ApiResult<net::Response> Answering::try_answer(Call& call) {
   if (!running && way && passes_through(call, *way)) return pass(call, request, body, *std::move(way));
   auto job = running ? std::move(running) : way ? start(call, request, repetition, *way) : std::unexpected(way.error());
   if (job) return respond(call, request, *std::move(job));
-  if (way) record_refusal(*way, job.error());
+  if (way) record_end(*way, kind_name(job.error().kind));
   if (!call.stream || !call.dialect.tells_in_stream(job.error())) {
     return std::unexpected(job.error());
   }
@@ -187,11 +187,11 @@ std::optional<Repetition> Answering::repetition_of(const Call& call, const Json&
                     .has_session = !session.empty(), .stream = call.stream};
 }
 
-// It was decided, and then could not even begin.
-void Answering::record_refusal(const Way& way, const ApiError& error) const {
+// It was decided, and then nothing of its own came of it.
+void Answering::record_end(const Way& way, std::string_view outcome) const {
   if (parts_.options.routing == nullptr || way.record.request.empty()) return;
   store::RouteRecord record = way.record;
-  record.outcome = kind_name(error.kind);
+  record.outcome = outcome;
   parts_.options.routing->router.finish(record);
 }
 
@@ -230,27 +230,34 @@ ApiResult<net::Response> Answering::pass_with_images(Call& call, const Json& bod
   if (!parsed) return std::unexpected(why_not);
   call.clearance = TRY(label(call, *parsed, body));
   Way way = TRY(choose_way(call, *parsed));
-  if (!passes_through(call, way)) return std::unexpected(why_not);
+  if (!passes_through(call, way)) {
+    record_end(way, kind_name(why_not.kind));
+    return std::unexpected(why_not);
+  }
   return pass(call, *parsed, body, std::move(way));
 }
 
 ApiResult<std::unique_ptr<Attachment>> Answering::start(Call& call, const ChatRequest& request,
                                                         const std::optional<Repetition>& repetition,
                                                         const Way& way) {
-  const bool here = way.decision.target == route::local_target;
+  std::string target = way.decision.target;
   std::uint32_t prompt_tokens = 0;
   AnswerInfo info = new_info(/*handle=*/new_id());
-  auto work = here ? work_here(call, request, way, info, prompt_tokens)
-                   : work_there(call, request, way, way.decision.target);
+  const bool begins_here = target == route::local_target;
+  auto work = begins_here ? work_here(call, request, way, info, prompt_tokens) : work_there(call, request, way, target);
   // What the model here cannot even begin may go on elsewhere, unless the request itself is wrong.
-  if (!work && here && !way.decision.escalate_to.empty() && work.error().kind != ApiError::Kind::invalid_request) {
-    work = work_there(call, request, way, way.decision.escalate_to);
+  if (!work && begins_here && !way.decision.escalate_to.empty() && work.error().kind != ApiError::Kind::invalid_request) {
+    target = way.decision.escalate_to;
+    work = work_there(call, request, way, target);
   }
   if (!work) return std::unexpected(std::move(work.error()));
   work = with_warning(call.id, request, *std::move(work));
-  if (!here) info.model = model_of(way.decision.target, request);
+  if (target != route::local_target) info.model = model_of(target, request);
   auto started = TRY(jobs_.start(repetition, std::move(info), prompt_tokens, *std::move(work)));
-  if (started.joined) count_joined(call);
+  if (started.joined) {
+    count_joined(call);
+    record_end(way, "joined");
+  }
   return std::move(started.attachment);
 }
 
@@ -267,7 +274,7 @@ ApiResult<JobTable::Work> Answering::work_here(Call& call, const ChatRequest& re
   plan.generate.kv_user = kv_user_of(parts_.access.client_name(call.request), call.request);
   plan.began = call.began;
   plan.clearance = call.clearance;
-  plan.generate.is_sealed = call.clearance.decision.label != seal::Label::open;
+  plan.generate.is_labelled = call.clearance.decision.label != seal::Label::open;
   count_prompt(plan.prompt);
   prompt_tokens = static_cast<std::uint32_t>(plan.prompt.tokens.size());
   JobTable::Work elsewhere;
@@ -318,7 +325,7 @@ ApiResult<JobTable::Work> Answering::work_there(const Call& call, const ChatRequ
 
 std::string Answering::model_of(const std::string& target, const ChatRequest& request) const {
   const upstream::EndpointSpec* spec = parts_.options.routing->fleet.spec(target);
-  return spec == nullptr || spec->model.empty() ? request.model : spec->model;
+  return spec == nullptr || upstream::asks_as_requests_say(*spec) ? request.model : spec->model;
 }
 
 void Answering::count_joined(Call& call) {

@@ -1,6 +1,7 @@
 #pragma once
-// The requests that the model answers: access, dialect, a running answer it may join, prompt,
-// window, job, and the answer as a stream or whole. Private to gateway. Thread-safe.
+// The requests that want an answer: access, dialect, label, a running answer it may join, route, work for the
+// model here or for a service (or its reply handed through), the answer as a stream or whole. Private to
+// gateway. Thread-safe.
 
 #include "hearth/gateway/answer_plan.h"
 #include "hearth/gateway/answer_response.h"
@@ -44,7 +45,7 @@ class Answering {
   std::optional<Repetition> repetition_of(const Call& call, const Json& body, const ChatRequest& request) const;
   ApiResult<std::unique_ptr<Attachment>> start(Call& call, const ChatRequest& request,
                                                const std::optional<Repetition>& repetition, const Way& way);
-  void record_refusal(const Way& way, const ApiError& error) const;
+  void record_end(const Way& way, std::string_view outcome) const;
   bool passes_through(const Call& call, const Way& way) const;
   ApiResult<net::Response> pass(Call& call, const ChatRequest& request, const Json& body, Way way);
   ApiResult<net::Response> pass_with_images(Call& call, const Json& body, const ApiError& why_not);

@@ -42,6 +42,7 @@ class PassedBody final : public net::BodySource {
       metrics_.prompt_tokens += usage.prompt_tokens;
       metrics_.cached_tokens += usage.cached_tokens;
       metrics_.answer_tokens += usage.answer_tokens;
+      metrics_.thinking_tokens += usage.thinking_tokens;
       ++metrics_.answers_finished;
     } else {
       ++metrics_.answers_failed;
@@ -134,18 +135,20 @@ ApiResult<net::Response> pass_through(const Routing& routing, Metrics& metrics, 
                                       const Json& body, PassPlan plan) {
   upstream::RemoteEndpoint& remote = *routing.fleet.remote(plan.target);
   const upstream::EndpointSpec& spec = remote.spec();
-  const auto cleared = clear(routing, spec, "/v1/messages", http, body, plan.clearance);
-  if (!cleared) return std::unexpected(ApiError{.kind = ApiError::Kind::permission, .message = cleared.error().message});
-  plan.record.answered_by = plan.target;
-  auto reply = remote.pass(*cleared, Deadline::after(head_time_max), http.stop);
-  if (!reply || is_about_our_key(reply->stream->status())) {
-    const ApiError error = reply ? ApiError{.kind = ApiError::Kind::bad_upstream,
-                                            .message = plan.target + " refuses the key that Hearth has for it: look at the key and its account"}
-                                 : reply.error();
+  const auto refused = [&](ApiError error) {
     plan.record.outcome = kind_name(error.kind);
     plan.record.seconds = seconds(now() - plan.began);
     routing.router.finish(plan.record);
-    return std::unexpected(error);
+    return std::unexpected(std::move(error));
+  };
+  const auto cleared = clear(routing, spec, "/v1/messages", http, body, plan.clearance);
+  if (!cleared) return refused({.kind = ApiError::Kind::permission, .message = cleared.error().message});
+  plan.record.answered_by = plan.target;
+  auto reply = remote.pass(*cleared, Deadline::after(head_time_max), http.stop);
+  if (!reply) return refused(std::move(reply.error()));
+  if (is_about_our_key(reply->stream->status())) {
+    return refused({.kind = ApiError::Kind::bad_upstream,
+                    .message = plan.target + " refuses the key that Hearth has for it: look at the key and its account"});
   }
   net::Response out;
   out.status = reply->stream->status();

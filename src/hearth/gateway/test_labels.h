@@ -14,8 +14,7 @@ inline std::unique_ptr<seal::Labeller> labeller_of_keys() {
 }
 
 // `labeller` outlives the gateway.
-inline GatewayOptions labelled_options(seal::LabelGiver& labeller) {
-  GatewayOptions options = patient_options();
+inline GatewayOptions labelled_options(seal::LabelGiver& labeller, GatewayOptions options = patient_options()) {
   options.access.api_keys = {std::string(sealed_key), std::string(open_key)};
   options.labeller = &labeller;
   return options;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hearth/base/log.h"
+#include "hearth/base/thread.h"
 #include "hearth/chat/canonical.h"
 #include "hearth/chat/ids.h"
 #include "hearth/gateway/answer_response.h"
@@ -61,6 +62,32 @@ class Asking {
   const StopToken& stop_;
 };
 
+// Until the head of an answer is there nothing but this looks whether anybody still wants it.
+class HeadWatch {
+ public:
+  // `asking` fires when nobody does: the job has failed then.
+  HeadWatch(AnswerJob& job, Duration grace, StopSource& asking)
+      : thread_("upstream_watch", [this, &job, grace, &asking] {
+          while (!stopped_while_waiting(over_.token(), Deadline::after(look_after))) {
+            if (!job.abandon(now(), grace)) continue;
+            abandoned_ = true;
+            return asking.request_stop();
+          }
+        }) {}
+  ~HeadWatch() { over_.request_stop(); }
+  // True: it was abandoned.
+  bool end() {
+    over_.request_stop();
+    thread_.join();
+    return abandoned_;
+  }
+
+ private:
+  StopSource over_;
+  bool abandoned_ = false;  // the thread's, until it is joined
+  Thread thread_;           // last: uses the above, is joined first
+};
+
 class Run {
  public:
   Run(const UpstreamParts& parts, UpstreamPlan plan, AnswerJob& job, const StopToken& stop)
@@ -100,20 +127,27 @@ class Run {
     const upstream::EndpointSpec* spec = parts_.routing.fleet.spec(target);
     if (spec == nullptr) return ApiError{.kind = ApiError::Kind::not_found, .message = "no upstream " + target + " is configured"};
     plan_.record.answered_by = target;
-    auto stream = std::visit(Asking(parts_.routing, target, stop_), plan_.work);
+    StopSource asking;  // outlives the stream
+    const StopCallback shutdown(stop_, [&asking] { asking.request_stop(); });
+    const StopToken token = asking.token();
+    HeadWatch watch(job_, parts_.grace, asking);
+    auto stream = std::visit(Asking(parts_.routing, target, token), plan_.work);
+    if (watch.end()) return abandoned();
     if (!stream) return stream.error();
     for (;;) {
-      if (job_.abandon(now(), parts_.grace)) {
-        learn();  // its client has what was sent
-        ++parts_.metrics.answers_abandoned;
-        abandoned_ = true;
-        return std::nullopt;
-      }
+      if (job_.abandon(now(), parts_.grace)) return abandoned();
       auto arrival = (*stream)->next(Deadline::after(look_after));
       if (!arrival) return arrival.error();
       if (!*arrival) continue;
       if (take(**arrival, *spec)) return std::nullopt;
     }
+  }
+
+  std::optional<ApiError> abandoned() {
+    learn();  // its client has what was sent
+    ++parts_.metrics.answers_abandoned;
+    abandoned_ = true;
+    return std::nullopt;
   }
 
   // True: it was the end.

@@ -30,18 +30,30 @@ struct OpenGate final : seal::RemoteGate {
 
 class UpstreamAnswers : public testing::Test {
  protected:
-  void open(Json replies) {
+  void open(Json replies, GatewayOptions options = patient_options(), test::ScriptedModelOptions model = {}) {
     service_ = std::make_unique<test::ScriptedService>(std::move(replies));
-    upstream::EndpointSpec spec{.name = "there", .url = service_->url(), .reach = seal::Reach::cluster, .tries_max = 1};
+    upstream::EndpointSpec spec{.name = "there", .url = service_->url(), .reach = seal::Reach::cluster, .model = "their-model", .tries_max = 1};
     fleet_ = *upstream::Fleet::create({spec}, [](const upstream::EndpointSpec&) -> Result<std::string> { return std::string(); }, {}, *http_);
     route::RouteTable table = route::default_routes({{"there", seal::Reach::cluster}});
-    for (route::ClassRule& rule : table.classes) rule.local = "there";
-    router_ = *route::Router::open({.table = std::move(table)});
+    for (route::ClassRule& rule : table.classes) {
+      rule.policy = policy_;
+      (policy_ == route::Policy::escalate ? rule.cloud : rule.local) = "there";
+    }
+    router_ = *route::Router::open({.table = std::move(table), .log_file = directory_.path() / "routes.db"});
     routing_.emplace(Routing{*router_, *fleet_, gate_, "key"});
     labeller_ = labeller_of_keys();
-    GatewayOptions options = labelled_options(*labeller_);
+    options = labelled_options(*labeller_, std::move(options));
     options.routing = &*routing_;
-    gateway_.emplace(std::move(options));
+    gateway_.emplace(std::move(options), "kimi-k2.5", std::move(model));
+  }
+  // Of the only request; what waited to be written is.
+  std::string outcome() {
+    gateway_.reset();
+    router_.reset();
+    const auto log = *store::RouteLog::open(directory_.path() / "routes.db");
+    const auto record = *log.last();
+    EXPECT_TRUE(record.has_value());
+    return record ? record->outcome : "";
   }
   net::ClientReply ask(std::string_view key, Json::Array messages, bool stream = false) {
     const Json tool = Json::object({{"name", "look"}, {"description", "looks"}, {"input_schema", Json::object({{"type", "object"}})}});
@@ -54,6 +66,8 @@ class UpstreamAnswers : public testing::Test {
     return std::string(ask(open_key, {said("user", "hi"), said("assistant", answer_text), said("user", "go on")}).headers.get("x-hearth-label"));
   }
 
+  route::Policy policy_ = route::Policy::local;
+  TemporaryDirectory directory_ = *TemporaryDirectory::create("upstream-answers");
   std::unique_ptr<net::HttpClient> http_ = net::make_curl_client();
   std::unique_ptr<test::ScriptedService> service_;
   std::unique_ptr<upstream::Fleet> fleet_;
@@ -110,6 +124,38 @@ TEST_F(UpstreamAnswers, AreKnownWithTheConversationAsItsClientWroteIt) {
   again.push_back(said("assistant", "Yes."));
   again.push_back(said("user", "go on"));
   EXPECT_EQ(ask(open_key, again).headers.get("x-hearth-label"), "sealed");
+}
+
+// A service may compute on for as long as its head is waited for.
+TEST_F(UpstreamAnswers, AreGivenUpBeforeTheyBeginWhenEveryClientHasLeft) {
+  GatewayOptions options = patient_options();
+  options.jobs.grace = std::chrono::milliseconds(20);
+  options.start_wait = std::chrono::milliseconds(20);
+  open(Json::array({Json::object({{"mute", true}})}), std::move(options));
+  gateway_->open("/v1/messages", Json::object({{"model", "m"}, {"max_tokens", 9}, {"stream", true},
+                                               {"messages", Json::array({said("user", "hello")})}}),
+                 {{"x-api-key", std::string(open_key)}}).leave();
+  EXPECT_TRUE(service_->wait_for_leaving());
+  EXPECT_EQ(outcome(), "overloaded");
+}
+
+TEST_F(UpstreamAnswers, SayWhoGaveThemWhereTheModelHereCouldNotBegin) {
+  policy_ = route::Policy::escalate;
+  test::ScriptedModelOptions small;
+  small.facts.limits.context_tokens = 64;
+  open(Json::array({answer()}), patient_options(), std::move(small));
+  const auto reply = ask(open_key, {said("user", std::string(2'000, 'x'))});
+  EXPECT_TRUE(reply.headers.get("x-hearth-route").ends_with("escalated=there")) << reply.headers.get("x-hearth-route");
+  EXPECT_EQ(at(json_of(reply), {"model"}), Json("their-model")) << reply.body_text();
+  EXPECT_EQ(outcome(), "calls");
+}
+
+TEST_F(UpstreamAnswers, LeaveARecordThatIsOverEvenWhereAPictureIsRefused) {
+  policy_ = route::Policy::local;
+  open(Json::array());
+  const Json image = *parse_json(R"({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}})");
+  EXPECT_EQ(ask(open_key, {said("user", Json::array({image}))}).status, 400);
+  EXPECT_EQ(outcome(), "invalid_request");
 }
 
 }  // namespace
