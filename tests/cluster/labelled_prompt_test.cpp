@@ -17,9 +17,9 @@ class AskedPrefiller final : public node::Prefiller {
   }
 };
 
-void read(node::LocalModel& model, std::vector<Token> prompt, bool is_sealed) {
+void read(node::LocalModel& model, std::vector<Token> prompt, bool is_labelled) {
   engine::GenerateRequest request = request_for(std::move(prompt), 1);
-  request.is_sealed = is_sealed;
+  request.is_labelled = is_labelled;
   answer(model, std::move(request));
   flush(model);
 }
@@ -30,11 +30,11 @@ TEST(LabelledPrompts, AreGivenToNobodyWhoPrefillsAndLeaveNothingInThePlainStore)
   const auto model = start_model(directory.path(), /*chunk_tokens=*/256);
   model->set_prefiller(&prefiller);
   const auto text = text_tokens(*model, 1400);
-  read(*model, {text.begin(), text.begin() + 1000}, /*is_sealed=*/true);
+  read(*model, {text.begin(), text.begin() + 1000}, /*is_labelled=*/true);
   EXPECT_EQ(prefiller.asked, 0);
   EXPECT_TRUE(model->store()->list().empty());
   // The same without a label.
-  read(*model, {text.begin() + 200, text.end()}, /*is_sealed=*/false);
+  read(*model, {text.begin() + 200, text.end()}, /*is_labelled=*/false);
   EXPECT_EQ(prefiller.asked, 1);
   EXPECT_FALSE(model->store()->list().empty());
 }

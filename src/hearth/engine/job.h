@@ -38,9 +38,9 @@ struct GenerateRequest {
   std::string pin_owner;
   // Whose KV it is, for whoever wants all of it forgotten one day. Empty: nobody's. Not for the engine.
   std::string kv_user;
-  // Its KV is kept encrypted or not at all, and no other machine computes it. The engine does not
-  // look at this; whoever keeps KV does.
-  bool is_sealed = false;
+  // Its label is above open: its KV is kept encrypted or not at all, and no other machine computes it.
+  // The engine does not look at this; whoever keeps KV does.
+  bool is_labelled = false;
 };
 
 // Computes the KV of `prompt`, all of it. A caller who will generate elsewhere leaves out the last

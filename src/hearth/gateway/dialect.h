@@ -2,7 +2,7 @@
 // One API that clients speak: JSON to ChatRequest, answers to bytes. Pure: no sockets, no clock, no
 // engine. A dialect is immutable and serves many threads; a writer serves one answer and one thread.
 //
-// Adding one: implement Dialect in gateway/NAME/, route its path in routes.cpp, put golden
+// Adding one: implement Dialect in gateway/NAME/, route its path in add_answers() of gateway.cpp, put golden
 // transcripts into tests/golden/gateway/NAME/.
 
 #include <memory>

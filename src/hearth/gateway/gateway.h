@@ -2,8 +2,8 @@
 // The HTTP surface for people's tools: routes over one ModelService. No sockets here: hand the
 // router and the server options to an HttpServer, which must end before the Gateway does.
 //
-// A request goes: access, dialect.parse, a running answer it may join, prompt, window, constraint,
-// job, answer as a stream or whole. Thread-safe.
+// A request goes: access, dialect.parse, label, a running answer it may join, route; then elsewhere, or
+// here: prompt, window, constraint, job; answer as a stream or whole. Thread-safe.
 
 #include <memory>
 #include <string>

@@ -26,11 +26,11 @@ TEST_F(Labels, EveryAnswerSaysWhichItHas) {
 
 TEST_F(Labels, TheModelHearsWhoseKvMustNotBePlain) {
   (void)ask(open_key, "one");
-  EXPECT_FALSE(gateway_->model->last_request().is_sealed);
+  EXPECT_FALSE(gateway_->model->last_request().is_labelled);
   (void)ask(open_key, "two", {{"x-hearth-label", "house"}});
-  EXPECT_TRUE(gateway_->model->last_request().is_sealed);
+  EXPECT_TRUE(gateway_->model->last_request().is_labelled);
   (void)ask(sealed_key, "three");
-  EXPECT_TRUE(gateway_->model->last_request().is_sealed);
+  EXPECT_TRUE(gateway_->model->last_request().is_labelled);
 }
 
 TEST_F(Labels, AConversationWithoutASessionIsKnownByItsFirstWords) {

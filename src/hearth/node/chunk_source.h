@@ -13,7 +13,8 @@ namespace hearth::node {
 class ChunkSource {
  public:
   virtual ~ChunkSource() = default;
-  // nullptr: there are no more. unavailable, timed_out: whoever makes them is gone or gave up.
+  // nullptr: there are no more. unavailable, timed_out: whoever makes them is gone or gave up. A source with
+  // a patience of its own (a peer's: cluster::DecodeRun) goes by that instead of the deadline.
   virtual Result<kv::SharedChunk> next(Deadline deadline) = 0;
   // When the first bytes of the last chunk arrived.
   virtual Instant chunk_began() const = 0;

@@ -162,12 +162,12 @@ Result<std::vector<Token>> LocalModel::tokenize(std::string_view text, bool spec
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate(engine::GenerateRequest request,
                                                                    const StopToken& stop) {
-  if (request.is_sealed) has_sealed_kv_ = true;
+  if (request.is_labelled) has_sealed_kv_ = true;
   if (needs_hand_off(request)) {
     return std::make_unique<PreparedAnswer>(*this, std::move(request), stop);
   }
   return with_worker(stop, [&](const KeptWorker& worker) {
-    if (request.is_sealed) has_sealed_kv_ = true;  // of this worker: the one before may have been ended by a lock
+    if (request.is_labelled) has_sealed_kv_ = true;  // of this worker: the one before may have been ended by a lock
     return generate_on(worker, request, {}, stop);
   });
 }
@@ -193,7 +193,7 @@ Result<engine::KvForgotten> LocalModel::forget(std::string_view user) {
 }
 
 std::shared_ptr<kv::ChunkStore> LocalModel::store_for(const engine::GenerateRequest& request) const {
-  if (!request.is_sealed) return store_;
+  if (!request.is_labelled) return store_;
   return options_.sealed_store != nullptr ? options_.sealed_store->get() : nullptr;
 }
 
@@ -209,7 +209,7 @@ bool LocalModel::needs_hand_off(const engine::GenerateRequest& request) const {
   if (!layout) return false;
   const auto store = store_for(request);
   if (!store) return false;
-  if ((prefiller_ != nullptr && !request.is_sealed) || worker->info.limits.is_append_only) return true;
+  if ((prefiller_ != nullptr && !request.is_labelled) || worker->info.limits.is_append_only) return true;
   const auto target = prompt.first(prompt.size() - 1);
   return !store->longest_prefix(*layout, target).chunks.empty();
 }
@@ -218,12 +218,12 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
                                                                   Instant began,
                                                                   const HandOffProgress& progress,
                                                                   const StopToken& stop) {
-  Prefiller* const prefiller = request.is_sealed ? nullptr : prefiller_;
+  Prefiller* const prefiller = request.is_labelled ? nullptr : prefiller_;
   const auto store = store_for(request);
   const std::uint64_t number = prefiller ? ++last_request_ : 0;
   return with_worker(stop, [&](const KeptWorker& worker)
                                -> Result<std::unique_ptr<engine::AnswerStream>> {
-    if (request.is_sealed) has_sealed_kv_ = true;
+    if (request.is_labelled) has_sealed_kv_ = true;
     Preparation preparation{.request = number, .began = began};
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
                              .adapter = request.adapter, .prefiller = prefiller, .store = store.get(),

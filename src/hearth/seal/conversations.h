@@ -1,6 +1,6 @@
 #pragma once
 // The labels of conversations: they stick, and they only rise. A pure state machine; whoever owns it
-// keeps its events on disk (label_book.h) and is one thread, or has a lock.
+// (Labeller, labeller.h) keeps its events on disk and has a lock.
 //
 // Only conversations above `open` take room. When there is no more, every conversation that is not
 // known counts as sealed: forgetting one would open it.

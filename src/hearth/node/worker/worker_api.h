@@ -1,6 +1,6 @@
 #pragma once
-// The worker's HTTP interface, as both ends see it: paths, and values to and from JSON. A worker
-// listens on a unix socket that only its user can open, so there is no authentication here.
+// The worker's HTTP interface, as both ends see it: paths, and the larger values to and from JSON (a member or
+// two stand in worker_client.cpp and worker_service.cpp). A worker listens on a unix socket that only its user can open, so there is no authentication here.
 //
 //   GET    /v1/info                      what is loaded, limits, KV layout
 //   GET    /v1/stats                     counters
@@ -13,7 +13,8 @@
 //   POST   /v1/leases/{lease}/files      {files: [{path, key}, ...]}: chunk files on this machine, in
 //                                        order -> {imported}, with error when the next one failed
 //   POST   /v1/generate                  prompt -> one JSON event a line, the last is finished or error
-//   POST   /v1/prefill                   prompt -> chunks in order, one after another
+//   POST   /v1/prefill                   prompt, {export_from, parent, lease, adapter} -> chunks in order, one
+//                                        after another
 //   POST   /v1/score                     prompt, {from} -> the logits that foretell tokens[from] to the last
 //                                        one: a row of 32-bit floats for each, one for each token of
 //                                        the vocabulary
