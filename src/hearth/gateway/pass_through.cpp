@@ -20,15 +20,14 @@ Instant now() { return std::chrono::steady_clock::now(); }
 // The reply as it comes; when it has ended, its counts are recorded.
 class PassedBody final : public net::BodySource {
  public:
-  PassedBody(const Routing& routing, Metrics& metrics, const upstream::EndpointSpec& spec, upstream::PassedReply reply,
+  PassedBody(Metrics& metrics, const upstream::EndpointSpec& spec, upstream::PassedReply reply,
              bool streamed, PassPlan plan)
-      : routing_(routing), metrics_(metrics), spec_(spec), reply_(std::move(reply)), meter_(spec, streamed), plan_(std::move(plan)) {
+      : metrics_(metrics), spec_(spec), reply_(std::move(reply)), meter_(spec, streamed), plan_(std::move(plan)) {
     if (!plan_.warning.empty() && reply_.stream->status() == 200) insert_.emplace(plan_.warning, streamed);
   }
 
   ~PassedBody() override {
-    store::RouteRecord& record = plan_.record;
-    record.seconds = seconds(now() - plan_.began);
+    store::RouteRecord& record = plan_.entry->record();
     if (record.outcome.empty()) record.outcome = "left";
     if (const auto answered = meter_.answered()) {
       const Usage& usage = answered->end.usage;
@@ -47,8 +46,8 @@ class PassedBody final : public net::BodySource {
     } else {
       ++metrics_.answers_failed;
     }
-    metrics_.duration.observe(now() - plan_.began);
-    routing_.router.finish(record);
+    metrics_.duration.observe(now() - plan_.entry->began());
+    plan_.entry->finish();
   }
 
   Result<ByteSpan> next(const StopToken&) override {  // the stream has the same token
@@ -69,16 +68,15 @@ class PassedBody final : public net::BodySource {
     if (over_) return ByteSpan();
     auto piece = reply_.stream->read(Deadline::never());
     if (!piece) {
-      plan_.record.outcome = "broken";
+      plan_.entry->record().outcome = "broken";
       return piece;
     }
-    if (!std::exchange(begun_, true)) metrics_.ttft.observe(now() - plan_.began);
+    if (!std::exchange(begun_, true)) metrics_.ttft.observe(now() - plan_.entry->began());
     meter_.push(*piece);
-    if (piece->empty()) plan_.record.outcome = "over";
+    if (piece->empty()) plan_.entry->record().outcome = "over";
     return piece;
   }
 
-  const Routing& routing_;
   Metrics& metrics_;
   const upstream::EndpointSpec& spec_;
   upstream::PassedReply reply_;
@@ -136,14 +134,12 @@ ApiResult<net::Response> pass_through(const Routing& routing, Metrics& metrics, 
   upstream::RemoteEndpoint& remote = *routing.fleet.remote(plan.target);
   const upstream::EndpointSpec& spec = remote.spec();
   const auto refused = [&](ApiError error) {
-    plan.record.outcome = kind_name(error.kind);
-    plan.record.seconds = seconds(now() - plan.began);
-    routing.router.finish(plan.record);
+    plan.entry->refused(error);
     return std::unexpected(std::move(error));
   };
   const auto cleared = clear(routing, spec, "/v1/messages", http, body, plan.clearance);
   if (!cleared) return refused({.kind = ApiError::Kind::permission, .message = cleared.error().message});
-  plan.record.answered_by = plan.target;
+  plan.entry->record().answered_by = plan.target;
   auto reply = remote.pass(*cleared, Deadline::after(head_time_max), http.stop);
   if (!reply) return refused(std::move(reply.error()));
   if (is_about_our_key(reply->stream->status())) {
@@ -160,7 +156,7 @@ ApiResult<net::Response> pass_through(const Routing& routing, Metrics& metrics, 
     out.headers.set("Cache-Control", "no-cache");
     out.headers.set("X-Accel-Buffering", "no");
   }
-  out.body = std::make_unique<PassedBody>(routing, metrics, spec, *std::move(reply), streamed, std::move(plan));
+  out.body = std::make_unique<PassedBody>(metrics, spec, *std::move(reply), streamed, std::move(plan));
   return out;
 }
 

@@ -2,6 +2,7 @@
 // Requests of the Anthropic API that go to the Anthropic API as they came. Private to gateway.
 
 #include "hearth/gateway/metrics.h"
+#include "hearth/gateway/route_entry.h"
 #include "hearth/gateway/routing.h"
 
 namespace hearth::gateway {
@@ -12,12 +13,11 @@ bool passes_through(const Routing& routing, std::string_view dialect, const std:
 // Images and the like, of which the model here knows nothing, as words: enough to decide where it goes.
 Json without_images(const Json& body);
 
-// What asks, and what is told at the end; the record gets its outcome.
+// What asks, and what is told at the end; the entry gets its outcome.
 struct PassPlan {
   seal::Clearance clearance;
   std::string target;
-  Instant began{};
-  store::RouteRecord record;
+  std::shared_ptr<RouteEntry> entry;
   std::string warning{};  // of ours, to stand in the answer; empty: none
 };
 ApiResult<net::Response> pass_through(const Routing& routing, Metrics& metrics, const net::Request& http,

@@ -96,9 +96,9 @@ class Run {
   void run() {
     auto failed = answer_from(plan_.target);
     if (failed && may_escalate(*failed)) {
-      log_info(fmt::format("request={} escalated from={} to={} because={}", plan_.record.request, plan_.target,
+      log_info(fmt::format("request={} escalated from={} to={} because={}", record().request, plan_.target,
                            plan_.escalate_to, kind_name(failed->kind)));
-      plan_.record.findings += fmt::format("{} failed ({})\n", plan_.target, kind_name(failed->kind));
+      record().findings += fmt::format("{} failed ({})\n", plan_.target, kind_name(failed->kind));
       job_.set_route(job_.route() + "; escalated=" + plan_.escalate_to);
       failed = answer_from(plan_.escalate_to);
     }
@@ -109,12 +109,13 @@ class Run {
                                                     .retry_after = Duration::zero()}
                                          : *std::move(failed));
     }
-    parts_.metrics.duration.observe(now() - plan_.began);
-    add_outcome(job_, plan_.began, plan_.record);
-    parts_.routing.router.finish(plan_.record);
+    parts_.metrics.duration.observe(now() - plan_.entry->began());
+    plan_.entry->finish(job_);
   }
 
  private:
+  store::RouteRecord& record() { return plan_.entry->record(); }
+
   bool may_escalate(const ApiError& error) const {
     using Kind = ApiError::Kind;
     const bool cured_elsewhere = error.kind == Kind::overloaded || error.kind == Kind::rate_limit || error.kind == Kind::timed_out ||
@@ -126,7 +127,7 @@ class Run {
   std::optional<ApiError> answer_from(const std::string& target) {
     const upstream::EndpointSpec* spec = parts_.routing.fleet.spec(target);
     if (spec == nullptr) return ApiError{.kind = ApiError::Kind::not_found, .message = "no upstream " + target + " is configured"};
-    plan_.record.answered_by = target;
+    record().answered_by = target;
     StopSource asking;  // outlives the stream
     const StopCallback shutdown(stop_, [&asking] { asking.request_stop(); });
     const StopToken token = asking.token();
@@ -157,7 +158,7 @@ class Run {
       return false;
     }
     if (auto* piece = std::get_if<upstream::Piece>(&arrival.what)) {
-      if (!std::exchange(given_, true)) parts_.metrics.ttft.observe(now() - plan_.began);
+      if (!std::exchange(given_, true)) parts_.metrics.ttft.observe(now() - plan_.entry->began());
       AnswerEvent& event = piece->event;
       if (event.kind == AnswerEvent::Kind::call) {
         // Ids of other services may repeat within a conversation, which sends clients into a loop.
@@ -186,7 +187,7 @@ class Run {
     metrics.answer_tokens += usage.answer_tokens;
     metrics.thinking_tokens += usage.thinking_tokens;
     ++metrics.answers_finished;
-    store::RouteRecord& record = plan_.record;
+    store::RouteRecord& record = this->record();
     record.model = answered.model;
     record.cost_usd += upstream::cost_usd(spec.prices, usage, answered.cache_write_tokens);
     for (const std::string& finding : answered.findings) record.findings += finding + "\n";
@@ -216,15 +217,6 @@ ApiResult<ChatRequest> prepare_for_upstream(ChatRequest request, bool keeps_clie
 
 void run_upstream_answer(const UpstreamParts& parts, UpstreamPlan plan, AnswerJob& job, const StopToken& stop) {
   Run(parts, std::move(plan), job, stop).run();
-}
-
-void add_outcome(const AnswerJob& job, Instant began, store::RouteRecord& record) {
-  const AnswerJob::Outcome outcome = job.outcome();
-  record.outcome = outcome.end ? reason_name(outcome.end->reason) : outcome.error ? kind_name(outcome.error->kind) : "";
-  record.prompt_tokens = outcome.usage.prompt_tokens;
-  record.cached_tokens = outcome.usage.cached_tokens;
-  record.answer_tokens = outcome.usage.answer_tokens;
-  record.seconds = seconds(now() - began);
 }
 
 }  // namespace hearth::gateway

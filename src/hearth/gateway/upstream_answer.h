@@ -7,6 +7,7 @@
 
 #include "hearth/gateway/answer_job.h"
 #include "hearth/gateway/metrics.h"
+#include "hearth/gateway/route_entry.h"
 #include "hearth/gateway/routing.h"
 #include "hearth/seal/labeller.h"
 
@@ -27,16 +28,12 @@ struct UpstreamPlan {
   std::string escalate_to;  // empty: nowhere
   std::string call_id_prefix;
   std::uint64_t random_seed = 0;
-  Instant began{};
-  store::RouteRecord record;
+  std::shared_ptr<RouteEntry> entry;
 };
 
 // Arranged, and without what clients put at the head of a prompt that changes from request to request.
 ApiResult<ChatRequest> prepare_for_upstream(ChatRequest request, bool keeps_client_header);
 
 void run_upstream_answer(const UpstreamParts& parts, UpstreamPlan plan, AnswerJob& job, const StopToken& stop);
-
-// What came of a job that is over, for its record.
-void add_outcome(const AnswerJob& job, Instant began, store::RouteRecord& record);
 
 }  // namespace hearth::gateway
