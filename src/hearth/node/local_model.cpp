@@ -1,6 +1,5 @@
 #include "hearth/node/local_model.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "hearth/base/log.h"
@@ -29,76 +28,6 @@ engine::ModelFacts facts_of(const WorkerInfo& info) {
 }
 
 }  // namespace
-
-// Passes events on and notes the tokens, so that their KV can be saved when the answer has ended,
-// however it ended.
-class SavedAnswer final : public engine::AnswerStream {
- public:
-  SavedAnswer(LocalModel& model, std::unique_ptr<Generation> generation,
-              const engine::GenerateRequest& request, std::weak_ptr<kv::ChunkStore> store,
-              const LocalModel::Preparation& preparation, std::uint32_t chunk_tokens)
-      : model_(model), generation_(std::move(generation)), tokens_(request.prompt),
-        adapter_(request.adapter), store_(std::move(store)),
-        pin_{request.pin_owner, request.prompt.size()}, user_(request.kv_user), preparation_(preparation), chunk_tokens_(chunk_tokens) {}
-  ~SavedAnswer() override {
-    generation_.reset();  // a cancelled answer frees its sequence first
-    save();
-  }
-
-  Result<engine::JobEvent> next(Deadline deadline) override {
-    auto event = TRY(generation_->next(deadline));
-    if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
-      tokens_.push_back(token->token);
-      if (!std::exchange(has_token_, true)) tell_first_token();
-    } else if (auto* progress = std::get_if<engine::PromptProgress>(&event)) {
-      progress->reused_tokens -= std::min(progress->reused_tokens, preparation_.computed());
-    } else if (auto* prompt = std::get_if<engine::PromptDone>(&event)) {
-      is_prompt_done_ = true;
-      // A long prompt is worth keeping before its answer is complete.
-      if (prompt->computed_tokens >= chunk_tokens_) save();
-      prompt_ = *prompt;
-      // The worker found it in its sequence, but it was not there before this request.
-      const std::uint32_t before = std::min(prompt->reused_tokens, preparation_.computed());
-      prompt->reused_tokens -= before;
-      prompt->computed_tokens += before;
-    }
-    return event;
-  }
-
-  const model::HandOffFacts* hand_off() const override {
-    return preparation_.hand_off ? &*preparation_.hand_off : nullptr;
-  }
-
- private:
-  void tell_first_token() const {
-    if (preparation_.request == 0) return;
-    const std::uint32_t here = std::min(prompt_.reused_tokens, preparation_.computed_here);
-    model_.prefiller_->on_first_token({.request = preparation_.request,
-                                       .since_request = std::chrono::steady_clock::now() - preparation_.began,
-                                       .computed_tokens = prompt_.computed_tokens + here,
-                                       .depth_tokens = prompt_.reused_tokens - here,
-                                       .prefill = prompt_.prefill + preparation_.prefill_here});
-  }
-  void save() const {
-    const bool pins = is_prompt_done_ && !pin_.owner.empty();
-    if (!model_.saver_ || (tokens_.size() < chunk_tokens_ && !pins)) return;
-    model_.saver_->add({.tokens = tokens_, .adapter = adapter_, .store = store_,
-                        .pin = pins ? std::optional(pin_) : std::nullopt, .user = user_});
-  }
-
-  LocalModel& model_;
-  std::unique_ptr<Generation> generation_;
-  std::vector<Token> tokens_;
-  const std::string adapter_;
-  const std::weak_ptr<kv::ChunkStore> store_;
-  const KvPin pin_;
-  const std::string user_;
-  const LocalModel::Preparation preparation_;
-  const std::uint32_t chunk_tokens_;
-  engine::PromptDone prompt_;
-  bool is_prompt_done_ = false;
-  bool has_token_ = false;
-};
 
 LocalModel::LocalModel(LocalModelOptions options)
     : options_(std::move(options)), files_(real_file_system()), http_(net::make_curl_client()) {}
@@ -248,20 +177,22 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
       return std::unexpected(std::move(handed.error()));
     }
     // Every sequence in use: the request waits for one, and may compute what the store has.
-    return generate_on(worker, prepared, preparation, stop);
+    return generate_on(worker, prepared, std::move(preparation), stop);
   });
 }
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
     const KeptWorker& worker, const engine::GenerateRequest& request,
-    const Preparation& preparation, const StopToken& stop) {
+    Preparation preparation, const StopToken& stop) {
   auto generation = worker.client.generate(request, Deadline::after(head_deadline), stop);
   if (!generation) {
     if (request.lease) (void)worker.client.close_lease(*request.lease, Deadline::after(close_deadline));
     return std::unexpected(std::move(generation.error()));
   }
-  return std::make_unique<SavedAnswer>(*this, *std::move(generation), request, store_for(request),
-                                       preparation, worker.info.chunk_tokens);
+  return std::make_unique<SavedAnswer>(*std::move(generation), request,
+                                       SavedAnswerParts{.saver = saver_.get(), .prefiller = prefiller_,
+                                                        .store = store_for(request), .preparation = std::move(preparation),
+                                                        .chunk_tokens = worker.info.chunk_tokens});
 }
 
 }  // namespace hearth::node

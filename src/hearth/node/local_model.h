@@ -13,6 +13,7 @@
 #include "hearth/kv/store.h"
 #include "hearth/node/hand_off.h"
 #include "hearth/node/kv_saver.h"
+#include "hearth/node/saved_answer.h"
 #include "hearth/node/sealed_store.h"
 #include "hearth/node/worker/worker_keeper.h"
 
@@ -67,7 +68,6 @@ class LocalModel final : public engine::ModelService {
   auto with_worker(const StopToken& stop, Use use)
       -> decltype(use(std::declval<const KeptWorker&>()));
   friend class PreparedAnswer;
-  friend class SavedAnswer;
   // nullptr: nothing of it is kept.
   std::shared_ptr<kv::ChunkStore> store_for(const engine::GenerateRequest& request) const;
   bool needs_hand_off(const engine::GenerateRequest& request) const;
@@ -76,18 +76,9 @@ class LocalModel final : public engine::ModelService {
                                                         Instant began,
                                                         const HandOffProgress& progress,
                                                         const StopToken& stop);
-  struct Preparation {
-    std::uint32_t computed_elsewhere = 0;  // tokens, by the prefiller
-    std::uint32_t computed_here = 0;       // tokens, by our worker before it was asked to generate
-    Duration prefill_here{};               // how long those took
-    std::uint32_t computed() const { return computed_elsewhere + computed_here; }
-    std::uint64_t request = 0;             // the prefiller's name for it; 0: it was not asked
-    Instant began{};
-    std::optional<model::HandOffFacts> hand_off;
-  };
   Result<std::unique_ptr<engine::AnswerStream>> generate_on(const KeptWorker& worker,
                                                             const engine::GenerateRequest& request,
-                                                            const Preparation& preparation,
+                                                            Preparation preparation,
                                                             const StopToken& stop);
 
   const LocalModelOptions options_;

@@ -1,0 +1,57 @@
+#include "hearth/node/saved_answer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hearth::node {
+
+SavedAnswer::SavedAnswer(std::unique_ptr<Generation> generation, const engine::GenerateRequest& request,
+                         SavedAnswerParts parts)
+    : generation_(std::move(generation)), tokens_(request.prompt), adapter_(request.adapter),
+      pin_{request.pin_owner, request.prompt.size()}, user_(request.kv_user), parts_(std::move(parts)) {}
+
+SavedAnswer::~SavedAnswer() {
+  generation_.reset();  // a cancelled answer frees its sequence first
+  save();
+}
+
+Result<engine::JobEvent> SavedAnswer::next(Deadline deadline) {
+  auto event = TRY(generation_->next(deadline));
+  const std::uint32_t computed = parts_.preparation.computed();
+  if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
+    tokens_.push_back(token->token);
+    if (!std::exchange(has_token_, true)) tell_first_token();
+  } else if (auto* progress = std::get_if<engine::PromptProgress>(&event)) {
+    progress->reused_tokens -= std::min(progress->reused_tokens, computed);
+  } else if (auto* prompt = std::get_if<engine::PromptDone>(&event)) {
+    is_prompt_done_ = true;
+    // A long prompt is worth keeping before its answer is complete.
+    if (prompt->computed_tokens >= parts_.chunk_tokens) save();
+    prompt_ = *prompt;
+    // The worker found it in its sequence, but it was not there before this request.
+    const std::uint32_t before = std::min(prompt->reused_tokens, computed);
+    prompt->reused_tokens -= before;
+    prompt->computed_tokens += before;
+  }
+  return event;
+}
+
+void SavedAnswer::tell_first_token() const {
+  const Preparation& before = parts_.preparation;
+  if (before.request == 0 || parts_.prefiller == nullptr) return;
+  const std::uint32_t here = std::min(prompt_.reused_tokens, before.computed_here);
+  parts_.prefiller->on_first_token({.request = before.request,
+                                    .since_request = std::chrono::steady_clock::now() - before.began,
+                                    .computed_tokens = prompt_.computed_tokens + here,
+                                    .depth_tokens = prompt_.reused_tokens - here,
+                                    .prefill = prompt_.prefill + before.prefill_here});
+}
+
+void SavedAnswer::save() const {
+  const bool pins = is_prompt_done_ && !pin_.owner.empty();
+  if (parts_.saver == nullptr || (tokens_.size() < parts_.chunk_tokens && !pins)) return;
+  parts_.saver->add({.tokens = tokens_, .adapter = adapter_, .store = parts_.store,
+                     .pin = pins ? std::optional(pin_) : std::nullopt, .user = user_});
+}
+
+}  // namespace hearth::node
