@@ -75,7 +75,7 @@ TEST(PrefillCoordinator, ARequestThatBeginsAgainHasBothDecisionsClosed) {
   Cluster cluster;
   const auto prompt = text_tokens(cluster.decode, 500);
   const auto layout = *cluster.decode.model().keeper().current()->info.layout();
-  const PrefillOrder order{.target = prompt, .layout = layout, .stored = {}, .request = 7};
+  const PrefillOrder order{.request = 7, .target = prompt, .layout = layout, .stored = {}};
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(cluster.coordinator.open(order, {}));
   const Json log = cluster.coordinator.decisions();
   const auto& decisions = log.find("decisions")->as_array();

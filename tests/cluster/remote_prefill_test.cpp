@@ -187,7 +187,7 @@ TEST_F(RemotePrefillBodies, AForgedOneIsRefusedByNameAndManyAreALie) {
 TEST_F(RemotePrefillBodies, WhatIsNoChunkIsRefusedAndCounted) {
   const std::string text(2'000, 'x');
   const auto reply = peer_http_.send(
-      {.address = machine_.address(), .method = "PUT", .target = "/v1/hand-offs/chunks/" + first_.hex(),
+      {.method = "PUT", .address = machine_.address(), .target = "/v1/hand-offs/chunks/" + first_.hex(),
        .headers = {{std::string(ticket_header), ticket_use_text(use_)}}, .body = {as_byte_span(text)}},
       Deadline::after(std::chrono::seconds(20)), {});
   ASSERT_TRUE(reply) << reply.error().message;

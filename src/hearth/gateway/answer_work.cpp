@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "hearth/gateway/fields.h"
+#include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/served_names.h"
 #include "hearth/gateway/upstream_answer.h"
 

@@ -32,7 +32,7 @@ class UpstreamAnswers : public testing::Test {
  protected:
   void open(Json replies, GatewayOptions options = patient_options(), test::ScriptedModelOptions model = {}) {
     service_ = std::make_unique<test::ScriptedService>(std::move(replies));
-    upstream::EndpointSpec spec{.name = "there", .url = service_->url(), .reach = seal::Reach::cluster, .model = "their-model", .tries_max = 1};
+    upstream::EndpointSpec spec{.name = "there", .url = service_->url(), .model = "their-model", .reach = seal::Reach::cluster, .tries_max = 1};
     fleet_ = *upstream::Fleet::create({spec}, [](const upstream::EndpointSpec&) -> Result<std::string> { return std::string(); }, {}, *http_);
     route::RouteTable table = route::default_routes({{"there", seal::Reach::cluster}});
     for (route::ClassRule& rule : table.classes) {

@@ -115,7 +115,7 @@ class PeekingModel final : public engine::ModelService {
   }
   Result<std::unique_ptr<engine::AnswerStream>> generate(engine::GenerateRequest request, const StopToken& stop) override {
     const std::string prompt = real_.text_of(request.prompt);
-    const bool is_sealed = request.is_sealed;
+    const bool is_sealed = request.is_labelled;
     auto out = real_.generate(std::move(request), stop);
     if (peek_) peek_(house_, prompt, is_sealed, out.has_value());
     if (!out && quotes_) return fail(Code::invalid_argument, "cannot answer: " + prompt);
