@@ -47,7 +47,7 @@ def probe(run, model, name, *flags):
     probe_file = run.output / f"plan_{name}.toml"
     probe_file.unlink(missing_ok=True)
     command = [run.bin / "hearth", "node", "probe", "--json", "--to", probe_file, "--name", name, "--looks", "1",
-               "--threads", str(run.threads), "--repetitions", str(PROBE_REPETITIONS), "--model", model, *flags]
+               "--threads", str(run.threads), "--deepest", str(PROMPT_TOKENS_MAX), "--repetitions", str(PROBE_REPETITIONS), "--model", model, *flags]
     found = json.loads(processes.output_of(command, run.log("node-probe")))
     return {"found": found, "text": probe_file.read_text()}
 

@@ -24,6 +24,7 @@ namespace hearth::cli {
 namespace {
 
 constexpr std::uint64_t text_bytes_max = 16u << 20;
+constexpr std::uint32_t deepest_tokens_max = 1u << 20;
 
 struct ProbeFlags {
   std::vector<std::string> models;
@@ -32,6 +33,7 @@ struct ProbeFlags {
   std::filesystem::path to;
   std::uint32_t repetitions = 3;
   std::uint32_t looks = 2;
+  std::uint32_t deepest_tokens = node::usual_depth_tokens;
   std::uint32_t threads = 0;
   bool lent = false;
   bool json = false;
@@ -66,7 +68,8 @@ Result<ProbedModel> probe_one(const std::string& file, const ProbeFlags& flags,
   const auto files = TRY(model::load_model_files(file));
   const auto shape = TRY(model::read_shape(files));
   out.card = TRY(plan::card_of_shape(shape, catalog, files.shards.front().path.stem().string()));
-  node::ModelProbeOptions options{.repetitions = flags.repetitions};
+  node::ModelProbeOptions options = node::reaching(flags.deepest_tokens);
+  options.repetitions = flags.repetitions;
   node::LocalRunOptions local;
   local.worker_executable = TRY(find_worker_executable());
   local.worker.model_path = file;
@@ -154,6 +157,10 @@ Result<> probe(const ProbeFlags& flags, const StopToken& stop) {
     return fail(Code::invalid_argument, "--repetitions: 0 measures nothing, give at least 1");
   }
   if (flags.looks == 0) return fail(Code::invalid_argument, "--looks: 0 measures nothing, give at least 1");
+  if (flags.deepest_tokens < node::usual_depth_tokens || flags.deepest_tokens > deepest_tokens_max) {
+    return fail(Code::invalid_argument, fmt::format("--deepest: {} tokens; {} to {} are expected", flags.deepest_tokens,
+                                                    node::usual_depth_tokens, deepest_tokens_max));
+  }
   std::filesystem::path path = flags.to;
   if (path.empty()) path = TRY(flags.lent ? lent_probe_path() : probe_path());
   const auto catalog = TRY(load_catalog_with({}));
@@ -192,6 +199,8 @@ Verb probe_verb(StopToken stop) {
                 flags.count("--threads", own->threads, "0: one per core");
                 flags.count("--repetitions", own->repetitions, "of each measurement");
                 flags.count("--looks", own->looks, "at each model, minutes apart; the faster counts, point by point");
+                flags.count("--deepest", own->deepest_tokens,
+                            "tokens of the deepest context to time; beyond it predictions go on in a line");
                 flags.toggle("--lent", own->lent,
                              "as a machine that lends its memory to others: all layers behind its RPC server");
                 flags.path("--to", own->to, "file to write; else where the planner looks");

@@ -256,6 +256,7 @@ Result<net::Response> AgentService::put(const std::string& peer, net::Request& r
   const std::uint64_t body_bytes = request.body.size();
   auto chunk = kv::split_chunk(std::move(request.body));
   if (!chunk) {
+    request.admission.reset();  // its room is free before its sender hears of it
     count_taken(body_bytes, /*is_refused=*/true);
     return std::unexpected(std::move(chunk.error()));
   }

@@ -146,6 +146,18 @@ double step_s_at(const std::vector<ProbeRun>& runs, std::uint32_t depth) {
 
 }  // namespace
 
+ModelProbeOptions reaching(std::uint32_t deepest_tokens) {
+  ModelProbeOptions out;
+  const ProbePoint pass = out.prefill.back(), window = out.decode.back();
+  for (std::uint64_t depth = usual_depth_tokens; depth < deepest_tokens;) {
+    depth = std::min<std::uint64_t>(2 * depth, deepest_tokens);
+    const auto end = static_cast<std::uint32_t>(depth);
+    out.prefill.push_back({end - pass.tokens, pass.tokens});
+    out.decode.push_back({end, window.tokens});
+  }
+  return out;
+}
+
 ModelProbe faster_of(const ModelProbe& first, const ModelProbe& second) {
   CHECK(first.runs.size() == second.runs.size());
   ModelProbe out = first;

@@ -31,6 +31,10 @@ struct ModelProbeOptions {
   std::uint64_t seed = 1;
 };
 
+inline constexpr std::uint32_t usual_depth_tokens = 4096;
+// The usual points, and beyond them one at each doubling of that depth up to `deepest_tokens`, and there.
+ModelProbeOptions reaching(std::uint32_t deepest_tokens);
+
 struct ProbeRun {
   std::string phase;  // "prefill" or "decode"
   ProbePoint point;

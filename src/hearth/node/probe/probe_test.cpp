@@ -57,6 +57,21 @@ TEST(ModelProbe, AsksForAContextThatHoldsItsPoints) {
   EXPECT_EQ(context_for({}) % 1024, 0u);
 }
 
+TEST(ModelProbe, ReachesAsDeepAsItIsAsked) {
+  const auto depths = [](std::uint32_t deepest) {
+    const ModelProbeOptions options = reaching(deepest);
+    std::vector<std::uint32_t> out;
+    for (const ProbePoint& point : options.decode) out.push_back(point.depth);
+    EXPECT_EQ(options.prefill.back().depth + options.prefill.back().tokens, out.back());
+    return out;
+  };
+  using Depths = std::vector<std::uint32_t>;
+  EXPECT_EQ(depths(usual_depth_tokens), (Depths{256, 1536, 4096}));
+  EXPECT_EQ(depths(4097), (Depths{256, 1536, 4096, 4097}));
+  EXPECT_EQ(depths(20'000), (Depths{256, 1536, 4096, 8192, 16'384, 20'000}));
+  EXPECT_GE(context_for(reaching(20'000)), 20'032u);
+}
+
 TEST(ModelProbe, OfTwoLooksTheFasterCountsPointByPoint) {
   const auto look = [](double shallow, double deep, double handoff) {
     return ModelProbe{.runs = {{"decode", {256, 32}, summarise({shallow})}, {"decode", {4096, 32}, summarise({deep})}},
