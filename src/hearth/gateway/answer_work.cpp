@@ -101,12 +101,12 @@ ApiResult<AnswerWork> WorkMaker::there(const AnswerCall& call, const ChatRequest
                     .call_id_prefix = std::string(call.dialect.call_id_prefix()),
                     .random_seed = system_random(),
                     .entry = way.entry};
-  return AnswerWork{.work = [this, plan = std::move(plan), route = call.route + (escalated ? "; escalated=" + target : "")](
-                                AnswerJob& job, const StopToken& stop) {
-                      job.set_route(route);
-                      run_upstream_answer({*parts_.options.routing, parts_.metrics, grace_, parts_.options.labeller}, plan, job, stop);
-                    },
-                    .model = model_of(spec, request)};
+  std::string route = call.route + (escalated ? "; escalated=" + target : "");
+  auto work = [this, plan = std::move(plan), route = std::move(route)](AnswerJob& job, const StopToken& stop) {
+    job.set_route(route);
+    run_upstream_answer({*parts_.options.routing, parts_.metrics, grace_, parts_.options.labeller}, plan, job, stop);
+  };
+  return AnswerWork{.work = std::move(work), .model = model_of(spec, request)};
 }
 
 void WorkMaker::count_prompt(const Prompt& prompt) const {

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <utility>
 
-
 namespace hearth::kv {
 namespace {
 

@@ -34,9 +34,6 @@ class ChunkStreamReader {
   // The next event; what it consumed is cut from the front of `input`. Call until NeedMore.
   Result<Event> next(ByteSpan& input);
 
-  // Of the payload that has begun.
-  std::uint64_t payload_bytes_left() const { return payload_bytes_ - payload_read_; }
-
   // Whether the stream may end here: corrupt inside a header or a payload.
   Result<> finish() const;
 
@@ -45,6 +42,7 @@ class ChunkStreamReader {
   Result<Event> next_in_header(ByteSpan& input);
   Result<Event> next_in_payload(ByteSpan& input);
   std::unexpected<Error> fail_for_good(Error error);
+  std::uint64_t payload_bytes_left() const { return payload_bytes_ - payload_read_; }
 
   Options options_;
   State state_ = State::header;

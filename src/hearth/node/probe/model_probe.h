@@ -22,16 +22,17 @@ struct ProbePoint {
   std::uint32_t tokens = 0;  // prefilled together, or decoded one by one
 };
 
+inline constexpr std::uint32_t usual_depth_tokens = 4096;
+
 struct ModelProbeOptions {
   // Passes of three sizes from an empty context, then what attention adds.
-  std::vector<ProbePoint> prefill = {{0, 64}, {0, 256}, {0, 512}, {1536, 512}, {3584, 512}};
-  std::vector<ProbePoint> decode = {{256, 32}, {1536, 32}, {4096, 32}};
+  std::vector<ProbePoint> prefill = {{0, 64}, {0, 256}, {0, 512}, {1536, 512}, {usual_depth_tokens - 512, 512}};
+  std::vector<ProbePoint> decode = {{256, 32}, {1536, 32}, {usual_depth_tokens, 32}};
   std::uint32_t handoff_tokens = 64;
   std::uint32_t repetitions = 3;
   std::uint64_t seed = 1;
 };
 
-inline constexpr std::uint32_t usual_depth_tokens = 4096;
 // The usual points, and beyond them one at each doubling of that depth up to `deepest_tokens`, and there.
 ModelProbeOptions reaching(std::uint32_t deepest_tokens);
 
