@@ -104,6 +104,7 @@ AnswerJob::View AnswerJob::view(std::size_t cursor) const {
 
 void AnswerJob::drive(const Step& step) {
   std::unique_lock hold(mutex_);
+  handed_on_ = false;
   step_ = &step;
   changed_.notify_all();
   over_.notify_all();

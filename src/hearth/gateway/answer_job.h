@@ -30,7 +30,7 @@ class AnswerJob {
   // Adds what the model says next, by the calls below. Returns by the deadline, or a little later.
   // Never called by two threads at once.
   using Step = std::function<void(Deadline)>;
-  // Returns when the job is over; `step` is not used after that.
+  // Returns when the job is over or handed on; `step` is not used after that.
   void drive(const Step& step);
 
   // --- within a step
@@ -44,7 +44,7 @@ class AnswerJob {
   bool abandon(Instant now, Duration grace);
   // What it holds so far, as its client will send it back: what was put before the model's words too.
   chat::Message turn() const;
-  // The model gives no answer: drive returns, and its caller goes on by the calls above.
+  // This stream gives no answer: drive returns, and its caller drives another one, or goes on by the calls above.
   void hand_on();
 
   // --- readers

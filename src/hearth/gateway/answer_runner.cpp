@@ -5,6 +5,10 @@
 namespace hearth::gateway {
 namespace {
 
+// A worker that ended while it computed a prompt has said nothing yet: the next one begins anew. Once: a prompt that
+// ended two of them would end a third.
+constexpr int begins_max = 2;
+
 Instant now() { return std::chrono::steady_clock::now(); }
 
 class Run {
@@ -14,14 +18,8 @@ class Run {
 
   void run() {
     asked_ = now();
-    auto stream = parts_.service.generate(plan_.generate, stop_);
-    if (stream) {
-      stream_ = *std::move(stream);
-      job_.drive([this](Deadline deadline) { step(deadline); });
-      stream_.reset();  // cancels what was not finished
-    } else {
-      failed(stream.error());
-    }
+    do begin();
+    while (std::exchange(begins_again_, false));
     if (handed_on_) return plan_.otherwise(*handed_on_);
     parts_.metrics.duration.observe(now() - plan_.began);
   }
@@ -41,13 +39,36 @@ class Run {
     return out;
   }
 
+  void begin() {
+    ++begins_;
+    auto stream = parts_.service.generate(plan_.generate, stop_);
+    if (!stream) return failed(stream.error());
+    stream_ = *std::move(stream);
+    job_.drive([this](Deadline deadline) { step(deadline); });
+    stream_.reset();  // cancels what was not finished
+  }
+
   void step(Deadline deadline) {
     if (job_.abandon(now(), parts_.grace)) {
       learn();  // its client has what was sent
       ++parts_.metrics.answers_abandoned;
     } else if (const auto taken = read(deadline); !taken) {
-      failed(taken.error());
+      broke_off(taken.error());
     }
+  }
+
+  // Beginning may take minutes, and a step is a reader's time: that is done where this one began.
+  void broke_off(const Error& error) {
+    if (!may_begin_again(error)) return failed(error);
+    begins_again_ = true;
+    placed_ = false;
+    ++parts_.metrics.answers_begun_again;
+    job_.hand_on();
+  }
+  // Not for labelled answers: locking the vault ends their worker on purpose.
+  bool may_begin_again(const Error& error) const {
+    return error.code == Code::unavailable && !has_token_ && begins_ < begins_max && !plan_.generate.is_labelled &&
+           !stop_.stop_requested();
   }
 
   Result<> read(Deadline deadline) {
@@ -156,6 +177,8 @@ class Run {
   chat::AnswerTimes times_;
   bool placed_ = false;
   bool has_token_ = false;
+  int begins_ = 0;
+  bool begins_again_ = false;
   std::optional<ApiError> handed_on_;
   std::uint32_t cached_tokens_ = 0;
   std::uint32_t other_precision_tokens_ = 0;

@@ -31,6 +31,30 @@ TEST(GatewayFailures, AModelThatDiesInMidStreamEndsItWithAnErrorEvent) {
   EXPECT_EQ(home.gateway->metrics().answers_failed, 1U);
 }
 
+TEST(GatewayFailures, AModelThatDiesBeforeItSaysAnythingIsAskedOnceMore) {
+  for (const bool stream : {false, true}) {
+    TestGateway home;
+    home.model->script({.text = "", .death = Error{Code::unavailable, "the worker ended"}});
+    home.model->script({.text = "here it is"});
+    EXPECT_NE(home.post("/v1/messages", message_body("hi", stream)).body_text().find("here it is"), std::string_view::npos);
+    const auto requests = home.model->requests();
+    ASSERT_EQ(requests.size(), 2U);
+    EXPECT_EQ(requests[0].prompt, requests[1].prompt);
+    EXPECT_EQ(home.gateway->metrics().answers_begun_again, 1U);
+    EXPECT_EQ(home.gateway->metrics().answers_finished, 1U);
+    EXPECT_EQ(home.gateway->metrics().answers_failed, 0U);
+  }
+}
+
+TEST(GatewayFailures, APromptThatEndsTwoWorkersIsNotGivenToAThird) {
+  TestGateway home;
+  for (int i = 0; i < 2; ++i) home.model->script({.text = "", .death = Error{Code::unavailable, "the worker ended"}});
+  EXPECT_TRUE(home.open("/v1/messages", message_body("hi", true)).answer().failed);
+  EXPECT_EQ(home.model->requests().size(), 2U);
+  EXPECT_EQ(home.gateway->metrics().answers_failed, 1U);
+  EXPECT_EQ(home.post("/v1/messages", message_body("hi")).status, 200);
+}
+
 TEST(GatewayFailures, BeforeTheFirstEventTheyAreStatuses) {
   struct Case {
     Code code;

@@ -57,6 +57,12 @@ TEST_F(Labels, AnAnswerIsKnownWhenItComesBackUnderAnotherKey) {
   EXPECT_EQ(reply.headers.get("x-hearth-label"), "sealed");
 }
 
+TEST_F(Labels, SealedWorkWhoseWorkerEndedIsNotBegunAgain) {
+  gateway_->model->script({.text = "", .death = Error{Code::unavailable, "the vault is locked"}});
+  EXPECT_EQ(ask(sealed_key, "hello").status, 529);
+  EXPECT_EQ(gateway_->model->requests().size(), 1U);
+}
+
 TEST_F(Labels, SealedWorkWithoutAModelIsToldToComeBack) {
   gateway_->model->set_ready(false);
   test::ScriptedAnswer refusal;

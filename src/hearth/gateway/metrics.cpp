@@ -63,6 +63,7 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
   counter("answers_finished", "answers that came to their end", answers_finished);
   counter("answers_failed", "answers broken off by an error", answers_failed);
   counter("answers_abandoned", "answers cancelled because every client had left", answers_abandoned);
+  counter("answers_begun_again", "answers whose worker ended before it had said anything", answers_begun_again);
   counter("requests_attached", "requests that joined an answer already running", requests_attached);
   counter("tool_calls", "tool calls given to clients", calls);
   counter("tool_calls_malformed", "of those: arguments were no JSON object", calls_malformed);

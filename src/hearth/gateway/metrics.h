@@ -29,7 +29,8 @@ class Histogram {
 
 struct Metrics {
   std::atomic<std::uint64_t> prompt_tokens{0}, cached_tokens{0}, answer_tokens{0}, thinking_tokens{0};
-  std::atomic<std::uint64_t> answers_finished{0}, answers_failed{0}, answers_abandoned{0};
+  std::atomic<std::uint64_t> answers_finished{0}, answers_failed{0}, answers_abandoned{0},
+      answers_begun_again{0};
   std::atomic<std::uint64_t> requests_attached{0}, calls{0}, calls_malformed{0};
   std::atomic<std::uint64_t> turns_remembered{0}, turns_rendered{0}, tool_types_degraded{0};
   Histogram ttft, duration;

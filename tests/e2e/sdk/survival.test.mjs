@@ -45,6 +45,17 @@ test("a worker that dies in mid-answer ends the stream with an error event, and 
   assert.equal(body.content[0].text, "Still there");
 });
 
+test("a prompt whose worker dies under it is computed by the next one", async () => {
+  const asked = ask("Twice begun. " + "word ".repeat(2600), 12);
+  while (await server.metric("hearth_answers_running") === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  process.kill(worker_pid(), "SIGKILL");
+  const response = await asked;
+  const body = await response.json();
+  assert.equal(response.status, 200, JSON.stringify(body));
+  assert.equal(body.content[0].text, "Twice begun.");
+});
+
 test("a conversation outlives the worker", async () => {
   const first = await (await ask(long_text, 4)).json();
   await stored();
