@@ -126,14 +126,14 @@ class Run:
         shown = processes.output_of([self.bin / "hearth", "model", "show", model, "--json"], self.log("model"))
         return json.loads(shown)["mla"] is not None
 
-    def synthetic_model(self, size):
+    def synthetic_model(self, size, architecture="kimi"):
         """Made once; the same seed makes the same bytes."""
-        path = self.root / "build" / "bench" / "models" / f"kimi-{size}-q8_0.gguf"
+        path = self.root / "build" / "bench" / "models" / f"{architecture}-{size}-q8_0.gguf"
         if not path.exists():
             self.say(f"making {path.name}, once")
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_suffix(".tmp")
-            processes.output_of([self.bin / "hearth", "model", "synth", "--arch", "kimi", "--size", size,
+            processes.output_of([self.bin / "hearth", "model", "synth", "--arch", architecture, "--size", size,
                                  "--type", "q8_0", "-o", unfinished], self.log("synth"))
             unfinished.rename(path)
         return path
