@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "netns"))
 import loopback  # noqa: E402
-from machines import Cluster, conversation, least_of_a_while, wait_for  # noqa: E402
+from machines import CONNECTIONS_KEPT_MAX, Cluster, conversation, least_of_a_while, wait_for  # noqa: E402
 from measure import measure_kill  # noqa: E402
 
 BIN, MODELS = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
@@ -29,9 +29,7 @@ OPTIONS = ("--context", 4096, "--chunk-tokens", 128, "--threads", 1, "--store-gb
 OTHERS = ("spark-1", "spark-2", "spark-3")  # while one is started again, the next is there
 # However many kills there were: the allocator's arenas, of as many threads as were alive at once; and a connection to each
 # other machine, which is kept or just being made anew, with the thread that serves it.
-# A connection to each machine is kept for the next question, and a second one where two were asked at once. A leak would
-# be one for each kill.
-ALLOWANCES = {"memory_mib": 24, "files": 2 * len(OTHERS), "threads": len(OTHERS)}
+ALLOWANCES = {"memory_mib": 24, "files": CONNECTIONS_KEPT_MAX * len(OTHERS), "threads": len(OTHERS)}
 
 
 class Kills(unittest.TestCase):

@@ -35,6 +35,11 @@ def wait_for(what, condition, seconds=60, interval=0.05):
     raise AssertionError(f"waited {seconds} s for {what() if callable(what) else what}")
 
 
+# A connection to each other machine is kept for the next question, and a second one where two were asked at once: so many
+# more open files are no leak. That would be one for each kill.
+CONNECTIONS_KEPT_MAX = 2
+
+
 def least_of_a_while(measure, times=30, interval=0.1):
     """What a machine that rests needs: the least of each number, for connections and threads come and go with each question."""
     least = measure()

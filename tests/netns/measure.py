@@ -192,7 +192,7 @@ def measure_kill(binaries, models, network=None):
             found = re.findall(r"lost after (\d+) of (\d+) tokens", bench.studio.log_text())
             committed, target = (int(number) for number in found[-1])
             result.ours.append(answer.first_token_s - killed_s)
-            result.peer.append(local_prefill_s(bench.alone, committed, target))
+            result.peer.append(local_prefill_s(bench.alone, bench.seed, committed, target))
             bench.spark.node()
             bench.cluster.wait_until_usable()
         return [result]
@@ -200,10 +200,11 @@ def measure_kill(binaries, models, network=None):
         bench.close()
 
 
-def local_prefill_s(machine, committed, target):
-    """Measured: `committed` tokens are computed, then the others up to `target` and the last one of the prompt."""
+def local_prefill_s(machine, seed, committed, target):
+    """Measured: `committed` tokens are computed, then the others up to `target` and the last one of the prompt. `seed`:
+    of a text that the machine has not read."""
     worker = machine.worker()
-    tokens = worker.call("POST", "/v1/tokenize", {"text": words(committed, target), "special": False})[0]["tokens"]
+    tokens = worker.call("POST", "/v1/tokenize", {"text": words(seed, target), "special": False})[0]["tokens"]
     return worker.prefill_s(tokens[:target + 1], committed)
 
 

@@ -34,7 +34,13 @@ void give_handle(Pool& pool, std::size_t idle_max, std::string peer,
                  std::unique_ptr<CurlHandle> handle) {
   std::list<IdleHandle> closing;  // outside the lock: closing may wait for a TLS goodbye
   pool.with([&](auto& idle) {
-    idle.push_back({std::move(peer), std::move(handle)});
+    for (auto one = idle.begin(); one != idle.end();) {
+      const auto here = one++;
+      if (!here->handle->is_connected()) closing.splice(closing.end(), idle, here);
+    }
+    // A handle is kept for its connection.
+    auto& last = handle->is_connected() ? idle : closing;
+    last.push_back({std::move(peer), std::move(handle)});
     if (idle.size() > idle_max) closing.splice(closing.end(), idle, idle.begin());
   });
 }

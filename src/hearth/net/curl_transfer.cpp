@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -20,6 +21,11 @@ constexpr std::size_t reply_header_bytes_max = 256 * 1024;
 constexpr std::size_t target_bytes_max = 64 * 1024;
 constexpr std::size_t method_bytes_max = 32;
 constexpr int poll_ms_max = 60'000;
+#ifdef POLLRDHUP
+constexpr short peer_closed = POLLRDHUP;
+#else
+constexpr short peer_closed = 0;  // POLLHUP says so, and is always told
+#endif
 
 bool is_visible(std::string_view text) {  // no blanks, no control characters
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c != 0x7f; });
@@ -69,6 +75,12 @@ CurlHandle::~CurlHandle() {
   curl_multi_cleanup(multi);
 }
 
+bool CurlHandle::is_connected() const {
+  if (kept == CURL_SOCKET_BAD) return false;
+  pollfd look{.fd = kept, .events = peer_closed, .revents = 0};
+  return ::poll(&look, 1, 0) == 0;
+}
+
 Result<> check_request(const ClientRequest& request, const CurlClientOptions& options) {
   TRY(check_tls_request(request, options));
   if (!request.target.starts_with('/') || request.target.size() > target_bytes_max ||
@@ -107,6 +119,8 @@ CurlTransfer::~CurlTransfer() {
 }
 
 std::unique_ptr<CurlHandle> CurlTransfer::release() {
+  handle_->kept = CURL_SOCKET_BAD;
+  if (finished_ && result_ == CURLE_OK) curl_easy_getinfo(handle_->easy, CURLINFO_ACTIVESOCKET, &handle_->kept);
   curl_multi_remove_handle(handle_->multi, handle_->easy);
   curl_easy_reset(handle_->easy);
   curl_slist_free_all(std::exchange(header_list_, nullptr));

@@ -22,8 +22,11 @@ struct CurlHandle {
   ~CurlHandle();
   CurlHandle(const CurlHandle&) = delete;
   CurlHandle& operator=(const CurlHandle&) = delete;
+  // Not when its peer has closed it since.
+  bool is_connected() const;
   CURL* easy;
   CURLM* multi;  // keeps the connections
+  curl_socket_t kept = CURL_SOCKET_BAD;  // of the last transfer, if its connection outlived it
 };
 
 // What libcurl would send as more, or other, than one request.

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
+#include <iterator>
 #include <numeric>
 
 #include "hearth/base/child_process.h"
@@ -68,6 +70,28 @@ TEST(CurlClient, ReusesItsConnection) {
   const auto second = take(client->send(request, soon(), {}));
   EXPECT_TRUE(first.body_text().ends_with("|"));
   EXPECT_EQ(first.body_text(), second.body_text());  // the same remote port
+}
+
+std::ptrdiff_t open_files() {
+  return std::distance(std::filesystem::directory_iterator("/dev/fd"), std::filesystem::directory_iterator());
+}
+
+// Each worker that is started has a socket of its own: what was kept for the dead ones would never be used again.
+TEST(CurlClient, KeepsNothingForServersThatAreGone) {
+  TestServer lasting(sample_router());
+  const auto client = make_curl_client();
+  const auto ask = [&](const Address& address) { return client->send(request_to(address, "GET", "/who"), soon(), {}); };
+  take(ask(lasting.address()));
+  const auto before = open_files();
+  for (int i = 0; i < 4; ++i) {
+    TestServer passing(sample_router(), {}, /*unix_socket=*/true);
+    take(ask(passing.address()));
+    const Address gone = passing.address();
+    passing.server.reset();
+    EXPECT_FALSE(ask(gone));
+  }
+  take(ask(lasting.address()));
+  EXPECT_EQ(open_files(), before);
 }
 
 TEST(CurlClient, SendsSpansAndSmallAndEmptyBodies) {
