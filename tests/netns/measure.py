@@ -189,6 +189,8 @@ def measure_kill(binaries, models, network=None):
             bench.spark.stop(signal.SIGKILL)
             killed_s = time.monotonic() - asking.began
             answer = asking.answer()
+            if answer.error:
+                raise RuntimeError(f"after the kill: {answer.error}")
             found = re.findall(r"lost after (\d+) of (\d+) tokens", bench.studio.log_text())
             committed, target = (int(number) for number in found[-1])
             result.ours.append(answer.first_token_s - killed_s)
