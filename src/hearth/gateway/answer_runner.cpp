@@ -62,6 +62,7 @@ class Run {
     if (!may_begin_again(error)) return failed(error);
     begins_again_ = true;
     placed_ = false;
+    times_ = {};  // a hand-off that the dead worker had taken is none of the next one's
     ++parts_.metrics.answers_begun_again;
     job_.hand_on();
   }
