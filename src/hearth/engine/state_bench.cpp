@@ -65,7 +65,9 @@ struct Bare {
 
 Result<Bare> make_bare(const Options& options) {
   Bare bare;
-  bare.model.reset(llama_model_load_from_file(options.model_path.c_str(), llama_model_default_params()));
+  llama_model_params weights = llama_model_default_params();
+  weights.use_extra_bufts = false;  // with AMX, libllama 0.7 ends the process on models with MLA
+  bare.model.reset(llama_model_load_from_file(options.model_path.c_str(), weights));
   if (!bare.model) return fail(Code::unsupported, "the engine cannot load " + options.model_path);
   llama_context_params params = llama_context_default_params();
   params.n_ctx = context_tokens;
