@@ -87,6 +87,7 @@ std::vector<plan::OwnRun> runs_of(const Probe& probe) {
                      .depth = run.point.depth,
                      .tokens = run.point.tokens,
                      .ubatch = node::WorkerOptions{}.ubatch_tokens,
+                     .lent = probe.lent,
                      .seconds = run.seconds.median,
                      .spread = run.seconds.spread,
                      .date = probe.date,

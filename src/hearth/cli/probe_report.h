@@ -27,6 +27,7 @@ struct Probe {
   std::optional<node::Measured> storage_gb_s;
   std::vector<ProbedModel> models;
   std::string date;
+  bool lent = false;  // behind this machine's own RPC server
 };
 
 plan::Machine machine_of(const Probe& probe);

@@ -110,6 +110,7 @@ Result<Probe> probe_machine(const ProbeFlags& flags, const plan::Catalog& catalo
                             Progress& progress, const StopToken& stop) {
   Probe out;
   out.date = now_text();
+  out.lent = flags.lent;
   out.facts = node::machine_facts();
   if (!flags.name.empty()) out.facts.name = flags.name;
   else if (flags.lent) out.facts.name += "-lent";

@@ -72,22 +72,34 @@ OwnFactors fit_factors(std::span<const TimedParts> runs) {
     out.base = (a1 * bb - b1 * ab) / determinant;
     out.context = (b1 * aa - a1 * ab) / determinant;
   }
-  const bool usable = determinant > told_apart * aa * bb && out.base > 0 && out.context > 0;
-  if (!usable) out.base = out.context = common_factor(runs);
-  out.log_sd = std::max(usable ? log_sd_min : one_run_log_sd,
+  out.parts_told_apart = determinant > told_apart * aa * bb && out.base > 0 && out.context > 0;
+  if (!out.parts_told_apart) out.base = out.context = common_factor(runs);
+  out.log_sd = std::max(out.parts_told_apart ? log_sd_min : one_run_log_sd,
                         rms_log_residual(runs, out.base, out.context));
   return out;
 }
 
 namespace {
 
-// Exact at each depth; one factor for both parts where noise would make one of them negative.
-std::vector<DepthFactors> stretches(const std::vector<std::pair<double, TimedParts>>& by_context) {
-  std::vector<DepthFactors> out;
+LogFactors one_factor(const TimedParts& run) {
+  const double log_factor = std::log(common_factor(std::span(&run, 1)));
+  return {log_factor, log_factor};
+}
+
+// Exact at each depth. No two positive factors explain a pair where steps grow faster than the context (the KV outgrows a
+// cache) or noise says that they shrink: one factor then, which changes on the way.
+std::vector<DepthStretch> stretches(const std::vector<std::pair<double, TimedParts>>& by_context) {
+  std::vector<DepthStretch> out;
   for (std::size_t i = 0; i + 1 < by_context.size(); ++i) {
     const TimedParts pair[] = {by_context[i].second, by_context[i + 1].second};
-    const OwnFactors found = fit_factors(pair);
-    out.push_back({by_context[i + 1].first, std::log(found.base), std::log(found.context)});
+    DepthStretch stretch{.from_tokens = by_context[i].first, .until_tokens = by_context[i + 1].first};
+    if (const OwnFactors found = fit_factors(pair); found.parts_told_apart) {
+      stretch.from = stretch.until = {std::log(found.base), std::log(found.context)};
+    } else {
+      stretch.from = one_factor(pair[0]);
+      stretch.until = one_factor(pair[1]);
+    }
+    out.push_back(stretch);
   }
   return out;
 }
@@ -99,8 +111,10 @@ std::optional<OwnFactors> own_factors(const Node& node, const ModelCard& card, P
   std::vector<TimedParts> timed;
   std::vector<std::pair<double, TimedParts>> by_context;
   std::vector<std::string> ids;
+  bool all_lent = true;
   for (const OwnRun& run : node.runs) {
     if (!speaks_for(run, card, phase)) continue;
+    all_lent = all_lent && run.lent;
     timed.push_back(parts_of(run, node, card, form));
     by_context.emplace_back(static_cast<double>(run.depth) + static_cast<double>(run.tokens) / 2,
                             timed.back());
@@ -109,6 +123,7 @@ std::optional<OwnFactors> own_factors(const Node& node, const ModelCard& card, P
   if (timed.empty()) return std::nullopt;
   OwnFactors out = fit_factors(timed);
   out.ids = std::move(ids);
+  out.hold_pool_passes = all_lent;
   std::ranges::stable_sort(by_context, {}, &std::pair<double, TimedParts>::first);
   if (phase == Phase::decode && by_context.size() > 2) out.by_depth = stretches(by_context);
   return out;

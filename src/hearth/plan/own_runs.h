@@ -25,10 +25,11 @@ struct OwnFactors {
   double base = 1;
   double context = 1;
   double log_sd = 0;  // of a prediction
+  bool parts_told_apart = false;  // else base and context are one factor
+  bool hold_pool_passes = false;  // of runs over RPC
   std::vector<std::string> ids{};
-  // Decode at three depths or more: between neighbours, as the KV leaves the caches on the way. The
-  // last one goes on for ever.
-  std::vector<DepthFactors> by_depth{};
+  // Decode at three depths or more: through each of them, as the KV leaves the caches on the way.
+  std::vector<DepthStretch> by_depth{};
 };
 
 // Both factors are positive; they are equal where the runs cannot tell the parts apart.

@@ -73,25 +73,82 @@ TEST(OwnRuns, MakeAnUnknownMachinePredictable) {
   EXPECT_EQ(known.calibrated_from, (std::vector<std::string>{"p1", "p2", "d1", "d2"}));
   const Plan longer = best(card, "prompt=4608,new=512,output=64,context=8192");
   EXPECT_NEAR(longer.ttft_s->p50, 30.3, 0.3);
-  // Three depths: the curve goes through all of them.
-  const Result<Catalog> curved =
-      with(std::string(probed) + run_text("p1", "prefill", card, 0, 512, 20) +
-           run_text("d1", "decode", card, 0, 64, 16) + run_text("d2", "decode", card, 2048, 64, 17) +
-           run_text("d3", "decode", card, 4096, 64, 20));
-  ASSERT_TRUE(curved) << curved.error().message;
-  const ClusterSpec one =
-      *parse_cluster(*curved, "[[member]]\nname = \"a\"\nmachine = \"desk\"\n", "one.toml");
-  for (const auto& [prompt, step_s] : std::vector<std::pair<int, double>>{
-           {1, 16.0 / 64}, {2048, 17.0 / 64}, {4096, 20.0 / 64}, {6144, 23.0 / 64}}) {
-    const auto plans = search(one, card,
-                              *find_workload(fmt::format("prompt={},output=64,context=8192", prompt)),
-                              calibrations_of(*curved))
-                           .plans;
-    ASSERT_FALSE(plans.empty());
-    EXPECT_NEAR(1 / plans.front().decode_tok_s->p50, step_s, 0.002) << prompt;
-  }
   EXPECT_FALSE(best(*card_of(shipped, "llama-3.3-70b", "Q4_K_M"),
                     "prompt=512,output=64,context=2048").ttft_s);
+}
+
+// 64 steps after 0, 2,048 and 4,096 tokens, then what a plan says of a step after other prompts.
+struct Curve {
+  double seconds[3];
+  std::vector<std::pair<int, double>> prompt_and_step_s;
+};
+
+TEST(OwnRuns, ThreeDepthsAreACurveThroughAllOfThem) {
+  const ModelCard card = *card_of(*load_shipped(), "llama-3.1-8b", "4bit");
+  const Curve curves[] = {
+      {{16, 17, 20}, {{1, 16.0 / 64}, {2048, 17.0 / 64}, {4096, 20.0 / 64}, {6144, 23.0 / 64}}},
+      // The KV outgrows a cache: a line through the last two would be negative at 0.
+      {{16, 20, 80}, {{1, 16.0 / 64}, {2048, 20.0 / 64}, {4096, 80.0 / 64}}},
+      // Noise: faster with a longer context.
+      {{16, 20, 19}, {{1, 16.0 / 64}, {2048, 20.0 / 64}, {3072, 19.5 / 64}, {4096, 19.0 / 64}}}};
+  for (const Curve& curve : curves) {
+    const Result<Catalog> curved =
+        with(std::string(probed) + run_text("p1", "prefill", card, 0, 512, 20) +
+             run_text("d1", "decode", card, 0, 64, curve.seconds[0]) +
+             run_text("d2", "decode", card, 2048, 64, curve.seconds[1]) +
+             run_text("d3", "decode", card, 4096, 64, curve.seconds[2]));
+    ASSERT_TRUE(curved) << curved.error().message;
+    const ClusterSpec one =
+        *parse_cluster(*curved, "[[member]]\nname = \"a\"\nmachine = \"desk\"\n", "one.toml");
+    const auto step_s = [&](int prompt) {
+      const auto work = find_workload(fmt::format("prompt={},output=64,context=8192", prompt));
+      return 1 / search(one, card, *work, calibrations_of(*curved)).plans.at(0).decode_tok_s->p50;
+    };
+    for (const auto& [prompt, expected_s] : curve.prompt_and_step_s) {
+      EXPECT_NEAR(step_s(prompt), expected_s, 0.002) << prompt << " after " << curve.seconds[2];
+    }
+    const auto [low, high] = std::minmax(curve.seconds[1], curve.seconds[2]);
+    EXPECT_GT(step_s(3072), low / 64);
+    EXPECT_LT(step_s(3072), high / 64);
+  }
+}
+
+// A time over RPC holds a whole pass for all layers; a machine that lends some of them has its share of it already.
+// The same machine, in a cluster that must spread the model over two of them. The step, and the share of layers lent.
+std::pair<double, double> pooled_step(const ModelCard& card, bool lent) {
+  std::string text(probed);
+  for (const std::string_view machine : {"desk", "lender"}) {
+    std::string part = machine == "desk" ? "" : std::string(probed);
+    part += run_text(fmt::format("{}-p", machine), "prefill", card, 0, 512, 20);
+    part += run_text(fmt::format("{}-d", machine), "decode", card, 0, 64, 16);
+    if (machine == "lender" && lent) part += "lent = true\n";
+    for (auto at = part.find("\"desk\""); at != std::string::npos; at = part.find("\"desk\"", at + 1)) {
+      part.replace(at + 1, 4, machine);
+    }
+    text += part;
+  }
+  const Catalog catalog = with(text).value();
+  const auto cluster = parse_cluster(catalog,
+                                     "[[member]]\nname = \"a\"\nmachine = \"desk\"\nusable_gb = 4.5\n"
+                                     "[[member]]\nname = \"b\"\nmachine = \"lender\"\nusable_gb = 4.5\n"
+                                     "[[connection]]\nends = [\"a\", \"b\"]\ngb_s = 10\nlatency_us = 1\n"
+                                     "pool_pass_ms = 100\n",
+                                     "two.toml")
+                           .value();
+  const auto plans =
+      search(cluster, card, *find_workload("prompt=512,output=64,context=2048"), calibrations_of(catalog)).plans;
+  const auto pool = std::ranges::find_if(plans, [](const Plan& plan) { return plan.placements.size() == 2; });
+  return {1 / pool->decode_tok_s->p50,
+          static_cast<double>(pool->placements[1].layers) / static_cast<double>(card.layers.size())};
+}
+
+// A time over RPC holds a whole pass for all layers; the layers lent bring their share of it with them.
+TEST(OwnRuns, APassThatTheLenderWasMeasuredWithCountsOnce) {
+  const ModelCard card = *card_of(*load_shipped(), "llama-3.1-8b", "4bit");
+  const double told_apart_s = pooled_step(card, false).first;
+  const auto [held_s, share] = pooled_step(card, true);
+  EXPECT_GT(share, 0);
+  EXPECT_NEAR(told_apart_s - held_s, 0.1 * share, 1e-3);
 }
 
 TEST(OwnRuns, WhatAProbeWritesIsReadBack) {
@@ -107,6 +164,7 @@ TEST(OwnRuns, WhatAProbeWritesIsReadBack) {
   run.depth = 1536;
   run.tokens = 512;
   run.seconds = 1.0 / 3;
+  run.lent = true;
   run.spread = 0.02;
   run.origin = machine.origin;
   const Result<Catalog> back = with(own_entries_toml(machine, std::span(&run, 1)));
@@ -118,6 +176,7 @@ TEST(OwnRuns, WhatAProbeWritesIsReadBack) {
   EXPECT_EQ(read.prefill_priors.front().high_tflops, 0.0625);
   EXPECT_EQ(back->runs.front().architecture, run.architecture);
   EXPECT_EQ(back->runs.front().seconds, run.seconds);
+  EXPECT_TRUE(back->runs.front().lent);
 }
 
 TEST(OwnRuns, AreCheckedWhenRead) {

@@ -24,8 +24,7 @@ std::vector<std::string> names_of(const Correction& correction) {
 
 // One factor for everything.
 Rate even(double log_factor, double log_sd, std::vector<std::string> calibrated_from) {
-  return {.log_factor = log_factor,
-          .context_log_factor = log_factor,
+  return {.log_factors = {log_factor, log_factor},
           .log_sd = log_sd,
           .calibrated_from = std::move(calibrated_from)};
 }
@@ -34,11 +33,11 @@ std::optional<Rate> own_rate(const Node& node, const ModelCard& card, Phase phas
                              std::string_view kernels) {
   const std::optional<OwnFactors> own = own_factors(node, card, phase, prefill_form(kernels));
   if (!own) return std::nullopt;
-  return Rate{.log_factor = std::log(own->base),
-              .context_log_factor = std::log(own->context),
+  return Rate{.log_factors = {std::log(own->base), std::log(own->context)},
               .log_sd = own->log_sd,
               .calibrated_from = own->ids,
-              .by_depth = own->by_depth};
+              .by_depth = own->by_depth,
+              .holds_pool_passes = own->hold_pool_passes};
 }
 
 std::optional<Rate> prefill_rate(const Node& node, const KernelKey& key, const Calibration& known) {
@@ -73,19 +72,28 @@ std::optional<Rate> decode_rate(const Node& node, const KernelKey& key, const Ca
 
 }  // namespace
 
-DepthFactors Rate::at(double context_tokens) const {
-  for (const DepthFactors& stretch : by_depth) {
-    if (context_tokens <= stretch.until_tokens || &stretch == &by_depth.back()) return stretch;
+LogFactors DepthStretch::at(double context_tokens) const {
+  const double length = until_tokens - from_tokens;
+  const double share = length > 0 ? std::clamp((context_tokens - from_tokens) / length, 0.0, 1.0) : 1;
+  return {std::lerp(from.base, until.base, share), std::lerp(from.context, until.context, share)};
+}
+
+LogFactors Rate::at(double context_tokens) const {
+  for (const DepthStretch& stretch : by_depth) {
+    if (context_tokens <= stretch.until_tokens || &stretch == &by_depth.back()) return stretch.at(context_tokens);
   }
-  return {.until_tokens = 0, .log_factor = log_factor, .context_log_factor = context_log_factor};
+  return log_factors;
 }
 
 void Rate::shift(double log_shift) {
-  log_factor += log_shift;
-  context_log_factor += log_shift;
-  for (DepthFactors& stretch : by_depth) {
-    stretch.log_factor += log_shift;
-    stretch.context_log_factor += log_shift;
+  const auto shifted = [&](LogFactors& factors) {
+    factors.base += log_shift;
+    factors.context += log_shift;
+  };
+  shifted(log_factors);
+  for (DepthStretch& stretch : by_depth) {
+    shifted(stretch.from);
+    shifted(stretch.until);
   }
 }
 

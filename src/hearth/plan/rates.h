@@ -14,22 +14,31 @@
 
 namespace hearth::plan {
 
-// Factors of one stretch of contexts.
-struct DepthFactors {
+// Time over the prior's time, in logs: of the part that does not depend on the context, and of the one that does.
+struct LogFactors {
+  double base = 0;
+  double context = 0;
+};
+
+// Between two measured depths; the first goes down to 0, the last on for ever.
+struct DepthStretch {
+  double from_tokens = 0;
   double until_tokens = 0;
-  double log_factor = 0;
-  double context_log_factor = 0;
+  // Equal where one pair explains both depths: then time is linear in the context. Else in between by the context.
+  LogFactors from{};
+  LogFactors until{};
+
+  LogFactors at(double context_tokens) const;
 };
 
 struct Rate {
-  double log_factor = 0;  // time over the prior's time, in logs
-  // The same for the part that grows with the context. Differs only where both were measured.
-  double context_log_factor = 0;
+  LogFactors log_factors{};  // they differ only where both were measured
   double log_sd = 0;
   std::vector<std::string> calibrated_from{};
-  std::vector<DepthFactors> by_depth{};  // instead of the two above, where there are any
+  std::vector<DepthStretch> by_depth{};  // instead of log_factors, where there are any
+  bool holds_pool_passes = false;        // measured over RPC, with all layers there
 
-  DepthFactors at(double context_tokens) const;
+  LogFactors at(double context_tokens) const;
   void shift(double log_shift);
 };
 

@@ -65,6 +65,7 @@ struct OwnRun {
   std::uint64_t depth = 0;          // tokens already there
   std::uint64_t tokens = 0;         // prefilled at once, or decoded one by one
   std::uint32_t ubatch = 512;
+  bool lent = false;   // every layer behind RPC, as others use the machine: whole passes are in the time
   double seconds = 0;  // for all tokens; median of the repetitions
   double spread = 0;   // largest distance from it, as a share
   std::string date{};

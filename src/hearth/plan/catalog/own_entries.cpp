@@ -63,6 +63,7 @@ std::string run_toml(const OwnRun& run) {
   line(out, "depth", run.depth);
   line(out, "tokens", run.tokens);
   line(out, "ubatch", run.ubatch);
+  if (run.lent) line(out, "lent", true);
   line(out, "seconds", run.seconds);
   line(out, "spread", run.spread);
   line(out, "date", run.date);

@@ -260,6 +260,7 @@ OwnRun read_run(const Json& table, const ReadContext& context) {
   run.depth = entry.count_or<std::uint64_t>("depth", 0, tokens_range);
   run.tokens = entry.count<std::uint64_t>("tokens", {1, 1e8}).value_or(0);
   run.ubatch = entry.count_or<std::uint32_t>("ubatch", 512, {1, 1e6});
+  run.lent = entry.flag_or("lent", false);
   run.seconds = entry.number_required("seconds", {1e-6, 1e6});
   run.spread = entry.number("spread", {0, 1e3}).value_or(0);
   if (run.weights_bytes == 0 || run.tokens == 0) {

@@ -105,9 +105,9 @@ std::optional<TimePart> Scene::stage_prefill(const Stage& stage, double depth, d
                     (prior_bandwidth_efficiency * node.bandwidth_gb_s * bytes_per_gb);
   parts.overhead_s = passes * rates.overhead_per_layer_s * stage.count;
   // The learned factor is about arithmetic; reading weights is bounded by the memory itself.
-  const double factor = std::exp(rates.prefill->log_factor);
+  const double factor = std::exp(rates.prefill->log_factors.base);
   const double seconds = std::max(parts.linear_s * factor, parts.weights_s) +
-                         parts.attention_s * std::exp(rates.prefill->context_log_factor) +
+                         parts.attention_s * std::exp(rates.prefill->log_factors.context) +
                          parts.overhead_s * factor;
   return TimePart{.name = "prefill on " + node.name,
                   .seconds = seconds,
@@ -132,23 +132,33 @@ std::optional<TimePart> Scene::stage_decode(const Stage& stage, KvType kv, doubl
                       (absorbed ? card_.attention_flop_absorbed : card_.attention_flop) /
                       prior_flop_s;
   parts.layers_s = rates.overhead_per_layer_s * stage.count;
-  const DepthFactors factors = rates.decode->at(context);
+  const LogFactors factors = rates.decode->at(context);
   return TimePart{.name = "decode on " + node.name,
-                  .seconds = parts.base_s() * std::exp(factors.log_factor) +
-                             parts.context_s() * std::exp(factors.context_log_factor),
+                  .seconds = parts.base_s() * std::exp(factors.base) +
+                             parts.context_s() * std::exp(factors.context),
                   .log_sd = rates.decode->log_sd,
                   .node = stage.node};
 }
 
+// What a pass over RPC costs beyond its wire, and is not in the rate of the machine at its other end yet: a rate measured
+// over RPC holds a whole one for all layers, so the stage's time has its layers' share of it.
+double Scene::pass_s(const Stage& stage, const Wire& wire, Phase phase) const {
+  const NodeRates& rates = rates_[stage.node];
+  const std::optional<Rate>& rate = phase == Phase::prefill ? rates.prefill : rates.decode;
+  const bool partly_known = rate && rate->holds_pool_passes;
+  const double owed = partly_known ? 1 - static_cast<double>(stage.count) / layers() : 1;
+  return owed * wire.pool_pass_s.value_or(rpc_pass_s);
+}
+
 // The leading machine talks to every other: activations go out and come back through it.
-TimePart Scene::hops(const Pool& pool, double tokens_per_pass, double passes) const {
+TimePart Scene::hops(const Pool& pool, Phase phase, double tokens_per_pass, double passes) const {
   TimePart part{.name = "hops", .seconds = 0, .log_sd = hop_log_sd, .node = std::nullopt};
   for (const Stage& stage : pool) {
     if (stage.leads) continue;
     const Wire* wire = spec_.between(pool.front().node, stage.node);
     CHECK(wire != nullptr);
     part.seconds +=
-        passes * (wire->pool_pass_s.value_or(rpc_pass_s) + 2 * wire->latency_s +
+        passes * (pass_s(stage, *wire, phase) + 2 * wire->latency_s +
                   2 * activation_bytes(card_, tokens_per_pass) / (wire->gb_s * bytes_per_gb));
   }
   return part;
@@ -181,7 +191,7 @@ std::optional<Duration> Scene::prefill(const Pool& pool, double depth, double ne
     Duration one{.parts = {*part}, .calibrated_from = rates_[stage.node].prefill->calibrated_from};
     if (stage.count > 0) out.add(one);
   }
-  out.add(hops(pool, pass, std::ceil(new_tokens / pass)));
+  out.add(hops(pool, Phase::prefill, pass, std::ceil(new_tokens / pass)));
   return out;
 }
 
@@ -194,7 +204,7 @@ std::optional<Duration> Scene::decode_step(const Pool& pool, KvType kv, double c
     out.add(
         Duration{.parts = {*part}, .calibrated_from = rates_[stage.node].decode->calibrated_from});
   }
-  out.add(hops(pool, streams, 1));
+  out.add(hops(pool, Phase::decode, streams, 1));
   return out;
 }
 

@@ -79,7 +79,8 @@ class Scene {
                                         double pass) const;
   std::optional<TimePart> stage_decode(const Stage& stage, KvType kv, double context,
                                        double streams) const;
-  TimePart hops(const Pool& pool, double tokens_per_pass, double passes) const;
+  double pass_s(const Stage& stage, const Wire& wire, Phase phase) const;
+  TimePart hops(const Pool& pool, Phase phase, double tokens_per_pass, double passes) const;
 
   const ClusterSpec& spec_;
   const ModelCard& card_;
