@@ -17,6 +17,9 @@ namespace {
 
 constexpr long bulk_buffer_bytes = 256 * 1024;  // per direction, whole replies
 constexpr long stream_block_bytes = 16 * 1024;  // many streams may be open at once
+// Up to here a body comes with its header. A larger one waits until the server wants it (100-continue): it may refuse.
+// libcurl 7 asks before each body, a round trip for every small request.
+constexpr std::uint64_t unasked_body_bytes_max = 1024 * 1024;
 constexpr std::size_t reply_header_bytes_max = 256 * 1024;
 constexpr std::size_t target_bytes_max = 64 * 1024;
 constexpr std::size_t method_bytes_max = 32;
@@ -180,8 +183,7 @@ void CurlTransfer::set_up(const ClientRequest& request, const CurlClientOptions&
 }
 
 void CurlTransfer::set_up_method(const ClientRequest& request) {
-  std::uint64_t bytes = 0;
-  for (const ByteSpan part : body_) bytes += part.size();
+  const std::uint64_t bytes = body_bytes();
   const bool wants_body =
       request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
   if (bytes > 0) {
@@ -210,7 +212,14 @@ void CurlTransfer::set_up_headers(const ClientRequest& request) {
   }
   // libcurl would claim that an empty POST is a web form.
   if (!request.headers.contains("Content-Type")) add_header("Content-Type:");
+  add_header(body_bytes() > unasked_body_bytes_max ? "Expect: 100-continue" : "Expect:");
   set(CURLOPT_HTTPHEADER, header_list_);
+}
+
+std::uint64_t CurlTransfer::body_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const ByteSpan part : body_) bytes += part.size();
+  return bytes;
 }
 
 void CurlTransfer::add_header(const std::string& line) {

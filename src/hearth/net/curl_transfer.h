@@ -69,6 +69,7 @@ class CurlTransfer {
   }
   void set_up(const ClientRequest& request, const CurlClientOptions& options);
   void set_up_tls(const ClientRequest& request, const TlsCredentials& credentials);
+  std::uint64_t body_bytes() const;
   void set_up_method(const ClientRequest& request);
   void set_up_headers(const ClientRequest& request);
   void add_header(const std::string& line);

@@ -55,6 +55,9 @@ Router sample_router(std::atomic<std::size_t>* given = nullptr) {
     const auto bytes = std::stoul(*request.query_value("bytes"));
     return Response::stream(std::make_unique<CountingSource>(pieces, bytes, given), "x/y");
   });
+  router.add("PUT", "/expects", [](Request& request, const PathParams&) -> Result<Response> {
+    return Response::text(200, std::string(request.headers.get("Expect", "nothing")));
+  }, {.body_bytes_max = 2u << 20});
   router.add("GET", "/fails", [](Request&, const PathParams&) -> Result<Response> {
     return fail(Code::not_found, "no such thing");
   });
@@ -108,6 +111,19 @@ TEST(CurlClient, SendsSpansAndSmallAndEmptyBodies) {
   reply = take(client->send(request, soon(), {}));
   EXPECT_EQ(reply.body_text(), "");
   EXPECT_EQ(reply.headers.get("x-type"), "none");
+}
+
+TEST(CurlClient, AsksBeforeItSendsMuch) {
+  TestServer server(sample_router());
+  const auto client = make_curl_client();
+  auto request = request_to(server.address(), "PUT", "/expects");
+  const std::pair<std::size_t, std::string_view> cases[] = {
+      {1, "nothing"}, {1u << 20, "nothing"}, {(1u << 20) + 1, "100-continue"}};
+  for (const auto& [bytes, expected] : cases) {
+    const std::string body(bytes, 'x');
+    request.body = {as_byte_span(body)};
+    EXPECT_EQ(take(client->send(request, soon(), {})).body_text(), expected) << bytes;
+  }
 }
 
 TEST(CurlClient, HandsErrorsOfTheOtherSideThrough) {
