@@ -120,8 +120,8 @@ Answer answer(Question question) {
   const Scene scene(question.cluster, question.card, question.workload, *question.calibrations,
                     question.options.kernels);
   if (question.cluster.nodes.size() > 1 && may_pool(question.options)) {
-    out.pool_effects = pool_effects(scene);
-    out.decode_tok_s_by_memory = decode_rate_by_memory(scene);
+    out.pool_effects = pool_effects(scene, question.options.kv_type);
+    out.decode_tok_s_by_memory = decode_rate_by_memory(scene, question.options.kv_type);
   }
   out.sensitivity = sensitivity(question, out);
   out.question = std::move(question);

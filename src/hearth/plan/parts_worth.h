@@ -15,8 +15,9 @@ Options without_curve(Options options);
 ClusterSpec without_nodes(const ClusterSpec& spec, const std::vector<std::size_t>& gone);
 
 std::vector<Marginal> marginal_worths(const Question& question, const SearchResult& base);
-std::vector<PoolEffect> pool_effects(const Scene& scene);
+// Of pools with KV of this type only, if it is given.
+std::vector<PoolEffect> pool_effects(const Scene& scene, std::optional<KvType> only_kv);
 // All machines, layers in proportion to their memory: what placement by memory alone would do.
-std::optional<double> decode_rate_by_memory(const Scene& scene);
+std::optional<double> decode_rate_by_memory(const Scene& scene, std::optional<KvType> only_kv);
 
 }  // namespace hearth::plan

@@ -146,6 +146,19 @@ TEST(Answer, SaysWhatEachSparkDoesToAPool) {
   }
 }
 
+TEST(Answer, WithOneKvTypeComparesPoolsOfThatTypeOnly) {
+  Question asked = question("Q4", "agentic");
+  asked.card = *card_of(shipped(), "llama-3.3-70b", "Q4_K_M");
+  const auto either = answer(asked).pool_effects;
+  asked.options.kv_type = KvType::f16;
+  const auto f16 = answer(asked).pool_effects;
+  ASSERT_EQ(f16.size(), either.size());
+  for (std::size_t i = 0; i < f16.size(); ++i) {  // half the KV to read is faster at such depths
+    EXPECT_LT(f16[i].decode_tok_s_with, either[i].decode_tok_s_with) << i;
+    EXPECT_LT(f16[i].decode_tok_s_without, either[i].decode_tok_s_without) << i;
+  }
+}
+
 TEST(Answer, OfOneFamilySpeaksOfThatFamilyOnly) {
   Question asked = question("Q4", "agentic");
   asked.options.only = Family::alone;

@@ -44,7 +44,8 @@ std::optional<double> filled_rate(const Scene& scene, const PoolChoice& choice, 
 
 // Does the model need one of this kind, because the other machines cannot hold it? Where there are no others,
 // the question is none.
-bool needs_one_of_kind(const Scene& scene, const std::vector<PoolChoice>& choices, std::size_t node) {
+bool needs_one_of_kind(const Scene& scene, const std::vector<PoolChoice>& choices, std::size_t node,
+                       KvType smallest_kv) {
   const std::vector<Node>& nodes = scene.spec().nodes;
   std::uint32_t kind = 0;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -53,19 +54,20 @@ bool needs_one_of_kind(const Scene& scene, const std::vector<PoolChoice>& choice
   if (static_cast<std::size_t>(std::popcount(kind)) == nodes.size()) return false;
   return std::ranges::none_of(choices, [&](const PoolChoice& choice) {
     if ((choice.members() & kind) != 0) return false;
-    return filled_rate(scene, choice, KvType::q8_0, /*all_members=*/false).has_value();
+    return filled_rate(scene, choice, smallest_kv, /*all_members=*/false).has_value();
   });
 }
 
 }  // namespace
 
-std::vector<PoolEffect> pool_effects(const Scene& scene) {
+std::vector<PoolEffect> pool_effects(const Scene& scene, std::optional<KvType> only_kv) {
   std::vector<PoolEffect> out;
   const std::vector<PoolChoice> choices = pool_choices(scene);
   for (std::size_t node = 0; node < scene.spec().nodes.size(); ++node) {
     PoolEffect effect{
         .node = node, .decode_tok_s_with = {}, .decode_tok_s_without = {}, .verdict = {}};
     for (const KvType kv : {KvType::f16, KvType::q8_0}) {
+      if (only_kv && kv != *only_kv) continue;
       for (const PoolChoice& choice : choices) {
         const bool member = choice.members() >> node & 1u;
         keep_better(member ? effect.decode_tok_s_with : effect.decode_tok_s_without,
@@ -81,7 +83,7 @@ std::vector<PoolEffect> pool_effects(const Scene& scene) {
       effect.verdict = change > noticeable    ? "helps"
                        : change < -noticeable ? "hurts"
                                               : "makes no difference";
-      if (change >= -noticeable && needs_one_of_kind(scene, choices, node)) {
+      if (change >= -noticeable && needs_one_of_kind(scene, choices, node, only_kv.value_or(KvType::q8_0))) {
         effect.verdict = "needed, or another of its kind: the other machines cannot hold the model";
       }
     }
@@ -90,7 +92,7 @@ std::vector<PoolEffect> pool_effects(const Scene& scene) {
   return out;
 }
 
-std::optional<double> decode_rate_by_memory(const Scene& scene) {
+std::optional<double> decode_rate_by_memory(const Scene& scene, std::optional<KvType> only_kv) {
   const ClusterSpec& spec = scene.spec();
   double usable = 0;
   for (const Node& node : spec.nodes) usable += static_cast<double>(node.usable_bytes);
@@ -107,7 +109,7 @@ std::optional<double> decode_rate_by_memory(const Scene& scene) {
       pool.push_back({.node = i, .first = next, .count = end - next, .leads = i == leader});
       next = end;
     }
-    if (wired && next == scene.layers()) return decode_rate(scene, pool, KvType::f16);
+    if (wired && next == scene.layers()) return decode_rate(scene, pool, only_kv.value_or(KvType::f16));
   }
   return std::nullopt;
 }
