@@ -12,6 +12,7 @@ import statistics
 
 import peer
 import processes
+import worker
 from cluster import HearthCluster
 from compare_gateway import HearthServer
 from compare_plan import model_file
@@ -142,9 +143,12 @@ def agreement(name, key, rows, what):
     return result
 
 
-def with_dense_model(run):
-    """llama-bench asks for random tokens and `hearth bench` for words: the experts that those touch are not the same."""
+def with_equal_engines(run):
+    """A dense model: llama-bench asks for random tokens and `hearth bench` for words, which touch other experts. And
+    everywhere the engine's threads wait as briefly for each other as in our worker."""
     out = copy.copy(run)
+    out.tools = copy.copy(run.tools)
+    out.tools.environment = {**worker.SHORT_SPIN, **run.tools.environment}
     if not run.asked_model:
         out.model = model_file(run, "llama")
         out.peers_repack = True
@@ -152,7 +156,7 @@ def with_dense_model(run):
 
 
 def bench_agreement(run):
-    run = with_dense_model(run)
+    run = with_equal_engines(run)
     samples, tables, told = [], [], [llama_bench_rates(run)]
     with running_targets(run) as flags:
         for number in range(run.asked_samples or run.size.agreement_rounds):

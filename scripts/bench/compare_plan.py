@@ -14,6 +14,7 @@ import string
 import subprocess
 
 import processes
+import worker
 from results import Comparison
 
 ARCHITECTURES = ["kimi", "qwen3moe", "llama"]
@@ -71,7 +72,7 @@ def write_median_probe(run, name, probes):
 def lender(run):
     """A machine that lends its memory: the engine's RPC server on loopback, as `hearth node --lend` runs it."""
     server = processes.start([run.bin / "hearth-worker", "rpc", "--threads", str(run.threads)], run.log("rpc"),
-                             env={**os.environ, "GOMP_SPINCOUNT": "2000"}, stdin=subprocess.PIPE,
+                             env={**worker.SHORT_SPIN, **os.environ}, stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE)
     try:
         yield f"127.0.0.1:{json.loads(server.stdout.readline())['port']}"

@@ -10,6 +10,7 @@ import time
 import processes
 
 REPLY_SECONDS = 1800
+SHORT_SPIN = {"GOMP_SPINCOUNT": "2000"}  # as workers are started (src/hearth/node/worker/worker_options.h)
 # What ends an answer, in the models that measurements are made with.
 END_MARKUP = ("<|im_end|>", "[EOS]", "[EOT]", "[PAD]", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>",
               "<|end_of_text|>", "</s>")
