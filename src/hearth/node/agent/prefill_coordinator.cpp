@@ -13,13 +13,18 @@ namespace {
 
 constexpr Duration busy_unknown = std::chrono::seconds(2);
 constexpr std::size_t running_max = 256;
-constexpr double staged_chunks = 4;         // that are here and not imported yet; headers and windows among them
+constexpr std::uint64_t staged_chunks = 4;  // that are here and not imported yet; headers and windows among them
 constexpr std::size_t peers_asked_max = 3;  // for one prompt: then this machine computes it
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
 double kv_bytes_per_token(const WorkerInfo& info) {
   return double(info.kv_bytes) / std::max(info.limits.context_tokens, 1u);
+}
+
+// The largest that comes: a hybrid model's recurrent state is in the last chunk, whatever its length.
+std::uint64_t chunk_bytes_max(const WorkerInfo& info) {
+  return info.identity ? model::state_bytes(info.identity->state, info.chunk_tokens) : 0;
 }
 
 Duration to_duration(double s) {
@@ -88,8 +93,7 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, const Way& way
     const double token_bytes = kv_bytes_per_token(worker->info);
     // Room for those that arrive while one is imported and our worker computes something else.
     parameters.limits.staging_bytes_max =
-        std::max(parameters.limits.staging_bytes_max,
-                 static_cast<std::uint64_t>(staged_chunks * token_bytes * parameters.chunk_tokens));
+        std::max(parameters.limits.staging_bytes_max, staged_chunks * chunk_bytes_max(worker->info));
     const std::string& model = worker->info.model_name;
     const std::lock_guard hold(mutex_);
     const auto remote = rates_.prefill({peer.name, model}, now());
