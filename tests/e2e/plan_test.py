@@ -260,18 +260,28 @@ class Plan(unittest.TestCase):
         self.assertIsNone(found["models"][0]["hand_off_s"])
         self.assertEqual({run["phase"] for run in found["models"][0]["runs"]}, {"prefill", "decode"})
 
-        def step_s(pool_pass_ms):
-            cluster = self.write("pool.toml", "".join(f'[[member]]\nname = "{n}"\nmachine = "lender"\n' for n in "ab") +
-                                 f'[[connection]]\nends = ["a", "b"]\ngb_s = 1\nlatency_us = 1\n'
-                                 f'pool_pass_ms = {pool_pass_ms}\n')
-            plan = self.json_of("plan", "--cluster", cluster, "--catalog", path, "--model", TINY, "--family", "pooled",
-                                "--workload", "prompt=2000,output=50", codes=(0, 1))["plans"][0]
-            layers = {p["leads"]: p["layers"] for p in plan["placements"]}
-            return 1 / plan["decode_tok_s"], layers.get(False, 0) / sum(layers.values())
+        def dearer_s(probe):
+            """How much longer a step is where a pass costs 8 ms instead of 3, and the share of layers that are lent."""
+            steps = []
+            for pool_pass_ms in (8, 3):
+                members = "".join(f'[[member]]\nname = "{n}"\nmachine = "lender"\n' for n in "ab")
+                cluster = self.write("pool.toml", members + '[[connection]]\nends = ["a", "b"]\ngb_s = 1\n'
+                                                            f'latency_us = 1\npool_pass_ms = {pool_pass_ms}\n')
+                plan = self.json_of("plan", "--cluster", cluster, "--catalog", probe, "--model", TINY, "--family",
+                                    "pooled", "--workload", "prompt=2000,output=50", codes=(0, 1))["plans"][0]
+                steps.append(1 / plan["decode_tok_s"])
+            lent = sum(p["layers"] for p in plan["placements"] if not p["leads"])
+            return steps[0] - steps[1], lent / sum(p["layers"] for p in plan["placements"])
 
-        (slow_s, lent), (fast_s, _) = step_s(8), step_s(3)
-        # The probe holds a whole pass for all layers: those lent have their share of it already.
-        self.assertAlmostEqual(slow_s - fast_s, 5e-3 * (1 - lent), delta=1e-4)
+        # Timed over RPC, a whole pass is in the time of all layers: those lent have their share of it already.
+        added_s, lent = dearer_s(path)
+        self.assertGreater(lent, 0)
+        self.assertAlmostEqual(added_s, 5e-3 * (1 - lent), delta=1e-4)
+        with open(path) as file:
+            text = file.read()
+        self.assertIn("lent = true\n", text)
+        added_s, _ = dearer_s(self.write("timed-here.toml", text.replace("lent = true\n", "")))
+        self.assertAlmostEqual(added_s, 5e-3, delta=1e-4)
 
 
 if __name__ == "__main__":

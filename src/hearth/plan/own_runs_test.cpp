@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "hearth/plan/catalog/load.h"
@@ -138,6 +139,10 @@ std::pair<double, double> pooled_step(const ModelCard& card, bool lent) {
   const auto plans =
       search(cluster, card, *find_workload("prompt=512,output=64,context=2048"), calibrations_of(catalog)).plans;
   const auto pool = std::ranges::find_if(plans, [](const Plan& plan) { return plan.placements.size() == 2; });
+  if (pool == plans.end()) {
+    ADD_FAILURE() << "no plan of both machines";
+    return {};
+  }
   return {1 / pool->decode_tok_s->p50,
           static_cast<double>(pool->placements[1].layers) / static_cast<double>(card.layers.size())};
 }

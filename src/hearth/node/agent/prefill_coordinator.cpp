@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "hearth/base/log.h"
+#include "hearth/model/state_layout.h"
 
 namespace hearth::node {
 namespace {
