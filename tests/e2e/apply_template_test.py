@@ -7,17 +7,15 @@ Skipped (exit 77) where the engine's tools are not in the prefix.
 import json
 import os
 import pathlib
-import socket
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
+
+import llama_server
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "chat"
 FORMATS = ("kimi-k2", "kimi-k2-thinking", "kimi-k2.5", "qwen3", "qwen3-coder", "qwen3.5", "chatml", "llama3")
 NATIVE_IDS = ("kimi-k2", "kimi-k2-thinking", "kimi-k2.5")
-START_SECONDS = 120
 SKIPPED = 77
 # The server continues a last assistant message instead of closing it.
 NOT_COMPARED = ("no_prompt",)
@@ -25,46 +23,16 @@ NOT_COMPARED = ("no_prompt",)
 BOS = "<|begin_of_text|>"
 
 
-class Server:
-    def __init__(self, prefix, model, template, log):
-        libraries = next(prefix.glob("usr/lib/*/ggml/backends0")).parents[1]
-        loader = next(libraries.glob("ld-linux-*.so.*"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.log = open(log, "wb")
-        self.child = subprocess.Popen(
-            [loader, "--library-path", f"{libraries}:{libraries}/llama", prefix / "usr/bin/llama-server",
-             "-m", model, "--host", "127.0.0.1", "--port", str(self.port), "-c", "512", "-np", "1", "-t", "1",
-             "--jinja", "--chat-template-file", template, "--no-warmup"],
-            cwd=libraries / "ggml/backends0", stdout=self.log, stderr=self.log, env={"PATH": os.environ["PATH"]})
-        self.wait()
-
-    def wait(self):
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self.child.poll() is None:
-            try:
-                if self.request("/health")[0] == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.1)
-        raise RuntimeError(f"llama-server did not start; see {self.log.name}")
-
+class Server(llama_server.LlamaServer):
     def request(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data,
+        request = urllib.request.Request(f"{self.url}{path}", data,
                                          {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=30) as reply:
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(errors="replace")
-
-    def stop(self):
-        self.child.terminate()
-        self.child.wait()
-        self.log.close()
 
 
 def body_of(name, case):
@@ -91,14 +59,15 @@ def body_of(name, case):
 
 def main():
     prefix, model = (pathlib.Path(argument).resolve() for argument in sys.argv[2:4])
-    if not (prefix / "usr/bin/llama-server").exists():
+    if not llama_server.is_in(prefix):
         print(f"skipped: no llama-server in {prefix}; scripts/setup.sh unpacks it")
         return SKIPPED
     failures = compared = 0
     work = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"hearth-apply-template-{os.getpid()}"
     work.mkdir()
     for name in FORMATS:
-        server = Server(prefix, model, GOLDEN / "templates" / f"{name}.jinja", work / f"{name}.log")
+        server = Server(prefix, model, work / f"{name}.log", "-c", "512", "--chat-template-file",
+                        GOLDEN / "templates" / f"{name}.jinja")
         try:
             for file in sorted((GOLDEN / name).glob("*.txt")):
                 case = json.loads((GOLDEN / "conversations" / f"{file.stem}.json").read_text())

@@ -12,16 +12,15 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
-import urllib.request
 from pathlib import Path
 
+import llama_server
 from jumping_clock import compiler, jumping
 
 BIN = Path(sys.argv[1]).resolve()
@@ -30,33 +29,6 @@ ENGINE = Path(sys.argv[3]).resolve()
 TURNS = int(sys.argv[4]) if len(sys.argv) > 4 else 0
 START_SECONDS = 60
 SMALL = ["--context", "4096", "--chunk-tokens", "128", "--threads", "1"]
-
-
-class LlamaServer:
-    def __init__(self, log):
-        libraries = next(ENGINE.glob("usr/lib/*/ggml/backends0")).parents[1]
-        loader = next(libraries.glob("ld-linux-*.so.*"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.log = open(log, "wb")
-        self.child = subprocess.Popen(
-            [loader, "--library-path", f"{libraries}:{libraries}/llama", ENGINE / "usr/bin/llama-server", "-m", MODEL,
-             "--host", "127.0.0.1", "--port", str(self.port), "-c", "4096", "-np", "1", "-t", "1", "-b", "128", "--jinja", "--no-warmup"],
-            cwd=libraries / "ggml/backends0", stdout=self.log, stderr=self.log, env={"PATH": os.environ["PATH"]})
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self.child.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError(f"llama-server did not start; see {log}")
-
-    def stop(self):
-        self.child.terminate()
-        self.child.wait()
-        self.log.close()
 
 
 class Liar(http.server.BaseHTTPRequestHandler):
@@ -155,12 +127,12 @@ class Bench(unittest.TestCase):
         child.stdout.close()
 
     def test_unlike_engines_stand_in_one_table(self):
-        if not (ENGINE / "usr/bin/llama-server").exists():
+        if not llama_server.is_in(ENGINE):
             self.skipTest("no llama-server; scripts/setup.sh unpacks it")
-        server = LlamaServer(self.work / "log")
+        server = llama_server.LlamaServer(ENGINE, MODEL, self.work / "log", "-c", "4096", "-b", "128")
         serve, url = self.start_serve()
         try:
-            run = self.bench("-t", f"llama:llama-server=http://127.0.0.1:{server.port}", "-t", f"here:hearth={url}", "-t", f"split={MODEL}",
+            run = self.bench("-t", f"llama:llama-server={server.url}", "-t", f"here:hearth={url}", "-t", f"split={MODEL}",
                              "--prompt-tokens", "200,600", "--depth", "0,256", "--repeats", 2, "--answer-tokens", 12, "--csv", "b.csv", "--html", "b.html")
         finally:
             server.stop()

@@ -8,20 +8,18 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
-import urllib.request
 from pathlib import Path
+
+import llama_server
 
 BIN = Path(sys.argv[1]).resolve()
 MODEL = Path(sys.argv[2]).resolve() / "kimi-tiny-q8_0.gguf"
 ENGINE = Path(sys.argv[3]).resolve()
-START_SECONDS = 60
 
 
 class Host(http.server.BaseHTTPRequestHandler):
@@ -55,33 +53,6 @@ class Host(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-class LlamaServer:
-    def __init__(self, log):
-        libraries = next(ENGINE.glob("usr/lib/*/ggml/backends0")).parents[1]
-        loader = next(libraries.glob("ld-linux-*.so.*"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.log = open(log, "wb")
-        self.child = subprocess.Popen(
-            [loader, "--library-path", f"{libraries}:{libraries}/llama", ENGINE / "usr/bin/llama-server", "-m", MODEL,
-             "--host", "127.0.0.1", "--port", str(self.port), "-c", "4096", "-np", "1", "-t", "1", "--jinja", "--no-warmup"],
-            cwd=libraries / "ggml/backends0", stdout=self.log, stderr=self.log, env={"PATH": os.environ["PATH"]})
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self.child.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError(f"llama-server did not start; see {log}")
-
-    def stop(self):
-        self.child.terminate()
-        self.child.wait()
-        self.log.close()
 
 
 class Desk(unittest.TestCase):
@@ -159,11 +130,11 @@ class Desk(unittest.TestCase):
         self.assertIn("hearth.lock:3", done.stderr)
 
     def test_a_real_llama_server_passes(self):
-        if not (ENGINE / "usr/bin/llama-server").exists():
+        if not llama_server.is_in(ENGINE):
             self.skipTest("no llama-server; scripts/setup.sh unpacks it")
-        server = LlamaServer(self.work / "log")
+        server = llama_server.LlamaServer(ENGINE, MODEL, self.work / "log", "-c", "4096")
         try:
-            found = self.check("--service", f"llama-server=http://127.0.0.1:{server.port}", "--known-good")
+            found = self.check("--service", f"llama-server={server.url}", "--known-good")
         finally:
             server.stop()
         # It does not make a model call that does not want to, with a template of ours.

@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,17 +19,12 @@ import unittest
 import urllib.error
 import urllib.request
 
+import llama_server
+
 BIN, MODELS, PREFIX = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
 MODEL = MODELS / "qwen3moe-tiny-q8_0.gguf"
-START_SECONDS = 60
 CLOUD_KEY = "sk-cloud-secret"
 TOOLS = [{"name": "look", "description": "looks", "input_schema": {"type": "object", "properties": {"where": {"type": "string"}}}}]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Cloud(http.server.BaseHTTPRequestHandler):
@@ -113,23 +107,6 @@ class Program:
         self.child.stderr.close()
 
 
-def start_llama_server(port, log):
-    libraries = next(PREFIX.glob("usr/lib/*/ggml/backends0")).parents[1]
-    loader = next(libraries.glob("ld-linux-*.so.*"))
-    child = subprocess.Popen(
-        [loader, "--library-path", f"{libraries}:{libraries}/llama", PREFIX / "usr/bin/llama-server", "-m", MODEL, "--host", "127.0.0.1",
-         "--port", str(port), "-c", "2048", "-np", "1", "-t", "1", "--jinja", "--no-warmup"],
-        cwd=libraries / "ggml/backends0", stdout=log, stderr=log, env={"PATH": os.environ["PATH"]})
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and child.poll() is None:
-        try:
-            if urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).status == 200:
-                return child
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("llama-server did not start")
-
-
 CONFIG = """
 [serve]
 model = "{model}"
@@ -189,12 +166,11 @@ class Routes(unittest.TestCase):
         home = pathlib.Path(cls.folder.name)
         cls.cloud = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cloud)
         threading.Thread(target=cls.cloud.serve_forever, daemon=True).start()
-        cls.has_llama = (PREFIX / "usr/bin/llama-server").exists()
-        llama_port = free_port()
-        with open(home / "llama.log", "wb") as log:
-            cls.llama = start_llama_server(llama_port, log) if cls.has_llama else None
+        cls.llama = None
+        if llama_server.is_in(PREFIX):
+            cls.llama = llama_server.LlamaServer(PREFIX, MODEL, home / "llama.log", "-c", "2048")
         (home / "hearth.toml").write_text(CONFIG.format(model=MODEL, cloud=f"http://127.0.0.1:{cls.cloud.server_address[1]}",
-                                                        llama=f"http://127.0.0.1:{llama_port}"))
+                                                        llama=cls.llama.url if cls.llama else "http://127.0.0.1:1"))
         environment = {**os.environ, "HEARTH_HOME": str(home)}
         environment.pop("TEST_CLOUD_KEY", None)
         cls.environment = environment
@@ -210,8 +186,7 @@ class Routes(unittest.TestCase):
         cls.cloud.shutdown()
         cls.cloud.server_close()
         if cls.llama:
-            cls.llama.terminate()
-            cls.llama.wait(30)
+            cls.llama.stop()
         cls.folder.cleanup()
 
     def post(self, path, body, key, **headers):
@@ -292,7 +267,7 @@ class Routes(unittest.TestCase):
         self.assertEqual(Cloud.seen[-1][2]["messages"][-1]["content"][0]["type"], "tool_result")
 
     def test_anthropic_client_and_llama_server(self):
-        if not self.has_llama:
+        if not self.llama:
             self.skipTest("no llama-server")
         status, headers, body = self.post("/v1/messages", self.chat("hello", stream=True), "key-llamas")
         self.assertEqual(status, 200, body)
