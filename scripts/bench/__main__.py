@@ -54,7 +54,7 @@ FULL = Size("medium", 5, 21, depth_tokens=1024, decode_tokens=128, prefill_token
             gateway_prefix_tokens=8000, gateway_short_requests=100,
             gateway_turn_prefix_tokens=29_000,
             plan_prompts=(512, 1024, 2048, 4096, 8192), plan_rounds=4,
-            agreement_prompts=(512, 1536), agreement_depth=1536, agreement_rounds=15)
+            agreement_prompts=(512, 1536), agreement_depth=1536, agreement_rounds=5)
 QUICK = Size("small", 2, 4, depth_tokens=128, decode_tokens=32, prefill_tokens=512, stream_prompt_tokens=32,
              stream_tokens=32, split_tokens=1500, short_requests=50, gateway_tokens=40,
              gateway_prefix_tokens=2000, gateway_short_requests=16,

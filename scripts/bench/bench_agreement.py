@@ -1,7 +1,8 @@
 """How far `hearth bench` agrees: with llama-bench on the same model, and with what the servers tell of themselves.
 
-Two programs that measure at different times on a machine that others use too can only agree in what it does undisturbed:
-the fastest of many short runs, taken in turn. With a server's own times it is the same request, and medians are compared.
+Two programs that measure at different times on a machine that others use too agree in what happens within seconds. So each
+request stands between two runs of llama-bench, which compute as many tokens at the same depth, and the median of such
+ratios counts. The model is large enough that the answer's way to the client is nothing beside a step.
 """
 
 import contextlib
@@ -15,25 +16,19 @@ import processes
 import worker
 from cluster import HearthCluster
 from compare_gateway import HearthServer
-from compare_plan import model_file
 from results import Comparison
 
-ANSWER_TOKENS = 129  # 128 intervals, as many as llama-bench -n 128
-LLAMA_BENCH_REPETITIONS = 2  # in a round, in which `hearth bench` asks each target once
+ANSWER_TOKENS = 385  # 384 intervals, as many as llama-bench -n 384: seconds, which no single stall decides
+LLAMA_BENCH_DECODES = 2
 BOUND_PERCENT = 3
 TARGETS = ("llama", "here", "pair", "split")  # llama-server, a Hearth endpoint, two workers, a cluster of two machines
 
 
-def llama_bench_rates(run):
-    """Tokens per second of a prompt by ("prefill", tokens, depth), and of as many steps by ("decode", depth): the fastest."""
-    prompts, depth = run.size.agreement_prompts, run.size.agreement_depth
-    rows = peer.llama_bench_rows(run, "-p", ",".join(map(str, prompts)), "-n", 0, "-d", f"0,{depth}",
-                                 repetitions=LLAMA_BENCH_REPETITIONS)
-    rows += peer.llama_bench_rows(run, "-p", 0, "-n", ANSWER_TOKENS - 1,
-                                  "-d", ",".join(map(str, sorted({*prompts, depth + prompts[0]}))),
-                                  repetitions=LLAMA_BENCH_REPETITIONS)
-    return {("prefill", row["n_prompt"], row["n_depth"]) if row["n_prompt"] else ("decode", row["n_depth"]): max(row["samples_ts"])
-            for row in rows}
+def llama_bench_rates(run, tokens, depth):
+    """Of a prompt of `tokens` behind `depth` others, and of the steps that follow it: tokens per second."""
+    prefill = peer.llama_bench(run, "-p", tokens, "-n", 0, "-d", depth)
+    rows = peer.llama_bench_rows(run, "-p", 0, "-n", ANSWER_TOKENS - 1, "-d", depth + tokens, repetitions=LLAMA_BENCH_DECODES)
+    return {"tokens": tokens, "depth": depth, "prefill_tok_s": prefill, "decode_tok_s": rows[-1]["avg_ts"]}
 
 
 @contextlib.contextmanager
@@ -45,23 +40,21 @@ def running_targets(run):
                "-t", f"pair:split={run.model}", "-t", f"split:hearth=http://127.0.0.1:{cluster.port}"]
 
 
-def hearth_bench(run, flags, round_number):
-    """Every request once. As they were kept, and the run's own table."""
-    database = run.scratch / f"agreement-{round_number}.db"
+def hearth_bench(run, flags, tokens, depth, seed):
+    """One case on every target, once. As it was kept, and the run's own table."""
+    database = run.scratch / f"agreement-{tokens}-{depth}-{seed}.db"
     command = [run.bin / "hearth", "bench", "--json", "--db", database, "--name", "agreement", *flags,
-               "--prompt-tokens", ",".join(map(str, run.size.agreement_prompts)),
-               "--depth", f"0,{run.size.agreement_depth}", "--answer-tokens", ANSWER_TOKENS,
-               # Other texts in each round: the cluster keeps what it has read.
-               "--seed", round_number + 1, "--warm-ups", 0, "--repeats", 1, "--context", run.context, "--sequences", 1,
+               "--prompt-tokens", tokens, "--depth", depth, "--answer-tokens", ANSWER_TOKENS,
+               # Other texts each time: the cluster keeps what it has read.
+               "--seed", seed, "--warm-ups", 0, "--repeats", 1, "--context", run.context, "--sequences", 1,
                "--chunk-tokens", run.batch, "--ubatch", run.ubatch, "--threads", run.threads]
     table = json.loads(processes.output_of(list(map(str, command)), run.log("hearth-bench")))
-    connection = sqlite3.connect(database)
-    samples = [json.loads(text) for (text,) in connection.execute("SELECT sample FROM samples ORDER BY id")]
-    connection.close()
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        samples = [json.loads(text) for (text,) in connection.execute("SELECT sample FROM samples ORDER BY id")]
     for sample in samples:
         if sample["failure"]:
             raise RuntimeError(f"bench_agreement: {sample['target']}: {sample['failure']}")
-    return samples, table
+    return samples, table["rows"]
 
 
 def median_of(values):
@@ -69,12 +62,12 @@ def median_of(values):
     return statistics.median(known) if known else None
 
 
-def fastest_of(rates):
-    return max((rate for rate in rates if rate), default=None)
+def computed_tokens(sample):
+    return sample["prompt_tokens"] - sample["cached_tokens"]
 
 
 def prefill_tok_s(sample):
-    return (sample["prompt_tokens"] - sample["cached_tokens"]) / sample["ttft_ms"] * 1e3
+    return computed_tokens(sample) / sample["ttft_ms"] * 1e3
 
 
 def decode_tok_s(sample):
@@ -92,21 +85,50 @@ def own_decode_ratio(sample):
     return ours / theirs if ours and theirs else None
 
 
-def expected_prefill(tokens, depth, fastest):
-    """The rate of a prompt whose last token is a step of its own, out of what llama-bench times apart."""
-    step_s = 1 / next(rate for key, rate in sorted(fastest.items()) if key[0] == "decode")  # the least deep one
-    return tokens / ((tokens - 1) / fastest["prefill", tokens, depth] + step_s)
+def expected_rates(tokens, neighbours):
+    """The mean of llama-bench before and after; of a prompt's tokens the last is a step of its own."""
+    prefill, decode = (statistics.mean(rates[key] for rates in neighbours) for key in ("prefill_tok_s", "decode_tok_s"))
+    return tokens / ((tokens - 1) / prefill + 1 / decode), decode
 
 
-def agreement_row(target, tokens, depth, samples, fastest):
-    mine = [sample for sample in samples
-            if (sample["target"], sample["prompt_tokens_wanted"], sample["depth_wanted"]) == (target, tokens, depth)]
-    prefill, decode = (fastest_of(map(rate, mine)) for rate in (prefill_tok_s, decode_tok_s))
-    expected = expected_prefill(tokens, depth, fastest), fastest.get(("decode", tokens + depth))
-    return {"target": target, "prompt_tokens": tokens, "depth": depth, "samples": len(mine), "prefill_tok_s": prefill,
-            "decode_tok_s": decode, "prefill_llama_bench": expected[0], "decode_llama_bench": expected[1],
-            "ratios": {"prefill": prefill / expected[0], "decode": decode / expected[1] if decode and expected[1] else None,
-                       "own_ttft": median_of(map(own_ttft_ratio, mine)), "own_decode": median_of(map(own_decode_ratio, mine))}}
+def ratios_of(sample, neighbours):
+    prefill, decode = expected_rates(computed_tokens(sample), neighbours)
+    ours = decode_tok_s(sample)
+    return {"prefill": prefill_tok_s(sample) / prefill, "decode": ours / decode if ours else None,
+            "own_ttft": own_ttft_ratio(sample), "own_decode": own_decode_ratio(sample)}
+
+
+class Case:
+    """One prompt at one depth: rounds one right after the other."""
+
+    def __init__(self, tokens, depth):
+        self.tokens, self.depth = tokens, depth
+        self.told, self.found, self.tables = [], [], []
+
+    def measure(self, run, flags, rounds):
+        # The servers count their template's tokens, and keep its beginning: what they compute is learnt first.
+        learnt, _ = hearth_bench(run, flags, self.tokens, self.depth, seed=1)
+        computed, cached = (round(statistics.median(map(count, learnt)))
+                            for count in (computed_tokens, lambda sample: sample["cached_tokens"]))
+        self.told.append(llama_bench_rates(run, computed, cached))
+        for number in range(rounds):
+            samples, table = hearth_bench(run, flags, self.tokens, self.depth, seed=number + 2)
+            self.found.append(samples)
+            self.tables.append(table)
+            self.told.append(llama_bench_rates(run, computed, cached))
+        run.say(f"{self.tokens} tokens at {self.depth}: done")
+
+    def row(self, target):
+        pairs = [(sample, self.told[number:number + 2]) for number, samples in enumerate(self.found)
+                 for sample in samples if sample["target"] == target]
+        ratios = [ratios_of(sample, neighbours) for sample, neighbours in pairs]
+        expected = [expected_rates(computed_tokens(sample), neighbours) for sample, neighbours in pairs]
+        return {"target": target, "prompt_tokens": self.tokens, "depth": self.depth, "samples": len(pairs),
+                "prefill_tok_s": median_of(prefill_tok_s(sample) for sample, _ in pairs),
+                "decode_tok_s": median_of(decode_tok_s(sample) for sample, _ in pairs),
+                "prefill_llama_bench": median_of(prefill for prefill, _ in expected),
+                "decode_llama_bench": median_of(decode for _, decode in expected),
+                "ratios": {key: median_of(one[key] for one in ratios) for key in ratios[0]}, "each": ratios}
 
 
 def table_text(rows):
@@ -143,37 +165,26 @@ def agreement(name, key, rows, what):
     return result
 
 
-def with_equal_engines(run):
-    """A dense model: llama-bench asks for random tokens and `hearth bench` for words, which touch other experts. And
-    everywhere the engine's threads wait as briefly for each other as in our worker."""
+def with_short_spin(run):
+    """Everywhere the engine's threads wait as briefly for each other as in our worker."""
     out = copy.copy(run)
     out.tools = copy.copy(run.tools)
     out.tools.environment = {**worker.SHORT_SPIN, **run.tools.environment}
-    if not run.asked_model:
-        out.model = model_file(run, "llama")
-        out.peers_repack = True
     return out
 
 
 def bench_agreement(run):
-    run = with_equal_engines(run)
-    samples, tables, told = [], [], [llama_bench_rates(run)]
+    run = with_short_spin(run)
+    cases = [Case(tokens, depth) for depth in (0, run.size.agreement_depth) for tokens in run.size.agreement_prompts]
     with running_targets(run) as flags:
-        for number in range(run.asked_samples or run.size.agreement_rounds):
-            found, table = hearth_bench(run, flags, number)
-            samples += found
-            tables.append(table["rows"])
-            told.append(llama_bench_rates(run))
-            run.say(f"round {number + 1} is done")
-    fastest = {key: max(rates[key] for rates in told) for key in told[0]}
-    rows = [agreement_row(target, tokens, depth, samples, fastest)
-            for depth in (0, run.size.agreement_depth) for tokens in run.size.agreement_prompts
-            for target in TARGETS]
-    print(table_text(rows) + "\n" + hand_off_text(tables[-1]) + "\n")
-    results = [agreement("bench_agreement", "prefill", rows, "prefill is from llama-bench, the fastest of each"),
-               agreement("bench_agreement_decode", "decode", rows, "decode is from llama-bench -d, the fastest of each"),
+        for case in cases:
+            case.measure(run, flags, run.asked_samples or run.size.agreement_rounds)
+    rows = [case.row(target) for case in cases for target in TARGETS]
+    tables = [row for case in cases for row in case.tables[-1]]
+    print(table_text(rows) + "\n" + hand_off_text(tables) + "\n")
+    results = [agreement("bench_agreement", "prefill", rows, "prefill is from llama-bench around it"),
+               agreement("bench_agreement_decode", "decode", rows, "decode is from llama-bench -d around it"),
                agreement("bench_agreement_own_ttft", "own_ttft", rows, "the first token is from the server's own time"),
                agreement("bench_agreement_own_decode", "own_decode", rows, "decode is from the server's own rate")]
-    keyed = [[[list(key), rate] for key, rate in rates.items()] for rates in told]
-    results[0].extra |= {"rows": rows, "llama_bench": keyed, "hearth_bench": tables}
+    results[0].extra |= {"rows": rows, "llama_bench": [case.told for case in cases], "hearth_bench": tables}
     return results
