@@ -85,6 +85,47 @@ TEST(PrefillCoordinator, ARequestThatBeginsAgainHasBothDecisionsClosed) {
   EXPECT_EQ(outcomes.count("the worker died; the request began again"), 1u) << dump_json(log, 2);
 }
 
+std::uint64_t computed_tokens(Machine& machine) {
+  const auto worker = machine.model().keeper().current();
+  const auto stats = worker->client.stats(Deadline::after(std::chrono::seconds(10)), {}).value();
+  return get<std::uint64_t>(stats, "prompt_tokens_computed").value();
+}
+
+// Two turns of a conversation, the first as `first_turn` says; what the peer was predicted to do for the second.
+struct SecondTurn {
+  explicit SecondTurn(cluster::PrefillPolicy first_turn) : cluster({}, {}, {.policy = first_turn}) {
+    const auto prompt = text_tokens(cluster.decode, 1290);
+    answer(cluster.decode, {prompt.begin(), prompt.begin() + 1034});
+    EXPECT_TRUE(cluster.decode.model().flush(Deadline::after(std::chrono::seconds(30))));
+    cluster.coordinator.set_policy(cluster::PrefillPolicy::remote);
+    const std::uint64_t before = computed_tokens(cluster.prefill);
+    answer(cluster.decode, prompt);
+    computed_by_peer = computed_tokens(cluster.prefill) - before;
+    const Json log = cluster.coordinator.decisions();
+    const Json& terms = *log.find("decisions")->as_array().back().find("options")->as_array().at(1).find("terms");
+    missing_prefix_s = get<double>(terms, "missing_prefix_s").value();
+    prefill_s = get<double>(terms, "prefill_s").value();
+  }
+
+  Cluster cluster;
+  std::uint64_t computed_by_peer = 0;
+  double missing_prefix_s = 0, prefill_s = 0;
+};
+
+constexpr std::uint64_t new_and_unstored_tokens = 1290 - 1024;
+
+TEST(PrefillCoordinator, APeerThatComputedTheLastTurnIsTakenToHaveIt) {
+  const SecondTurn turn(cluster::PrefillPolicy::remote);
+  EXPECT_LE(turn.computed_by_peer, new_and_unstored_tokens);
+  EXPECT_LT(turn.missing_prefix_s, turn.prefill_s / 2);  // of ten tokens, not of a thousand
+}
+
+TEST(PrefillCoordinator, APeerThatLacksTheLastTurnFetchesIt) {
+  const SecondTurn turn(cluster::PrefillPolicy::alone);
+  EXPECT_LE(turn.computed_by_peer, new_and_unstored_tokens);
+  EXPECT_LT(turn.missing_prefix_s, turn.prefill_s);
+}
+
 TEST(PrefillCoordinator, AnOtherLayoutIsRefusedWithTheFieldBeforeAnyRequest) {
   Machine::Options q8;
   q8.kv_type = "q8_0";

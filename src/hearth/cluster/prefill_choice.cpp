@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "hearth/base/check.h"
+#include "hearth/model/token_range.h"
 
 namespace hearth::cluster {
 namespace {
@@ -53,8 +54,9 @@ class Chooser {
     return tokens * unknowns.take(rates_.import_token_s({side.machine, at_.model}, at_.now),
                                   fmt::format("import of {} on {}", at_.model, side.machine));
   }
-  void add_missing_prefix(PrefillOption& option, const PrefillSide& peer, std::uint32_t tokens,
-                          std::uint32_t depth_tokens, Unknowns& unknowns) const;
+  std::optional<double> moving_token_s(const DecodeSide& side, const PrefillSide& peer) const;
+  void add_missing_prefix(PrefillOption& option, const DecodeSide& side, const PrefillSide& peer,
+                          TokenRange missing, Unknowns& unknowns) const;
   void settle(PrefillOption& option, const Unknowns& unknowns) const;
   double answer_s(const DecodeSide& side, Unknowns& unknowns) const;
   std::uint32_t present_tokens(const DecodeSide& side) const {
@@ -102,22 +104,32 @@ PrefillOption Chooser::alone(const DecodeSide& side) const {
   return out;
 }
 
-// What the peer lacks of the prefix that the decode side has: computed again or brought over.
-void Chooser::add_missing_prefix(PrefillOption& option, const PrefillSide& peer,
-                                 std::uint32_t tokens, std::uint32_t depth_tokens,
-                                 Unknowns& unknowns) const {
-  if (tokens == 0) return;
-  const auto computed = prefill_s(peer.name, tokens, depth_tokens);
-  const auto byte_s = rates_.byte_s({option.decode, std::string(sender_of(peer))}, at_.now);
-  if (byte_s && peer.takes_chunks) {
-    const double moved_s = tokens * at_.kv_bytes_per_token * byte_s->value;
-    option.moves_prefix = !computed || moved_s < computed->value;
-    if (option.moves_prefix) option.terms.missing_prefix_s = moved_s;
+// Of a token of the stored prefix, where bringing it is shorter than computing it. A link that was only
+// seen the other way is taken to be as fast this way: what computes for us sends much and fetches little.
+std::optional<double> Chooser::moving_token_s(const DecodeSide& side, const PrefillSide& peer) const {
+  if (!peer.takes_chunks || side.stored_tokens == 0) return {};
+  const std::string sender(sender_of(peer));
+  auto byte_s = rates_.byte_s({side.machine, sender}, at_.now);
+  if (!byte_s) byte_s = rates_.byte_s({sender, side.machine}, at_.now);
+  if (!byte_s) return {};
+  const double token_s = at_.kv_bytes_per_token * byte_s->value;
+  const auto computed = prefill_s(peer.name, side.stored_tokens, 0);
+  if (computed && computed->value <= side.stored_tokens * token_s) return {};
+  return token_s;
+}
+
+// What the peer lacks of the prefix that the decode side has: brought over as far as it is stored, or computed again.
+void Chooser::add_missing_prefix(PrefillOption& option, const DecodeSide& side, const PrefillSide& peer,
+                                 TokenRange missing, Unknowns& unknowns) const {
+  const auto token_s = moving_token_s(side, peer);
+  option.moves_prefix = token_s.has_value();  // what it turns out to lack beyond what is known, too
+  if (token_s && missing.begin < side.stored_tokens) {
+    const std::uint32_t end = std::min(missing.end, side.stored_tokens);
+    option.terms.missing_prefix_s = (end - missing.begin) * *token_s;
+    missing.begin = end;
   }
-  if (!option.moves_prefix) {
-    option.terms.missing_prefix_s =
-        unknowns.take(computed, prefill_name(peer.name, depth_tokens + tokens));
-  }
+  option.terms.missing_prefix_s += unknowns.take(prefill_s(peer.name, missing.count(), missing.begin),
+                                                 prefill_name(peer.name, missing.end));
 }
 
 PrefillOption Chooser::remote(const DecodeSide& side, const PrefillSide& peer) const {
@@ -150,7 +162,7 @@ PrefillOption Chooser::remote(const DecodeSide& side, const PrefillSide& peer) c
   t.ticket_s = unknowns.take(rates_.round_trip_s({side.machine, sender}, at_.now),
                              fmt::format("round trip from {} to {}", side.machine, sender));
   t.queue_s = peer.queue_s;
-  add_missing_prefix(out, peer, m - computed, wanted - m, unknowns);
+  add_missing_prefix(out, side, peer, {wanted - m, wanted - computed}, unknowns);
   t.prefill_s = unknowns.take(prefill_s(peer.name, computed, wanted - computed),
                               prefill_name(peer.name, wanted));
   const double byte_s = unknowns.take(rates_.byte_s({sender, side.machine}, at_.now), link_name);

@@ -25,7 +25,7 @@ struct DecodeSide {
   std::string machine;
   std::string excluded = {};
   std::uint32_t held_tokens = 0;    // of this prompt, in a sequence of its worker
-  std::uint32_t stored_tokens = 0;  // in its chunk store; counts as far as it exceeds held_tokens
+  std::uint32_t stored_tokens = 0;  // in its chunk store: these can be brought to a peer
   double queue_s = 0;
 };
 
@@ -38,7 +38,7 @@ struct PrefillSide {
   bool takes_chunks = false;    // a prefix that it lacks can be brought to it before it begins
   std::string excluded = {};    // "busy", "does not hold the model", "gone"
   std::map<std::string, std::string> other_layout = {};  // by decode side: the field that differs
-  std::uint32_t held_tokens = 0;
+  std::uint32_t held_tokens = 0;  // of this prompt, as far as is known
   double queue_s = 0;
 };
 
@@ -90,7 +90,7 @@ struct PrefillOption {
   std::string excluded = {};
   double answer_s = 0;  // of the whole answer, where that is compared too
   bool is_possible = false;   // nothing stands in its way but rates that nobody knows
-  bool moves_prefix = false;  // bring the peer what it lacks of the prefix: shorter than computing
+  bool moves_prefix = false;  // bring the peer what it lacks of the stored prefix: shorter than computing
 
   std::string name() const;  // "local on studio", "remote on spark-1 for studio"
   bool is_alone() const { return prefill.empty(); }

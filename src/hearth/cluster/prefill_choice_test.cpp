@@ -166,13 +166,34 @@ TEST(PrefillChoice, MovesOrRecomputesWhatThePeerLacksWhicheverIsShorter) {
   scene.situation.prompt_tokens = 20'001;
   scene.situation.decode[0].held_tokens = 10'000;
   const auto remote = [&] { return scene.choose().options[1]; };
-  EXPECT_NEAR(remote().terms.missing_prefix_s, 10'000 / 600.0, 0.01);  // nothing can be brought
+  const double moved_s = 9'216 * 70'272 / 1.15e9, unstored_s = 784 / 600.0;
   scene.situation.prefill[0].takes_chunks = true;
-  EXPECT_NEAR(remote().terms.missing_prefix_s, 10'000 * 70'272 / 1.15e9, 0.01);
+  EXPECT_NEAR(remote().terms.missing_prefix_s, 10'000 / 600.0, 0.01);  // nothing is stored that could be brought
+  scene.situation.decode[0].stored_tokens = 9'216;
+  scene.situation.prefill[0].takes_chunks = false;
+  EXPECT_NEAR(remote().terms.missing_prefix_s, 10'000 / 600.0, 0.01);
+  scene.situation.prefill[0].takes_chunks = true;
+  EXPECT_NEAR(remote().terms.missing_prefix_s, moved_s + unstored_s, 0.01);
   EXPECT_TRUE(remote().moves_prefix);
+  scene.situation.prefill[0].held_tokens = 9'216;
+  EXPECT_NEAR(remote().terms.missing_prefix_s, unstored_s, 0.01);
+  EXPECT_TRUE(remote().moves_prefix);  // should it have dropped them
+  scene.situation.prefill[0].held_tokens = 0;
   scene.situation.kv_bytes_per_token *= 100;
   EXPECT_NEAR(remote().terms.missing_prefix_s, 10'000 / 600.0, 0.01);
   EXPECT_FALSE(remote().moves_prefix);
+}
+
+TEST(PrefillChoice, ALinkSeenOneWayIsTakenToBeAsFastTheOtherWay) {
+  Scene scene;
+  scene.situation.prefill[0] = {.name = "spark-2", .takes_chunks = true};
+  learn(scene.rates, "spark-2", {.token_s = 1.0 / 600});
+  scene.rates.observe_transfer({"spark-2", "studio"}, 100'000'000, 0.1, now);
+  scene.rates.observe_round_trip({"studio", "spark-2"}, 0.001, now);
+  scene.situation.decode[0].held_tokens = scene.situation.decode[0].stored_tokens = 5'120;
+  const PrefillOption remote = scene.choose().options[1];
+  EXPECT_TRUE(remote.moves_prefix);
+  EXPECT_NEAR(remote.terms.missing_prefix_s, 5'120 * 70'272 / 1e9, 0.01);
 }
 
 // A cluster with unlike machines, from a seed; some of it unmeasured.

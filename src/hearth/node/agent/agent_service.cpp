@@ -248,7 +248,7 @@ Result<net::Admitted> AgentService::admit(const net::Request& request, std::uint
 }
 
 Result<net::Response> AgentService::put(const std::string& peer, net::Request& request,
-                                        const net::PathParams&) {
+                                        const net::PathParams& params) {
   const double arrival_s = seconds(std::chrono::steady_clock::now() - request.body_began);
   const auto delivery = TRY(delivery_of(peer, request));
   CHECK(request.admission != nullptr);
@@ -262,7 +262,10 @@ Result<net::Response> AgentService::put(const std::string& peer, net::Request& r
   }
   const auto refusal =
       delivery->put(place, std::make_shared<const kv::Chunk>(*std::move(chunk)), request.body_began);
-  if (!refusal && on_transfer_) on_transfer_(peer, body_bytes, arrival_s);
+  if (!refusal && on_transfer_) {
+    on_transfer_({.peer = peer, .key = TRY(kv::ChunkKey::parse(params["key"])),
+                  .arrival = Transfer::Arrival{body_bytes, arrival_s}});
+  }
   count_taken(body_bytes, refusal.has_value());
   return refusal_response(refusal);
 }
@@ -303,10 +306,11 @@ Result<net::Response> AgentService::failed(const std::string& peer, net::Request
   return net::Response::empty();
 }
 
-Result<net::Response> AgentService::chunk(const std::string&, net::Request&,
+Result<net::Response> AgentService::chunk(const std::string& peer, net::Request&,
                                           const net::PathParams& params) {
   const auto key = TRY(kv::ChunkKey::parse(params["key"]));
   auto stored = TRY(store_.get(key));
+  if (on_transfer_) on_transfer_({.peer = peer, .key = key});
   return net::Response::stream(std::make_unique<StoredChunkBody>(std::move(stored)), chunk_stream_type);
 }
 

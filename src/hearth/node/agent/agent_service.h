@@ -40,8 +40,18 @@ class AgentService {
   HandOffCounts counts() const;
   // What is prefilled for others now: {kind, machine, tokens, seconds}.
   Json running() const;
-  // Bodies of chunks that came, for whoever learns how fast links are. Before the server starts.
-  using OnTransfer = std::function<void(const std::string& from, std::uint64_t bytes, double seconds)>;
+  // A chunk that a peer sent or fetched, for whoever learns how fast links are and what peers have.
+  struct Transfer {
+    std::string peer;
+    kv::ChunkKey key;
+    struct Arrival {
+      std::uint64_t bytes = 0;
+      double seconds = 0;
+    };
+    std::optional<Arrival> arrival = {};  // of one that was sent here
+  };
+  using OnTransfer = std::function<void(const Transfer&)>;
+  // Before the server starts.
   void set_on_transfer(OnTransfer on_transfer) { on_transfer_ = std::move(on_transfer); }
 
  private:

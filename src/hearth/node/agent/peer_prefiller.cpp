@@ -106,6 +106,18 @@ class PeerSource final : public ChunkSource {
 
 }  // namespace
 
+std::vector<kv::PrefixChunk> stored_names(const PrefillOrder& order,
+                                          const std::optional<kv::LayoutDigest>& foreign_layout) {
+  std::vector<kv::PrefixChunk> out(order.stored.begin(), order.stored.end());
+  if (!foreign_layout) return out;
+  kv::ChunkKey parent = model::root_key(*foreign_layout);
+  for (kv::PrefixChunk& piece : out) {
+    parent = model::next_key(parent, order.target.subspan(piece.range.begin, piece.range.count()));
+    piece.key = parent;
+  }
+  return out;
+}
+
 Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& order,
                                                          const StopToken& stop) {
   cluster::DecodeRunParameters parameters = parts_.parameters;
@@ -124,11 +136,8 @@ Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& ord
                    .fetch_stored = parts_.moves_prefix && !parts_.foreign_layout};
   kv::AnnouncedChain chain{.layout = layout, .keys = {}, .ranges = {}};
   kv::ChunkKey parent = model::root_key(layout);
-  for (const kv::PrefixChunk& piece : order.stored) {
-    // The same tokens have another name there, and what we hold of them is our own.
-    parent = parts_.foreign_layout ? model::next_key(parent, order.target.subspan(
-                                                                 piece.range.begin, piece.range.count()))
-                                   : piece.key;
+  for (const kv::PrefixChunk& piece : stored_names(order, parts_.foreign_layout)) {
+    parent = piece.key;
     chain.keys.push_back(parent);
     chain.ranges.push_back(piece.range);
     call.stored.push_back(parent);

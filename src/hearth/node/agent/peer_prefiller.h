@@ -3,6 +3,9 @@
 // that is busy, dies, hangs or lies ends the source with an error; what came before stays good.
 
 #include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "hearth/node/agent/inbox.h"
 #include "hearth/node/agent/peer_client.h"
@@ -22,6 +25,11 @@ struct PeerPrefillParts {
   // What became of it, on the source's thread.
   std::function<void(const cluster::DecodeRunOver&)> on_over = {};
 };
+
+// The order's stored chunks by the names that the peer has for them: those of its own layout, where
+// that is another.
+std::vector<kv::PrefixChunk> stored_names(const PrefillOrder& order,
+                                          const std::optional<kv::LayoutDigest>& foreign_layout);
 
 class PeerPrefiller final : public Prefiller {
  public:

@@ -39,9 +39,12 @@ PrefillCoordinator::PrefillCoordinator(CoordinatorOptions options, AgentService&
     : options_(std::move(options)), agent_(agent), keeper_(keeper), inbox_(inbox), http_(http),
       policy_(options_.policy), log_(std::random_device{}(), options_.shadows) {
   load_rates();
-  agent_.set_on_transfer([this](const std::string& from, std::uint64_t bytes, double s) {
+  agent_.set_on_transfer([this](const AgentService::Transfer& transfer) {
     const std::lock_guard hold(mutex_);
-    rates_.observe_transfer({from, options_.machine}, bytes, s, now());
+    holdings_.add(transfer.peer, transfer.key);
+    if (const auto& arrival = transfer.arrival) {
+      rates_.observe_transfer({transfer.peer, options_.machine}, arrival->bytes, arrival->seconds, now());
+    }
   });
   thread_ = Thread("peer_watch", [this] { watch(); });
 }
@@ -72,7 +75,9 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
   out.prefill = table_.prefill_sides(*own, options_.machine, now());
   for (cluster::PrefillSide& side : out.prefill) {
     const auto notes = notes_.find(side.name);
-    side.takes_chunks = notes == notes_.end() || !notes->second.foreign_layout;
+    const auto foreign_layout = notes == notes_.end() ? std::nullopt : notes->second.foreign_layout;
+    side.takes_chunks = !foreign_layout;
+    side.held_tokens = holdings_.held_tokens(side.name, stored_names(order, foreign_layout));
     if (tried.contains(side.name)) side.excluded = "was asked already";
     else if (side.excluded.empty() && (notes == notes_.end() || !notes->second.parity)) side.excluded = "not tried yet";
   }
@@ -143,6 +148,7 @@ void PrefillCoordinator::on_over(const std::string& peer, std::uint64_t request,
       found != running_.end() && over.kind != Kind::complete && over.kind != Kind::cancelled) {
     found->second.as_chosen = false;
     found->second.outcome = "finished locally: " + over.reason;
+    if (over.kind != Kind::busy) holdings_.forget(peer);  // it may have begun with less than was thought
   }
   if (over.peer_lied) table_.on_distrusted(peer, over.reason);
   if (over.kind == Kind::busy) {

@@ -18,6 +18,7 @@
 #include "hearth/base/thread.h"
 #include "hearth/cluster/decision_log.h"
 #include "hearth/cluster/parity.h"
+#include "hearth/cluster/peer_holdings.h"
 #include "hearth/cluster/peer_state.h"
 #include "hearth/node/agent/agent_service.h"
 #include "hearth/node/agent/peer_prefiller.h"
@@ -138,6 +139,7 @@ class PrefillCoordinator final : public Prefiller {
   std::map<std::string, PeerNotes> notes_;
   bool were_found_ = false;
   cluster::PeerTable table_;
+  cluster::PeerHoldings holdings_;
   cluster::RateBook rates_;
   cluster::DecisionLog log_;
   std::map<std::uint64_t, Running> running_;  // by request
