@@ -33,8 +33,7 @@ struct CoordinatorOptions {
   // Every other machine of the cluster, as known now; asked for before each look.
   std::function<std::vector<Peer>()> find_peers;
   cluster::ParityLimits parity = {};
-  // Machines that may prefill with another quantisation of the model, and how far the distribution of
-  // the next token may be from ours then (KL, nats).
+  // Machines that may prefill with another quantisation of the model, and the KL (nats) of the next token allowed then.
   std::map<std::string, double> other_precision = {};
   // An idle pair is tried again so often, each time a little sooner or later by chance.
   Duration canary_interval = canary_interval_default;
@@ -47,8 +46,8 @@ struct CoordinatorOptions {
 class PrefillCoordinator final : public Prefiller {
  public:
   // All of them outlive this.
-  PrefillCoordinator(CoordinatorOptions options, AgentService& agent, WorkerKeeper& keeper,
-                     Inbox& inbox, net::HttpClient& http);
+  PrefillCoordinator(CoordinatorOptions options, AgentService& agent, WorkerKeeper& keeper, Inbox& inbox,
+                     net::HttpClient& http);
   ~PrefillCoordinator() override;
 
   // nullptr: this machine had better compute it, or nobody else can.
@@ -108,8 +107,7 @@ class PrefillCoordinator final : public Prefiller {
   void keep_canary(const std::string& peer, PeerNotes& notes, const Result<cluster::Parity>& parity);
   Result<cluster::Parity> try_and_learn(const Peer& peer, const StopToken& stop);
   std::optional<cluster::HeldModel> own_model() const;
-  cluster::PrefillSituation situation(const PrefillOrder& order,
-                                      const std::set<std::string>& tried) const;
+  cluster::PrefillSituation situation(const PrefillOrder& order, const std::set<std::string>& tried) const;
   void learn_pieces(PeerNotes& notes, const NodeFacts& facts);
   // How a peer is asked; of a trial all is empty.
   struct Way {
