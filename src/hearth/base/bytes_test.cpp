@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <vector>
+
+#include "hearth/base/process_memory.h"
+
 namespace hearth {
 namespace {
 
@@ -38,7 +43,7 @@ TEST(Hex, RoundTripsAndRefusesOthers) {
 
 TEST(Buffer, HoldsAnySize) {
   constexpr std::size_t mib = 1u << 20;
-  for (const std::size_t bytes : {std::size_t{1}, 4 * mib - 1, 4 * mib, 4 * mib + 1, 7 * mib + 123}) {
+  for (const std::size_t bytes : {std::size_t{1}, mib / 2 - 1, mib / 2, 4 * mib - 1, 4 * mib, 4 * mib + 1, 7 * mib + 123}) {
     Buffer buffer = Buffer::create(bytes).value();
     ASSERT_EQ(buffer.size(), bytes);
     buffer.span().back() = std::byte{2};
@@ -51,6 +56,23 @@ TEST(Buffer, HoldsAnySize) {
   }
   EXPECT_EQ(Buffer::create(SIZE_MAX).error().code, Code::resource_exhausted);
   EXPECT_EQ(Buffer::create(SIZE_MAX / 2).error().code, Code::resource_exhausted);
+}
+
+// malloc would give them from one stretch of memory, whose last page the one that stays holds in place.
+TEST(Buffer, OfAChunksSizeGoesBackToTheSystemWhileAnotherStays) {
+  constexpr std::size_t bytes = 900'000, count = 200;
+  const auto filled = [] {
+    Buffer buffer = Buffer::create(bytes).value();
+    std::memset(buffer.data(), 1, bytes);
+    return buffer;
+  };
+  filled();  // malloc learns from the first that is freed
+  const std::uint64_t before = resident_bytes();
+  std::vector<Buffer> buffers;
+  for (std::size_t i = 0; i < count; ++i) buffers.push_back(filled());
+  EXPECT_GT(resident_bytes(), before + count * bytes / 2);
+  buffers.erase(buffers.begin(), buffers.end() - 1);
+  EXPECT_LT(resident_bytes(), before + count * bytes / 4);
 }
 
 TEST(Buffer, WithoutItsFrontItHoldsTheRestAndFreesTheWhole) {
