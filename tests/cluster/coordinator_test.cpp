@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "hearth/node/agent/pair_trial.h"
 #include "hearth/node/agent/prefill_coordinator.h"
 #include "tests/cluster/answers.h"
 
@@ -179,6 +180,27 @@ TEST(PrefillCoordinator, AnotherQuantisationTooFarOffIsNotTrusted) {
   const Json peer = cluster.peer();
   EXPECT_FALSE(get<bool>(peer, "usable").value()) << dump_json(peer, 2);
   EXPECT_TRUE(get<std::string>(peer, "why_not").value().starts_with("distrusted: parity")) << dump_json(peer, 2);
+}
+
+// Of trials with these divergences: how many are run, and the divergence of the one that counts; below 0 it fails.
+std::pair<std::uint32_t, double> trials_until_sure(std::vector<double> divergences) {
+  std::uint32_t count = 0;
+  const auto report = try_until_sure(
+      [&]() -> Result<TrialReport> {
+        const double kl = divergences.at(count++);
+        if (kl < 0) return fail(Code::unavailable, "the peer is gone");
+        return TrialReport{.parity = {.top_equal = true, .kl = kl}};
+      },
+      {.kl_max = 0.01});
+  return {count, report ? report->parity.kl : -1};
+}
+
+TEST(PairTrial, OneThatIsFarOffBesideOtherWorkIsRepeated) {
+  using Outcome = std::pair<std::uint32_t, double>;
+  EXPECT_EQ(trials_until_sure({0.001}), Outcome(1, 0.001));
+  EXPECT_EQ(trials_until_sure({0.03, 0.002}), Outcome(2, 0.002));
+  EXPECT_EQ(trials_until_sure({0.03, -1}), Outcome(2, -1));
+  EXPECT_EQ(trials_until_sure({0.03, 0.04, 0.05}), Outcome(3, 0.05));
 }
 
 TEST(PrefillCoordinator, AnIdlePairIsTriedAgainAndTheLogSaysSo) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "hearth/base/log.h"
 #include "hearth/base/random.h"
 
 namespace hearth::node {
@@ -127,6 +128,16 @@ Result<TrialReport> try_pair(const KeptWorker& worker, Prefiller& peer, std::uin
                              const StopToken& stop) {
   if (!worker.info.layout()) return fail(Code::unsupported, "KV transfer is off: " + worker.info.kv_refusal);
   return Trial(worker, seed, stop).run(peer);
+}
+
+Result<TrialReport> try_until_sure(const TryOnce& try_once, const cluster::ParityLimits& limits) {
+  for (std::uint32_t faults = 1;; ++faults) {
+    auto report = try_once();
+    if (!report || faults == faults_to_distrust) return report;
+    const std::string fault = cluster::parity_fault(report->parity, limits);
+    if (fault.empty()) return report;
+    log_info("a pair is tried once more: " + fault);
+  }
 }
 
 }  // namespace hearth::node

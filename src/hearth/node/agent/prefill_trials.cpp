@@ -98,7 +98,12 @@ Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, cons
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started");
   PeerPrefiller prefiller = prefiller_for(peer, {});
-  auto report = try_pair(*worker, prefiller, std::random_device{}(), stop);
+  const auto limits = [&] {
+    const std::lock_guard hold(mutex_);
+    return limits_for(peer.name);
+  }();
+  auto report = try_until_sure(
+      [&] { return try_pair(*worker, prefiller, std::random_device{}(), stop); }, limits);
   const std::lock_guard hold(mutex_);
   PeerNotes& notes = notes_[peer.name];
   if (!report) return std::unexpected(std::move(report.error()));
@@ -109,7 +114,7 @@ Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, cons
   rates_.observe_import(here, worker->info.chunk_tokens, report->import_s, now());
   rates_.observe_decode(here, report->decode_s, now());
   notes.parity = report->parity;
-  const std::string fault = cluster::parity_fault(report->parity, limits_for(peer.name));
+  const std::string fault = cluster::parity_fault(report->parity, limits);
   if (!fault.empty()) table_.on_distrusted(peer.name, "parity: " + fault);
   return report->parity;
 }
