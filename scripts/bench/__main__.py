@@ -101,7 +101,6 @@ class Run:
         self.output.mkdir(parents=True, exist_ok=True)
         self.load_average = os.getloadavg()[0]
         self.tools = peer.Tools(self.root)
-        self.asked_model = options.model
         self.model = options.model.resolve() if options.model else self.synthetic_model(self.size.model)
         # Small, so that what is measured is the server and not the arithmetic.
         self.gateway_model = options.model.resolve() if options.model else self.synthetic_model("tiny")

@@ -7,6 +7,7 @@ ratios counts. The model is large enough that the answer's way to the client is 
 
 import contextlib
 import copy
+import itertools
 import json
 import sqlite3
 import statistics
@@ -101,20 +102,20 @@ def ratios_of(sample, neighbours):
 class Case:
     """One prompt at one depth: rounds one right after the other."""
 
-    def __init__(self, tokens, depth):
-        self.tokens, self.depth = tokens, depth
-        self.told, self.found, self.tables = [], [], []
+    def __init__(self, tokens, depth, seeds):
+        self.tokens, self.depth, self.seeds = tokens, depth, seeds
+        self.told, self.found = [], []
+        self.table = None  # of the last round
 
     def measure(self, run, flags, rounds):
         # The servers count their template's tokens, and keep its beginning: what they compute is learnt first.
-        learnt, _ = hearth_bench(run, flags, self.tokens, self.depth, seed=1)
+        learnt, _ = hearth_bench(run, flags, self.tokens, self.depth, next(self.seeds))
         computed, cached = (round(statistics.median(map(count, learnt)))
                             for count in (computed_tokens, lambda sample: sample["cached_tokens"]))
         self.told.append(llama_bench_rates(run, computed, cached))
-        for number in range(rounds):
-            samples, table = hearth_bench(run, flags, self.tokens, self.depth, seed=number + 2)
+        for _ in range(rounds):
+            samples, self.table = hearth_bench(run, flags, self.tokens, self.depth, next(self.seeds))
             self.found.append(samples)
-            self.tables.append(table)
             self.told.append(llama_bench_rates(run, computed, cached))
         run.say(f"{self.tokens} tokens at {self.depth}: done")
 
@@ -175,12 +176,13 @@ def with_short_spin(run):
 
 def bench_agreement(run):
     run = with_short_spin(run)
-    cases = [Case(tokens, depth) for depth in (0, run.size.agreement_depth) for tokens in run.size.agreement_prompts]
+    seeds = itertools.count(1)
+    cases = [Case(tokens, depth, seeds) for depth in (0, run.size.agreement_depth) for tokens in run.size.agreement_prompts]
     with running_targets(run) as flags:
         for case in cases:
             case.measure(run, flags, run.asked_samples or run.size.agreement_rounds)
     rows = [case.row(target) for case in cases for target in TARGETS]
-    tables = [row for case in cases for row in case.tables[-1]]
+    tables = [row for case in cases for row in case.table]
     print(table_text(rows) + "\n" + hand_off_text(tables) + "\n")
     results = [agreement("bench_agreement", "prefill", rows, "prefill is from llama-bench around it"),
                agreement("bench_agreement_decode", "decode", rows, "decode is from llama-bench -d around it"),

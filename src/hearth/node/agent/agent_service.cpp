@@ -248,7 +248,7 @@ Result<net::Admitted> AgentService::admit(const net::Request& request, std::uint
 }
 
 Result<net::Response> AgentService::put(const std::string& peer, net::Request& request,
-                                        const net::PathParams& params) {
+                                        const net::PathParams&) {
   const double arrival_s = seconds(std::chrono::steady_clock::now() - request.body_began);
   const auto delivery = TRY(delivery_of(peer, request));
   CHECK(request.admission != nullptr);
@@ -260,11 +260,11 @@ Result<net::Response> AgentService::put(const std::string& peer, net::Request& r
     count_taken(body_bytes, /*is_refused=*/true);
     return std::unexpected(std::move(chunk.error()));
   }
+  const kv::ChunkKey key = chunk->header.key;
   const auto refusal =
       delivery->put(place, std::make_shared<const kv::Chunk>(*std::move(chunk)), request.body_began);
   if (!refusal && on_transfer_) {
-    on_transfer_({.peer = peer, .key = TRY(kv::ChunkKey::parse(params["key"])),
-                  .arrival = Transfer::Arrival{body_bytes, arrival_s}});
+    on_transfer_({.peer = peer, .key = key, .arrival = Transfer::Arrival{body_bytes, arrival_s}});
   }
   count_taken(body_bytes, refusal.has_value());
   return refusal_response(refusal);
