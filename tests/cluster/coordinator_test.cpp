@@ -92,6 +92,52 @@ std::uint64_t computed_tokens(Machine& machine) {
   return get<std::uint64_t>(stats, "prompt_tokens_computed").value();
 }
 
+// Computes nothing; remembers how many answers were being written when it was asked, and when it was told.
+struct CountsAnswers final : Prefiller {
+  Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken&) override {
+    asked.push_back(order.answers_beside);
+    return nullptr;
+  }
+  void on_first_token(const FirstToken& first) override { told.push_back(first.answers_beside); }
+
+  std::vector<std::uint32_t> asked, told;
+};
+
+TEST(PrefillOrder, SaysHowManyAnswersAreBeingWritten) {
+  Machine machine("decode", {});
+  CountsAnswers prefiller;
+  machine.model().set_prefiller(&prefiller);
+  const auto prompt = text_tokens(machine, 600);
+  {
+    auto other = machine.model().generate(testing::request_for({prompt.begin(), prompt.begin() + 20}, 400), {});
+    ASSERT_TRUE(other) << other.error().message;
+    while (!std::holds_alternative<engine::TokenDone>((*other)->next(Deadline::after(std::chrono::seconds(60))).value())) {
+    }
+    answer(machine, prompt);
+  }
+  answer(machine, text_tokens(machine, 900));
+  EXPECT_EQ(prefiller.asked, (std::vector<std::uint32_t>{1, 0}));
+  EXPECT_EQ(prefiller.told, prefiller.asked);
+  machine.model().set_prefiller(nullptr);
+}
+
+TEST(PrefillCoordinator, KnowsHowMuchSlowerThisMachineIsBesideAnswers) {
+  Cluster cluster;
+  const auto prompt = text_tokens(cluster.decode, 500);
+  const auto layout = *cluster.decode.model().keeper().current()->info.layout();
+  const auto predicted_s = [&](std::uint32_t answers_beside) {
+    const PrefillOrder order{.request = 7, .target = prompt, .layout = layout, .stored = {},
+                             .answers_beside = answers_beside};
+    EXPECT_TRUE(cluster.coordinator.open(order, {}));
+    const Json log = cluster.coordinator.decisions();
+    return get<double>(log.find("decisions")->as_array().back().find("options")->as_array().at(0), "predicted_s").value();
+  };
+  const double alone_s = predicted_s(0);
+  cluster.coordinator.on_first_token({.computed_tokens = 500, .prefill = std::chrono::seconds(100), .answers_beside = 1});
+  EXPECT_GT(predicted_s(1), 90);
+  EXPECT_NEAR(predicted_s(0), alone_s, alone_s / 1000);
+}
+
 // Two turns of a conversation, the first as `first_turn` says; what the peer was predicted to do for the second.
 struct SecondTurn {
   explicit SecondTurn(cluster::PrefillPolicy first_turn) : cluster({}, {}, {.policy = first_turn}) {

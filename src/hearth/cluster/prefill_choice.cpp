@@ -40,9 +40,9 @@ class Chooser {
 
  private:
   std::optional<Estimate> prefill_s(const std::string& machine, std::uint32_t new_tokens,
-                                    std::uint32_t depth_tokens) const {
+                                    std::uint32_t depth_tokens, Beside beside = Beside::nothing) const {
     if (new_tokens == 0) return Estimate{};
-    const auto curve = rates_.prefill({machine, at_.model}, at_.now);
+    const auto curve = rates_.prefill({machine, at_.model}, at_.now, beside);
     if (!curve) return {};
     return curve->seconds(new_tokens, depth_tokens);
   }
@@ -97,7 +97,7 @@ PrefillOption Chooser::alone(const DecodeSide& side) const {
   out.terms.import_s =
       import_s(side, present - std::min(present, side.held_tokens), unknowns);
   out.terms.prefill_s = unknowns.take(
-      prefill_s(side.machine, at_.prompt_tokens - present, present),
+      prefill_s(side.machine, at_.prompt_tokens - present, present, side.beside),
       prefill_name(side.machine, at_.prompt_tokens));
   out.answer_s = answer_s(side, unknowns);
   settle(out, unknowns);

@@ -67,6 +67,11 @@ std::optional<Estimate> PrefillCurve::seconds(std::uint32_t new_tokens,
   return Estimate{value, value * spread_share};
 }
 
+PrefillCurve PrefillCurve::slower(const Estimate& factor) const {
+  return {token_s * factor.value, depth_token_s * factor.value,
+          std::hypot(spread_share, factor.spread / factor.value), depth_max};
+}
+
 void PrefillRates::observe(std::uint32_t new_tokens, std::uint32_t depth_tokens, double seconds,
                            Instant now) {
   if (new_tokens == 0 || new_tokens > tokens_max || depth_tokens > tokens_max) return;

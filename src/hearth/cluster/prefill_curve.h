@@ -27,6 +27,8 @@ struct PrefillCurve {
 
   // Nothing beyond depth_max: that would be a guess.
   std::optional<Estimate> seconds(std::uint32_t new_tokens, std::uint32_t depth_tokens) const;
+  // Everything takes `factor` times as long.
+  PrefillCurve slower(const Estimate& factor) const;
 };
 
 class PrefillRates {

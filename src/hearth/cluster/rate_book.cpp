@@ -10,6 +10,8 @@ namespace {
 constexpr std::size_t name_bytes_max = 512;
 // A small body says more about the round trip than about bandwidth.
 constexpr std::uint64_t transfer_bytes_min = 16 << 10;
+// A few tokens beside answers say more about the wait for a batch than about the rate.
+constexpr std::uint32_t beside_answers_tokens_min = 64;
 
 template <class Map>
 auto& touch(Map& map, const typename Map::key_type& key, Instant now) {
@@ -63,8 +65,17 @@ Result<const Json::Array*> read_entries(const Json& json, const char* key) {
 }  // namespace
 
 void RateBook::observe_prefill(const MachineModel& on, std::uint32_t new_tokens,
-                               std::uint32_t depth_tokens, double seconds, Instant now) {
-  touch(machines_, on, now).prefill.observe(new_tokens, depth_tokens, seconds, now);
+                               std::uint32_t depth_tokens, double seconds, Instant now, Beside beside) {
+  MachineRates& rates = touch(machines_, on, now);
+  if (beside == Beside::nothing) return rates.prefill.observe(new_tokens, depth_tokens, seconds, now);
+  const auto curve = rates.prefill.curve(now);
+  const auto alone = curve ? curve->seconds(new_tokens, depth_tokens) : std::nullopt;
+  if (!alone) {
+    const auto factor = rates.beside_answers.at(now);
+    rates.prefill.observe(new_tokens, depth_tokens, seconds / (factor ? factor->value : 1), now);
+  } else if (new_tokens >= beside_answers_tokens_min && alone->value > 0) {
+    rates.beside_answers.observe(seconds / alone->value, now);
+  }
 }
 
 void RateBook::observe_import(const MachineModel& on, std::uint32_t tokens, double seconds,
@@ -90,10 +101,12 @@ void RateBook::observe_round_trip(const LinkEnds& link, double seconds, Instant 
   touch(links_, link, now).round_trip_s.observe(seconds, now);
 }
 
-std::optional<PrefillCurve> RateBook::prefill(const MachineModel& on, Instant now) const {
+std::optional<PrefillCurve> RateBook::prefill(const MachineModel& on, Instant now, Beside beside) const {
   const auto found = machines_.find(on);
   if (found == machines_.end()) return {};
-  return found->second.prefill.curve(now);
+  const auto curve = found->second.prefill.curve(now);
+  const auto factor = found->second.beside_answers.at(now);
+  return curve && factor && beside == Beside::answers ? curve->slower(*factor) : curve;
 }
 
 std::optional<Estimate> RateBook::import_token_s(const MachineModel& on, Instant now) const {
@@ -117,6 +130,7 @@ Json RateBook::to_json(Instant now) const {
   for (const auto& [on, rates] : machines_) {
     Json entry = Json::object({{"machine", on.machine}, {"model", on.model}});
     entry.set("prefill", rates.prefill.to_json(now));
+    set_rate(entry, "beside_answers", rates.beside_answers, now);
     set_rate(entry, "import_token_s", rates.import_token_s, now);
     set_rate(entry, "decode_s", rates.decode_s, now);
     machines.push(std::move(entry));
@@ -152,6 +166,7 @@ Result<RateBook> RateBook::from_json(const Json& json, Instant now) {
       rates.prefill = TRY(PrefillRates::from_json(*prefill, path + ".prefill", now));
       rates.last = rates.prefill.last();
     }
+    TRY(read_rate(entry, "beside_answers", path, rates.beside_answers, rates.last, now));
     TRY(read_rate(entry, "import_token_s", path, rates.import_token_s, rates.last, now));
     TRY(read_rate(entry, "decode_s", path, rates.decode_s, rates.last, now));
   }

@@ -96,11 +96,36 @@ TEST(PrefillCurve, NeverPredictsThatDepthOrTokensPay) {
   }
 }
 
+TEST(RateBook, KnowsHowMuchSlowerAMachineIsBesideAnswersWithoutForgettingWhatItIsAlone) {
+  RateBook book;
+  const auto predicted_s = [&](Beside beside) {
+    return book.prefill(spark, at_s(100), beside)->seconds(1'000, 0)->value;
+  };
+  book.observe_prefill(spark, 1'000, 0, 2.0, at_s(0));
+  EXPECT_NEAR(predicted_s(Beside::answers), 2.0, 1e-9);  // nothing better is known
+  for (int i = 1; i < 40; ++i) book.observe_prefill(spark, 1'000, 0, 3.0, at_s(i), Beside::answers);
+  EXPECT_NEAR(predicted_s(Beside::answers), 3.0, 0.01);
+  EXPECT_NEAR(predicted_s(Beside::nothing), 2.0, 1e-9);
+  book.observe_prefill(spark, 3, 0, 5.0, at_s(41), Beside::answers);  // it waited for a batch
+  EXPECT_NEAR(predicted_s(Beside::answers), 3.0, 0.01);
+}
+
+TEST(RateBook, WhatWasOnlySeenBesideAnswersTeachesTheCurveToo) {
+  RateBook book;
+  book.observe_prefill(spark, 1'000, 0, 3.0, at_s(0), Beside::answers);
+  ASSERT_TRUE(book.prefill(spark, at_s(1)));
+  EXPECT_NEAR(book.prefill(spark, at_s(1))->seconds(1'000, 0)->value, 3.0, 1e-9);
+  book.observe_prefill(spark, 1'000, 0, 4.5, at_s(1), Beside::answers);
+  book.observe_prefill(spark, 1'000, 60'000, 6.0, at_s(2), Beside::answers);  // deeper than anything yet
+  EXPECT_NEAR(book.prefill(spark, at_s(3))->seconds(1'000, 60'000)->value, 4.0, 0.1);
+}
+
 RateBook sample_book() {
   RateBook book;
   for (std::uint32_t depth : {0u, 8'000u, 30'000u}) {
     book.observe_prefill(spark, 1'024, depth, 1.5 + depth / 20'000.0, at_s(depth));
   }
+  book.observe_prefill(spark, 1'024, 0, 2.1, at_s(30'001), Beside::answers);
   book.observe_import(spark, 1'024, 0.02, at_s(1));
   book.observe_decode(spark, 0.06, at_s(2));
   book.observe_round_trip({"spark-1", "studio"}, 0.001, at_s(3));
@@ -127,6 +152,7 @@ TEST(RateBook, SurvivesARestartOnAnotherClock) {
   ASSERT_TRUE(after) << after.error().message;
   EXPECT_NEAR(after->prefill(spark, other_clock)->seconds(5'000, 9'000)->value,
               before.prefill(spark, at_s(40'000))->seconds(5'000, 9'000)->value, 1e-9);
+  EXPECT_NE(text.find("beside_answers"), std::string::npos);
   EXPECT_EQ(dump_json(after->to_json(other_clock)), text);
 }
 
@@ -155,6 +181,8 @@ TEST(RateBook, RefusesWhatIsNoBook) {
       {R"({"version":1,"machines":[{"model":"k"}],"links":[]})", "machines[0].machine"},
       {R"({"version":1,"machines":[{"machine":"a","model":"k","decode_s":{"mean":-1,"variance":0,"count":1,"age_s":0}}],"links":[]})",
        "machines[0].decode_s"},
+      {R"({"version":1,"machines":[{"machine":"a","model":"k","beside_answers":{"mean":0,"variance":0,"count":1,"age_s":0}}],"links":[]})",
+       "machines[0].beside_answers"},
       {R"({"version":1,"machines":[{"machine":"a","model":"k","prefill":{"deepest_tokens":1,"buckets":[{"bucket":99,"token_s":{},"depth_tokens":{}}]}}],"links":[]})",
        "bucket"},
   };

@@ -180,7 +180,7 @@ class HandOff {
     auto source = parts_.prefiller->open(
         {.request = parts_.request, .began = parts_.began, .target = target_, .layout = layout_,
          .stored = all.first(chain_ ? held_pieces(all, chain_->tokens) : 0),
-         .held_tokens = held_tokens_},
+         .held_tokens = held_tokens_, .answers_beside = parts_.answers_beside},
         stop_);
     if (!source) {
       note(fmt::format("the prefill worker could not be used: {}", source.error().message));

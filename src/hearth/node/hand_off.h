@@ -61,6 +61,7 @@ struct HandOffParts {
   kv::ChunkStore* store = nullptr;        // absent: nothing is looked up or kept
   std::uint64_t request = 0;  // handed on to the prefiller
   Instant began{};            // when the request came
+  std::uint32_t answers_beside = 0;  // handed on, too
   // Without a prefiller: compute what is missing here and keep it. False: leave it to the
   // generation.
   bool computes_missing = true;

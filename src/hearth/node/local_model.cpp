@@ -153,10 +153,10 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
   return with_worker(stop, [&](const KeptWorker& worker)
                                -> Result<std::unique_ptr<engine::AnswerStream>> {
     if (request.is_labelled) has_sealed_kv_ = true;
-    Preparation preparation{.request = number, .began = began};
+    Preparation preparation{.request = number, .began = began, .answers_beside = answers_being_written_};
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
                              .adapter = request.adapter, .prefiller = prefiller, .store = store.get(),
-                             .request = number, .began = began,
+                             .request = number, .began = began, .answers_beside = preparation.answers_beside,
                              // Of these models nothing can be exported afterwards.
                              .computes_missing = worker.info.limits.is_append_only};
     engine::GenerateRequest prepared = request;
@@ -192,7 +192,8 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
   return std::make_unique<SavedAnswer>(*std::move(generation), request,
                                        SavedAnswerParts{.saver = saver_.get(), .prefiller = prefiller_,
                                                         .store = store_for(request), .preparation = std::move(preparation),
-                                                        .chunk_tokens = worker.info.chunk_tokens});
+                                                        .chunk_tokens = worker.info.chunk_tokens,
+                                                        .being_written = &answers_being_written_});
 }
 
 }  // namespace hearth::node

@@ -19,6 +19,7 @@ struct PrefillOrder {
   // What the decoding side has of it, from position 0; chunks are wanted from there on.
   std::span<const kv::PrefixChunk> stored;
   std::uint32_t held_tokens = 0;  // that the decoding worker holds; the stored ones are among them
+  std::uint32_t answers_beside = 0;  // that the decoding worker is writing
 
   std::uint32_t from() const { return stored.empty() ? 0 : stored.back().range.end; }
   kv::ChunkKey parent() const { return stored.empty() ? model::root_key(layout) : stored.back().key; }
@@ -31,6 +32,7 @@ struct FirstToken {
   // What the decoding worker computed of the prompt, from this depth on.
   std::uint32_t computed_tokens = 0, depth_tokens = 0;
   Duration prefill{};
+  std::uint32_t answers_beside = 0;  // as in the order
 };
 
 class Prefiller {

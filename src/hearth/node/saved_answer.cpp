@@ -12,6 +12,7 @@ SavedAnswer::SavedAnswer(std::unique_ptr<Generation> generation, const engine::G
 
 SavedAnswer::~SavedAnswer() {
   generation_.reset();  // a cancelled answer frees its sequence first
+  if (has_token_ && parts_.being_written != nullptr) --*parts_.being_written;
   save();
 }
 
@@ -20,7 +21,7 @@ Result<engine::JobEvent> SavedAnswer::next(Deadline deadline) {
   const std::uint32_t computed = parts_.preparation.computed();
   if (const auto* token = std::get_if<engine::TokenDone>(&event)) {
     tokens_.push_back(token->token);
-    if (!std::exchange(has_token_, true)) tell_first_token();
+    if (!std::exchange(has_token_, true)) on_first_token();
   } else if (auto* progress = std::get_if<engine::PromptProgress>(&event)) {
     progress->reused_tokens -= std::min(progress->reused_tokens, computed);
   } else if (auto* prompt = std::get_if<engine::PromptDone>(&event)) {
@@ -36,7 +37,8 @@ Result<engine::JobEvent> SavedAnswer::next(Deadline deadline) {
   return event;
 }
 
-void SavedAnswer::tell_first_token() const {
+void SavedAnswer::on_first_token() {
+  if (parts_.being_written != nullptr) ++*parts_.being_written;
   const Preparation& before = parts_.preparation;
   if (before.request == 0 || parts_.prefiller == nullptr) return;
   const std::uint32_t here = std::min(prompt_.reused_tokens, before.computed_here);
@@ -44,7 +46,8 @@ void SavedAnswer::tell_first_token() const {
                                     .since_request = std::chrono::steady_clock::now() - before.began,
                                     .computed_tokens = prompt_.computed_tokens + here,
                                     .depth_tokens = prompt_.reused_tokens - here,
-                                    .prefill = prompt_.prefill + before.prefill_here});
+                                    .prefill = prompt_.prefill + before.prefill_here,
+                                    .answers_beside = before.answers_beside});
 }
 
 void SavedAnswer::save() const {

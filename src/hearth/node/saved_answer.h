@@ -2,6 +2,7 @@
 // The answer of a worker, passed on event by event; its tokens are noted, so that their KV can be saved when
 // it has ended, however it ended. One thread's, as every AnswerStream.
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,16 +23,18 @@ struct Preparation {
   std::uint32_t computed() const { return computed_elsewhere + computed_here; }
   std::uint64_t request = 0;             // the prefiller's name for it; 0: it was not asked
   Instant began{};
+  std::uint32_t answers_beside = 0;      // that were being written then
   std::optional<model::HandOffFacts> hand_off;
 };
 
-// `saver` and `prefiller` outlive the answer; nullptr: nothing is saved, nobody is told.
+// What it points to outlives the answer; nullptr: nothing is saved, nobody is told, it is not counted.
 struct SavedAnswerParts {
   KvSaver* saver = nullptr;
   Prefiller* prefiller = nullptr;
   std::weak_ptr<kv::ChunkStore> store;
   Preparation preparation;
   std::uint32_t chunk_tokens = 0;
+  std::atomic<std::uint32_t>* being_written = nullptr;  // answers, each from its first token to its end
 };
 
 class SavedAnswer final : public engine::AnswerStream {
@@ -45,7 +48,7 @@ class SavedAnswer final : public engine::AnswerStream {
   }
 
  private:
-  void tell_first_token() const;
+  void on_first_token();
   void save() const;
 
   std::unique_ptr<Generation> generation_;

@@ -28,6 +28,10 @@ std::uint64_t chunk_bytes_max(const WorkerInfo& info) {
   return info.identity ? model::state_bytes(info.identity->state, info.chunk_tokens) : 0;
 }
 
+cluster::Beside beside(std::uint32_t answers) {
+  return answers > 0 ? cluster::Beside::answers : cluster::Beside::nothing;
+}
+
 Duration to_duration(double s) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
 }
@@ -71,7 +75,7 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
   out.chunk_tokens = worker->info.chunk_tokens;
   out.kv_bytes_per_token = kv_bytes_per_token(worker->info);
   out.decode.push_back({.machine = options_.machine, .held_tokens = order.held_tokens,
-                        .stored_tokens = order.from()});
+                        .stored_tokens = order.from(), .beside = beside(order.answers_beside)});
   out.prefill = table_.prefill_sides(*own, options_.machine, now());
   for (cluster::PrefillSide& side : out.prefill) {
     const auto notes = notes_.find(side.name);
@@ -103,7 +107,8 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, const Way& way
     const std::string& model = worker->info.model_name;
     const std::lock_guard hold(mutex_);
     const auto remote = rates_.prefill({peer.name, model}, now());
-    if (const auto here = rates_.prefill({options_.machine, model}, now())) {
+    const auto here = rates_.prefill({options_.machine, model}, now(), way.beside);
+    if (here) {
       if (const auto piece = here->seconds(parameters.chunk_tokens, way.from)) {
         parameters.worker_piece = to_duration(piece->value);
       }
@@ -112,7 +117,7 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, const Way& way
       parameters.remote = remote;
       // To see whether going on here would be faster: not asked where the way is ordered.
       if (policy_ != cluster::PrefillPolicy::remote) {
-        parameters.local = rates_.prefill({options_.machine, model}, now());
+        parameters.local = here;
       }
     }
     if (remote) {
@@ -164,7 +169,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
   std::set<std::string> tried;
   while (true) {
     std::optional<Peer> peer;
-    Way way{.from = order.from(), .request = order.request};
+    Way way{.from = order.from(), .beside = beside(order.answers_beside), .request = order.request};
     {
       const std::lock_guard hold(mutex_);
       const cluster::PrefillSituation asked = situation(order, tried);
@@ -216,7 +221,7 @@ void PrefillCoordinator::on_first_token(const FirstToken& first) {
   const std::lock_guard hold(mutex_);
   if (worker && first.computed_tokens > 1) {
     rates_.observe_prefill({options_.machine, worker->info.model_name}, first.computed_tokens,
-                           first.depth_tokens, seconds(first.prefill), now());
+                           first.depth_tokens, seconds(first.prefill), now(), beside(first.answers_beside));
   }
   const auto found = running_.find(first.request);
   if (found == running_.end()) return;

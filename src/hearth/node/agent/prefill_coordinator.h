@@ -3,8 +3,7 @@
 // few seconds, tries a pair before it trusts it, learns rates from what is done, asks the peers in
 // the order of their predicted seconds, and remembers what it decided and what came of it.
 //
-// Thread-safe. One thread ("peer_watch") looks at the peers; trials, long ones, run on "pair_trial", one at a time.
-
+// Thread-safe. "peer_watch" looks at the peers; trials, long ones, run on "pair_trial", one at a time.
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
@@ -114,6 +113,7 @@ class PrefillCoordinator final : public Prefiller {
     std::uint32_t from = 0;     // tokens of the prompt that are here
     bool moves_prefix = false;  // bring the peer what it lacks of them
     double prefix_s = 0;        // predicted for that, or for computing it there
+    cluster::Beside beside = cluster::Beside::nothing;  // what this machine does meanwhile
     std::optional<std::uint64_t> request = {};
   };
   PeerPrefiller prefiller_for(const Peer& peer, const Way& way);
