@@ -30,6 +30,8 @@ LOADS = ("idle", "answering")
 QUICK = {"PAIRS": ("faster peer",), "LINKS": ("100 Mb/s",), "PROMPT_WORDS": (150,), "LOADS": ("idle",)}
 WAYS = ("alone", "remote")
 LEARNING_WORDS = (400, 150)
+LOAD_ANSWER_TOKENS = 2000
+END_TOKENS = ("<|im_end|>", "[EOS]")
 
 
 class Grid:
@@ -106,17 +108,22 @@ class Grid:
 
 
 class AnsweringLoad:
-    """An answer that is written while the others are asked."""
+    """Long answers, one after another, that are written while the others are asked. Left alone, the model ends one after some 60
+    tokens."""
 
     def __init__(self, studio):
         self.studio, self._stop = studio, threading.Event()
+        ends = [token for text in END_TOKENS
+                for token in studio.worker().call("POST", "/v1/tokenize", {"text": text, "special": True})[0]["tokens"]]
+        self._goes_on = {"logit_bias": {str(token): -100 for token in ends}}
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self):
         while not self._stop.is_set():
             try:
-                self.studio.ask([{"role": "user", "content": "tell " + words(3, 8)}], tokens=200)
+                self.studio.ask([{"role": "user", "content": "tell " + words(3, 8)}], tokens=LOAD_ANSWER_TOKENS,
+                                **self._goes_on)
             except OSError:
                 return
 

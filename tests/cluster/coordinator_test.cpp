@@ -138,6 +138,24 @@ TEST(PrefillCoordinator, KnowsHowMuchSlowerThisMachineIsBesideAnswers) {
   EXPECT_NEAR(predicted_s(0), alone_s, alone_s / 1000);
 }
 
+TEST(PrefillCoordinator, KnowsWhatANewPromptHasToWaitForHere) {
+  Cluster cluster({}, {}, {.policy = cluster::PrefillPolicy::alone});
+  const auto prompt = text_tokens(cluster.decode, 500);
+  const auto layout = *cluster.decode.model().keeper().current()->info.layout();
+  const auto queue_s = [&](std::uint64_t request) {
+    EXPECT_TRUE(cluster.coordinator.open({.request = request, .target = prompt, .layout = layout, .stored = {}}, {}));
+    const Json log = cluster.coordinator.decisions();
+    const Json& option = log.find("decisions")->as_array().back().find("options")->as_array().at(0);
+    return get<double>(*option.find("terms"), "queue_s").value();
+  };
+  EXPECT_EQ(queue_s(1), 0);
+  EXPECT_GT(queue_s(2), 0);
+  EXPECT_GT(queue_s(1), 0);  // it begins again, behind the other
+  cluster.coordinator.on_first_token({.request = 1, .computed_tokens = 500, .prefill = std::chrono::seconds(1)});
+  cluster.coordinator.on_first_token({.request = 2, .computed_tokens = 500, .prefill = std::chrono::seconds(2)});
+  EXPECT_EQ(queue_s(3), 0);
+}
+
 // Two turns of a conversation, the first as `first_turn` says; what the peer was predicted to do for the second.
 struct SecondTurn {
   explicit SecondTurn(cluster::PrefillPolicy first_turn) : cluster({}, {}, {.policy = first_turn}) {

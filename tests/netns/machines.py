@@ -174,10 +174,10 @@ class Machine:
     def usable_peers(self):
         return sorted(peer["name"] for peer in self.status()["peers"] if peer["usable"])
 
-    def ask(self, messages, tokens=16):
-        """A streamed chat completion."""
+    def ask(self, messages, tokens=16, **more):
+        """A streamed chat completion; `more`: fields of the request."""
         body = {"model": "x", "max_tokens": tokens, "temperature": 0, "stream": True,
-                "stream_options": {"include_usage": True}, "messages": messages}
+                "stream_options": {"include_usage": True}, "messages": messages, **more}
         request = urllib.request.Request(
             f"http://{self.host.address}:{GATEWAY_PORT}/v1/chat/completions", json.dumps(body).encode(),
             {"Content-Type": "application/json", "Authorization": f"Bearer {API_KEY}"})

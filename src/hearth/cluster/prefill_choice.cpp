@@ -93,12 +93,14 @@ PrefillOption Chooser::alone(const DecodeSide& side) const {
     return out;
   }
   Unknowns unknowns;
-  out.terms.queue_s = side.queue_s;
   out.terms.import_s =
       import_s(side, present - std::min(present, side.held_tokens), unknowns);
   out.terms.prefill_s = unknowns.take(
       prefill_s(side.machine, at_.prompt_tokens - present, present, side.beside),
       prefill_name(side.machine, at_.prompt_tokens));
+  // A worker takes the prompt of which the least is left first.
+  out.terms.queue_s = side.queue_s;
+  for (const double left_s : side.prompts_left_s) out.terms.queue_s += left_s <= out.terms.prefill_s ? left_s : 0;
   out.answer_s = answer_s(side, unknowns);
   settle(out, unknowns);
   return out;

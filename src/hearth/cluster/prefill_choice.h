@@ -27,7 +27,8 @@ struct DecodeSide {
   std::uint32_t held_tokens = 0;    // of this prompt, in a sequence of its worker
   std::uint32_t stored_tokens = 0;  // in its chunk store: these can be brought to a peer
   double queue_s = 0;
-  Beside beside = Beside::nothing;  // what it does while it computes a prompt
+  std::vector<double> prompts_left_s = {};  // of the prompts that it computes already
+  Beside beside = Beside::nothing;  // what else it does while it computes a prompt
 };
 
 // A machine, or a pool of machines, that can prefill for others.

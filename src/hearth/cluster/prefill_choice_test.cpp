@@ -178,6 +178,14 @@ TEST(PrefillChoice, FollowsTheSituation) {
   }
 }
 
+TEST(PrefillChoice, WaitsForThePromptsOfWhichLessIsLeft) {
+  Scene scene;
+  scene.situation.decode[0].prompts_left_s = {500, 20, 7};
+  const PrefillTerms terms = scene.choose().options[0].terms;  // 83 s of its own
+  EXPECT_NEAR(terms.queue_s, 27, 1e-9);
+  EXPECT_NEAR(terms.total_s(), 27 + 10'001 / 120.0, 0.01);
+}
+
 TEST(PrefillChoice, MovesOrRecomputesWhatThePeerLacksWhicheverIsShorter) {
   Scene scene;
   scene.situation.prompt_tokens = 20'001;

@@ -75,7 +75,8 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
   out.chunk_tokens = worker->info.chunk_tokens;
   out.kv_bytes_per_token = kv_bytes_per_token(worker->info);
   out.decode.push_back({.machine = options_.machine, .held_tokens = order.held_tokens,
-                        .stored_tokens = order.from(), .beside = beside(order.answers_beside)});
+                        .stored_tokens = order.from(), .prompts_left_s = own_prompts_.left_s(now()),
+                        .beside = beside(order.answers_beside)});
   out.prefill = table_.prefill_sides(*own, options_.machine, now());
   for (cluster::PrefillSide& side : out.prefill) {
     const auto notes = notes_.find(side.name);
@@ -172,12 +173,12 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
     Way way{.from = order.from(), .beside = beside(order.answers_beside), .request = order.request};
     {
       const std::lock_guard hold(mutex_);
+      if (tried.empty()) forget_before(order.request);
       const cluster::PrefillSituation asked = situation(order, tried);
       if (asked.decode.empty()) return nullptr;
       const cluster::Choice choice = cluster::choose(asked, rates_);
       const cluster::PrefillOption* chosen = choice.find_chosen();
       if (tried.empty()) {
-        forget_before(order.request);
         running_[order.request] = {.decision = log_.add(fmt::format("{}", order.request), choice),
                                    .outcome = "as chosen"};
         Running& running = running_[order.request];
@@ -187,7 +188,10 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
         }
         log_info(fmt::format("request {}: {}", order.request, choice.sentence));
       }
-      if (chosen == nullptr || chosen->is_alone() || tried.size() == peers_asked_max) return nullptr;
+      if (chosen == nullptr || chosen->is_alone() || tried.size() == peers_asked_max) {
+        note_own_prompt(order.request, choice);
+        return nullptr;
+      }
       peer = notes_.at(chosen->prefill).peer;
       if (notes_.at(chosen->prefill).foreign_layout && tried.empty()) {
         running_[order.request].outcome = "as chosen, with another quantisation of the model";
@@ -205,7 +209,14 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
   }
 }
 
+// With the lock.
+void PrefillCoordinator::note_own_prompt(std::uint64_t request, const cluster::Choice& choice) {
+  const auto alone = std::ranges::find_if(choice.options, [](const auto& o) { return o.is_alone() && o.predicted_s; });
+  if (alone != choice.options.end()) own_prompts_.begin(request, *alone->predicted_s - alone->terms.queue_s, now());
+}
+
 void PrefillCoordinator::forget_before(std::uint64_t request) {
+  (void)own_prompts_.end(request, now());
   if (const auto earlier = running_.find(request); earlier != running_.end()) {
     log_.on_failed(earlier->second.decision, "the worker died; the request began again");
     running_.erase(earlier);
@@ -219,7 +230,8 @@ void PrefillCoordinator::forget_before(std::uint64_t request) {
 void PrefillCoordinator::on_first_token(const FirstToken& first) {
   const auto worker = keeper_.current();
   const std::lock_guard hold(mutex_);
-  if (worker && first.computed_tokens > 1) {
+  const bool was_alone = own_prompts_.end(first.request, now());
+  if (worker && was_alone && first.computed_tokens > 1) {
     rates_.observe_prefill({options_.machine, worker->info.model_name}, first.computed_tokens,
                            first.depth_tokens, seconds(first.prefill), now(), beside(first.answers_beside));
   }

@@ -16,6 +16,7 @@
 
 #include "hearth/base/thread.h"
 #include "hearth/cluster/decision_log.h"
+#include "hearth/cluster/own_prompts.h"
 #include "hearth/cluster/parity.h"
 #include "hearth/cluster/peer_holdings.h"
 #include "hearth/cluster/peer_state.h"
@@ -53,14 +54,11 @@ class PrefillCoordinator final : public Prefiller {
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
   void on_first_token(const FirstToken& first) override;
 
-  // From the next request on.
-  void set_policy(cluster::PrefillPolicy policy) { policy_ = policy; }
+  void set_policy(cluster::PrefillPolicy policy) { policy_ = policy; }  // from the next request on
   cluster::PrefillPolicy policy() const { return policy_; }
 
-  // {"decisions": [...], "summary": {...}}: docs/coordinator.md.
-  Json decisions() const;
-  // [{name, address, state, parity, ...}]
-  Json peers() const;
+  Json decisions() const;  // docs/coordinator.md
+  Json peers() const;      // [{name, address, state, parity, ...}]
   // Tries a pair again, now. not_found: no such peer.
   Result<cluster::Parity> try_peer(const std::string& name, const StopToken& stop);
   // Waits until every peer that is known has been looked at, and tried where it can be reached.
@@ -93,12 +91,13 @@ class PrefillCoordinator final : public Prefiller {
     std::optional<Peer> peer;  // absent: this machine alone
   };
 
+  void note_own_prompt(std::uint64_t request, const cluster::Choice& choice);
   void load_rates();
   void save_rates() const;
   void watch();
   std::vector<Peer> renew_peers();
   void look_at(const Peer& peer);
-  // Whether the pair has to be tried; the trouble otherwise, or nothing.
+  // Whether the pair has to be tried.
   Result<bool> take_facts(const Peer& peer, const NodeFacts& facts, double round_trip_s);
   bool is_idle() const;
   void settle(const std::string& name, std::string trouble);
@@ -138,6 +137,7 @@ class PrefillCoordinator final : public Prefiller {
   bool were_found_ = false;
   cluster::PeerTable table_;
   cluster::PeerHoldings holdings_;
+  cluster::OwnPrompts own_prompts_;
   cluster::RateBook rates_;
   cluster::DecisionLog log_;
   std::map<std::uint64_t, Running> running_;  // by request

@@ -1,0 +1,56 @@
+#include "hearth/cluster/own_prompts.h"
+
+#include <algorithm>
+
+namespace hearth::cluster {
+
+void OwnPrompts::begin(std::uint64_t request, double work_s, Instant now) {
+  advance(now);
+  prompts_.erase(request);  // its worker died; it begins again
+  Prompt begun{.left_s = work_s};
+  for (auto& [id, other] : prompts_) {
+    if (other.left_s > 0) begun.was_alone = other.was_alone = false;
+  }
+  if (prompts_.size() >= own_prompts_max) {
+    prompts_.erase(std::ranges::min_element(prompts_, {}, [](const auto& each) { return each.second.left_s; }));
+  }
+  prompts_.emplace(request, begun);
+}
+
+bool OwnPrompts::end(std::uint64_t request, Instant now) {
+  advance(now);
+  const auto found = prompts_.find(request);
+  if (found == prompts_.end()) return true;
+  const bool was_alone = found->second.was_alone;
+  prompts_.erase(found);
+  return was_alone;
+}
+
+std::vector<double> OwnPrompts::left_s(Instant now) const {
+  std::vector<double> out;
+  for (const auto& [id, prompt] : advanced(now)) {
+    if (prompt.left_s > 0) out.push_back(prompt.left_s);
+  }
+  return out;
+}
+
+void OwnPrompts::advance(Instant now) {
+  prompts_ = advanced(now);
+  as_of_ = now;
+}
+
+OwnPrompts::Prompts OwnPrompts::advanced(Instant now) const {
+  Prompts out = prompts_;
+  std::vector<Prompt*> least_first;
+  for (auto& [id, prompt] : out) least_first.push_back(&prompt);
+  std::ranges::stable_sort(least_first, {}, &Prompt::left_s);
+  double done_s = seconds(now - as_of_);
+  for (Prompt* prompt : least_first) {
+    const double step_s = std::min(done_s, prompt->left_s);
+    prompt->left_s -= step_s;
+    done_s -= step_s;
+  }
+  return out;
+}
+
+}  // namespace hearth::cluster

@@ -1,0 +1,39 @@
+#pragma once
+// The prompts that this machine computes itself, each until its first token: what a new one may have to wait
+// for, and whether the time that one took says how fast the machine is.
+//
+// A value; no clock; bounded: whoever left before a first token is forgotten when there is no room.
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "hearth/base/clock.h"
+
+namespace hearth::cluster {
+
+inline constexpr std::size_t own_prompts_max = 256;
+
+class OwnPrompts {
+ public:
+  // `work_s`: predicted, without any wait.
+  void begin(std::uint64_t request, double work_s, Instant now);
+  // Whether it had the machine to itself, as far as was known when each of them began.
+  bool end(std::uint64_t request, Instant now);
+  // Of the work of each that is not done yet. The worker does the least first.
+  std::vector<double> left_s(Instant now) const;
+
+ private:
+  struct Prompt {
+    double left_s = 0;
+    bool was_alone = true;
+  };
+  using Prompts = std::map<std::uint64_t, Prompt>;
+  Prompts advanced(Instant now) const;
+  void advance(Instant now);
+
+  Prompts prompts_;
+  Instant as_of_{};
+};
+
+}  // namespace hearth::cluster
