@@ -100,7 +100,11 @@ struct CountsAnswers final : Prefiller {
   }
   void on_first_token(const FirstToken& first) override { told.push_back(first.answers_beside); }
 
-  std::vector<std::uint32_t> asked, told;
+  void on_left(std::uint64_t) override { ++left; }
+
+  std::vector<std::uint32_t> asked;
+  std::vector<std::optional<std::uint32_t>> told;
+  int left = 0;
 };
 
 TEST(PrefillOrder, SaysHowManyAnswersAreBeingWritten) {
@@ -117,7 +121,23 @@ TEST(PrefillOrder, SaysHowManyAnswersAreBeingWritten) {
   }
   answer(machine, text_tokens(machine, 900));
   EXPECT_EQ(prefiller.asked, (std::vector<std::uint32_t>{1, 0}));
-  EXPECT_EQ(prefiller.told, prefiller.asked);
+  EXPECT_EQ(prefiller.told, (std::vector<std::optional<std::uint32_t>>{1, 0}));
+  EXPECT_EQ(prefiller.left, 0);
+  machine.model().set_prefiller(nullptr);
+}
+
+TEST(PrefillOrder, OneWhoseClientLeavesBeforeTheFirstTokenIsToldOfAsLeft) {
+  Machine machine("decode", {});
+  CountsAnswers prefiller;
+  machine.model().set_prefiller(&prefiller);
+  {
+    auto answer = machine.model().generate(testing::request_for(text_tokens(machine, 1300)), {});
+    ASSERT_TRUE(answer) << answer.error().message;
+    (void)(*answer)->next(Deadline::after(std::chrono::seconds(60)));  // progress
+  }
+  EXPECT_EQ(prefiller.asked.size(), 1u);
+  EXPECT_EQ(prefiller.left, 1);
+  EXPECT_TRUE(prefiller.told.empty());
   machine.model().set_prefiller(nullptr);
 }
 
@@ -142,18 +162,26 @@ TEST(PrefillCoordinator, KnowsWhatANewPromptHasToWaitForHere) {
   Cluster cluster({}, {}, {.policy = cluster::PrefillPolicy::alone});
   const auto prompt = text_tokens(cluster.decode, 500);
   const auto layout = *cluster.decode.model().keeper().current()->info.layout();
-  const auto queue_s = [&](std::uint64_t request) {
+  const auto term_s = [&](std::uint64_t request, const char* term) {
     EXPECT_TRUE(cluster.coordinator.open({.request = request, .target = prompt, .layout = layout, .stored = {}}, {}));
     const Json log = cluster.coordinator.decisions();
     const Json& option = log.find("decisions")->as_array().back().find("options")->as_array().at(0);
-    return get<double>(*option.find("terms"), "queue_s").value();
+    return get<double>(*option.find("terms"), term).value();
   };
-  EXPECT_EQ(queue_s(1), 0);
-  EXPECT_GT(queue_s(2), 0);
-  EXPECT_GT(queue_s(1), 0);  // it begins again, behind the other
-  cluster.coordinator.on_first_token({.request = 1, .computed_tokens = 500, .prefill = std::chrono::seconds(1)});
-  cluster.coordinator.on_first_token({.request = 2, .computed_tokens = 500, .prefill = std::chrono::seconds(2)});
-  EXPECT_EQ(queue_s(3), 0);
+  const auto done = [&](std::uint64_t request, int prefill_s) {
+    cluster.coordinator.on_first_token({.request = request, .computed_tokens = 500, .prefill = std::chrono::seconds(prefill_s),
+                                        .answers_beside = 0});
+  };
+  EXPECT_EQ(term_s(1, "queue_s"), 0);
+  done(1, 100);  // a slow machine: nothing here ends while the test looks
+  const double prefill_s = term_s(2, "prefill_s");
+  EXPECT_GT(term_s(3, "queue_s"), 0);
+  EXPECT_GT(term_s(2, "queue_s"), 0);  // it begins again, behind the other
+  done(2, 5'000);
+  done(3, 5'000);
+  EXPECT_EQ(term_s(4, "prefill_s"), prefill_s);  // they shared the machine and taught nothing
+  cluster.coordinator.on_left(4);
+  EXPECT_EQ(term_s(5, "queue_s"), 0);
 }
 
 // Two turns of a conversation, the first as `first_turn` says; what the peer was predicted to do for the second.

@@ -125,11 +125,15 @@ void DecodeRun::look_at_time(Instant now) {
   if (deadline_.passed(now)) {
     stop_peer(state_ == State::asking ? "the prefill machine did not answer in time"
                                       : "the prefill machine shows no progress");
-  } else if (state_ == State::running &&
-             should_finish_locally(progress(now), parameters_.remote, parameters_.local,
-                                   parameters_.local_queue_s)) {
+  } else if (state_ == State::running && is_better_local(now)) {
     stop_peer("the prefill machine is slower than computing the rest here");
   }
+}
+
+bool DecodeRun::is_better_local(Instant now) const {
+  const RemoteProgress at = progress(now);
+  const double queue_s = std::max(0.0, parameters_.local_queue_s - at.elapsed_s);
+  return should_finish_locally(at, parameters_.remote, parameters_.local, queue_s);
 }
 
 void DecodeRun::stop_peer(std::string reason) {

@@ -34,7 +34,7 @@ struct DecodeRunParameters {
   std::uint32_t computed_from = 0;         // the first token that it announces anything of
   double prefix_s = 0;                     // predicted for what the peer lacks before it
   std::optional<PrefillCurve> remote, local;  // to see whether waiting is still worth it
-  double transfer_token_s = 0, tail_s = 0, local_queue_s = 0;
+  double transfer_token_s = 0, tail_s = 0, local_queue_s = 0;  // the wait of whoever would compute here instead
   Duration worker_piece{};                 // other work that an import may have to wait for
   std::uint32_t refusals_max = 12;         // chunks that no honest peer sends
   std::uint32_t idle_signs_max = 24;       // questions and bodies in a row that brought nothing: more keep no deadline off
@@ -91,8 +91,7 @@ class DecodeRun {
   std::expected<std::uint32_t, kv::Refusal> on_body(kv::Reservation reservation,
                                                     kv::SharedChunk chunk, Instant now);
   void on_body_cut(kv::Reservation reservation) { receiver_.on_body_cut(reservation); }
-  // False: the run is over or the numbers cannot be; the peer is to stop.
-  bool on_progress(std::uint32_t done_tokens, Instant now);
+  bool on_progress(std::uint32_t done_tokens, Instant now);  // false: over, or impossible; the peer is to stop
   void on_closing(const ClosingManifest& manifest);
   void on_peer_failed(const std::string& why);  // it says so, or its connection was refused
 
@@ -122,6 +121,7 @@ class DecodeRun {
   Reserved on_admitted(Reserved reservation, std::uint64_t bytes, Instant now);
   std::optional<DecodeRunAction> next_import(Instant now);
   void look_at_time(Instant now);
+  bool is_better_local(Instant now) const;
   void on_sign_of_life(Instant now);
   void stop_peer(std::string reason);
   void refused(kv::Refusal refusal);

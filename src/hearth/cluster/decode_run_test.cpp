@@ -122,6 +122,26 @@ TEST(DecodeRun, TroubleEndsWithWhatIsCommitted) {
   }
 }
 
+// The peer needs 35 s, this machine 10 and has something else to do first.
+TEST(DecodeRun, ASlowerPeerIsKeptWhileWhoeverWouldComputeHereHadToWait) {
+  for (const double queue_s : {0.0, 40.0}) {
+    DecodeRunParameters parameters = Side::defaults();
+    parameters.remote = PrefillCurve{.token_s = 1, .depth_max = 1'000};
+    parameters.local = PrefillCurve{.token_s = 10 / 35.0, .depth_max = 1'000};
+    parameters.local_queue_s = queue_s;
+    parameters.patience.chunk_compute = seconds(60);
+    Side side(parameters);
+    side.ask_and_accept();
+    if (queue_s == 0) {
+      side.expect<CancelPeer>();
+      continue;
+    }
+    side.expect<WaitForReport>();
+    side.now += seconds(30);  // nothing came, and the wait here is nearly over
+    side.expect<CancelPeer>();
+  }
+}
+
 TEST(DecodeRun, WhatIsStagedWhenThePeerFailsIsStillImported) {
   Side side;
   side.ask_and_accept();

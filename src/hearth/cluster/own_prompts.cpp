@@ -7,10 +7,8 @@ namespace hearth::cluster {
 void OwnPrompts::begin(std::uint64_t request, double work_s, Instant now) {
   advance(now);
   prompts_.erase(request);  // its worker died; it begins again
-  Prompt begun{.left_s = work_s};
-  for (auto& [id, other] : prompts_) {
-    if (other.left_s > 0) begun.was_alone = other.was_alone = false;
-  }
+  const Prompt begun{.left_s = work_s, .was_alone = prompts_.empty()};
+  for (auto& [id, other] : prompts_) other.was_alone = false;
   if (prompts_.size() >= own_prompts_max) {
     prompts_.erase(std::ranges::min_element(prompts_, {}, [](const auto& each) { return each.second.left_s; }));
   }

@@ -2,7 +2,7 @@
 // The prompts that this machine computes itself, each until its first token: what a new one may have to wait
 // for, and whether the time that one took says how fast the machine is.
 //
-// A value; no clock; bounded: whoever left before a first token is forgotten when there is no room.
+// A value; no clock; bounded: beyond its bound the one with the least left is forgotten.
 
 #include <cstdint>
 #include <map>
@@ -16,11 +16,11 @@ inline constexpr std::size_t own_prompts_max = 256;
 
 class OwnPrompts {
  public:
-  // `work_s`: predicted, without any wait.
+  // `work_s`: predicted, without any wait; 0: nobody knows.
   void begin(std::uint64_t request, double work_s, Instant now);
-  // Whether it had the machine to itself, as far as was known when each of them began.
+  // Whether it had the machine to itself. True too of one that was never begun.
   bool end(std::uint64_t request, Instant now);
-  // Of the work of each that is not done yet. The worker does the least first.
+  // Of the work of each that should not be done yet. The worker does the least first.
   std::vector<double> left_s(Instant now) const;
 
  private:

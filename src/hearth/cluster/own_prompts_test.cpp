@@ -28,6 +28,13 @@ TEST(OwnPrompts, OnlyOneThatHadTheMachineToItselfSaysHowFastItIs) {
   prompts.begin(3, 1, at_s(25));
   EXPECT_FALSE(prompts.end(3, at_s(26)));
   EXPECT_FALSE(prompts.end(2, at_s(32)));
+  prompts.begin(6, 0, at_s(33));  // nobody knows how long it takes
+  EXPECT_TRUE(prompts.left_s(at_s(33)).empty());
+  prompts.begin(7, 1, at_s(34));
+  EXPECT_FALSE(prompts.end(7, at_s(36)));
+  prompts.begin(8, 1, at_s(37));
+  EXPECT_FALSE(prompts.end(6, at_s(39)));
+  EXPECT_FALSE(prompts.end(8, at_s(39)));
   prompts.begin(4, 10, at_s(40));
   EXPECT_TRUE(prompts.end(4, at_s(50)));
   EXPECT_TRUE(prompts.end(5, at_s(50)));  // another machine computed it

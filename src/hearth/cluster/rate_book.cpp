@@ -11,7 +11,7 @@ constexpr std::size_t name_bytes_max = 512;
 // A small body says more about the round trip than about bandwidth.
 constexpr std::uint64_t transfer_bytes_min = 16 << 10;
 // A few tokens beside answers say more about the wait for a batch than about the rate.
-constexpr std::uint32_t beside_answers_tokens_min = 64;
+constexpr std::uint32_t beside_answers_tokens_min = 100;
 
 template <class Map>
 auto& touch(Map& map, const typename Map::key_type& key, Instant now) {
@@ -68,12 +68,13 @@ void RateBook::observe_prefill(const MachineModel& on, std::uint32_t new_tokens,
                                std::uint32_t depth_tokens, double seconds, Instant now, Beside beside) {
   MachineRates& rates = touch(machines_, on, now);
   if (beside == Beside::nothing) return rates.prefill.observe(new_tokens, depth_tokens, seconds, now);
+  if (new_tokens < beside_answers_tokens_min) return;
   const auto curve = rates.prefill.curve(now);
   const auto alone = curve ? curve->seconds(new_tokens, depth_tokens) : std::nullopt;
   if (!alone) {
     const auto factor = rates.beside_answers.at(now);
     rates.prefill.observe(new_tokens, depth_tokens, seconds / (factor ? factor->value : 1), now);
-  } else if (new_tokens >= beside_answers_tokens_min && alone->value > 0) {
+  } else {
     rates.beside_answers.observe(seconds / alone->value, now);
   }
 }

@@ -118,6 +118,8 @@ TEST(RateBook, WhatWasOnlySeenBesideAnswersTeachesTheCurveToo) {
   book.observe_prefill(spark, 1'000, 0, 4.5, at_s(1), Beside::answers);
   book.observe_prefill(spark, 1'000, 60'000, 6.0, at_s(2), Beside::answers);  // deeper than anything yet
   EXPECT_NEAR(book.prefill(spark, at_s(3))->seconds(1'000, 60'000)->value, 4.0, 0.1);
+  book.observe_prefill(spark, 5, 300'000, 2.0, at_s(4), Beside::answers);  // the wait for a batch
+  EXPECT_FALSE(book.prefill(spark, at_s(5))->seconds(1'000, 200'000));
 }
 
 RateBook sample_book() {

@@ -150,10 +150,11 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
   Prefiller* const prefiller = request.is_labelled ? nullptr : prefiller_;
   const auto store = store_for(request);
   const std::uint64_t number = prefiller ? ++last_request_ : 0;
-  return with_worker(stop, [&](const KeptWorker& worker)
+  auto answer = with_worker(stop, [&](const KeptWorker& worker)
                                -> Result<std::unique_ptr<engine::AnswerStream>> {
     if (request.is_labelled) has_sealed_kv_ = true;
-    Preparation preparation{.request = number, .began = began, .answers_beside = answers_being_written_};
+    Preparation preparation{.request = number, .began = began,
+                            .answers_beside = counts_.being_written, .answers_begun = counts_.begun};
     const HandOffParts parts{.decode = worker.client, .decode_info = worker.info,
                              .adapter = request.adapter, .prefiller = prefiller, .store = store.get(),
                              .request = number, .began = began, .answers_beside = preparation.answers_beside,
@@ -179,6 +180,8 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
     // Every sequence in use: the request waits for one, and may compute what the store has.
     return generate_on(worker, prepared, std::move(preparation), stop);
   });
+  if (!answer && prefiller != nullptr) prefiller->on_left(number);
+  return answer;
 }
 
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
@@ -193,7 +196,7 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
                                        SavedAnswerParts{.saver = saver_.get(), .prefiller = prefiller_,
                                                         .store = store_for(request), .preparation = std::move(preparation),
                                                         .chunk_tokens = worker.info.chunk_tokens,
-                                                        .being_written = &answers_being_written_});
+                                                        .counts = &counts_});
 }
 
 }  // namespace hearth::node

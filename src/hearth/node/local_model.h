@@ -90,7 +90,7 @@ class LocalModel final : public engine::ModelService {
   std::unique_ptr<KvSaver> saver_;
   Prefiller* prefiller_ = nullptr;
   std::atomic<std::uint64_t> last_request_ = 0;
-  std::atomic<std::uint32_t> answers_being_written_ = 0;
+  AnswerCounts counts_;
   std::atomic<bool> has_sealed_kv_ = false;
   engine::ModelFacts facts_;
 };

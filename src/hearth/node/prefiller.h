@@ -3,6 +3,7 @@
 // machine (worker_prefiller.h) or a peer (agent/peer_prefiller.h).
 
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "hearth/base/stop.h"
@@ -32,13 +33,16 @@ struct FirstToken {
   // What the decoding worker computed of the prompt, from this depth on.
   std::uint32_t computed_tokens = 0, depth_tokens = 0;
   Duration prefill{};
-  std::uint32_t answers_beside = 0;  // as in the order
+  // As in the order, if it was so all the while and all of it was computed here: else its time says little.
+  std::optional<std::uint32_t> answers_beside = {};
 };
 
 class Prefiller {
  public:
   virtual ~Prefiller() = default;
   virtual void on_first_token(const FirstToken&) {}
+  // It ended before its first token.
+  virtual void on_left(std::uint64_t request) { (void)request; }
   // nullptr: it is not worth it, the decoding worker shall compute it. resource_exhausted: busy.
   // What the order points to stays until the source is gone.
   virtual Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order,

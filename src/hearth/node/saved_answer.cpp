@@ -12,7 +12,9 @@ SavedAnswer::SavedAnswer(std::unique_ptr<Generation> generation, const engine::G
 
 SavedAnswer::~SavedAnswer() {
   generation_.reset();  // a cancelled answer frees its sequence first
-  if (has_token_ && parts_.being_written != nullptr) --*parts_.being_written;
+  if (has_token_ && parts_.counts != nullptr) --parts_.counts->being_written;
+  const std::uint64_t request = parts_.preparation.request;
+  if (!has_token_ && request != 0 && parts_.prefiller != nullptr) parts_.prefiller->on_left(request);
   save();
 }
 
@@ -37,8 +39,21 @@ Result<engine::JobEvent> SavedAnswer::next(Deadline deadline) {
   return event;
 }
 
+// While its prompt was computed; nothing: that changed.
+std::optional<std::uint32_t> SavedAnswer::answers_beside() const {
+  const Preparation& before = parts_.preparation;
+  if (parts_.counts == nullptr || before.computed_elsewhere > 0) return {};  // that took its time, too
+  const bool had_none = before.answers_beside == 0 && parts_.counts->begun == before.answers_begun;
+  const bool had_some = before.answers_beside > 0 && parts_.counts->being_written > 0;
+  return had_none || had_some ? std::optional(before.answers_beside) : std::nullopt;
+}
+
 void SavedAnswer::on_first_token() {
-  if (parts_.being_written != nullptr) ++*parts_.being_written;
+  const auto beside = answers_beside();
+  if (parts_.counts != nullptr) {
+    ++parts_.counts->being_written;
+    ++parts_.counts->begun;
+  }
   const Preparation& before = parts_.preparation;
   if (before.request == 0 || parts_.prefiller == nullptr) return;
   const std::uint32_t here = std::min(prompt_.reused_tokens, before.computed_here);
@@ -47,7 +62,7 @@ void SavedAnswer::on_first_token() {
                                     .computed_tokens = prompt_.computed_tokens + here,
                                     .depth_tokens = prompt_.reused_tokens - here,
                                     .prefill = prompt_.prefill + before.prefill_here,
-                                    .answers_beside = before.answers_beside});
+                                    .answers_beside = beside});
 }
 
 void SavedAnswer::save() const {

@@ -24,7 +24,14 @@ struct Preparation {
   std::uint64_t request = 0;             // the prefiller's name for it; 0: it was not asked
   Instant began{};
   std::uint32_t answers_beside = 0;      // that were being written then
+  std::uint64_t answers_begun = 0;       // by then, ever
   std::optional<model::HandOffFacts> hand_off;
+};
+
+// Of one model.
+struct AnswerCounts {
+  std::atomic<std::uint32_t> being_written = 0;  // each from its first token until its stream is gone
+  std::atomic<std::uint64_t> begun = 0;
 };
 
 // What it points to outlives the answer; nullptr: nothing is saved, nobody is told, it is not counted.
@@ -34,7 +41,7 @@ struct SavedAnswerParts {
   std::weak_ptr<kv::ChunkStore> store;
   Preparation preparation;
   std::uint32_t chunk_tokens = 0;
-  std::atomic<std::uint32_t>* being_written = nullptr;  // answers, each from its first token to its end
+  AnswerCounts* counts = nullptr;
 };
 
 class SavedAnswer final : public engine::AnswerStream {
@@ -49,6 +56,7 @@ class SavedAnswer final : public engine::AnswerStream {
 
  private:
   void on_first_token();
+  std::optional<std::uint32_t> answers_beside() const;
   void save() const;
 
   std::unique_ptr<Generation> generation_;

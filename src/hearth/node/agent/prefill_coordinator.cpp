@@ -13,7 +13,6 @@ namespace hearth::node {
 namespace {
 
 constexpr Duration busy_unknown = std::chrono::seconds(2);
-constexpr std::size_t running_max = 256;
 constexpr std::uint64_t staged_chunks = 4;  // that are here and not imported yet; headers and windows among them
 constexpr std::size_t peers_asked_max = 3;  // for one prompt: then this machine computes it
 
@@ -116,6 +115,7 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, const Way& way
     }
     if (way.request) {  // a trial is finished, however slow
       parameters.remote = remote;
+      parameters.local_queue_s = way.local_queue_s;
       // To see whether going on here would be faster: not asked where the way is ordered.
       if (policy_ != cluster::PrefillPolicy::remote) {
         parameters.local = here;
@@ -154,12 +154,24 @@ void PrefillCoordinator::on_over(const std::string& peer, std::uint64_t request,
       found != running_.end() && over.kind != Kind::complete && over.kind != Kind::cancelled) {
     found->second.as_chosen = false;
     found->second.outcome = "finished locally: " + over.reason;
-    if (over.kind != Kind::busy) holdings_.forget(peer);  // it may have begun with less than was thought
+    if (over.kind != Kind::busy) {
+      holdings_.forget(peer);  // it may have begun with less than was thought
+      note_rest(request, found->second, over.committed_tokens);
+    }
   }
   if (over.peer_lied) table_.on_distrusted(peer, over.reason);
   if (over.kind == Kind::busy) {
     table_.on_busy(peer, over.busy_for > Duration::zero() ? over.busy_for : busy_unknown, now());
   }
+}
+
+// With the lock. This machine computes it from there on.
+void PrefillCoordinator::note_rest(std::uint64_t request, const Running& running, std::uint32_t committed_tokens) {
+  const auto own = own_model();
+  const auto curve = own ? rates_.prefill({options_.machine, own->model}, now()) : std::nullopt;
+  const std::uint32_t rest = running.prompt_tokens - std::min(committed_tokens, running.prompt_tokens);
+  const auto rest_s = curve ? curve->seconds(rest, committed_tokens) : std::nullopt;
+  own_prompts_.begin(request, rest_s ? rest_s->value : 0, now());
 }
 
 Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder& order,
@@ -173,7 +185,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
     Way way{.from = order.from(), .beside = beside(order.answers_beside), .request = order.request};
     {
       const std::lock_guard hold(mutex_);
-      if (tried.empty()) forget_before(order.request);
+      if (tried.empty()) forget(order.request, "the worker died; the request began again");
       const cluster::PrefillSituation asked = situation(order, tried);
       if (asked.decode.empty()) return nullptr;
       const cluster::Choice choice = cluster::choose(asked, rates_);
@@ -182,14 +194,17 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
         running_[order.request] = {.decision = log_.add(fmt::format("{}", order.request), choice),
                                    .outcome = "as chosen"};
         Running& running = running_[order.request];
-        if (order.from() == 0 && order.held_tokens == 0) running.cold_tokens = asked.prompt_tokens;
+        running.prompt_tokens = asked.prompt_tokens;
+        running.can_be_shadowed = order.from() == 0 && order.held_tokens == 0 && order.answers_beside == 0 &&
+                                  asked.decode[0].prompts_left_s.empty();
         for (const cluster::PrefillOption& option : choice.options) {
           running.prefills.push_back(option.is_alone() ? "" : option.prefill);
         }
         log_info(fmt::format("request {}: {}", order.request, choice.sentence));
       }
+      const cluster::PrefillOption& alone = choice.options.front();  // of the one that can decode
       if (chosen == nullptr || chosen->is_alone() || tried.size() == peers_asked_max) {
-        note_own_prompt(order.request, choice);
+        own_prompts_.begin(order.request, std::max(0.0, alone.predicted_s.value_or(0) - alone.terms.queue_s), now());
         return nullptr;
       }
       peer = notes_.at(chosen->prefill).peer;
@@ -198,6 +213,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
       }
       way.moves_prefix = chosen->moves_prefix;
       way.prefix_s = chosen->terms.missing_prefix_s;
+      way.local_queue_s = alone.terms.queue_s;
     }
     tried.insert(peer->name);
     auto source = prefiller_for(*peer, way).open(order, stop);
@@ -210,36 +226,32 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
 }
 
 // With the lock.
-void PrefillCoordinator::note_own_prompt(std::uint64_t request, const cluster::Choice& choice) {
-  const auto alone = std::ranges::find_if(choice.options, [](const auto& o) { return o.is_alone() && o.predicted_s; });
-  if (alone != choice.options.end()) own_prompts_.begin(request, *alone->predicted_s - alone->terms.queue_s, now());
+void PrefillCoordinator::forget(std::uint64_t request, const std::string& why) {
+  (void)own_prompts_.end(request, now());
+  const auto found = running_.find(request);
+  if (found == running_.end()) return;
+  log_.on_failed(found->second.decision, why);
+  running_.erase(found);
 }
 
-void PrefillCoordinator::forget_before(std::uint64_t request) {
-  (void)own_prompts_.end(request, now());
-  if (const auto earlier = running_.find(request); earlier != running_.end()) {
-    log_.on_failed(earlier->second.decision, "the worker died; the request began again");
-    running_.erase(earlier);
-  }
-  // Requests whose clients left before the first token are never heard of again.
-  if (running_.size() < running_max) return;
-  log_.on_failed(running_.begin()->second.decision, "left before its first token");
-  running_.erase(running_.begin());
+void PrefillCoordinator::on_left(std::uint64_t request) {
+  const std::lock_guard hold(mutex_);
+  forget(request, "left before its first token");
 }
 
 void PrefillCoordinator::on_first_token(const FirstToken& first) {
   const auto worker = keeper_.current();
   const std::lock_guard hold(mutex_);
   const bool was_alone = own_prompts_.end(first.request, now());
-  if (worker && was_alone && first.computed_tokens > 1) {
+  if (worker && was_alone && first.answers_beside && first.computed_tokens > 1) {
     rates_.observe_prefill({options_.machine, worker->info.model_name}, first.computed_tokens,
-                           first.depth_tokens, seconds(first.prefill), now(), beside(first.answers_beside));
+                           first.depth_tokens, seconds(first.prefill), now(), beside(*first.answers_beside));
   }
   const auto found = running_.find(first.request);
   if (found == running_.end()) return;
   log_.on_finished(found->second.decision, seconds(first.since_request), found->second.as_chosen,
                    found->second.outcome);
-  if (found->second.cold_tokens > 0) last_finished_ = std::move(found->second);
+  if (found->second.can_be_shadowed) last_finished_ = std::move(found->second);
   running_.erase(found);
 }
 

@@ -50,18 +50,17 @@ class PrefillCoordinator final : public Prefiller {
                      net::HttpClient& http);
   ~PrefillCoordinator() override;
 
-  // nullptr: this machine had better compute it, or nobody else can.
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
   void on_first_token(const FirstToken& first) override;
+  void on_left(std::uint64_t request) override;
 
   void set_policy(cluster::PrefillPolicy policy) { policy_ = policy; }  // from the next request on
   cluster::PrefillPolicy policy() const { return policy_; }
 
   Json decisions() const;  // docs/coordinator.md
-  Json peers() const;      // [{name, address, state, parity, ...}]
+  Json peers() const;
   // Tries a pair again, now. not_found: no such peer.
   Result<cluster::Parity> try_peer(const std::string& name, const StopToken& stop);
-  // Waits until every peer that is known has been looked at, and tried where it can be reached.
   bool wait_until_tried(Deadline deadline) const;
 
  private:
@@ -81,7 +80,8 @@ class PrefillCoordinator final : public Prefiller {
     std::uint64_t decision = 0;
     bool as_chosen = true;
     std::string outcome;
-    std::uint32_t cold_tokens = 0;      // of a prompt of which nothing was there; else 0
+    std::uint32_t prompt_tokens = 0;
+    bool can_be_shadowed = false;       // nothing of it was there, and this machine was idle
     std::vector<std::string> prefills;  // by option: who computes; empty: this machine
   };
   struct Shadow {
@@ -91,13 +91,11 @@ class PrefillCoordinator final : public Prefiller {
     std::optional<Peer> peer;  // absent: this machine alone
   };
 
-  void note_own_prompt(std::uint64_t request, const cluster::Choice& choice);
   void load_rates();
   void save_rates() const;
   void watch();
   std::vector<Peer> renew_peers();
   void look_at(const Peer& peer);
-  // Whether the pair has to be tried.
   Result<bool> take_facts(const Peer& peer, const NodeFacts& facts, double round_trip_s);
   bool is_idle() const;
   void settle(const std::string& name, std::string trouble);
@@ -112,17 +110,19 @@ class PrefillCoordinator final : public Prefiller {
     std::uint32_t from = 0;     // tokens of the prompt that are here
     bool moves_prefix = false;  // bring the peer what it lacks of them
     double prefix_s = 0;        // predicted for that, or for computing it there
+    double local_queue_s = 0;   // what this machine would have to compute before
     cluster::Beside beside = cluster::Beside::nothing;  // what this machine does meanwhile
     std::optional<std::uint64_t> request = {};
   };
   PeerPrefiller prefiller_for(const Peer& peer, const Way& way);
-  void forget_before(std::uint64_t request);
+  void forget(std::uint64_t request, const std::string& why);
   void start_shadow();
   std::optional<Shadow> take_shadow();
   void run_shadow_check(const Shadow& shadow);
   void start_trial(const Peer& peer);
   void run_trial(const Peer& peer);
   void on_over(const std::string& peer, std::uint64_t request, const cluster::DecodeRunOver& over);
+  void note_rest(std::uint64_t request, const Running& running, std::uint32_t committed_tokens);
 
   const CoordinatorOptions options_;
   AgentService& agent_;

@@ -149,7 +149,7 @@ std::optional<PrefillCoordinator::Shadow> PrefillCoordinator::take_shadow() {
   const auto option = log_.shadow_check(finished.decision, /*is_idle=*/true);
   if (!option || *option >= finished.prefills.size()) return std::nullopt;
   Shadow shadow{.decision = finished.decision, .option = *option,
-                .prompt_tokens = finished.cold_tokens, .peer = {}};
+                .prompt_tokens = finished.prompt_tokens, .peer = {}};
   if (const std::string& name = finished.prefills[*option]; !name.empty()) {
     const auto notes = notes_.find(name);
     if (notes == notes_.end()) return std::nullopt;
