@@ -202,6 +202,7 @@ TEST_F(Faults, CancelledRunEndsAtOnceAndLeavesNoProcess) {
 struct Damage {
   std::string name;
   std::function<void(const std::vector<fs::path>& chunks)> inflict;
+  std::uint32_t refused_chunks = 0;  // by the worker; the other damages are seen when the store is opened
 };
 
 std::string read_all(const fs::path& path) {
@@ -219,7 +220,8 @@ std::vector<Damage> damages() {
          std::string bytes = read_all(chunks[1]);
          bytes[bytes.size() - 100] = static_cast<char>(bytes[bytes.size() - 100] ^ 1);
          write_all(chunks[1], bytes);
-       }},
+       },
+       /*refused_chunks=*/1},
       {"one flipped bit in the header",
        [](const auto& chunks) {
          std::string bytes = read_all(chunks[1]);
@@ -281,6 +283,7 @@ TEST_F(Faults, DamagedChunksAreRefusedAndComputedAgain) {
     EXPECT_EQ(answer->tokens, reference().tokens);
     EXPECT_LT(answer->disk_tokens, tokens.size() - 1) << "the damaged chunk cannot have been used";
     EXPECT_GT(answer->computed_tokens, 1u);
+    EXPECT_EQ(answer->refused_chunks, damage.refused_chunks);
   }
 }
 

@@ -130,6 +130,41 @@ TEST_F(WorkerServiceTest, AMeasurementGoesOnPastTheEnd) {
   }
 }
 
+// The proof of the state's layout failed when the model was loaded.
+TEST_F(WorkerServiceTest, WithoutAProvenLayoutItAnswersAndNoKvLeavesOrEnters) {
+  WorkerInfo info = info_;
+  info.identity.reset();
+  info.kv_refusal = "cell 3 is not where it should be";
+  WorkerService service(engine_, info, "test");
+  net::Router router = service.routes();
+  const auto http = net::make_router_client(router);
+  const WorkerClient client(*http, net::Address{});
+
+  const engine::LeaseId lease = client.open_lease(prompt_, std::chrono::seconds(60), soon(), {}).value().lease;
+  const auto chunk = kv::read_chunk_file(files_[0].path, {}).value();
+  const auto prefilled = client.prefill({.prompt = prompt_, .export_from = 0}, model::root_key(layout_), layout_, soon(), {});
+  const Result<> refusals[] = {
+      client.import_chunk(lease, chunk, soon(), {}),
+      prefilled ? Result<>() : Result<>(std::unexpected(prefilled.error())),
+  };
+  for (const Result<>& refusal : refusals) {
+    ASSERT_FALSE(refusal);
+    EXPECT_EQ(refusal.error().code, Code::unsupported);
+    EXPECT_NE(refusal.error().message.find("cell 3 is not where it should be"), std::string::npos) << refusal.error().message;
+  }
+  const auto files = client.import_files(lease, files_, soon(), {});
+  EXPECT_FALSE(files && !files->error);
+
+  const auto generation = client.generate({.prompt = {1, 2, 3}, .tokens_max = 1, .sampling = {}, .stop_strings = {}}, soon(), {}).value();
+  bool has_token = false;
+  for (bool is_over = false; !is_over;) {
+    const engine::JobEvent event = generation->next(soon()).value();
+    has_token = has_token || std::holds_alternative<engine::TokenDone>(event);
+    is_over = std::holds_alternative<engine::Finished>(event);
+  }
+  EXPECT_TRUE(has_token);
+}
+
 TEST_F(WorkerServiceTest, StopsAtTheFirstFileThatCannotBeUsed) {
   Bytes bytes = read_file(files_[3].path, 1 << 20).value();
   bytes.back() ^= std::byte{1};
