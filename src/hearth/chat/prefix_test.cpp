@@ -126,7 +126,7 @@ TEST_P(Prefix, RememberedTurnsAreUsedAsTheyWereSampled) {
       const Message made = answer(random, turn, format->can_think());
       ContextDigest context(conversation.tools);
       for (const Message& message : conversation.messages) context.add(message);
-      memory.remember(context.with(made), made, {as_tokens(sampled(made)), thinking});
+      memory.remember(known_turn(context.with(made), made, {as_tokens(sampled(made)), thinking}));
       before = prompt + sampled(made);
       conversation.messages.push_back(echoed(made));
       follow(conversation, made, random);
@@ -143,7 +143,7 @@ Digest256 key(int i) { return blake2b(std::as_bytes(std::span(&i, 1))); }
 
 TEST(TurnMemory, FindsByHandleUnlessTheTurnWasEdited) {
   TurnMemory memory;
-  memory.remember(key(1), said("hello", "h1"), {{1, 2}, true});
+  memory.remember(known_turn(key(1), said("hello", "h1"), {{1, 2}, true}));
   ASSERT_NE(memory.find(key(9), said("hello", "h1")), nullptr);  // the context was compacted
   EXPECT_EQ(memory.find(key(9), said("hello", "h1"))->tokens, (std::vector<Token>{1, 2}));
   EXPECT_EQ(memory.find(key(9), said("edited", "h1")), nullptr);
@@ -153,18 +153,31 @@ TEST(TurnMemory, FindsByHandleUnlessTheTurnWasEdited) {
 
 TEST(TurnMemory, ForgetsTheLeastRecentlyUsed) {
   TurnMemory memory({.turns_max = 3, .tokens_max = 10});
-  for (int i = 0; i < 3; ++i) memory.remember(key(i), said("t"), {{1, 2}, false});
+  for (int i = 0; i < 3; ++i) memory.remember(known_turn(key(i), said("t"), {{1, 2}, false}));
   ASSERT_NE(memory.find(key(0), said("t")), nullptr);
-  memory.remember(key(3), said("t"), {{1, 2}, false});
+  memory.remember(known_turn(key(3), said("t"), {{1, 2}, false}));
   EXPECT_EQ(memory.find(key(1), said("t")), nullptr);
   EXPECT_NE(memory.find(key(0), said("t")), nullptr);
-  memory.remember(key(4), said("t"), {std::vector<Token>(8, 7), false});
+  memory.remember(known_turn(key(4), said("t"), {std::vector<Token>(8, 7), false}));
   EXPECT_EQ(memory.turns(), 2u);
   EXPECT_EQ(memory.tokens(), 10u);
-  memory.remember(key(5), said("t"), {std::vector<Token>(11, 7), false});  // too big to keep
+  memory.remember(known_turn(key(5), said("t"), {std::vector<Token>(11, 7), false}));  // too big to keep
   EXPECT_EQ(memory.tokens(), 10u);
-  memory.remember(key(4), said("t"), {{9}, false});  // replaced
+  memory.remember(known_turn(key(4), said("t"), {{9}, false}));  // replaced
   EXPECT_EQ(memory.tokens(), 3u);
+}
+
+TEST(TurnMemory, ForgetsAUsersTurnsAndNoOthers) {
+  TurnMemory memory;
+  memory.remember(known_turn(key(1), said("a", "h1"), {{1, 2}, false, "ann"}));
+  memory.remember(known_turn(key(2), said("b", "h2"), {{3}, false, "bob"}));
+  memory.remember(known_turn(key(3), said("c"), {{4}, false, "ann"}));
+  memory.forget("ann");
+  EXPECT_EQ(memory.turns(), 1u);
+  EXPECT_EQ(memory.tokens(), 1u);
+  EXPECT_EQ(memory.find(key(9), said("a", "h1")), nullptr);
+  EXPECT_EQ(memory.find(key(3), said("c")), nullptr);
+  EXPECT_NE(memory.find(key(9), said("b", "h2")), nullptr);
 }
 
 TEST(Segments, ForeignTextNeverContainsAWholeMarker) {

@@ -44,14 +44,19 @@ Digest256 ContextDigest::with(const Message& turn) const {
 
 void ContextDigest::add(const Message& message) { value_ = with(message); }
 
-void TurnMemory::remember(const Digest256& key, const Message& turn, TurnRecord record) {
-  if (const auto old = by_key_.find(key); old != by_key_.end()) drop(old->second);
+KnownTurn known_turn(const Digest256& key, const Message& turn, TurnRecord record) {
+  return {key, content_of(turn), turn.handle, std::move(record)};
+}
+
+void TurnMemory::remember(KnownTurn turn) {
+  if (const auto old = by_key_.find(turn.key); old != by_key_.end()) drop(old->second);
   if (const auto old = by_handle_.find(turn.handle); old != by_handle_.end()) drop(old->second);
-  if (record.tokens.size() > limits_.tokens_max || limits_.turns_max == 0) return;
-  tokens_ += record.tokens.size();
-  entries_.push_front({key, content_of(turn), turn.handle, std::move(record)});
-  by_key_[key] = entries_.begin();
-  if (!turn.handle.empty()) by_handle_[turn.handle] = entries_.begin();
+  if (turn.record.tokens.size() > limits_.tokens_max || limits_.turns_max == 0) return;
+  tokens_ += turn.record.tokens.size();
+  entries_.push_front(std::move(turn));
+  const auto entry = entries_.begin();
+  by_key_[entry->key] = entry;
+  if (!entry->handle.empty()) by_handle_[entry->handle] = entry;
   while (entries_.size() > limits_.turns_max || tokens_ > limits_.tokens_max) {
     drop(std::prev(entries_.end()));
   }
@@ -69,6 +74,14 @@ const TurnRecord* TurnMemory::find(const Digest256& key, const Message& turn) co
   if (entry == entries_.end()) return nullptr;
   entries_.splice(entries_.begin(), entries_, entry);
   return &entry->record;
+}
+
+void TurnMemory::forget(std::string_view user) {
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto next = std::next(entry);
+    if (entry->record.user == user) drop(entry);
+    entry = next;
+  }
 }
 
 void TurnMemory::drop(Entries::iterator entry) {

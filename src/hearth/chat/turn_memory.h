@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -25,7 +26,17 @@ namespace hearth::chat {
 struct TurnRecord {
   std::vector<Token> tokens;  // as sampled, without the token that ended the turn
   bool thinking_on = false;          // which generation prompt stood before them
+  std::string user = {};             // whose conversation it belongs to, as far as that was told
 };
+
+// A turn with all that it is found by: `key`, the context with it (ContextDigest::with), or its handle.
+struct KnownTurn {
+  Digest256 key;
+  Digest256 content;  // of what it says
+  std::string handle;  // empty: it has none
+  TurnRecord record;
+};
+KnownTurn known_turn(const Digest256& key, const Message& turn, TurnRecord record);
 
 // Identity of a conversation up to a point; grows message by message. Thinking, handles and
 // outward ids do not count; calls count by name, canonical arguments and position.
@@ -49,8 +60,9 @@ class TurnMemory {
   TurnMemory() : TurnMemory(Limits{}) {}
   explicit TurnMemory(Limits limits) : limits_(limits) {}
 
-  // `turn` as it was given to the client. An empty handle is not indexed.
-  void remember(const Digest256& key, const Message& turn, TurnRecord record);
+  // As the turn was given to the client.
+  void remember(KnownTurn turn);
+  void forget(std::string_view user);
 
   // nullptr when nothing fits. The handle wins, but only if the turn still says the same.
   const TurnRecord* find(const Digest256& key, const Message& turn) const;
@@ -59,13 +71,7 @@ class TurnMemory {
   std::size_t tokens() const { return tokens_; }
 
  private:
-  struct Entry {
-    Digest256 key;
-    Digest256 content;
-    std::string handle;
-    TurnRecord record;
-  };
-  using Entries = std::list<Entry>;  // most recently used first
+  using Entries = std::list<KnownTurn>;  // most recently used first
 
   void drop(Entries::iterator entry);
 

@@ -103,6 +103,7 @@ Result<> answer_until_stopped(const ServeConfig& config, ServeSeal& seal, Served
 Result<> serve_model(const ServeConfig& config, bool verbose, ServeSeal& seal, net::Listener listener, const StopToken& stop) {
   node::LocalModelOptions model_options = TRY(local_model_options(config, verbose));
   seal.add_to(model_options);
+  const std::filesystem::path store_directory = model_options.store_directory;
   Progress progress;
   const auto model = TRY(node::LocalModel::start(
       std::move(model_options),
@@ -119,7 +120,10 @@ Result<> serve_model(const ServeConfig& config, bool verbose, ServeSeal& seal, n
                        format->name(), facts.limits.context_tokens));
   // Before whatever asks it, so that it outlives that.
   const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/gathered == nullptr, stop));
-  return answer_until_stopped(config, seal, {*model, std::move(format), gateway_options(config, facts)}, std::move(listener), stop);
+  gateway::GatewayOptions options = gateway_options(config, facts);
+  // Without chunks to go on from, turns would save nothing. The store's own folder has nothing but chunks.
+  if (!store_directory.empty()) options.turns_file = store_directory.string() + ".turns.db";
+  return answer_until_stopped(config, seal, {*model, std::move(format), std::move(options)}, std::move(listener), stop);
 }
 
 // Whose requests have no other place than the model that is not there.

@@ -137,7 +137,8 @@ class Run {
     if (!plan_.request.raw_prompt && !plan_.prompt.continues_last && pipeline_.is_repeatable()) {
       chat::Message turn = pipeline_.turn();
       turn.handle = job_.info().handle;
-      parts_.prompts.remember(plan_.prompt, turn, pipeline_.tokens());
+      parts_.prompts.remember(plan_.prompt, turn, pipeline_.tokens(),
+                              {plan_.generate.kv_user, plan_.generate.is_labelled});
     }
     end(pipeline_.reason());
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "hearth/base/guarded.h"
+#include "hearth/base/log.h"
 #include "hearth/base/process_memory.h"
 #include "hearth/base/unix_time.h"
 #include "hearth/gateway/answering.h"
@@ -12,6 +13,8 @@
 
 namespace hearth::gateway {
 namespace {
+
+constexpr Duration forget_wait = std::chrono::seconds(30);
 
 std::vector<std::string> served_ids(const GatewayOptions& options, std::span<const std::string> adapters) {
   std::vector<std::string> out;
@@ -32,7 +35,15 @@ class GatewayService final : public Gateway {
                 .created_s = unix_time_s()},
         answering_({service_, *format_, options_, access_, prompts_, metrics_}) {}
 
-  Result<> learn(const StopToken& stop) { return options_.has_model ? prompts_.learn_markers(stop) : Result<>(); }
+  Result<> learn(const StopToken& stop) {
+    if (!options_.has_model) return {};
+    TRY(prompts_.learn_markers(stop));
+    if (options_.turns_file.empty()) return {};
+    if (const auto kept = prompts_.keep_turns(options_.turns_file); !kept) {
+      log_warning("turns are not kept over a restart: " + kept.error().message);
+    }
+    return {};
+  }
   const Metrics& metrics() const override { return metrics_; }
   void end_answers() override { answering_.end_answers(); }
   void set_connection_count(std::function<std::size_t()> count) override {
@@ -133,17 +144,22 @@ class GatewayService final : public Gateway {
                                chat_->error_body(api_error(done.error()), new_request_id()));
   }
 
-  // The KV of a conversation that its client names as its requests did.
-  net::Response forget(const net::Request& request) const {
+  // The KV and the turns of a conversation that its client names as its requests did.
+  net::Response forget(const net::Request& request) {
     const std::string user = kv_user_of(access_.client_name(request), request);
     const auto done = user.empty() ? fail(Code::invalid_argument, "which one? Name it in X-Hearth-Session, as its requests did")
-                                   : service_.forget(user);
+                                   : forget_user(user);
     if (!done) {
       return net::Response::json(done.error().code == Code::invalid_argument ? 400 : 503,
                                  chat_->error_body(api_error(done.error()), new_request_id()));
     }
     return net::Response::json(200, Json::object({{"dropped", done->dropped}, {"bytes", done->bytes}, {"shared", done->shared},
                                                   {"pinned", done->pinned}}));
+  }
+
+  Result<engine::KvForgotten> forget_user(const std::string& user) {
+    TRY(prompts_.forget(user, Deadline::after(forget_wait)));
+    return service_.forget(user);
   }
 
   net::Response health(const net::Request& request) const {

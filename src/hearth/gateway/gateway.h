@@ -5,6 +5,7 @@
 // A request goes: access, dialect.parse, label, a running answer it may join, route; then elsewhere, or
 // here: prompt, window, constraint, job; answer as a stream or whole. Thread-safe.
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -41,6 +42,7 @@ struct GatewayOptions {
   // Gives each request its label; without it everything is open. Outlives the gateway.
   seal::LabelGiver* labeller = nullptr;
   const Routing* routing = nullptr;     // outlives the gateway; nullptr: the model answers all
+  std::filesystem::path turns_file = {};  // where turns outlive the server; empty: they do not
   std::uint32_t answer_reserve_tokens = 1024;  // a prompt must leave so much room, or an eighth
 };
 

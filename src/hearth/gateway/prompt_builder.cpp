@@ -183,12 +183,34 @@ ApiResult<Prompt> PromptBuilder::build(const ChatRequest& request, bool thinking
   return prompt;
 }
 
-void PromptBuilder::remember(const Prompt& prompt, const chat::Message& turn,
-                             std::vector<Token> tokens) {
+Result<> PromptBuilder::keep_turns(const std::filesystem::path& file) {
+  const engine::ModelFacts facts = service_.facts();
+  Blake2b vocabulary;
+  vocabulary.update_sized(facts.model_name).update_sized(facts.chat_template).update_sized(format_.name());
+  vocabulary.update_number(static_cast<std::uint64_t>(facts.limits.vocabulary));
+  auto keeper = TRY(TurnKeeper::open(file, vocabulary.finish().hex()));
+  const std::lock_guard hold(mutex_);
+  for (chat::KnownTurn& turn : TRY(keeper->read())) memory_.remember(std::move(turn));
+  keeper_ = std::move(keeper);
+  return {};
+}
+
+void PromptBuilder::remember(const Prompt& prompt, const chat::Message& turn, std::vector<Token> tokens,
+                             TurnOwner owner) {
   chat::ContextDigest context(prompt.conversation.tools);
   for (const chat::Message& message : prompt.conversation.messages) context.add(message);
+  auto known = chat::known_turn(context.with(turn), turn, {std::move(tokens), prompt.thinking, std::move(owner.user)});
+  if (keeper_ && !owner.is_labelled) keeper_->keep(known);
   const std::lock_guard hold(mutex_);
-  memory_.remember(context.with(turn), turn, {std::move(tokens), prompt.thinking});
+  memory_.remember(std::move(known));
+}
+
+Result<> PromptBuilder::forget(const std::string& user, Deadline deadline) {
+  {
+    const std::lock_guard hold(mutex_);
+    memory_.forget(user);
+  }
+  return keeper_ ? keeper_->forget(user, deadline) : Result<>();
 }
 
 }  // namespace hearth::gateway

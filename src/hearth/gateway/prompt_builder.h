@@ -18,6 +18,7 @@
 #include "hearth/engine/model_service.h"
 #include "hearth/gateway/answer_pipeline.h"
 #include "hearth/gateway/api.h"
+#include "hearth/gateway/turn_keeper.h"
 
 namespace hearth::gateway {
 
@@ -47,6 +48,12 @@ struct Prompt {
   chat::Conversation conversation;  // arranged, as it was rendered; empty for raw prompts
 };
 
+// Whose conversation a turn belongs to; one that is labelled is never on the disk.
+struct TurnOwner {
+  std::string user = {};
+  bool is_labelled = false;
+};
+
 class PromptBuilder {
  public:
   // `service` and `format` outlive this.
@@ -61,8 +68,12 @@ class PromptBuilder {
 
   // `thinking`: the answer may, where the model can.
   ApiResult<Prompt> build(const ChatRequest& request, bool thinking, const StopToken& stop);
+  // Turns are kept in `file` from now on, and those that are there are remembered. Once, before build.
+  Result<> keep_turns(const std::filesystem::path& file);
+
   // `turn` was given as the answer to `prompt` and sampled as `tokens`.
-  void remember(const Prompt& prompt, const chat::Message& turn, std::vector<Token> tokens);
+  void remember(const Prompt& prompt, const chat::Message& turn, std::vector<Token> tokens, TurnOwner owner = {});
+  Result<> forget(const std::string& user, Deadline deadline);
 
  private:
   ApiResult<Prompt> build_raw(const RawPrompt& raw, const StopToken& stop);
@@ -75,6 +86,7 @@ class PromptBuilder {
   std::mutex mutex_;  // memory_ and cache_
   chat::TurnMemory memory_;
   TokenCache cache_;
+  std::unique_ptr<TurnKeeper> keeper_;  // nullptr: turns are forgotten with this process
 };
 
 ApiError api_error(const Error& error);

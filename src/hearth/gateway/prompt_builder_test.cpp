@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
+#include "hearth/base/file.h"
 #include "tests/support/scripted_model.h"
 
 namespace hearth::gateway {
@@ -34,7 +36,7 @@ class Chat {
   }
 
   // The turn that the model answers `prompt` with, remembered.
-  Message answer(const Prompt& prompt, std::string_view output, std::string handle = {}) {
+  Message answer(const Prompt& prompt, std::string_view output, std::string handle = {}, TurnOwner owner = {}) {
     AnswerPipeline pipeline({.parser = format_->make_parser(
                                  {.tools = prompt.conversation.tools,
                                   .thinking_open = prompt.thinking_open,
@@ -49,7 +51,7 @@ class Chat {
     EXPECT_TRUE(pipeline.is_repeatable());
     Message turn = pipeline.turn();
     turn.handle = std::move(handle);
-    builder_.remember(prompt, turn, pipeline.tokens());
+    builder_.remember(prompt, turn, pipeline.tokens(), std::move(owner));
     return turn;
   }
   const std::vector<Token>& sampled() const { return sampled_; }
@@ -155,6 +157,55 @@ TEST(PromptBuilder, ToolTurnsAreRememberedWithIdsRewrittenAndResultsOutOfOrder) 
   turn.calls[0].id = "call_of_another_gateway_0";
   turn.calls[1].id = "call_of_another_gateway_1";
   EXPECT_EQ(follow(turn, 1, 0)->tokens, plain->tokens);
+}
+
+// A server, and the one that is started after it.
+class KeptTurns : public testing::Test {
+ protected:
+  // Whether the second server goes on from what the first one sampled.
+  bool is_known_after_restart(const TurnOwner& owner, const std::function<void(PromptBuilder&)>& before_the_end = {}) {
+    chat::Conversation conversation = question();
+    std::vector<Token> known;
+    {
+      Chat chat;
+      EXPECT_TRUE(chat.builder().keep_turns(file_));
+      const auto prompt = chat.build(conversation);
+      const Message turn = echoed(chat.answer(*prompt, two_calls, {}, owner));
+      known = prompt->tokens;
+      known.insert(known.end(), chat.sampled().begin(), chat.sampled().end());
+      conversation.messages.push_back(turn);
+      for (const chat::ToolCall& call : turn.calls) conversation.messages.push_back(result(call.id, "noon"));
+      if (before_the_end) before_the_end(chat.builder());
+    }
+    Chat chat;
+    EXPECT_TRUE(chat.builder().keep_turns(file_));
+    const auto next = chat.build(conversation);
+    EXPECT_EQ(next->turns_remembered + next->turns_rendered, 1U);
+    const bool is_known = next->turns_remembered == 1;
+    if (is_known) expect_continues(next->tokens, known, {});
+    return is_known;
+  }
+
+  TemporaryDirectory folder_ = TemporaryDirectory::create("hearth-kept-turns").value();
+  std::filesystem::path file_ = folder_.path() / "chunks.turns.db";
+};
+
+TEST_F(KeptTurns, AConversationGoesOnFromWhatWasSampledBeforeTheRestart) {
+  EXPECT_TRUE(is_known_after_restart({}));
+}
+
+TEST_F(KeptTurns, LabelledTurnsAreNeverOnTheDisk) {
+  EXPECT_FALSE(is_known_after_restart({.is_labelled = true}));
+}
+
+TEST_F(KeptTurns, TurnsOfAForgottenSessionAreGoneHereAndThere) {
+  const auto forget = [](std::string user) {
+    return [user](PromptBuilder& prompts) {
+      EXPECT_TRUE(prompts.forget(user, Deadline::after(std::chrono::seconds(60))));
+    };
+  };
+  EXPECT_FALSE(is_known_after_restart({.user = "ann"}, forget("ann")));
+  EXPECT_TRUE(is_known_after_restart({.user = "ann"}, forget("bob")));
 }
 
 // Ids of any make, also after a restart: the position alone says what the model sees.

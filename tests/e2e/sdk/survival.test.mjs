@@ -71,6 +71,36 @@ test("a conversation outlives a restart of everything", async () => {
   expect_cached(first, await (await ask("Again. " + long_text, 4)).json());
 });
 
+// The client sends its call back parsed and printed anew: only the tokens that were sampled lead to the stored KV.
+test("a conversation with calls goes on from its stored KV after a restart", async () => {
+  const tools = [{ name: "read", description: "Reads a part of a file.", input_schema: { type: "object",
+    properties: { path: { type: "string", enum: ["a.txt", "b.txt"] }, line: { type: "integer", minimum: 0, maximum: 99 } },
+    required: ["path", "line"], additionalProperties: false } }];
+  const messages = [{ role: "user", content: "Read. " + long_text }];
+  const turn = async () => {
+    const response = await server.post("/v1/messages", { model: "kimi", max_tokens: 400, tools,
+      tool_choice: { type: "any", disable_parallel_tool_use: true }, messages });
+    const answer = await response.json();
+    assert.equal(response.status, 200, JSON.stringify(answer));
+    const call = answer.content.find((block) => block.type === "tool_use");
+    assert.ok(call, JSON.stringify(answer.content));
+    messages.push({ role: "assistant", content: answer.content },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: "A line. ".repeat(60) }] });
+    return answer;
+  };
+  await turn();
+  const second = await turn();
+  await stored();
+  assert.equal(await server.stop(), 0);
+  await server.run(model, flags);
+  const third = await turn();
+  const known = prompt_tokens(second) + second.usage.output_tokens;
+  assert.ok(third.usage.cache_read_input_tokens >= known - 257,
+    `${third.usage.cache_read_input_tokens} of ${known} known tokens came from the store`);
+  assert.equal(await server.metric("hearth_turns_remembered_total"), 2);
+  assert.equal(await server.metric("hearth_turns_rendered_total"), 0);
+});
+
 test("a conversation outlives a server that is killed", async () => {
   const first = await (await ask("Once more. " + long_text, 4)).json();
   await stored();
