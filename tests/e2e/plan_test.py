@@ -178,6 +178,18 @@ class Plan(unittest.TestCase):
         self.assert_refused(hearth("plan", "--model", "kimi-k2.6", "--quant", "Q2", "--predict", "it will rain"),
                             "it will rain")
 
+    def test_a_prediction_without_a_model_is_about_the_example(self):
+        statement = "adding the Sparks makes decode slower by 10 %"
+        result = hearth("plan", "--predict", statement)
+        self.assertEqual(result.returncode, 0, result.stderr.decode())
+        said = result.stdout.decode().split("Prediction: ")[1]
+        self.assertTrue(said.startswith(statement), said)
+        self.assertIn("tests decode_tok_s lower by at least 10 %, Kimi K2.6 UD-Q2_K_XL, agentic; the planner expects", said)
+        told = self.json_of("plan", "--predict", statement)["predictions"]
+        self.assertEqual(told, self.json_of("plan", "--example", "--predict", statement)["predictions"])
+        self.assertEqual([len(told), told[0]["metric"], told[0]["size"]], [1, "decode_tok_s", 0.1])
+        self.assertGreater(told[0]["planner"]["before"], 0)
+
     def test_the_page_is_one_file_that_loads_nothing(self):
         path = os.path.join(Plan.home.name, "plan.html")
         self.assertIn(hearth("plan", "--model", "kimi-k2.6", "--quant", "Q2", "--html", path).returncode, (0, 1))

@@ -97,17 +97,22 @@ std::vector<plan::ModelCard> smaller_copies(const plan::Catalog& catalog,
   return out;
 }
 
+// A prediction without a model is about the example.
+bool is_example(const PlanFlags& flags) {
+  return flags.example || (flags.model.empty() && !flags.predictions.empty());
+}
+
 Result<std::vector<plan::Answer>> answers_for(const PlanFlags& flags,
                                               const plan::Catalog& catalog, const StopToken& stop) {
   const plan::ClusterSpec cluster = TRY(load_cluster(catalog, flags.cluster));
-  const auto quants = flags.example && flags.quants.empty()
+  const auto quants = is_example(flags) && flags.quants.empty()
                           ? std::vector<std::string>{"Q2", "Q4", "Q8"}
                           : flags.quants;
-  const std::string model = flags.example && flags.model.empty() ? "kimi-k2.6" : flags.model;
+  const std::string model = is_example(flags) && flags.model.empty() ? "kimi-k2.6" : flags.model;
   const auto cards = TRY(load_cards(catalog, model, quants, stop));
   const plan::Workload first = TRY(plan::find_workload(flags.workload));
   std::vector<plan::Workload> workloads = {first};
-  if (flags.example) {
+  if (is_example(flags)) {
     for (const plan::Workload& other : plan::standard_workloads()) {
       if (other.name != workloads.front().name) workloads.push_back(other);
     }
@@ -154,12 +159,14 @@ Json predictions_json(const std::vector<plan::Prediction>& predictions) {
   return out;
 }
 
-std::string predictions_text(const std::vector<plan::Prediction>& predictions) {
+// With what they are about: the first of several answers.
+std::string predictions_text(const std::vector<plan::Prediction>& predictions, const plan::Question& about) {
   std::string out;
   for (const plan::Prediction& p : predictions) {
     out += fmt::format("Prediction: {}\n  tests {} {}", p.text, plan::metric_name(p.metric),
                        plan::direction_name(p.direction));
     if (p.size) out += fmt::format(" by at least {:.0f} %", 100 * *p.size);
+    out += fmt::format(", {} {}, {}", about.card.name, about.card.variant, about.workload.name);
     if (p.before && p.after)
       out += fmt::format("; the planner expects {:.1f}, then {:.1f}", *p.before, *p.after);
     out += fmt::format(": it {}\n", p.planner_says);
@@ -171,7 +178,7 @@ int run_plan(const PlanFlags& flags, const StopToken& stop) {
   const auto catalog = load_catalog_with(flags.catalogs);
   if (!catalog) return report(catalog.error());
   if (flags.accuracy) return show_accuracy(flags, *catalog);
-  if (flags.model.empty() && !flags.example) {
+  if (flags.model.empty() && !is_example(flags)) {
     return report(Error{
         Code::invalid_argument,
         "name a model: hearth plan --model kimi-k2.6 --quant Q4, or see hearth plan --example"});
@@ -193,9 +200,10 @@ int run_plan(const PlanFlags& flags, const StopToken& stop) {
     if (!predictions->empty()) document.set("predictions", predictions_json(*predictions));
     std::puts(dump_json(document, 2).c_str());
   } else {
-    std::fputs((plan::answers_text(*answers) + predictions_text(*predictions)).c_str(), stdout);
+    const std::string said = predictions_text(*predictions, answers->front().question);
+    std::fputs((plan::answers_text(*answers) + said).c_str(), stdout);
   }
-  if (flags.example) return exit_done;  // it shows; it does not decide
+  if (is_example(flags)) return exit_done;  // it shows; it does not decide
   for (const plan::Answer& answer : *answers) {
     if (answer.verdict.go) return exit_done;
   }
@@ -228,8 +236,9 @@ Verb plan_verb(StopToken stop) {
             flags.list("--measurements", own->measurements,
                        "with --accuracy: predict the rows of this file, never learn from them");
             flags.list("--predict", own->predictions,
-                       "a statement to test: \"adding the Sparks makes it slower\"");
-            flags.path("--record", own->record, "write the predictions to this file as JSON");
+                       "a statement to test: \"adding the Sparks makes it slower\"; without --model: of the example");
+            flags.path("--record", own->record,
+                       "write the predictions to this file as JSON; else they are only printed");
             flags.list("--catalog", own->catalogs,
                        "more catalogue files; they replace entries of the same key");
             flags.path("--html", own->html, "write one self-contained page with plots");
