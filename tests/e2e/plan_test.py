@@ -143,6 +143,19 @@ class Plan(unittest.TestCase):
         self.assertLessEqual({"go", "why"}, document["verdict"].keys())
         self.assertTrue(any("without" in m and "effect" in m for m in document["marginal"]))
 
+    def test_the_plan_says_where_the_state_of_each_engine_is(self):
+        text = hearth("plan", "--model", "kimi-k2.6", "--quant", "Q4").stdout.decode()
+        command = re.search(r"state of each: hearth ([a-z ]+)\)", text)[1].split()
+        engines = {e["key"]: e for e in self.json_of(*command)}
+        self.assertTrue(engines)
+        state = hearth(*command).stdout.decode()
+        for key, engine in engines.items():
+            self.assertIn(key, text)
+            for field in ("as_of", "source"):
+                self.assertTrue(engine[field], key)
+                self.assertRegex(state, rf"(?m)^{field} +{re.escape(engine[field])}$")
+        self.assert_refused(hearth("catalog", "show", "toasters"), "nothing called 'toasters'", "hearth catalog ls")
+
     def test_the_same_question_has_the_same_bytes(self):
         arguments = ["plan", "--model", "kimi-k2.6", "--quant", "Q2", "--json"]
         self.assertEqual(hearth(*arguments).stdout, hearth(*arguments).stdout)

@@ -37,9 +37,9 @@ int list(const CatalogFlags& flags) {
 int show(const CatalogFlags& flags) {
   const auto catalog = load_catalog_with(flags.files);
   if (!catalog) return report(catalog.error());
-  const auto entry = plan::entry_json(*catalog, flags.what);
+  const auto entry = plan::shown_json(*catalog, flags.what);
   if (!entry) return report(entry.error());
-  std::fputs(flags.json ? (dump_json(*entry, 2) + "\n").c_str() : plan::entry_text(*entry).c_str(),
+  std::fputs(flags.json ? (dump_json(*entry, 2) + "\n").c_str() : plan::shown_text(*entry).c_str(),
              stdout);
   return exit_done;
 }
@@ -77,11 +77,11 @@ Verb catalog_verb() {
       .run = [own] { return list(*own); },
       .children = {}};
   Verb show_child{.name = "show",
-                  .summary = "everything known about one entry, with its source",
+                  .summary = "everything known about one entry, or all of a kind, with its source",
                   .example = "hearth catalog show dgx-spark",
                   .declare =
                       [own](Flags& flags) {
-                        flags.text("key", own->what, "key or id of the entry");
+                        flags.text("key", own->what, "key or id of the entry, or a kind: engines");
                         flags.required();
                         declare_common(flags, own);
                       },

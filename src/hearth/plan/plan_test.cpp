@@ -308,15 +308,16 @@ TEST(CatalogView, ListsAndShowsEveryEntry) {
     const Result<Json> list = list_json(shipped(), kind);
     ASSERT_TRUE(list);
     for (const Json& item : list->as_array()) {
-      const Result<Json> entry = entry_json(shipped(), item.find("key")->as_string());
+      const Result<Json> entry = shown_json(shipped(), item.find("key")->as_string());
       ASSERT_TRUE(entry);
       EXPECT_TRUE(entry->find("source"));
-      EXPECT_FALSE(entry_text(*entry).empty());
+      EXPECT_FALSE(shown_text(*entry).empty());
     }
     EXPECT_FALSE(list_text(shipped(), kind)->empty());
+    EXPECT_EQ(dump_json(*shown_json(shipped(), kind)), dump_json(*list));
   }
   EXPECT_EQ(list_json(shipped(), "toasters").error().code, Code::not_found);
-  EXPECT_EQ(entry_json(shipped(), "toaster").error().code, Code::not_found);
+  EXPECT_EQ(shown_json(shipped(), "toaster").error().code, Code::not_found);
 }
 
 TEST(CatalogAdd, RendersACheckedEntry) {

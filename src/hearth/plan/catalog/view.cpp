@@ -207,7 +207,7 @@ Result<Json> list_json(const Catalog& catalog, std::string_view kind) {
   return out;
 }
 
-Result<Json> entry_json(const Catalog& c, std::string_view key) {
+Result<Json> shown_json(const Catalog& c, std::string_view key) {
   if (const Machine* m = c.machine(key)) return json_of(*m);
   if (const Link* l = c.link(key)) return json_of(*l);
   if (const Model* m = c.model(key)) return json_of(*m);
@@ -216,6 +216,7 @@ Result<Json> entry_json(const Catalog& c, std::string_view key) {
   const auto row = std::ranges::find(c.measurements, key, &Measurement::id);
   if (row != c.measurements.end()) return json_of(*row);
   if (const Quantisation* q = c.quantisation(key)) return json_of(*q);
+  if (auto all = list_json(c, key)) return all;
   return fail(
       Code::not_found,
       fmt::format("nothing called '{}' in the catalogue; list it: hearth catalog ls machines "
@@ -223,8 +224,12 @@ Result<Json> entry_json(const Catalog& c, std::string_view key) {
                   key));
 }
 
-std::string entry_text(const Json& entry) {
+std::string shown_text(const Json& entry) {
   std::string out;
+  if (entry.is_array()) {
+    for (const Json& one : entry.as_array()) out += (out.empty() ? "" : "\n") + shown_text(one);
+    return out;
+  }
   for (const auto& [key, value] : entry.as_object()) {
     if (!value.is_array()) {
       out +=

@@ -13,8 +13,8 @@ namespace hearth::plan {
 // them.
 Result<std::string> list_text(const Catalog& catalog, std::string_view kind);
 Result<Json> list_json(const Catalog& catalog, std::string_view kind);
-// Everything known about one entry, by key or id, whatever its kind.
-Result<Json> entry_json(const Catalog& catalog, std::string_view key);
-std::string entry_text(const Json& entry);
+// Everything known about one entry, by key or id, whatever its kind; a kind's name is all of its entries, in a list.
+Result<Json> shown_json(const Catalog& catalog, std::string_view key);
+std::string shown_text(const Json& shown);
 
 }  // namespace hearth::plan
