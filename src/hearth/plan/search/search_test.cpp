@@ -7,6 +7,7 @@
 
 #include "hearth/plan/catalog/load.h"
 #include "hearth/plan/plan.h"
+#include "hearth/plan/search/generate.h"
 #include "hearth/plan/search/pools.h"
 
 namespace hearth::plan {
@@ -193,17 +194,20 @@ TEST(Search, WeightsStreamOverAWireWhereNoStorageIsKnown) {
   EXPECT_LT(streamed().front().ttft_s->p50, slow.front().ttft_s->p50);
 }
 
-TEST(Search, AFasterLinkNeverLowersARate) {
+ClusterSpec with_faster_wires(ClusterSpec spec, std::mt19937_64& random) {
+  for (Wire& wire : spec.wires) {
+    wire.gb_s *= 1 + static_cast<double>(random() % 5);
+    wire.latency_s /= 1 + static_cast<double>(random() % 3);
+  }
+  return spec;
+}
+
+TEST(Search, AFasterLinkNeverMakesATurnLonger) {
   std::mt19937_64 random(4);
   for (int round = 0; round < 40; ++round) {
     const ClusterSpec spec = random_cluster(random, 2 + random() % 3);
     const SearchResult before = plan_for(spec, kimi("Q2"), "agentic");
-    ClusterSpec faster = spec;
-    for (Wire& wire : faster.wires) {
-      wire.gb_s *= 1 + static_cast<double>(random() % 5);
-      wire.latency_s /= 1 + static_cast<double>(random() % 3);
-    }
-    const SearchResult after = plan_for(faster, kimi("Q2"), "agentic");
+    const SearchResult after = plan_for(with_faster_wires(spec, random), kimi("Q2"), "agentic");
     if (before.plans.empty() || !before.plans.front().turn_s) continue;
     ASSERT_FALSE(after.plans.empty());
     EXPECT_LE(after.plans.front().turn_s->p50, before.plans.front().turn_s->p50 * (1 + 1e-9));
@@ -214,6 +218,38 @@ TEST(Search, AFasterLinkNeverLowersARate) {
       EXPECT_LE(seconds, old->second * (1 + 1e-9)) << family_name(key.first);
     }
   }
+}
+
+// Each layout by itself, under both: a search may trade one rate for the other.
+TEST(Search, AFasterLinkNeverLowersARate) {
+  const ModelCard card = kimi("Q2");
+  std::size_t layouts = 0, faster_prefills = 0, faster_decodes = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    std::mt19937_64 random(seed);
+    const Workload workload = *find_workload(seed % 2 ? "agentic" : "batch");
+    const double depth = static_cast<double>(workload.cached_tokens());
+    const double new_tokens = static_cast<double>(workload.new_tokens());
+    const ClusterSpec slow_spec = random_cluster(random, 2 + random() % 3);
+    const ClusterSpec fast_spec = with_faster_wires(slow_spec, random);
+    const Scene slow(slow_spec, card, workload, calibrations(), "llama.cpp");
+    const Scene fast(fast_spec, card, workload, calibrations(), "llama.cpp");
+    for (const Candidate& candidate : generate(slow, {}, no_curve()).candidates) {
+      const auto before = time_of(slow, slow, candidate.layout, depth, new_tokens);
+      const auto after = time_of(fast, fast, candidate.layout, depth, new_tokens);
+      ASSERT_EQ(before.has_value(), after.has_value());
+      if (!before) continue;
+      ++layouts;
+      const double prefill_gain = before->prefill.seconds() / after->prefill.seconds();
+      const double decode_gain = before->step.seconds() / after->step.seconds();
+      EXPECT_GE(prefill_gain, 1 - 1e-9) << family_name(candidate.layout.family) << " seed " << seed;
+      EXPECT_GE(decode_gain, 1 - 1e-9) << family_name(candidate.layout.family) << " seed " << seed;
+      faster_prefills += prefill_gain > 1 + 1e-9;
+      faster_decodes += decode_gain > 1 + 1e-9;
+    }
+  }
+  EXPECT_GT(layouts, 100u);
+  EXPECT_GT(faster_prefills, 0u);
+  EXPECT_GT(faster_decodes, 0u);
 }
 
 TEST(Search, EveryFamilyIsAnsweredFor) {
