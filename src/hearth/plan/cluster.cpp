@@ -68,8 +68,7 @@ void take_memory(Node& node, const Machine& machine) {
   }
 }
 
-Node node_of(const Catalog& catalog, const Machine& machine, std::string name,
-             Problems& problems) {
+Node node_of(const Catalog& catalog, const Machine& machine, std::string name, Problems& problems) {
   Node node{.name = std::move(name),
             .hardware = machine.key,
             .chip = machine.chip,
@@ -85,10 +84,8 @@ Node node_of(const Catalog& catalog, const Machine& machine, std::string name,
   node.bandwidth_gb_s = *machine.memory_bandwidth_gb_s;
   node.storage_read_gb_s = machine.storage_read_gb_s;
   for (const PrefillPrior& prior : machine.prefill_priors) {
-    node.prior_low_tflops =
-        std::min(node.prior_low_tflops.value_or(prior.low_tflops), prior.low_tflops);
-    node.prior_high_tflops =
-        std::max(node.prior_high_tflops.value_or(prior.high_tflops), prior.high_tflops);
+    node.prior_low_tflops = std::min(node.prior_low_tflops.value_or(prior.low_tflops), prior.low_tflops);
+    node.prior_high_tflops = std::max(node.prior_high_tflops.value_or(prior.high_tflops), prior.high_tflops);
   }
   std::ranges::copy_if(catalog.runs, std::back_inserter(node.runs),
                        [&](const OwnRun& run) { return run.hardware == machine.key; });
@@ -120,14 +117,11 @@ bool connected(const ClusterSpec& spec, std::string& lonely) {
 void check_whole(const ClusterSpec& spec, Problems& problems) {
   if (spec.nodes.empty()) problems.push_back(fmt::format("a cluster needs members, {}", example));
   if (spec.nodes.size() > nodes_max) {
-    problems.push_back(
-        fmt::format("{} members; at most {} are planned for", spec.nodes.size(), nodes_max));
+    problems.push_back(fmt::format("{} members; at most {} are planned for", spec.nodes.size(), nodes_max));
   }
   std::set<std::string> names;
   for (const Node& node : spec.nodes) {
-    if (!names.insert(node.name).second) {
-      problems.push_back(fmt::format("two members are called '{}'", node.name));
-    }
+    if (!names.insert(node.name).second) problems.push_back(fmt::format("two members are called '{}'", node.name));
   }
   std::string lonely;
   if (problems.empty() && !connected(spec, lonely)) {
@@ -154,8 +148,24 @@ std::optional<std::size_t> index_of(const ClusterSpec& spec, std::string_view na
   return std::nullopt;
 }
 
-Node read_member(const Json& table, const Catalog& catalog, std::string_view file,
-                 Problems& problems) {
+// What no machine or link of that name can have: a wrong unit, or a wrong name.
+void check_memory(Entry& entry, const Machine& machine, double usable_gb) {
+  if (!machine.memory_bytes) return;
+  const double memory_gb = static_cast<double>(*machine.memory_bytes) / bytes_per_gb;
+  if (usable_gb <= memory_gb) return;
+  entry.problem(fmt::format("usable_gb = {:g}: a {} has {:.1f} GB in all; give what a plan may take of them, "
+                            "leave it out, or name another machine",
+                            usable_gb, machine.key, memory_gb));
+}
+
+void check_rate(Entry& entry, const Link& link, double gb_s) {
+  if (!link.nominal_gbit_s || gb_s <= *link.nominal_gbit_s / 8) return;
+  entry.problem(fmt::format("gb_s = {:g}: '{}' carries {:g} Gbit/s, which is {:g} GB/s at most; give what was "
+                            "measured, in GB/s, leave it out, or name another link",
+                            gb_s, link.key, *link.nominal_gbit_s, *link.nominal_gbit_s / 8));
+}
+
+Node read_member(const Json& table, const Catalog& catalog, std::string_view file, Problems& problems) {
   Entry entry(table, file, "member", problems);
   Node node{.name = entry.text("name")};
   const std::string key = entry.text_or("machine");
@@ -167,6 +177,7 @@ Node read_member(const Json& table, const Catalog& catalog, std::string_view fil
   const std::string backend = entry.text_or("backend");
   entry.finish();
   if (machine) node = node_of(catalog, *machine, node.name, problems);
+  if (machine && usable_gb) check_memory(entry, *machine, *usable_gb);
   if (!machine && (!key.empty() || !usable_gb || !bandwidth || backend.empty())) {
     entry.problem(fmt::format(
         "{}; probe it (hearth node probe) or give backend, usable_gb, memory_bandwidth_gb_s, "
@@ -214,18 +225,12 @@ void read_connection(const Json& table, const Catalog& catalog, std::string_view
   const Link* link = key.empty() ? nullptr : catalog.link(key);
   if (!link && !gb_s) {
     entry.problem(
-        fmt::format("unknown link '{}'; name one of `hearth catalog ls links`, or give gb_s "
-                    "and latency_us",
-                    key));
+        fmt::format("unknown link '{}'; name one of `hearth catalog ls links`, or give gb_s and latency_us", key));
     return;
   }
   Wire wire = link ? wire_of(*link, *a, *b)
-                   : Wire{.a = *a,
-                          .b = *b,
-                          .key = "given",
-                          .transport = "TCP",
-                          .gb_s = 0,
-                          .latency_s = tcp_latency_s};
+                   : Wire{.a = *a, .b = *b, .key = "given", .transport = "TCP", .latency_s = tcp_latency_s};
+  if (link && gb_s) check_rate(entry, *link, *gb_s);
   if (gb_s) {
     wire.gb_s = *gb_s;
     wire.assumed_gb_s = false;
@@ -254,8 +259,7 @@ Result<ClusterSpec> resolve_cluster(const Catalog& catalog, const Cluster& clust
   for (const ClusterMember& member : cluster.members) {
     const Machine* machine = catalog.machine(member.machine);
     if (!machine) {
-      problems.push_back(
-          fmt::format("member '{}': unknown hardware '{}'", member.name, member.machine));
+      problems.push_back(fmt::format("member '{}': unknown hardware '{}'", member.name, member.machine));
       continue;
     }
     spec.nodes.push_back(node_of(catalog, *machine, member.name, problems));
@@ -265,8 +269,7 @@ Result<ClusterSpec> resolve_cluster(const Catalog& catalog, const Cluster& clust
     const auto b = index_of(spec, c.b);
     const Link* link = catalog.link(c.link);
     if (!a || !b || !link || *a == *b) {
-      problems.push_back(
-          fmt::format("connection {} – {} over '{}' joins nothing known", c.a, c.b, c.link));
+      problems.push_back(fmt::format("connection {} – {} over '{}' joins nothing known", c.a, c.b, c.link));
       continue;
     }
     spec.wires.push_back(wire_of(*link, *a, *b));
@@ -277,8 +280,7 @@ Result<ClusterSpec> resolve_cluster(const Catalog& catalog, const Cluster& clust
   return finish(std::move(spec), std::move(problems));
 }
 
-Result<ClusterSpec> parse_cluster(const Catalog& catalog, std::string_view toml,
-                                  std::string_view file_name) {
+Result<ClusterSpec> parse_cluster(const Catalog& catalog, std::string_view toml, std::string_view file_name) {
   const Json root = TRY(parse_toml(toml, file_name));
   Problems problems;
   Entry entry(root, file_name, "cluster", problems);

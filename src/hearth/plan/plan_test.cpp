@@ -63,6 +63,15 @@ TEST(ParseCluster, NamesWhatIsWrongAndHowToMendIt) {
        "two members are called 'a'"},
       {"memory not known", "[[member]]\nname = \"a\"\nmachine = \"gh200-624\"\n",
        "does not know memory and bandwidth"},
+      {"more memory than the machine has",
+       "name = \"desk\"\n[[member]]\nname = \"a\"\nmachine = \"dgx-spark\"\nusable_gb = 500\n",
+       "desk.toml:2: member 'a': usable_gb = 500: a dgx-spark has 137.4 GB in all; give what a plan may take"},
+      {"a little too much", "[[member]]\nname = \"a\"\nmachine = \"dgx-spark\"\nusable_gb = 137.5\n",
+       "usable_gb = 137.5: a dgx-spark has"},
+      {"faster than the link", two + "[[connection]]\nends = [\"a\", \"b\"]\nlink = \"10gbe\"\ngb_s = 500\n",
+       "desk.toml:7: connection: gb_s = 500: '10gbe' carries 10 Gbit/s, which is 1.25 GB/s at most; give what was"},
+      {"Gbit/s for GB/s", two + "[[connection]]\nends = [\"a\", \"b\"]\nlink = \"25gbe-tcp\"\ngb_s = 25\n",
+       "gb_s = 25: '25gbe-tcp' carries"},
   };
   for (const BadCase& bad : cases) {
     const Result<ClusterSpec> result = parse_cluster(shipped(), bad.text, "desk.toml");
@@ -71,6 +80,17 @@ TEST(ParseCluster, NamesWhatIsWrongAndHowToMendIt) {
     EXPECT_NE(result.error().message.find(bad.expected), std::string::npos)
         << bad.name << ": " << result.error().message;
   }
+}
+
+TEST(ParseCluster, TakesAllThatAMachineAndALinkCanHave) {
+  const Result<ClusterSpec> spec = parse_cluster(
+      shipped(),
+      "[[member]]\nname = \"a\"\nmachine = \"dgx-spark\"\nusable_gb = 137.4\n[[member]]\nname = \"b\"\n"
+      "machine = \"dgx-spark\"\n[[connection]]\nends = [\"a\", \"b\"]\nlink = \"10gbe\"\ngb_s = 1.25\n",
+      "desk.toml");
+  ASSERT_TRUE(spec) << spec.error().message;
+  EXPECT_EQ(spec->nodes[0].usable_bytes, 137'400'000'000u);
+  EXPECT_EQ(spec->wires[0].gb_s, 1.25);
 }
 
 TEST(ParseCluster, TakesFourNumbersForAMachineNobodyKnows) {
