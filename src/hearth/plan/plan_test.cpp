@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
+#include <regex>
 
 #include "hearth/plan/catalog/load.h"
 #include "hearth/plan/catalog/view.h"
@@ -196,6 +198,32 @@ TEST(Answer, MachinesOfOneKindThatEachHoldTheModelAreNotNeeded) {
   asked.card = *card_of(shipped(), "gpt-oss-20b", "MXFP4 (ggml-org)");
   for (const PoolEffect& effect : answer(asked).pool_effects) {
     EXPECT_EQ(effect.verdict.find("needed"), std::string::npos) << effect.verdict;
+  }
+}
+
+// "… If slower by that: a turn takes 667 s instead of 578 s, the same plan stays best. If faster by that: …"
+TEST(Answer, SaysHowATurnChangesWithWhatIsLeastCertain) {
+  const std::regex turns("a turn takes (\\d+) s instead of (\\d+) s");
+  for (const char* variant : {"Q2", "Q4"}) {
+    const Answer a = answer(question(variant, "batch"));
+    ASSERT_TRUE(a.verdict.plan);
+    const Plan& best = a.result.plans[*a.verdict.plan];
+    ASSERT_TRUE(best.least_certain);
+    const std::string& said = a.sensitivity;
+    const std::string rate = best.least_certain->prefill ? "prefill rate" : "decode rate";
+    const std::string machine = a.question.cluster.nodes[best.least_certain->node].name;
+    EXPECT_TRUE(said.starts_with("Least certain: " + rate + " of Kimi K2.6 on " + machine + ", known")) << said;
+    const std::sregex_iterator slower(said.begin(), said.end(), turns);
+    ASSERT_NE(slower, std::sregex_iterator()) << said;
+    const auto faster = std::next(slower);
+    ASSERT_NE(faster, std::sregex_iterator()) << said;
+    EXPECT_LT(said.find("If slower"), said.find("If faster"));
+    const double turn_s = best.turn_s->p50;
+    for (const std::smatch& both : {*slower, *faster}) EXPECT_NEAR(std::stod(both[2]), turn_s, 0.51) << said;
+    EXPECT_GT(std::stod((*slower)[1]), turn_s) << said;
+    EXPECT_LT(std::stod((*faster)[1]), turn_s) << said;
+    EXPECT_EQ(answer_json(a).find("sensitivity")->as_string(), said);
+    EXPECT_NE(answer_text(a).find("\nLeast certain: " + rate), std::string::npos);
   }
 }
 
