@@ -31,7 +31,7 @@ class ChatMlFormat final : public Format {
     return std::span(all_markers).first(end_token_count);
   }
   bool raw_string_arguments() const override { return tags(); }
-  Trigger call_trigger() const override { return {"<tool_call>", {}}; }
+  Trigger call_trigger() const override { return {{"<tool_call>"}, {}}; }
 
   std::unique_ptr<OutputParser> make_parser(ParserOptions options) const override {
     return tags() ? make_tag_parser(std::move(options)) : make_hermes_parser(std::move(options));

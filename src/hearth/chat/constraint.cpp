@@ -77,12 +77,24 @@ Result<std::string> response_rule(GbnfBuilder& grammar, const ResponseFormat& re
 
 void add_trigger(Constraint& out, const Format::Trigger& trigger,
                  const GbnfBuilder::TokenId& token_id) {
-  if (trigger.token.empty()) {
+  if (trigger.markers.empty()) {
     out.trigger_patterns.push_back(trigger.pattern);
-  } else if (const auto id = token_id ? token_id(trigger.token) : std::nullopt) {
-    out.trigger_tokens.push_back(*id);
-  } else {
-    out.trigger_patterns.push_back("[\\s\\S]*?(" + escape_pattern(trigger.token) + ")[\\s\\S]*");
+    return;
+  }
+  std::string spelled;
+  bool last_is_token = false;
+  for (const std::string_view marker : trigger.markers) {
+    const auto id = token_id ? token_id(marker) : std::nullopt;
+    last_is_token = id.has_value();
+    if (id) {
+      out.trigger_tokens.push_back(*id);
+    } else {
+      spelled += (spelled.empty() ? "" : "|") + escape_pattern(marker);
+    }
+  }
+  // A pattern is matched against the whole answer at each token: not where a token says as much.
+  if (!spelled.empty() && !last_is_token) {
+    out.trigger_patterns.push_back("[\\s\\S]*?(" + spelled + ")[\\s\\S]*");
   }
 }
 
@@ -108,7 +120,7 @@ Result<std::optional<Constraint>> make_constraint(const Format& format,
   if (!free_until_call && thinks_first) {
     // Free inside the thinking block, held from its end on, or from a call inside it.
     root = "(" + grammar.marker(think_end) + " \"\\n\"{0,2})? " + root;
-    add_trigger(out, {std::string(think_end), {}}, request.token_id);
+    add_trigger(out, {{think_end}, {}}, request.token_id);
   }
   out.lazy = free_until_call || thinks_first;
   if (out.lazy && !tools.empty()) add_trigger(out, format.call_trigger(), request.token_id);

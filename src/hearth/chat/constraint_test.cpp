@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <regex>
+#include <set>
 
 #include "hearth/base/random.h"
 #include "hearth/chat/ids.h"
@@ -138,7 +140,7 @@ TEST_P(CallGrammar_, AcceptsTheCallsThatAreRendered) {
       format->render(before, {.generation_prompt = false})->flat().size());
   const std::size_t begin = std::string_view(GetParam()) == "llama3"
                                 ? text.find('{')
-                                : text.find(format->call_trigger().token);
+                                : text.find(format->call_trigger().markers.front());
   ASSERT_NE(begin, std::string::npos);
   text = text.substr(begin);
   text = text.substr(0, text.find(format->end_tokens()[0]));
@@ -146,6 +148,114 @@ TEST_P(CallGrammar_, AcceptsTheCallsThatAreRendered) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, CallGrammar_, testing::ValuesIn(all_formats));
+
+// --- openings: whatever the parser takes for the beginning of a call is held to the grammar
+
+struct Opening {
+  const char* format;
+  const char* text;  // ARGUMENTS: those of get_weather
+};
+
+const Opening openings[] = {
+    {"kimi-k2.5", "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
+                  "<|tool_call_argument_begin|>ARGUMENTS<|tool_call_end|><|tool_calls_section_end|>"},
+    {"kimi-k2.5", "I look.<|tool_call_section_begin|><|tool_call_begin|>functions.get_weather:0"
+                  "<|tool_call_argument_begin|>ARGUMENTS<|tool_call_end|><|tool_call_section_end|>"},
+    {"kimi-k2.5", "I look.\n<|tool_call_begin|>functions.get_weather:0"
+                  "<|tool_call_argument_begin|>ARGUMENTS<|tool_call_end|>"},
+    {"kimi-k2", "<|tool_call_begin|>functions.get_weather:0"
+                "<|tool_call_argument_begin|>ARGUMENTS<|tool_call_end|><|tool_calls_section_end|>"},
+    {"kimi-k2.5", "<think>Where?<|tool_call_begin|>functions.get_weather:0"
+                  "<|tool_call_argument_begin|>ARGUMENTS<|tool_call_end|>"},
+    {"qwen3", "I look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": ARGUMENTS}\n</tool_call>"},
+    {"llama3", "{\"name\": \"get_weather\", \"parameters\": ARGUMENTS}"},
+    {"llama3", " \r\n\t{\"name\": \"get_weather\", \"parameters\": ARGUMENTS}"},
+    {"llama3", "<|python_tag|>{\"name\": \"get_weather\", \"parameters\": ARGUMENTS}"},
+    {"llama3", "\n<|python_tag|>\n{\"name\": \"get_weather\", \"parameters\": ARGUMENTS}"},
+};
+
+std::string with_arguments(const Opening& opening, std::string_view arguments) {
+  std::string out = opening.text;
+  constexpr std::string_view place = "ARGUMENTS";
+  return out.replace(out.find(place), place.size(), arguments);
+}
+
+// Where the grammar begins, as libllama looks for it: token by token, what came so far each time.
+std::size_t constrained_from(const Constraint& constraint, const std::string& text,
+                             const std::map<std::int32_t, std::string>& tokens) {
+  std::vector<std::regex> patterns;
+  for (const std::string& pattern : constraint.trigger_patterns) patterns.emplace_back(pattern);
+  for (std::size_t length = 1; length <= text.size(); ++length) {
+    const std::string so_far = text.substr(0, length);
+    for (const std::int32_t id : constraint.trigger_tokens) {
+      if (so_far.ends_with(tokens.at(id))) return length - tokens.at(id).size();
+    }
+    for (const std::regex& pattern : patterns) {
+      std::smatch match;
+      if (std::regex_match(so_far, match, pattern)) {
+        return static_cast<std::size_t>(match.position(1));
+      }
+    }
+  }
+  return std::string::npos;
+}
+
+// `is_token`: which markers the vocabulary has.
+void check_opening(const Opening& opening, const std::function<bool(std::string_view)>& is_token) {
+  const auto format = make_format(opening.format).value();
+  std::map<std::int32_t, std::string> tokens;
+  ConstraintRequest request{.tools = tool_set(), .choice = {}, .response = {}};
+  request.token_id = [&](std::string_view text) -> std::optional<std::int32_t> {
+    const auto markers = format->markers();
+    const auto at = std::ranges::find(markers, text);
+    if (at == markers.end() || !is_token(text)) return std::nullopt;
+    const auto id = static_cast<std::int32_t>(1000 + (at - markers.begin()));
+    tokens[id] = text;
+    return id;
+  };
+  const auto constraint = constrain(*format, request);
+  EXPECT_TRUE(constraint.lazy);
+  const auto grammar = Gbnf::parse(constraint.grammar, tokens).value();
+  const std::string good = with_arguments(opening, R"({"city": "Bonn"})");
+  const Calls calls = parse(*format, tool_set(), good);
+  ASSERT_EQ(calls.list.size(), 1u);
+  EXPECT_FALSE(calls.broken);
+  const std::size_t begin = constrained_from(constraint, good, tokens);
+  ASSERT_NE(begin, std::string::npos);
+  EXPECT_TRUE(grammar.matches(good.substr(begin))) << good.substr(begin);
+  for (const char* bad : {R"({"city": 3})", R"({"town": "Bonn"})", "{}", "Bonn"}) {
+    const std::string text = with_arguments(opening, bad);
+    EXPECT_EQ(constrained_from(constraint, text, tokens), begin);
+    EXPECT_FALSE(grammar.accepts_prefix(text.substr(begin))) << text;
+  }
+}
+
+TEST(Constraint, HoldsCallsFromEveryOpeningThatTheParserTakes) {
+  const std::set<std::string_view> singular = {"<|tool_call_section_begin|>", "<|tool_call_section_end|>"};
+  for (const Opening& opening : openings) {
+    SCOPED_TRACE(opening.text);
+    check_opening(opening, [](std::string_view) { return true; });
+    check_opening(opening, [](std::string_view) { return false; });
+    check_opening(opening, [&](std::string_view marker) { return !singular.contains(marker); });
+    check_opening(opening, [](std::string_view marker) { return marker != "<|tool_call_begin|>"; });
+  }
+}
+
+TEST(Constraint, LeavesAnswersFreeThatOpenNoCall) {
+  const Opening texts[] = {
+      {"llama3", "Like this: {\"name\": \"get_weather\", \"parameters\": {}}"},
+      {"llama3", "<|python_tag|>print({})"},
+      {"kimi-k2.5", "<think>functions.get_weather:0</think>{\"city\": 3}<|tool_call_end|>"},
+      {"qwen3", "{\"name\": \"get_weather\"}</tool_call>"},
+  };
+  for (const Opening& one : texts) {
+    SCOPED_TRACE(one.text);
+    const auto format = make_format(one.format).value();
+    EXPECT_TRUE(parse(*format, tool_set(), one.text).list.empty());
+    const auto constraint = constrain(*format, {.tools = tool_set(), .choice = {}, .response = {}});
+    EXPECT_EQ(constrained_from(constraint, one.text, {}), std::string::npos);
+  }
+}
 
 TEST(Constraint, NumbersKimisCallsFromWhereTheConversationIs) {
   const auto format = make_format("kimi-k2.5").value();
@@ -172,7 +282,7 @@ TEST(Constraint, UsesTokensForMarkersThatAreTokens) {
     return id;
   };
   const auto constraint = constrain(*format, request);
-  EXPECT_EQ(constraint.trigger_tokens, std::vector<std::int32_t>{1028});
+  EXPECT_EQ(constraint.trigger_tokens, (std::vector<std::int32_t>{1028, 1027, 1019}));
   EXPECT_TRUE(constraint.trigger_patterns.empty());
   EXPECT_EQ(constraint.grammar.find("<|tool"), std::string::npos);
   const auto grammar = Gbnf::parse(constraint.grammar, texts);

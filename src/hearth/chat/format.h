@@ -56,13 +56,15 @@ class Format {
   virtual std::span<const std::string_view> markers() const = 0;
   virtual std::span<const std::string_view> end_tokens() const = 0;
 
-  // Grammar of the calls of one answer. `section` starts with what `call_trigger` names.
+  // Grammar of the calls of one answer. It starts with any of what `call_trigger` names.
   virtual Result<std::string> call_section(GbnfBuilder& grammar, const CallGrammar& calls) const = 0;
   // Arguments are raw text between tags, not JSON strings.
   virtual bool raw_string_arguments() const { return false; }
+  // Every opening of calls that the format's parser takes.
   struct Trigger {
-    std::string token;    // a marker, or empty
-    std::string pattern;  // else a regular expression whose first group is where calls begin
+    // No call without the last of these markers; the others may stand before the first call.
+    std::vector<std::string_view> markers;
+    std::string pattern;  // without markers: a regular expression whose first group is where calls begin
   };
   virtual Trigger call_trigger() const = 0;
 };

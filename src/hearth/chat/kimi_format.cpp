@@ -33,7 +33,9 @@ class KimiFormat final : public Format {
   std::span<const std::string_view> end_tokens() const override {
     return std::span(all_markers).first(end_token_count);
   }
-  Trigger call_trigger() const override { return {"<|tool_calls_section_begin|>", {}}; }
+  Trigger call_trigger() const override {
+    return {{"<|tool_calls_section_begin|>", "<|tool_call_section_begin|>", "<|tool_call_begin|>"}, {}};
+  }
 
   std::unique_ptr<OutputParser> make_parser(ParserOptions options) const override {
     return make_kimi_parser(std::move(options));
@@ -71,8 +73,15 @@ class KimiFormat final : public Format {
       const std::string rule = grammar.add("call", one_of(grammar, calls, index) + next);
       next = i == 0 ? rule : " " + rule + "?";
     }
-    return grammar.add("section", grammar.marker("<|tool_calls_section_begin|>") + " " + next +
-                                      " " + grammar.marker("<|tool_calls_section_end|>"));
+    // What models write: either spelling of the section, or calls without one.
+    const auto either = [&](std::string_view plural, std::string_view singular) {
+      return grammar.marker(plural) + " | " + grammar.marker(singular);
+    };
+    const std::string begin = grammar.add(
+        "begin", either("<|tool_calls_section_begin|>", "<|tool_call_section_begin|>"));
+    const std::string end =
+        grammar.add("end", either("<|tool_calls_section_end|>", "<|tool_call_section_end|>"));
+    return grammar.add("section", begin + " " + next + " " + end + " | " + next + " " + end + "?");
   }
 
  private:

@@ -28,7 +28,10 @@ class Llama3Format final : public Format {
   std::span<const std::string_view> end_tokens() const override {
     return std::span(all_markers).first(end_token_count);
   }
-  Trigger call_trigger() const override { return {{}, "^\\s*(\\{)[\\s\\S]*$"}; }
+  // The parser passes over blanks and the tag before the object.
+  Trigger call_trigger() const override {
+    return {{}, R"(^(?:[ \t\r\n]|<\|python_tag\|>)*(\{)[\s\S]*$)"};
+  }
 
   std::unique_ptr<OutputParser> make_parser(ParserOptions options) const override {
     return make_llama3_parser(std::move(options));

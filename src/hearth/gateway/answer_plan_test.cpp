@@ -139,8 +139,10 @@ TEST(AnswerPlan, CallsAreConstrainedFromTheirMarkerOn) {
   ASSERT_TRUE(plan);
   const auto& sampling = plan->generate.sampling;
   EXPECT_FALSE(sampling.grammar.empty());
-  EXPECT_EQ(sampling.grammar_trigger_tokens,
-            std::vector<Token>{*planner.model.marker("<|tool_calls_section_begin|>")});
+  const std::vector<Token> openings = {*planner.model.marker("<|tool_calls_section_begin|>"),
+                                       *planner.model.marker("<|tool_call_section_begin|>"),
+                                       *planner.model.marker("<|tool_call_begin|>")};
+  EXPECT_EQ(sampling.grammar_trigger_tokens, openings);
   EXPECT_TRUE(planner.plan(ask())->generate.sampling.grammar.empty());
   request.tool_choice.kind = ToolChoice::Kind::none;
   EXPECT_TRUE(planner.plan(request)->generate.sampling.grammar.empty());
