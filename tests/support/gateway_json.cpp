@@ -226,6 +226,10 @@ WriterStep step_from_json(const Json& json) {
     out.usage = usage_from_json(value);
   } else if (key == "heartbeat") {
     out.kind = WriterStep::Kind::heartbeat;
+    if (value.is_array()) {
+      const auto count = [&](std::size_t i) { return static_cast<std::uint32_t>(value.as_array()[i].as_integer()); };
+      out.read = {.tokens_done = count(0), .tokens_total = count(1)};
+    }
   } else if (key == "end") {
     out.kind = WriterStep::Kind::end;
     out.end = end_from_json(value);
@@ -254,7 +258,7 @@ std::vector<WriterStep> steps_from_json(const Json& json) {
 void apply(const WriterStep& step, AnswerWriter& writer, std::string& out) {
   switch (step.kind) {
     case WriterStep::Kind::begin: return writer.begin(step.usage, out);
-    case WriterStep::Kind::heartbeat: return writer.heartbeat(out);
+    case WriterStep::Kind::heartbeat: return writer.heartbeat(step.read, out);
     case WriterStep::Kind::event: return writer.event(step.event, out);
     case WriterStep::Kind::end: return writer.end(step.end, out);
     case WriterStep::Kind::error: return writer.error(step.error, out);

@@ -18,6 +18,7 @@ struct WriterStep {
   enum class Kind : std::uint8_t { begin, heartbeat, event, end, error };
   Kind kind = Kind::heartbeat;
   gateway::Usage usage{};        // begin
+  gateway::PromptRead read{};    // heartbeat
   gateway::AnswerEvent event{};  // event
   gateway::AnswerEnd end{};      // end
   gateway::ApiError error{};     // error

@@ -58,7 +58,8 @@ std::vector<WriterStep> random_steps(Random& random) {
   out.push_back({.kind = WriterStep::Kind::begin, .usage = {.prompt_tokens = 9}});
   for (auto left = random.below(20); left > 0; --left) {
     if (random.chance(0.3)) {
-      out.push_back({.kind = WriterStep::Kind::heartbeat});
+      const auto done = static_cast<std::uint32_t>(random.below(10));
+      out.push_back({.kind = WriterStep::Kind::heartbeat, .read = {.tokens_done = done, .tokens_total = 9}});
     } else {
       out.push_back({.kind = WriterStep::Kind::event, .event = random_event(random)});
     }

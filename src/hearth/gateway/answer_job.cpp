@@ -20,7 +20,7 @@ Deadline step_deadline(Deadline wanted) {
 }  // namespace
 
 AnswerJob::AnswerJob(AnswerInfo info, std::uint32_t prompt_tokens, Instant now)
-    : info_(std::move(info)), unread_since_(now) {
+    : info_(std::move(info)), prompt_read_{.tokens_total = prompt_tokens}, unread_since_(now) {
   usage_.prompt_tokens = prompt_tokens;
 }
 
@@ -29,15 +29,15 @@ void AnswerJob::started(std::uint32_t cached_tokens) {
   {
     const std::lock_guard hold(mutex_);
     usage_.cached_tokens = cached_tokens;
-    prompt_tokens_done_ = std::max(prompt_tokens_done_, cached_tokens);
+    prompt_read_.tokens_done = std::max(prompt_read_.tokens_done, cached_tokens);
     started_ = true;
   }
   changed_.notify_all();
 }
 
-void AnswerJob::progress(std::uint32_t prompt_tokens_done) {
+void AnswerJob::progress(PromptRead read) {
   const std::lock_guard hold(mutex_);
-  prompt_tokens_done_ = prompt_tokens_done;
+  prompt_read_ = read;
 }
 
 void AnswerJob::add(std::vector<AnswerEvent> events) {
@@ -97,7 +97,7 @@ bool AnswerJob::abandon(Instant now, Duration grace) {
 }
 
 AnswerJob::View AnswerJob::view(std::size_t cursor) const {
-  View out{.started = started_, .usage = usage_, .fresh = {}, .end = end_, .error = error_};
+  View out{.started = started_, .usage = usage_, .prompt = reading(), .fresh = {}, .end = end_, .error = error_};
   out.fresh.assign(events_.begin() + static_cast<std::ptrdiff_t>(cursor), events_.end());
   return out;
 }
@@ -214,9 +214,9 @@ std::string AnswerJob::route() const {
   return route_;
 }
 
-std::uint32_t AnswerJob::prompt_tokens_done() const {
+PromptRead AnswerJob::prompt_read() const {
   const std::lock_guard hold(mutex_);
-  return prompt_tokens_done_;
+  return reading();
 }
 
 }  // namespace hearth::gateway

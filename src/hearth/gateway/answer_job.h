@@ -18,6 +18,7 @@
 #include "hearth/base/clock.h"
 #include "hearth/base/stop.h"
 #include "hearth/gateway/api.h"
+#include "hearth/gateway/prompt_read.h"
 
 namespace hearth::gateway {
 
@@ -36,7 +37,7 @@ class AnswerJob {
   // --- within a step
   // The prompt has its place: so much of it was there already.
   void started(std::uint32_t cached_tokens);
-  void progress(std::uint32_t prompt_tokens_done);
+  void progress(PromptRead read);
   void add(std::vector<AnswerEvent> events);
   void ended(AnswerEnd end);
   void failed(ApiError error);
@@ -51,6 +52,7 @@ class AnswerJob {
   struct View {
     bool started = false;
     Usage usage;
+    PromptRead prompt;  // as of prompt_read()
     std::vector<AnswerEvent> fresh;  // from the cursor on
     std::optional<AnswerEnd> end;
     std::optional<ApiError> error;
@@ -80,7 +82,8 @@ class AnswerJob {
     std::optional<ApiError> error;
   };
   Outcome outcome() const;
-  std::uint32_t prompt_tokens_done() const;
+  // Zeros once the answer has begun or is over.
+  PromptRead prompt_read() const;
 
   // How the answer goes, for the header X-Hearth-Route; may change until the answer begins.
   void set_route(std::string route);
@@ -89,6 +92,7 @@ class AnswerJob {
  private:
   bool over() const { return end_ || error_; }
   View view(std::size_t cursor) const;
+  PromptRead reading() const { return over() || !events_.empty() ? PromptRead{} : prompt_read_; }
   // Takes steps until `ready`, or waits while another thread does.
   template <class Ready>
   View wait_until(std::condition_variable& condition, Ready ready, std::size_t cursor,
@@ -106,7 +110,7 @@ class AnswerJob {
   Instant last_step_{};
   Usage usage_;
   bool started_ = false;
-  std::uint32_t prompt_tokens_done_ = 0;
+  PromptRead prompt_read_;
   std::string route_;
   std::vector<AnswerEvent> events_;
   std::optional<AnswerEnd> end_;

@@ -32,7 +32,7 @@ class AnswerBody final : public net::BodySource {
       write(view);
       // Events that this client is not shown are no reason to say anything.
       if (!out_.empty() || over_ || !silence.passed()) continue;
-      writer_->heartbeat(out_);
+      writer_->heartbeat(view.prompt, out_);
       silence = Deadline::after(heartbeat_);
     }
     return as_byte_span(out_);

@@ -101,7 +101,7 @@ class Run {
     if (auto* error = std::get_if<Error>(&event)) return std::unexpected(std::move(*error));
     if (const auto* progress = std::get_if<engine::PromptProgress>(&event)) {
       if (!std::exchange(placed_, true)) start(progress->reused_tokens);
-      job_.progress(progress->tokens_done);
+      job_.progress({progress->tokens_done, progress->tokens_total});
     } else if (const auto* done = std::get_if<engine::PromptDone>(&event)) {
       placed_ = true;
       start(done->reused_tokens);

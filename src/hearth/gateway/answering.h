@@ -21,6 +21,7 @@ class Answering {
   // What the prompt of the same body would have, computing nothing.
   net::Response count_tokens(const Dialect& dialect, const net::Request& request);
   std::size_t jobs() const { return jobs_.jobs(); }
+  JobTable::Reading reading() const { return jobs_.reading(); }
   void end_answers() { jobs_.end_all(); }
 
  private:

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "hearth/gateway/api.h"
+#include "hearth/gateway/prompt_read.h"
 
 namespace hearth::gateway {
 
@@ -20,8 +21,9 @@ class AnswerWriter {
   virtual ~AnswerWriter() = default;
   // `usage` has the prompt's counts; cached_tokens may turn out to be more at the end.
   virtual void begin(const Usage& usage, std::string& out) = 0;
-  // Keeps the client from giving up while nothing else is to be said.
-  virtual void heartbeat(std::string& out) = 0;
+  // Keeps the client from giving up while nothing else is to be said. While the prompt is being read, a
+  // comment says how far.
+  virtual void heartbeat(const PromptRead& read, std::string& out) = 0;
   virtual void event(const AnswerEvent& event, std::string& out) = 0;
   virtual void end(const AnswerEnd& end, std::string& out) = 0;
   virtual void error(const ApiError& error, std::string& out) = 0;

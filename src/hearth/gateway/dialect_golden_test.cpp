@@ -7,7 +7,7 @@
 //   events.json    what the writer is told, a list of steps, the first is begin, the last is end or
 //                  error:
 //                    {"begin": USAGE}   USAGE: {"prompt": 90, "cached": 64, "answer": 5, "thinking": 2}
-//                    {"heartbeat": true}
+//                    {"heartbeat": true}, or {"heartbeat": [5, 12]}: tokens of the prompt read, and all
 //                    {"thinking": "piece"}
 //                    {"text": "piece", "choices": [{"text", "logprob", "top": [["a", -0.5], ...]}]}
 //                    {"call": {"id": "toolu_1", "name": "now", "arguments": "{\"city\":\"Oslo\"}"}}

@@ -196,8 +196,11 @@ class GatewayService final : public Gateway {
   }
 
   std::string metrics_text() const {
+    const JobTable::Reading reading = answering_.reading();
     return metrics_.prometheus({.jobs = answering_.jobs(),
                                 .connections = connection_count_.with([](const auto& count) { return count ? count() : 0; }),
+                                .reading_tokens_done = reading.tokens_done,
+                                .reading_tokens = reading.tokens_total,
                                 .model_ready = service_.is_ready(),
                                 .resident_bytes = resident_bytes()});
   }

@@ -147,6 +147,31 @@ TEST(Gateway, SaysSomethingWhileAPromptIsRead) {
   }
 }
 
+TEST(Gateway, TellsHowFarAPromptHasBeenRead) {
+  GatewayOptions options = patient_options();
+  options.heartbeat = std::chrono::milliseconds(1);
+  TestGateway home(options);
+  const auto gate = std::make_shared<Gate>();
+  gate->allow(1);  // one slice of 512
+  home.model->script({.text = "Yes.", .prompt_gate = gate});
+  auto stream = home.open("/v1/messages", message_body(std::string(3000, 'x'), true));
+  const auto metric = [&](const std::string& line) {
+    return home.send("GET", "/metrics").body_text().find("\n" + line + "\n") != std::string::npos;
+  };
+  constexpr int heartbeats_max = 1000;
+  for (int i = 0; i < heartbeats_max && !metric("hearth_reading_tokens_done 512"); ++i) {
+    ASSERT_TRUE(stream.read_until("ping"));
+  }
+  EXPECT_TRUE(metric("hearth_reading_tokens_done 512"));
+  EXPECT_FALSE(metric("hearth_reading_tokens 0"));
+  ASSERT_TRUE(stream.read_until("ping"));
+  ASSERT_TRUE(stream.read_until("ping"));
+  gate->open();
+  EXPECT_NE(stream.bytes().find("\n: 512 of 3"), std::string::npos) << stream.bytes();
+  EXPECT_EQ(stream.answer().complaints, std::vector<std::string>{});
+  EXPECT_TRUE(metric("hearth_reading_tokens 0"));
+}
+
 TEST(Gateway, ThinkingThatIsNotShownIsNoReasonToTalk) {
   TestGateway home;
   home.model->script({.text = "<think>" + std::string(500, 'x') + "</think>Yes."});

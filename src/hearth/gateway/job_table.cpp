@@ -28,6 +28,18 @@ std::size_t JobTable::jobs() const {
   return count_running();
 }
 
+JobTable::Reading JobTable::reading() const {
+  Reading out;
+  const std::lock_guard hold(mutex_);
+  for (const Entry& entry : entries_) {
+    const PromptRead read = entry.job->prompt_read();
+    if (!read.is_being_read()) continue;
+    out.tokens_done += read.tokens_done;
+    out.tokens_total += read.tokens_total;
+  }
+  return out;
+}
+
 bool JobTable::is_done_with(const Entry& entry, Instant at) const {
   const AnswerJob::State job = entry.job->state();
   if (!job.over || job.read) return false;

@@ -53,6 +53,10 @@ class JobTable {
   // Fires every job's token, and that of each job to come.
   void end_all() { stop_.request_stop(); }
   std::size_t jobs() const;  // running and waiting
+  struct Reading {
+    std::uint64_t tokens_done = 0, tokens_total = 0;
+  };
+  Reading reading() const;  // of all prompts that are being read
 
  private:
   struct Entry {

@@ -74,6 +74,8 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
     write_value(out, fmt::format("hearth_{}", name), "gauge", help, value);
   };
   gauge("answers_running", "answers running or waiting", gauges.jobs);
+  gauge("reading_tokens_done", "tokens read of the prompts that are being read", gauges.reading_tokens_done);
+  gauge("reading_tokens", "tokens of the prompts that are being read", gauges.reading_tokens);
   gauge("connections", "open connections of clients", gauges.connections);
   gauge("model_ready", "1 when the model is loaded and answers", gauges.model_ready ? 1 : 0);
   gauge("resident_bytes", "memory of this process", gauges.resident_bytes);

@@ -61,7 +61,8 @@ TEST(Metrics, SayWhatWasCounted) {
   metrics.count_request("messages", 529);
   metrics.count_request("chat", 400);
   const auto samples = read_prometheus(metrics.prometheus(
-      {.jobs = 2, .connections = 3, .model_ready = true, .resident_bytes = 1ull << 33}));
+      {.jobs = 2, .connections = 3, .reading_tokens_done = 4096, .reading_tokens = 120'000, .model_ready = true,
+       .resident_bytes = 1ull << 33}));
   const std::map<std::string, double> expected = {
       {"hearth_prompt_tokens_total", 100},
       {"hearth_cached_prompt_tokens_total", 60},
@@ -70,6 +71,8 @@ TEST(Metrics, SayWhatWasCounted) {
       {R"(hearth_requests_total{api="messages",status="529"})", 1},
       {R"(hearth_requests_total{api="chat",status="400"})", 1},
       {"hearth_answers_running", 2},
+      {"hearth_reading_tokens_done", 4096},
+      {"hearth_reading_tokens", 120'000},
       {"hearth_connections", 3},
       {"hearth_model_ready", 1},
       {"hearth_resident_bytes", 8589934592.0},

@@ -58,7 +58,7 @@ void check_answer(const Dialect& dialect, const ChatRequest& request, AnswerJob&
   writer->begin(view.usage, bytes);
   WholeAnswer whole{.events = {}, .end = *view.end};
   for (const AnswerEvent& event : view.fresh) {
-    writer->heartbeat(bytes);
+    writer->heartbeat(view.prompt, bytes);
     writer->event(event, bytes);
     whole.events.push_back(event);
     if (event.kind != AnswerEvent::Kind::call) continue;

@@ -154,7 +154,7 @@ class Run {
   // True: it was the end.
   bool take(Arrival& arrival, const upstream::EndpointSpec& spec) {
     if (const auto* at = std::get_if<upstream::PromptProgress>(&arrival.what)) {
-      job_.progress(at->tokens_done);
+      job_.progress({at->tokens_done, at->tokens_total});
       return false;
     }
     if (auto* piece = std::get_if<upstream::Piece>(&arrival.what)) {

@@ -248,10 +248,11 @@ class ChatReader final : public AnswerReader {
     if (std::ranges::find(last_.findings, what) == last_.findings.end()) last_.findings.emplace_back(what);
   }
 
-  // ": keepalive 512/2048" of mlx, ": prefill_progress {...}" and ": generation_stats {...}" of exo.
+  // ": 512 of 2048 prompt tokens" of ours, ": keepalive 512/2048" of mlx, ": prefill_progress {...}" and ": generation_stats {...}" of exo.
   void comment(std::string_view text) {
     constexpr std::string_view keepalive = "keepalive ", prefill = "prefill_progress ", stats = "generation_stats ";
-    if (text.starts_with(keepalive)) return take_counts(text.substr(keepalive.size()));
+    if (text.ends_with(" prompt tokens")) return take_counts(text, " of ");
+    if (text.starts_with(keepalive)) return take_counts(text.substr(keepalive.size()), "/");
     if (text.starts_with(prefill)) return take_prefill(text.substr(prefill.size()));
     if (!text.starts_with(stats)) return;
     const auto json = parse_json(text.substr(stats.size()));
@@ -261,12 +262,13 @@ class ChatReader final : public AnswerReader {
     if (json->find("generation_tokens") != nullptr) last_.server.answer_tokens = count_of(*json, "generation_tokens");
   }
 
-  void take_counts(std::string_view text) {
+  void take_counts(std::string_view text, std::string_view between) {
     PromptProgress out;
     const char* const last = text.data() + text.size();
     const auto done = std::from_chars(text.data(), last, out.tokens_done);
-    if (done.ec != std::errc() || done.ptr == last || *done.ptr != '/') return;
-    if (std::from_chars(done.ptr + 1, last, out.tokens_total).ec == std::errc()) give(out);
+    if (done.ec != std::errc()) return;
+    if (!std::string_view(done.ptr, static_cast<std::size_t>(last - done.ptr)).starts_with(between)) return;
+    if (std::from_chars(done.ptr + between.size(), last, out.tokens_total).ec == std::errc()) give(out);
   }
 
   void take_prefill(std::string_view text) {

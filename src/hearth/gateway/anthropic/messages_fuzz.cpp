@@ -25,7 +25,7 @@ std::string answer(const Dialect& dialect, const ChatRequest& request, std::stri
     const std::string piece(text.substr(0, size));
     text.remove_prefix(size);
     if (choice == 3) {
-      writer->heartbeat(out);
+      writer->heartbeat({.tokens_done = static_cast<std::uint32_t>(i), .tokens_total = 7}, out);
       continue;
     }
     writer->event({.kind = static_cast<AnswerEvent::Kind>(choice), .text = piece, .id = "toolu_1",

@@ -30,7 +30,8 @@ class MessageWriter final : public AnswerWriter {
     if (shows_thinking_) open(Block::thinking, thinking_block("", ""), out);
   }
 
-  void heartbeat(std::string& out) override {
+  void heartbeat(const PromptRead& read, std::string& out) override {
+    out += reading_comment(read);
     if (open_ == Block::thinking) delta("thinking_delta", "thinking", "", out);
     send("ping", {}, out);
   }

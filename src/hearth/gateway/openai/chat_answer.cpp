@@ -35,7 +35,7 @@ class ChatWriter final : public AnswerWriter {
     send(Json::object({{"role", "assistant"}, {"content", ""}}), {}, out);
   }
 
-  void heartbeat(std::string& out) override { send_heartbeat(out); }
+  void heartbeat(const PromptRead& read, std::string& out) override { send_heartbeat(read, out); }
 
   void event(const AnswerEvent& event, std::string& out) override {
     if (event.kind == AnswerEvent::Kind::call) return call(event, out);

@@ -8,7 +8,9 @@ namespace hearth::gateway::openai {
 
 void send_chunk(const Json& chunk, std::string& out) { out += net::sse_event("", dump_json(chunk)); }
 
-void send_heartbeat(std::string& out) { out += net::sse_comment("working"); }
+void send_heartbeat(const PromptRead& read, std::string& out) {
+  out += read.is_being_read() ? reading_comment(read) : net::sse_comment("working");
+}
 
 void send_usage(Json head, const AnswerEnd& end, bool tells_timings, std::string& out) {
   head.set("choices", Json::array());

@@ -27,8 +27,8 @@ class CompletionsWriter final : public AnswerWriter {
         logprobs_(request.logprobs) {}
 
   // There is no role to tell; a comment shows that the stream has begun.
-  void begin(const Usage&, std::string& out) override { send_heartbeat(out); }
-  void heartbeat(std::string& out) override { send_heartbeat(out); }
+  void begin(const Usage&, std::string& out) override { send_heartbeat({}, out); }
+  void heartbeat(const PromptRead& read, std::string& out) override { send_heartbeat(read, out); }
 
   void event(const AnswerEvent& event, std::string& out) override {
     if (event.kind != AnswerEvent::Kind::text || event.text.empty()) return;

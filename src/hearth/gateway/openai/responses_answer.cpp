@@ -49,7 +49,8 @@ class ResponsesWriter final : public AnswerWriter {
   }
 
   // The one event that Codex and the libraries take at any time and as often as it comes.
-  void heartbeat(std::string& out) override {
+  void heartbeat(const PromptRead& read, std::string& out) override {
+    out += reading_comment(read);
     send("response.in_progress", {{"response", response_json("in_progress")}}, out);
   }
 
