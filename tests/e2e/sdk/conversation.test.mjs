@@ -33,7 +33,7 @@ async function ask(body) {
   return answer;
 }
 
-test(`${turns} turns: at least 99 % of every prompt was cached`, { timeout: 600_000 }, async () => {
+test(`${turns} turns: at least 99 % of every prompt was cached`, { timeout: 3_000_000 }, async () => {
   const messages = [{ role: "user", content: words(first_prompt_bytes, 0) }];
   let prompts = 0, cached = 0, last_prompt = 0;
   for (let turn = 0; turn < turns; ++turn) {

@@ -72,7 +72,7 @@ const openai = {
     ...calls.map((call) => ({ role: "tool", tool_call_id: call.id, content: "ok" }))] }),
 };
 
-test(`${sets} generated tool sets: every call is valid, ids are unique, calls sent back are the same turn`, { timeout: 3_000_000 }, async () => {
+test(`${sets} generated tool sets: calls are valid, ids unique, calls sent back the same turn`, { timeout: 3_000_000 }, async () => {
   const generator = new ToolSets(2026);
   const work = Array.from({ length: sets }, (_, index) => ({ index, tools: generator.set() }));
   const ids = new Set();
@@ -86,7 +86,8 @@ test(`${sets} generated tool sets: every call is valid, ids are unique, calls se
       for (const call of calls) check_call(item.tools, call, ids, item.index);
       await api.send_back(body, calls);
       // A turn that says the same is put into the prompt as it was sampled; one that does not is rendered anew.
-      assert.equal(await server.metric("hearth_turns_rendered_total"), 0, `set ${item.index}: ${JSON.stringify(calls)}`);
+      const rendered = await server.metric("hearth_turns_rendered_total");
+      assert.equal(rendered, 0, `set ${item.index}: ${JSON.stringify(calls)}`);
       ++valid;
     }
   }));
