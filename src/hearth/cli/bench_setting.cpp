@@ -56,7 +56,8 @@ Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std:
   for (const fs::path& model : models) {
     for (const fs::path& file : files_of(model)) {
       const auto stamp = fetch::stamp_of(file);
-      files.push(Json::object({{"file", file.string()}, {"bytes", stamp ? Json(stamp->bytes) : Json()}}));
+      files.push(Json::object({{"file", file.string()}, {"bytes", stamp ? Json(stamp->bytes) : Json()},
+                                {"changed_ns", stamp ? Json(stamp->changed_ns) : Json()}}));
     }
   }
   return Json::object({{"hearth", HEARTH_VERSION}, {"machine", machine.name}, {"processor", processor_name()},

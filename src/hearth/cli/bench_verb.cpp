@@ -10,9 +10,8 @@
 #include "hearth/base/file.h"
 #include "hearth/bench/runner.h"
 #include "hearth/cli/bench_output.h"
-#include "hearth/cli/bench_predict.h"
+#include "hearth/cli/bench_plan.h"
 #include "hearth/cli/bench_setting.h"
-#include "hearth/cli/bench_targets.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
@@ -21,20 +20,6 @@ namespace hearth::cli {
 namespace {
 
 constexpr std::uint64_t trace_bytes_max = 4ULL << 30;
-
-struct BenchFlags {
-  std::vector<std::string> targets, prompt_tokens, depths, streams;
-  std::uint32_t answer_tokens = 64, repeats = 5, warm_ups = 1;
-  std::uint64_t seed = 1;
-  std::filesystem::path trace, database, html, csv;
-  std::uint32_t agent_turns = 0, sessions = 4, in_flight = 16, block_tokens = bench::block_tokens_default;
-  double scale = 1, speed = 1, time_max_s = 3'600;
-  std::string name = "bench";
-  PredictWish predict;
-  WorkerSettings worker;
-  std::vector<std::string> which;  // of compare and show
-  bool resume = false, json = false;
-};
 
 Result<store::BenchRows> open_database(const BenchFlags& flags) {
   std::filesystem::path file = flags.database;
@@ -109,20 +94,6 @@ Result<std::optional<bench::ReplayPlan>> replay_of(const BenchFlags& flags) {
   return out;
 }
 
-Json list_of(const std::vector<std::string>& texts) {
-  Json out = Json::array();
-  for (const std::string& text : texts) out.push(text);
-  return out;
-}
-
-Json plan_json(const BenchFlags& flags, const std::vector<bench::Case>& cases, const Json& predicted) {
-  Json list = Json::array();
-  for (const bench::Case& one : cases) list.push(bench::case_text(one));
-  return Json::object({{"cases", std::move(list)}, {"targets", list_of(flags.targets)}, {"trace", flags.trace.string()},
-                       {"agents", flags.agent_turns}, {"scale", flags.scale}, {"repeats", flags.repeats}, {"warm_ups", flags.warm_ups}, {"seed", flags.seed},
-                       {"predicted", predicted}});
-}
-
 std::string state_of(const Result<>& done) {
   if (done) return "done";
   if (done.error().code == Code::cancelled) return "interrupted";
@@ -171,8 +142,10 @@ Result<Measured> measure(const BenchFlags& flags, Progress& progress, const Stop
     infos.push_back(target->info());
   }
   const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  const store::BenchRun fresh{.name = flags.name, .started_s = now_s, .environment = dump_json(bench_environment(infos, opened.models)),
-                              .plan = dump_json(plan_json(flags, cases, predicted))};
+  Json environment = bench_environment(infos, opened.models);
+  environment.set("settings", bench_settings(flags));
+  const store::BenchRun fresh{.name = flags.name, .started_s = now_s, .environment = dump_json(environment),
+                              .plan = dump_json(bench_plan(flags, cases, environment, predicted))};
   auto [run, done_before] = TRY(begin_run(rows, fresh, flags.resume));
   if (replay) replay->done = done_before;
   const bench::RunHooks hooks{.sink = [&](const bench::Sample& sample) { return rows.add(run, sample.target, dump_json(bench::sample_json(sample))); },
@@ -293,7 +266,7 @@ void declare_run(BenchFlags& own, Flags& f) {
   f.list("--quant", own.predict.quants, "with --predict and a model of the catalogue");
   f.list("--catalog", own.predict.catalogs, "with --predict: read this catalogue file, too, such as what hearth node probe --to wrote");
   f.text("--name", own.name, "what the run is called");
-  f.toggle("--resume", own.resume, "go on with the latest run of that name and these settings: what it measured is not measured again");
+  f.toggle("--resume", own.resume, "go on with the latest run of that name, settings, engines and files, unless it is done: what it measured is not measured again");
   f.count("--context", own.worker.context_tokens, "of workers started here");
   f.count("--sequences", own.worker.sequences, "of workers started here");
   f.count("--chunk-tokens", own.worker.chunk_tokens, "of workers started here");
