@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,70 @@ class Experiment(unittest.TestCase):
         # What was predicted stays as it was.
         self.file.write_text(self.file.read_text().replace("not faster", "and not faster"))
         self.assertIn("predictions of phase 'full'", self.hearth("run", self.file, status=2).stderr)
+
+    def samples(self, run):
+        """What was measured in that run so far, in order: (row, sample)."""
+        file = self.results / "bench.db"
+        if not file.exists():
+            return []
+        database = sqlite3.connect(file, timeout=10)
+        try:
+            return database.execute("SELECT id, sample FROM samples WHERE run = ? ORDER BY id", (run,)).fetchall()
+        except sqlite3.OperationalError:  # no tables yet
+            return []
+        finally:
+            database.close()
+
+    def samples_when_still(self, run):
+        """After a kill the step itself may write one sample more before it sees that it is alone."""
+        while True:
+            before = self.samples(run)
+            time.sleep(1)
+            if self.samples(run) == before:
+                return before
+
+    def test_a_killed_bench_step_goes_on_with_what_it_measured(self):
+        repeats = 120
+        arguments = ["-t", "worker=$model", "--prompt-tokens", "300", "--repeats", str(repeats), "--warm-ups", "0", "--answer-tokens", "8",
+                     "--context", "4096", "--chunk-tokens", "128", "--threads", "1", "--db", "$results/bench.db", "--name", "alone", "--resume"]
+        self.file.write_text(f'''name = "local"
+question = "?"
+[variables]
+model = "$results/kimi-tiny.gguf"
+[[phase]]
+name = "only"
+[[phase.step]]
+name = "model"
+verb = ["model", "synth"]
+arguments = ["--arch", "kimi", "--size", "tiny", "--type", "q8_0", "-o", "$model"]
+[[phase.step]]
+name = "alone"
+verb = ["bench"]
+arguments = {json.dumps(arguments)}
+''')
+        child = subprocess.Popen([BIN / "hearth", "experiment", "run", self.file], env=self.environment(), cwd=self.work,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 240
+        while time.monotonic() < end and child.poll() is None and len(self.samples(1)) < 3:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        kept = self.samples_when_still(1)
+        self.assertTrue(3 <= len(kept) < repeats, f"{len(kept)} samples were there at the kill")
+        self.assertFalse([event for event in self.events() if event["event"] == "step_ended" and event["step"] == "alone"])
+
+        self.hearth("resume", self.file)
+        self.assertEqual(self.samples(2), [], "it began a run of its own")
+        whole = self.samples(1)
+        self.assertEqual(whole[:len(kept)], kept, "what was measured before the kill is kept")
+        self.assertEqual(sorted(json.loads(sample)["repeat"] for _, sample in whole), list(range(repeats)))
+        result = json.loads((self.results / "evidence/alone/2/output.json").read_text())
+        self.assertEqual((result["run"], result["state"], result["rows"][0]["samples"]), (1, "done", repeats))
+
+        # A run that is done is no half measurement: measured again, all of it is.
+        self.hearth("run", self.file, "--again", "alone")
+        self.assertEqual(len(self.samples(2)), repeats)
+        self.assertEqual(self.samples(1), whole)
 
     def test_a_closed_gate_stops_it_and_says_why_until_it_is_opened(self):
         closed = self.file.read_text().replace("model.file_bytes > 1000000", "model.file_bytes > 1e15")

@@ -34,11 +34,13 @@ Result<std::int64_t> BenchRows::begin(const BenchRun& run) {
 }
 
 Result<std::optional<std::int64_t>> BenchRows::go_on(std::string_view name, std::string_view plan) {
-  auto select = TRY(database_.prepare("SELECT id FROM runs WHERE name = ? AND plan = ? AND state NOT LIKE 'void%' ORDER BY id DESC LIMIT 1"));
+  auto select = TRY(database_.prepare("SELECT id, state FROM runs WHERE name = ? AND plan = ? ORDER BY id DESC LIMIT 1"));
   TRY(select.query(name, plan));
   if (!TRY(select.next())) return std::nullopt;
   const std::int64_t run = select.integer(0);
+  const std::string state = select.text(1);
   select.reset();
+  if (state == "done" || state.starts_with("void")) return std::nullopt;
   TRY(end(run, "running"));
   return run;
 }

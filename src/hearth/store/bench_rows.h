@@ -29,7 +29,8 @@ class BenchRows {
 
   // The state is "running", until it is told.
   Result<std::int64_t> begin(const BenchRun& run);
-  // The latest run of that name with that plan, whatever became of it; its state is "running" again.
+  // The latest run of that name with that plan, unless it is done or void: then what was asked for is another
+  // measurement. Its state is "running" again.
   Result<std::optional<std::int64_t>> go_on(std::string_view name, std::string_view plan);
   Result<> add(std::int64_t run, std::string_view target, std::string_view sample);
   Result<> end(std::int64_t run, std::string_view state);

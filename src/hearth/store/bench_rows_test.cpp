@@ -29,11 +29,30 @@ TEST(BenchRows, KeepsRunsAndTheirSamplesInOrder) {
   EXPECT_EQ(rows.find("1")->state, "done");
   EXPECT_EQ(rows.find("last")->name, "b");
   EXPECT_EQ(rows.find("b")->state, "running");  // whoever began it died
-  EXPECT_EQ(rows.go_on("a", "{}").value(), 1);
-  EXPECT_FALSE(rows.go_on("a", "{other}").value());
   EXPECT_EQ(rows.runs()->size(), 2U);
   EXPECT_EQ(rows.find("c").error().code, Code::not_found);
   EXPECT_EQ(rows.find("77").error().code, Code::not_found);
+}
+
+TEST(BenchRows, TheLatestRunIsContinuedUnlessItIsDoneOrVoid) {
+  const TemporaryDirectory folder = TemporaryDirectory::create("hearth-bench-rows").value();
+  BenchRows rows = BenchRows::open(folder.path() / "bench.db").value();
+  const auto begin = [&](std::string plan) { return rows.begin({.name = "a", .environment = "{}", .plan = std::move(plan)}).value(); };
+  const std::int64_t killed = begin("{}");
+  EXPECT_EQ(rows.go_on("a", "{}").value(), killed);  // "running": whoever began it died
+  EXPECT_FALSE(rows.go_on("a", "{other}").value());
+  EXPECT_FALSE(rows.go_on("b", "{}").value());
+  for (const char* state : {"interrupted", "failed: no answer"}) {
+    ASSERT_TRUE(rows.end(killed, state));
+    EXPECT_EQ(rows.go_on("a", "{}").value(), killed) << state;
+    EXPECT_EQ(rows.find("a")->state, "running");
+  }
+  for (const char* state : {"done", "void: the model changed"}) {
+    const std::int64_t latest = begin("{}");
+    ASSERT_TRUE(rows.end(latest, state));
+    EXPECT_FALSE(rows.go_on("a", "{}").value()) << state;  // nor what was killed before it
+    EXPECT_EQ(rows.find("a")->state, state);
+  }
 }
 
 }  // namespace
