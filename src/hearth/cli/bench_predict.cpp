@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "hearth/cli/plan_files.h"
-#include "hearth/plan/plan.h"
+#include "hearth/plan/engines.h"
 
 namespace hearth::cli {
 namespace {
@@ -28,8 +28,9 @@ std::optional<plan::Family> family_of(std::string_view kind) {
   return std::nullopt;
 }
 
-bench::Predicted predict(const plan::ClusterSpec& spec, const plan::ModelCard& card, const plan::Calibrations& calibrations,
-                         std::string_view kind, const bench::Case& of) {
+// Of a plan that some engine can run: what is only good on paper cannot be measured.
+bench::Predicted predict(const plan::Catalog& catalog, const plan::ClusterSpec& spec, const plan::ModelCard& card,
+                         const plan::Calibrations& calibrations, std::string_view kind, const bench::Case& of) {
   plan::Options options;
   options.with_curve = false;
   options.only = family_of(kind);
@@ -39,11 +40,15 @@ bench::Predicted predict(const plan::ClusterSpec& spec, const plan::ModelCard& c
     out.why_not = found.rejected.empty() ? "no plan of this kind for these machines" : found.rejected.front().reason;
     return out;
   }
-  const plan::Plan& best = found.plans.front();
-  if (best.ttft_s) out.ttft_ms = best.ttft_s->p50 * 1e3;
-  if (best.prefill_tok_s) out.prefill_tok_s = best.prefill_tok_s->p50;
-  if (best.decode_tok_s) out.decode_tok_s = best.decode_tok_s->p50;
-  if (!out.ttft_ms && !out.decode_tok_s) out.why_not = "nothing is known of how fast these machines compute";
+  const plan::Plan* best = plan::best_runnable(catalog, spec, card, found);
+  if (best == nullptr) {
+    out.why_not = found.plans.front().turn_s ? "it fits, but no engine can run any of the plans"
+                                             : "nothing is known of how fast these machines compute";
+    return out;
+  }
+  if (best->ttft_s) out.ttft_ms = best->ttft_s->p50 * 1e3;
+  if (best->prefill_tok_s) out.prefill_tok_s = best->prefill_tok_s->p50;
+  if (best->decode_tok_s) out.decode_tok_s = best->decode_tok_s->p50;
   return out;
 }
 
@@ -91,7 +96,7 @@ Result<Predictions> predict_cases(const PredictWish& wish, const std::vector<Tar
     if (cluster == clusters.end()) continue;
     const plan::ClusterSpec spec = TRY(load_cluster(catalog, cluster->second));
     for (const bench::Case& of : cases) {
-      if (of.workload == "fixed") out[{target.name, of}] = predict(spec, cards.front(), calibrations, target.kind, of);
+      if (of.workload == "fixed") out[{target.name, of}] = predict(catalog, spec, cards.front(), calibrations, target.kind, of);
     }
   }
   return out;

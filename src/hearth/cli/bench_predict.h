@@ -21,7 +21,8 @@ struct PredictWish {
 // By target and case; an empty target stands for all.
 using Predictions = std::map<std::pair<std::string, bench::Case>, bench::Predicted>;
 
-// A worker of our own is predicted as one machine alone, a pair as prefill and decode apart, a service by the best plan.
+// A worker of our own is predicted as one machine alone, a pair as prefill and decode apart, a service by the best
+// plan that an engine can run.
 // What the planner cannot predict has the reason instead of numbers.
 Result<Predictions> predict_cases(const PredictWish& wish, const std::vector<TargetName>& targets, const std::vector<bench::Case>& cases,
                                   const StopToken& stop);

@@ -69,4 +69,14 @@ std::vector<EngineFit> engines_for(const Catalog& catalog, const ClusterSpec& sp
   return out;
 }
 
+const Plan* best_runnable(const Catalog& catalog, const ClusterSpec& spec, const ModelCard& card,
+                          const SearchResult& result) {
+  for (const Plan& plan : result.plans) {
+    if (!plan.turn_s) continue;
+    const auto fits = engines_for(catalog, spec, card, plan);
+    if (std::ranges::any_of(fits, &EngineFit::can_run)) return &plan;
+  }
+  return nullptr;
+}
+
 }  // namespace hearth::plan

@@ -22,4 +22,9 @@ struct EngineFit {
 std::vector<EngineFit> engines_for(const Catalog& catalog, const ClusterSpec& spec,
                                    const ModelCard& card, const Plan& plan);
 
+// The first plan of `result` with known rates that some engine of the catalogue can run, hence the
+// best such; nullptr when none can. It points into `result`.
+const Plan* best_runnable(const Catalog& catalog, const ClusterSpec& spec, const ModelCard& card,
+                          const SearchResult& result);
+
 }  // namespace hearth::plan

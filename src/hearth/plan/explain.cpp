@@ -89,7 +89,7 @@ std::string sensitivity(const Question& q, const Answer& a) {
     const SearchResult shifted =
         search(q.cluster, q.card, q.workload, *q.calibrations, without_curve(q.options),
                RateShift{least.node, least.prefill, sign * least.log_sd});
-    const Plan* best = best_runnable(q, q.cluster, shifted);
+    const Plan* best = best_runnable(*q.catalog, q.cluster, q.card, shifted);
     if (!best) continue;
     const std::string same = placement_text(q.cluster, *best) == placement_text(q.cluster, plan)
                                  ? "the same plan stays best"

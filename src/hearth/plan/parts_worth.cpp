@@ -29,7 +29,7 @@ std::string percent_change(double before, double after) {
 class Comparison {
  public:
   explicit Comparison(const Question& q, const SearchResult& base) : q_(q) {
-    before_ = best_runnable(q, q.cluster, base);
+    before_ = best_runnable(*q.catalog, q.cluster, q.card, base);
   }
 
   Marginal unchanged(std::string without, std::string with) const {
@@ -59,7 +59,7 @@ class Comparison {
         changed.nodes.empty()
             ? SearchResult{}
             : search(changed, q_.card, q_.workload, *q_.calibrations, without_curve(q_.options));
-    const Plan* after = best_runnable(q_, changed, result);
+    const Plan* after = best_runnable(*q_.catalog, changed, q_.card, result);
     if (before_) {
       out.turn_s_before = before_->turn_s->p50;
       out.decode_tok_s_before = before_->decode_tok_s->p50;
@@ -115,7 +115,7 @@ class Marginals {
       : spec_(q.cluster),
         catalog_(*q.catalog),
         comparison_(q, base),
-        used_(best_runnable(q, q.cluster, base)) {
+        used_(best_runnable(*q.catalog, q.cluster, q.card, base)) {
     const bool many = spec_.nodes.size() > exhaustive_nodes_max;
     searches_left_ = many ? marginal_searches_max : std::numeric_limits<std::size_t>::max();
   }
@@ -193,15 +193,6 @@ class Marginals {
 Options without_curve(Options options) {
   options.with_curve = false;
   return options;
-}
-
-const Plan* best_runnable(const Question& q, const ClusterSpec& spec, const SearchResult& result) {
-  for (const Plan& plan : result.plans) {
-    if (!plan.turn_s) continue;
-    const auto fits = engines_for(*q.catalog, spec, q.card, plan);
-    if (std::ranges::any_of(fits, &EngineFit::can_run)) return &plan;
-  }
-  return nullptr;
 }
 
 ClusterSpec without_nodes(const ClusterSpec& spec, const std::vector<std::size_t>& gone) {

@@ -6,9 +6,6 @@
 
 namespace hearth::plan {
 
-// The best plan with known rates that some engine of the catalogue can run; nullptr when none can.
-const Plan* best_runnable(const Question& question, const ClusterSpec& spec,
-                          const SearchResult& result);
 // For searches that only compare.
 Options without_curve(Options options);
 // The cluster less some of its nodes, with the wires among the rest.

@@ -144,7 +144,10 @@ TEST(Answer, JsonHasWhatProgramsRelyOn) {
       EXPECT_TRUE(rejected.find(key)) << key;
   }
   EXPECT_TRUE(json.find("verdict")->find("go")->is_bool());
-  EXPECT_TRUE(json.find("verdict")->find("why")->is_string());
+  const Json& verdict = *json.find("verdict");
+  EXPECT_TRUE(verdict.find("why")->is_string());
+  const auto judged = static_cast<std::size_t>(verdict.find("plan")->as_integer());
+  EXPECT_EQ(*verdict.find("max_context"), *json.find("plans")->as_array()[judged].find("max_context"));
   bool without = false;
   for (const Json& marginal : json.find("marginal")->as_array())
     without = without || marginal.find("without");
@@ -282,6 +285,23 @@ TEST(Answer, NamesEveryEngineWithWhatBlocksIt) {
   }
   EXPECT_TRUE(exo_blocked);  // it reads no GGUF
   EXPECT_EQ(a.engines[0].size(), shipped().engines.size());
+}
+
+TEST(Engines, TheBestPlanThatOneCanRunIsNotTheBestOnPaper) {
+  const Question asked = question("Q4", "agentic");
+  const auto best = [&](std::vector<Plan> plans) -> std::optional<Family> {
+    const SearchResult result{.plans = std::move(plans)};
+    const Plan* found = best_runnable(shipped(), asked.cluster, asked.card, result);
+    return found == nullptr ? std::nullopt : std::optional(found->family);
+  };
+  const Interval known{.p50 = 1, .low = 1, .high = 1};
+  const Plan streamed{.family = Family::streamed, .turn_s = known};  // no engine does it with GGUF
+  const Plan pooled{.family = Family::pooled, .turn_s = known};
+  const Plan split{.family = Family::split, .turn_s = known};
+  const Plan unknown{.family = Family::pooled};
+  EXPECT_EQ(best({streamed, pooled, split}), Family::pooled);
+  EXPECT_EQ(best({unknown, split}), Family::split);
+  EXPECT_EQ(best({streamed, unknown}), std::nullopt);
 }
 
 TEST(Answer, BreakEvenIsWhereOffloadBeginsToWin) {

@@ -199,6 +199,8 @@ Json answer_json(const Answer& a) {
   }
   Json verdict = Json::object({{"go", a.verdict.go}, {"why", a.verdict.why}});
   verdict.set("plan", a.verdict.plan ? Json(*a.verdict.plan) : Json(nullptr));
+  verdict.set("max_context",
+              a.verdict.plan ? Json(a.result.plans[*a.verdict.plan].max_context) : Json(nullptr));
   return Json::object({{"question", question_json(a.question)},
                        {"plans", std::move(plans)},
                        {"rejected", std::move(rejected)},
