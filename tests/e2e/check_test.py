@@ -114,6 +114,18 @@ class Desk(unittest.TestCase):
         self.assertIn("- engine = 0.6.0", diff)
         self.assertIn(f"+ file {MODEL.name} = ", diff)
 
+    def test_a_lock_is_made_where_there_is_none_and_else_held_to(self):
+        lock = self.work / "hearth.lock"
+        self.assertIn("model.shard_missing", self.check("--model", "k-00001-of-00002.gguf", "--pin-missing", status=1))
+        self.assertFalse(lock.exists(), "what blocks is not pinned")
+        model = self.copy_of_the_model()
+        self.assertEqual(self.check("--model", model, "--pin-missing"), {})
+        self.assertIn(MODEL.name, lock.read_text())
+        other = re.sub(r'"engine" = ".*"', '"engine" = "0.6.0"', lock.read_text())
+        lock.write_text(other)
+        self.assertIn("version.skew", self.check("--model", model, "--pin-missing", status=1))
+        self.assertEqual(lock.read_text(), other)
+
     def test_what_is_not_there(self):
         self.assertIn("model.shard_missing", self.check("--model", "k-00001-of-00002.gguf", status=1))
         self.assertIn("endpoint.down", self.check("--service", "llama-server=http://127.0.0.1:9", status=1))

@@ -25,7 +25,7 @@ struct CheckFlags {
   std::filesystem::path lock = "hearth.lock";
   std::filesystem::path cluster;
   std::uint32_t readers = 4;
-  bool pin = false, no_smoke = false, no_digests = false, known_good = false, json = false;
+  bool pin = false, pin_missing = false, no_smoke = false, no_digests = false, known_good = false, json = false;
 };
 
 struct Plan {
@@ -103,7 +103,8 @@ void smoke_all(const CheckFlags& flags, const Plan& plan, net::HttpClient& http,
   facts.smokes.back().state.model.clear();
 }
 
-Result<check::Findings> run_check(const CheckFlags& flags, Progress& progress, check::Facts& facts, const StopToken& stop) {
+// `pins`: the lock is to be written from `facts`.
+Result<check::Findings> run_check(const CheckFlags& flags, Progress& progress, check::Facts& facts, bool& pins, const StopToken& stop) {
   Plan plan = TRY(make_plan(flags));
   const auto http = net::make_curl_client();
   auto memory = fetch::DigestMemory::open(TRY(cache_directory()) / "digests");
@@ -119,7 +120,9 @@ Result<check::Findings> run_check(const CheckFlags& flags, Progress& progress, c
   smoke_all(flags, plan, *http, progress, facts, findings, stop);
   progress.clear();
   if (stop.stop_requested()) return fail(Code::cancelled, "interrupted; digests that were computed are kept");
-  if (flags.pin) plan.lock = check::pin(facts);
+  // A lock that is there is what all is held to: only --pin replaces it.
+  pins = flags.pin || (flags.pin_missing && !plan.lock);
+  if (pins) plan.lock = check::pin(facts);
   check::append(findings, check::findings_of(facts, plan.lock ? &*plan.lock : nullptr));
   return findings;
 }
@@ -140,13 +143,14 @@ Result<> write_lock(const CheckFlags& flags, const check::Facts& facts) {
 int run(const CheckFlags& flags, const StopToken& stop) {
   Progress progress(flags.json);
   check::Facts facts;
-  const auto findings = run_check(flags, progress, facts, stop);
+  bool pins = false;
+  const auto findings = run_check(flags, progress, facts, pins, stop);
   progress.clear();
   if (!findings) return report(findings.error());
   const bool is_good = check::nothing_blocks(*findings);
   if (flags.json) std::puts(dump_json(check::findings_json(*findings), 2).c_str());
   else std::fputs(check::findings_text(*findings).c_str(), stdout);
-  if (!flags.pin) return is_good ? exit_done : exit_no;
+  if (!pins) return is_good ? exit_done : exit_no;
   if (!is_good) {
     std::fputs("hearth: not pinned: what blocks must be mended first\n", stderr);
     return exit_no;
@@ -169,6 +173,7 @@ Verb check_verb(StopToken stop) {
                 f.toggle("--known-good", flags->known_good, "those services run a model of hearth model synth: its answers are known");
                 f.path("--lock", flags->lock, "file with what is pinned");
                 f.toggle("--pin", flags->pin, "write that file from what is there, if nothing blocks");
+                f.toggle("--pin-missing", flags->pin_missing, "the same if there is no such file; one that is there is held to");
                 f.path("--cluster-dir", flags->cluster, "the cluster's folder (cluster in the configuration directory)");
                 f.count("--readers", flags->readers, "model files read at once for their digests");
                 f.toggle("--no-digests", flags->no_digests, "do not read the models through");
