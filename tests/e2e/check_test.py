@@ -144,9 +144,11 @@ class Desk(unittest.TestCase):
     def test_a_real_llama_server_passes(self):
         if not llama_server.is_in(ENGINE):
             self.skipTest("no llama-server; scripts/setup.sh unpacks it")
-        server = llama_server.LlamaServer(ENGINE, MODEL, self.work / "log", "-c", "4096")
+        os.environ["CHECK_TEST_KEY"] = "secret"
+        self.addCleanup(os.environ.pop, "CHECK_TEST_KEY")
+        server = llama_server.LlamaServer(ENGINE, MODEL, self.work / "log", "-c", "4096", "--api-key", "secret")
         try:
-            found = self.check("--service", f"llama-server={server.url}", "--known-good")
+            found = self.check("--service", f"llama-server={server.url},key=CHECK_TEST_KEY", "--known-good")
         finally:
             server.stop()
         # It does not make a model call that does not want to, with a template of ours.

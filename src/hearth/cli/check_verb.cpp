@@ -72,7 +72,7 @@ void smoke_service(const upstream::EndpointSpec& spec, const std::string& key, b
   if (known_good) options.known = known_answer();
   facts.smokes.push_back(check::smoke(**endpoint, options, stop));
   if (spec.kind != upstream::Kind::llama_server || !facts.smokes.back().state.alive) return;
-  facts.templates.push_back(check::gather_template(http, net::parse_url(spec.url).value(), "", Deadline::after(std::chrono::seconds(30)), stop));
+  facts.templates.push_back(check::gather_template(http, net::parse_url(spec.url).value(), key, Deadline::after(std::chrono::seconds(30)), stop));
 }
 
 // This machine's own engine, and whatever else answers. What cannot even be tried is a finding.
