@@ -144,6 +144,36 @@ class Variables {
   std::vector<std::pair<std::string, std::string>> values_;
 };
 
+// Names are there once; conditions name steps of their phase and of earlier ones.
+class Names {
+ public:
+  void phase(const Table& table, const std::string& name) {
+    once(phases_, table, name);
+    earlier_ = steps_;
+  }
+  void step(const Table& table, const std::string& name) { once(steps_, table, name); }
+  void prediction(const Table& table, const std::string& name) { once(predictions_, table, name); }
+  std::size_t steps() const { return steps_.size(); }
+
+  void find(const Table& table, std::string_view key, const std::string& step) const {
+    if (!steps_.contains(step)) table.problem(key, fmt::format("no step '{}' up to there", step));
+  }
+  void find(const Table& table, std::string_view key, const Condition& condition) const {
+    for (const std::string& step : steps_of(condition)) find(table, key, step);
+  }
+  void find_earlier(const Table& table, std::string_view key, const std::string& step) const {
+    if (earlier_.contains(step)) return;
+    constexpr const char* what = "names step '{}', which is of no earlier phase: it would not be known before";
+    table.problem(key, fmt::format(what, step));
+  }
+
+ private:
+  static void once(std::set<std::string>& seen, const Table& table, const std::string& name) {
+    if (!seen.insert(name).second) table.problem("name", fmt::format("'{}' is there twice", name));
+  }
+  std::set<std::string> phases_, steps_, predictions_, earlier_;
+};
+
 Step read_step(const Table& table, const Variables& variables) {
   table.only(step_keys);
   Step out{.name = table.name(), .what = table.text("what"), .verb = table.texts("verb"),
@@ -174,35 +204,40 @@ std::optional<Condition> read_condition(const Table& table, std::string_view key
 }
 
 // A number, or where an earlier phase has it.
-void read_expected(const Table& table, Prediction& out) {
+void read_expected(const Table& table, const Names& names, Prediction& out) {
   const Json* expected = table.find("expected");
   if (expected == nullptr) return table.problem("expected", "missing: the number that is predicted, or \"1000 * plan.plans[0].ttft_s.p50\"");
   if (!expected->is_number() && !expected->is_string()) return table.problem("expected", "expected a number, or the place of one in quotes");
   out.expected_text = expected->is_number() ? fmt::format("{}", expected->as_double()) : expected->as_string();
   auto operand = Condition::parse_operand(out.expected_text);
-  if (operand) out.expected = *std::move(operand);
-  else table.problem("expected", operand.error().message);
+  if (!operand) return table.problem("expected", operand.error().message);
+  out.expected = *std::move(operand);
+  const auto* source = std::get_if<ValuePath>(&out.expected->value);
+  if (source != nullptr) names.find_earlier(table, "expected", source->step);
 }
 
-Prediction read_prediction(const Table& table) {
+Prediction read_prediction(const Table& table, Names& names) {
   table.only(prediction_keys);
   Prediction out{.name = table.name(), .statement = table.text("statement")};
+  names.prediction(table, out.name);
   if (out.statement.empty()) table.problem("statement", "missing: what is predicted, in a sentence");
   if (table.has("holds") == table.has("value")) {
     table.problem("holds", "give either holds = \"CONDITION\", or value = \"STEP.PATH\" with expected");
   } else if (table.has("holds")) {
     out.holds = read_condition(table, "holds", table.text("holds"));
+    if (out.holds) names.find(table, "holds", *out.holds);
   } else {
     auto path = ValuePath::parse(table.text("value"));
     if (path) out.value = *std::move(path);
     else table.problem("value", path.error().message);
-    read_expected(table, out);
+    if (out.value) names.find(table, "value", out.value->step);
+    read_expected(table, names, out);
     out.within_percent = table.number("within_percent", within_percent_default);
   }
   return out;
 }
 
-Gate read_gate(const Table& phase) {
+Gate read_gate(const Table& phase, const Names& names) {
   Gate out;
   const Json* gate = phase.find("gate");
   if (gate == nullptr) return out;
@@ -213,54 +248,28 @@ Gate read_gate(const Table& phase) {
   const Table table = phase.child("phase.gate", *gate);
   table.only(gate_keys);
   for (const std::string& text : table.texts("conditions")) {
-    if (auto condition = read_condition(table, "conditions", text)) out.conditions.push_back(*std::move(condition));
+    auto condition = read_condition(table, "conditions", text);
+    if (!condition) continue;
+    names.find(table, "conditions", *condition);
+    out.conditions.push_back(*std::move(condition));
   }
   out.note = table.text("note");
   return out;
 }
 
-Phase read_phase(const Table& table, const Variables& variables) {
+Phase read_phase(const Table& table, const Variables& variables, Names& names) {
   table.only(phase_keys);
   Phase out{.name = table.name(), .question = table.text("question")};
-  table.each("step", "phase.step", [&](const Table& step) { out.steps.push_back(read_step(step, variables)); });
-  table.each("prediction", "phase.prediction", [&](const Table& p) { out.predictions.push_back(read_prediction(p)); });
-  out.gate = read_gate(table);
+  names.phase(table, out.name);
+  table.each("step", "phase.step", [&](const Table& step) {
+    out.steps.push_back(read_step(step, variables));
+    names.step(step, out.steps.back().name);
+  });
+  table.each("prediction", "phase.prediction",
+             [&](const Table& p) { out.predictions.push_back(read_prediction(p, names)); });
+  out.gate = read_gate(table, names);
   if (out.steps.empty()) table.problem("step", "missing: a phase has at least one [[phase.step]]");
   return out;
-}
-
-// Conditions may name steps of their phase and of earlier ones; names are there once.
-void check_names(const Spec& spec, std::string_view file, Problems& problems) {
-  std::set<std::string> phases, steps, predictions;
-  const auto once = [&](std::set<std::string>& seen, const std::string& name, std::string_view kind) {
-    if (!seen.insert(name).second) problems.push_back(fmt::format("{}: {} '{}' is there twice", file, kind, name));
-  };
-  const auto known = [&](const std::string& step, std::string_view where) {
-    if (steps.contains(step)) return;
-    problems.push_back(fmt::format("{}: {}: no step '{}' up to there", file, where, step));
-  };
-  for (const Phase& phase : spec.phases) {
-    once(phases, phase.name, "phase");
-    const std::set<std::string> earlier = steps;
-    for (const Step& step : phase.steps) once(steps, step.name, "step");
-    for (const Prediction& prediction : phase.predictions) {
-      once(predictions, prediction.name, "prediction");
-      if (prediction.value) known(prediction.value->step, "prediction " + prediction.name);
-      const auto* source = prediction.expected ? std::get_if<ValuePath>(&prediction.expected->value) : nullptr;
-      if (source != nullptr && !earlier.contains(source->step)) {
-        problems.push_back(fmt::format("{}: prediction {}: expected names step '{}', which is of no earlier phase: it would not be known before",
-                                       file, prediction.name, source->step));
-      }
-      if (!prediction.holds) continue;
-      for (const std::string& step : steps_of(*prediction.holds)) known(step, "prediction " + prediction.name);
-    }
-    for (const Condition& condition : phase.gate.conditions) {
-      for (const std::string& step : steps_of(condition)) known(step, "gate of " + phase.name);
-    }
-  }
-  if (spec.phases.size() > phases_max || steps.size() > steps_max) {
-    problems.push_back(fmt::format("{}: more than {} phases or {} steps", file, phases_max, steps_max));
-  }
 }
 
 }  // namespace
@@ -308,9 +317,12 @@ Result<Spec> read_spec(std::string_view toml, std::string_view file_name, std::s
   Spec out{.name = root.name(), .question = root.text("question"), .watch = root.texts("watch")};
   if (out.question.empty()) root.problem("question", "missing: what the experiment is to find out");
   variables.put_into(out.watch, root, "watch");
-  root.each("phase", "phase", [&](const Table& phase) { out.phases.push_back(read_phase(phase, variables)); });
+  Names names;
+  root.each("phase", "phase", [&](const Table& phase) { out.phases.push_back(read_phase(phase, variables, names)); });
   if (out.phases.empty()) root.problem("phase", "missing: an experiment has at least one [[phase]]");
-  check_names(out, file_name, problems);
+  if (out.phases.size() > phases_max || names.steps() > steps_max) {
+    root.problem("phase", fmt::format("more than {} phases or {} steps", phases_max, steps_max));
+  }
   if (problems.empty()) return out;
   return fail(Code::invalid_argument, fmt::format("{}", fmt::join(problems, "\n")));
 }
