@@ -35,7 +35,7 @@ std::string now_text() {
 
 // `looks_only`: while it runs elsewhere, too.
 Result<experiment::Runner> open_runner(const ExperimentFlags& flags, bool looks_only) {
-  const std::string toml = TRY(read_text_file(flags.file, file_bytes_max));
+  std::string toml = TRY(read_text_file(flags.file, file_bytes_max));
   std::error_code ignored;
   const fs::path file = fs::absolute(flags.file, ignored);
   const fs::path directory = flags.directory.empty() ? file.parent_path() / (file.stem().string() + ".results")
@@ -44,6 +44,7 @@ Result<experiment::Runner> open_runner(const ExperimentFlags& flags, bool looks_
   experiment::RunnerOptions options{
       .directory = directory,
       .working_directory = file.parent_path(),
+      .text = std::move(toml),
       .hearth = own_executable(),
       .environment = Json::object({{"hearth", HEARTH_VERSION}, {"host", host_name()}}),
       .wall_time = now_text,

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
+#include "hearth/base/toml.h"
 #include "hearth/experiment/step_process.h"
 
 namespace hearth::experiment {
@@ -30,10 +32,13 @@ Result<std::string> fingerprint(const std::filesystem::path& path) {
   return hash.finish().hex();
 }
 
-Result<> write_json(const std::filesystem::path& path, const Json& json) {
-  const std::string text = dump_json(json, 2) + "\n";
+Result<> write_text(const std::filesystem::path& path, const std::string& text) {
   const ByteSpan bytes = as_byte_span(text);
   return real_file_system()->write_atomically(path, std::span(&bytes, 1), Durability::survives_power_loss);
+}
+
+Result<> write_json(const std::filesystem::path& path, const Json& json) {
+  return write_text(path, dump_json(json, 2) + "\n");
 }
 
 Json texts_json(const std::vector<std::string>& texts) {
@@ -76,6 +81,38 @@ Result<Json> read_output(const std::filesystem::path& path, bool must_be_json) {
 
 Result<std::string> digest_of_file(const std::filesystem::path& path) {
   return Blake2b().update(TRY(read_text_file(path, step_output_bytes_max))).finish().hex();
+}
+
+// Clusters, catalogues, arms: TOML files that steps name, also as "TARGET=FILE", and that are there.
+std::set<std::filesystem::path> files_named(const Phase& phase, const std::filesystem::path& working_directory) {
+  std::set<std::filesystem::path> out;
+  for (const Step& step : phase.steps) {
+    for (const auto* list : {&step.command, &step.arguments}) {
+      for (const std::string& text : *list) {
+        const auto path = (working_directory / text.substr(text.rfind('=') + 1)).lexically_normal();  // npos + 1 is 0
+        std::error_code ignored;
+        if (path.extension() == ".toml" && std::filesystem::is_regular_file(path, ignored)) out.insert(path);
+      }
+    }
+  }
+  return out;
+}
+
+// Under what names they were kept, with their digests.
+Result<Json> keep_configuration(const Phase& phase, const RunnerOptions& options) {
+  const auto folder = options.directory / "evidence" / ("phase." + phase.name);  // no step has a dot in its name
+  TRY(real_file_system()->create_directories(folder));
+  Json out = Json::object();
+  const auto keep = [&](std::string name, const std::string& text) -> Result<> {
+    while (out.find(name) != nullptr) name = "other-" + name;
+    out.set(name, Blake2b().update(text).finish().hex());
+    return write_text(folder / name, text);
+  };
+  TRY(keep("experiment.toml", options.text));
+  for (const auto& path : files_named(phase, options.working_directory)) {
+    TRY(keep(path.filename().string(), TRY(read_text_file(path, toml_bytes_max))));
+  }
+  return out;
 }
 
 }  // namespace
@@ -121,7 +158,9 @@ Result<RunEnd> Runner::run(const StopToken& stop) {
 
 Result<> Runner::begin_phase(const Phase& phase) {
   options_.tell(fmt::format("phase {}: {} predictions recorded", phase.name, phase.predictions.size()));
+  Json configuration = TRY(keep_configuration(phase, options_));
   return ledger_.append("phase_began", Json::object({{"phase", phase.name},
+                                                     {"configuration", std::move(configuration)},
                                                      {"predictions", predictions_json(phase)},
                                                      {"predictions_digest", digest_of_predictions(phase)}}));
 }

@@ -2,6 +2,7 @@
 // Runs an experiment step by step, each as a process of its own, and keeps what came of it:
 //
 //   DIR/ledger.jsonl                       what happened, chained by digests (ledger.h)
+//   DIR/evidence/phase.PHASE/              the experiment's file and those that its steps name, as the phase began
 //   DIR/evidence/STEP/ATTEMPT/command.json, output.json (or output.txt), errors.log
 //
 // Whatever is killed, the next run goes on with the first step that has no result. One thread.
@@ -20,6 +21,7 @@ namespace hearth::experiment {
 struct RunnerOptions {
   std::filesystem::path directory;
   std::filesystem::path working_directory;  // of the steps: where the experiment's file is
+  std::string text{};                       // of that file, as the Spec was read from it
   std::filesystem::path hearth;             // the program that verbs are of
   Json environment;                         // told with each result: versions, host
   Ledger::WallTime wall_time;

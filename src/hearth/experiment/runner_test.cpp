@@ -22,8 +22,10 @@ class RunnerTest : public testing::Test {
   }
   static std::string phase(const std::string& name) { return "[[phase]]\nname = \"" + name + "\"\n"; }
   Result<Runner> open(const std::string& phases, const std::string& head = "") const {
-    auto spec = TRY(read_spec("name = \"e\"\nquestion = \"?\"\n" + head + phases, "e.toml"));
-    return Runner::open(std::move(spec), {.directory = home() / "results", .working_directory = home(), .hearth = "/bin/false",
+    const std::string text = "name = \"e\"\nquestion = \"?\"\n" + head + phases;
+    auto spec = TRY(read_spec(text, "e.toml"));
+    return Runner::open(std::move(spec), {.directory = home() / "results", .working_directory = home(), .text = text,
+                                          .hearth = "/bin/false",
                                           .environment = Json::object({{"host", "here"}}), .wall_time = [] { return "t"; },
                                           .tell = [](const std::string&) {}});
   }
@@ -135,6 +137,30 @@ TEST_F(RunnerTest, AfterKillsAtAnyMomentNoFinishedMeasurementIsRepeated) {
   std::size_t ended = 0;
   for (const Event& event : runner.events()) ended += event.kind == "step_ended" && *event.facts.find("accepted") == Json(true);
   EXPECT_EQ(ended, 4u) << "each step has one result";
+}
+
+TEST_F(RunnerTest, WhatAPhaseIsRunWithIsKeptAsItBegins) {
+  std::filesystem::create_directory(home() / "far");
+  write("pair.toml", "one");
+  write("far/pair.toml", "far");
+  const std::string phases =
+      phase("first") + step("a", "echo two > pair.toml") +
+      "[[phase.step]]\nname = \"b\"\ncommand = [\"true\", \"pair.toml\", \"split=far/pair.toml\", \"none.toml\"]\n" +
+      phase("second") + "[[phase.step]]\nname = \"c\"\ncommand = [\"true\", \"--cluster\", \"pair.toml\"]\n";
+  auto runner = open(phases).value();
+  ASSERT_TRUE(runner.run({}));
+  const auto kept = [&](const std::string& name) {
+    return read_text_file(home() / "results/evidence" / name, 10'000).value_or("none");
+  };
+  EXPECT_EQ(kept("phase.first/experiment.toml"), "name = \"e\"\nquestion = \"?\"\n" + phases);
+  EXPECT_EQ(kept("phase.first/pair.toml") + " " + kept("phase.first/other-pair.toml"), "far one");
+  EXPECT_EQ(kept("phase.first/none.toml"), "none");
+  EXPECT_EQ(kept("phase.second/pair.toml"), "two\n");
+  std::vector<std::size_t> recorded;
+  for (const Event& event : runner.events()) {
+    if (event.kind == "phase_began") recorded.push_back(event.facts.find("configuration")->as_object().size());
+  }
+  EXPECT_EQ(recorded, (std::vector<std::size_t>{3, 2}));
 }
 
 TEST_F(RunnerTest, AWatchedFileThatChangesVoidsTheRun) {
