@@ -207,6 +207,18 @@ TEST_F(RemotePrefillBodies, AChainThatIsTooLongIsRefused) {
   EXPECT_NE(reply.error().message.find("65535 stored chunks and 2 new ones"), std::string::npos) << reply.error().message;
 }
 
+TEST_F(RemotePrefillBodies, ACallerOfAnotherProtocolIsToldBothVersions) {
+  const PrefillCall call{.protocol = agent_protocol_version + 1, .hearth_version = "9.9", .ticket = {},
+                         .deliver_to = "", .stored = {}};
+  const auto reply = peer_.prefill(call, tokens_, Deadline::after(std::chrono::seconds(20)), {});
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().code, Code::unsupported);
+  const std::string told = fmt::format("cannot be paired: protocol: {} on decode (Hearth test) against {} on peer "
+                                       "(Hearth 9.9); update Hearth on decode",
+                                       agent_protocol_version, call.protocol);
+  EXPECT_NE(reply.error().message.find(told), std::string::npos) << reply.error().message;
+}
+
 TEST_F(RemotePrefillBodies, TheTicketComesBeforeTheBodyAndACutBodyGivesItsRoomBack) {
   cluster::TicketUse unknown = use_;
   ++unknown.id.low;

@@ -11,6 +11,8 @@ namespace hearth::node {
 namespace {
 
 constexpr std::size_t name_bytes_max = 128;
+// Callers of this protocol did not always tell it.
+constexpr std::uint32_t untold_protocol = 1;
 
 Result<std::string> short_text(const Json& json, std::string_view member) {
   const auto text = TRY(get<std::string>(json, member));
@@ -19,6 +21,10 @@ Result<std::string> short_text(const Json& json, std::string_view member) {
                                                     text.size(), name_bytes_max));
   }
   return text;
+}
+
+std::string text_if_told(const Json& json, std::string_view member) {
+  return short_text(json, member).value_or(std::string());
 }
 
 double to_ms(Duration d) { return milliseconds(d); }
@@ -105,6 +111,11 @@ Result<std::vector<PrefillPiece>> pieces_from_json(const Json& json) {
 Result<NodeFacts> facts_from_json(const Json& json) {
   NodeFacts out;
   out.protocol = TRY(get<std::uint32_t>(json, "protocol"));
+  if (out.protocol != agent_protocol_version) {
+    out.name = text_if_told(json, "name");
+    out.hearth_version = text_if_told(json, "hearth_version");
+    return out;
+  }
   out.name = TRY(short_text(json, "name"));
   const auto incarnation = TRY(short_text(json, "incarnation"));
   out.incarnation = TRY(hex_number(incarnation, "incarnation"));
@@ -124,6 +135,17 @@ Result<NodeFacts> facts_from_json(const Json& json) {
   return out;
 }
 
+std::optional<std::string> protocol_refusal(const Speaker& ours, const Speaker& theirs) {
+  if (ours.protocol == theirs.protocol) return std::nullopt;
+  const auto machine = [](const Speaker& one) { return one.machine.empty() ? "the other machine" : one.machine; };
+  const auto told = [&](const Speaker& one) {
+    return fmt::format("{} on {} (Hearth {})", one.protocol, machine(one),
+                       one.hearth_version.empty() ? "of an unknown version" : one.hearth_version);
+  };
+  return fmt::format("protocol: {} against {}; update Hearth on {}", told(ours), told(theirs),
+                     machine(ours.protocol < theirs.protocol ? ours : theirs));
+}
+
 bool is_other_precision(const NodeFacts& ours, const NodeFacts& theirs) {
   if (!ours.identity || !theirs.identity || ours.identity->weights == theirs.identity->weights) return false;
   model::LayoutIdentity as_ours = *theirs.identity;
@@ -134,9 +156,9 @@ bool is_other_precision(const NodeFacts& ours, const NodeFacts& theirs) {
 
 std::optional<std::string> pairing_refusal(const NodeFacts& ours, const NodeFacts& theirs,
                                            bool allows_other_precision) {
-  if (ours.protocol != theirs.protocol) {
-    return differ("protocol", fmt::format("{} (Hearth {})", ours.protocol, ours.hearth_version),
-                  fmt::format("{} (Hearth {})", theirs.protocol, theirs.hearth_version));
+  if (auto refusal = protocol_refusal({ours.name, ours.hearth_version, ours.protocol},
+                                      {theirs.name, theirs.hearth_version, theirs.protocol})) {
+    return refusal;
   }
   if (!ours.identity) return "KV transfer is off here: " + ours.kv_refusal;
   if (!theirs.identity) return "KV transfer is off there: " + theirs.kv_refusal;
@@ -179,7 +201,9 @@ Result<std::vector<model::ChunkKey>> keys_from_json(const Json& object, std::str
 }
 
 Json call_json(const PrefillCall& call) {
-  return Json::object({{"hand_off", id_text(call.ticket.id)},
+  return Json::object({{"protocol", call.protocol},
+                       {"hearth_version", call.hearth_version},
+                       {"hand_off", id_text(call.ticket.id)},
                        {"issuer", call.ticket.issuer},
                        {"issuer_incarnation", fmt::format("{:x}", call.ticket.issuer_incarnation)},
                        {"attempt", call.ticket.attempt},
@@ -195,6 +219,9 @@ Json call_json(const PrefillCall& call) {
 
 Result<PrefillCall> call_from_json(const Json& json) {
   PrefillCall out;
+  out.protocol = TRY(get_or<std::uint32_t>(json, "protocol", untold_protocol));
+  out.hearth_version = text_if_told(json, "hearth_version");
+  if (out.protocol != agent_protocol_version) return out;
   const auto id = TRY(short_text(json, "hand_off"));
   out.ticket.id = TRY(id_from_text(id));
   out.ticket.issuer = TRY(short_text(json, "issuer"));

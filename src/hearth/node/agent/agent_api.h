@@ -33,7 +33,8 @@
 
 namespace hearth::node {
 
-// Raised when an older peer would misunderstand. Told in NodeFacts, compared at pairing.
+// Raised when an older peer would misunderstand. Told in NodeFacts and PrefillCall, of which readers look at
+// protocol and version first: what another protocol says besides is not read.
 inline constexpr std::uint32_t agent_protocol_version = 1;
 inline constexpr const char* ticket_header = "X-Hearth-Ticket";
 
@@ -64,7 +65,15 @@ struct NodeFacts {
 };
 
 Json facts_json(const NodeFacts& facts);
+// Of another protocol: name, protocol and hearth_version only, empty where it does not tell them.
 Result<NodeFacts> facts_from_json(const Json& json);
+
+struct Speaker {
+  std::string machine, hearth_version;
+  std::uint32_t protocol = agent_protocol_version;
+};
+// Why the two cannot talk: both versions, and where to update. Nothing: they can.
+std::optional<std::string> protocol_refusal(const Speaker& ours, const Speaker& theirs);
 
 // Why `theirs` cannot prefill for `ours`: the first field that differs. Nothing: it can. Another
 // quantisation of the model is no reason where it is allowed.
@@ -75,6 +84,8 @@ bool is_other_precision(const NodeFacts& ours, const NodeFacts& theirs);
 
 // What goes before the prompt of POST /v1/prefills. The prompt is the target: all but its last token.
 struct PrefillCall {
+  std::uint32_t protocol = agent_protocol_version;  // of the caller, as its version
+  std::string hearth_version = {};
   cluster::Ticket ticket;
   std::string deliver_to;  // host:port of the caller's own agent
   std::uint32_t chunk_tokens = 0;
@@ -84,6 +95,7 @@ struct PrefillCall {
   bool fetch_stored = true;  // what the peer lacks of them: get it from the caller, or compute it
 };
 Json call_json(const PrefillCall& call);
+// Of another protocol: protocol and hearth_version only.
 Result<PrefillCall> call_from_json(const Json& json);
 
 struct PrefillReply {

@@ -155,6 +155,10 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
   PromptBody body = TRY(read_prompt(request.headers.get("content-type"), request.body.span(),
                                     worker->info.limits.vocabulary));
   PrefillCall call = TRY(call_from_json(body.head));
+  if (const auto refusal = protocol_refusal({options_.name, options_.hearth_version},
+                                            {caller, call.hearth_version, call.protocol})) {
+    return fail(Code::unsupported, "cannot be paired: " + *refusal);
+  }
   const auto layout = worker->info.layout();
   if (!layout) return fail(Code::unsupported, "KV export is off: " + worker->info.kv_refusal);
   if (call.chunk_tokens != worker->info.chunk_tokens || call.ticket.token_count != body.tokens.size() ||

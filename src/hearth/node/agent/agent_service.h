@@ -37,6 +37,7 @@ class AgentService {
   net::Router routes();
   // unavailable while there is no worker.
   Result<NodeFacts> facts() const;
+  const std::string& hearth_version() const { return options_.hearth_version; }
   HandOffCounts counts() const;
   // What is prefilled for others now: {kind, machine, tokens, seconds}.
   Json running() const;

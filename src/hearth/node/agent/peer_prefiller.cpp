@@ -130,7 +130,8 @@ Result<std::unique_ptr<ChunkSource>> PeerPrefiller::open(const PrefillOrder& ord
   const Duration lease = cluster::lease_for(parameters.patience.chunk_compute * pieces,
                                             parameters.patience.patience_factor);
   const kv::LayoutDigest layout = parts_.foreign_layout.value_or(order.layout);
-  PrefillCall call{.ticket = parts_.inbox.new_ticket(layout, token_count, lease),
+  PrefillCall call{.hearth_version = parts_.hearth_version,
+                   .ticket = parts_.inbox.new_ticket(layout, token_count, lease),
                    .deliver_to = parts_.deliver_to, .chunk_tokens = parameters.chunk_tokens,
                    .stored = {}, .from = order.from(),
                    .fetch_stored = parts_.moves_prefix && !parts_.foreign_layout};

@@ -17,6 +17,7 @@ struct PeerPrefillParts {
   PeerClient peer;
   Inbox& inbox;
   std::string deliver_to;  // host:port of our own agent, as the peer reaches it
+  std::string hearth_version = {};  // of this machine
   bool moves_prefix = true;  // the peer fetches what it lacks of the prefix instead of computing it
   // Of the peer, where it has another quantisation of the model: its chunks carry it.
   std::optional<kv::LayoutDigest> foreign_layout = {};

@@ -93,7 +93,8 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
 
 PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, const Way& way) {
   PeerPrefillParts parts{.peer = PeerClient(http_, peer), .inbox = inbox_,
-                         .deliver_to = options_.deliver_to, .moves_prefix = way.moves_prefix};
+                         .deliver_to = options_.deliver_to, .hearth_version = agent_.hearth_version(),
+                         .moves_prefix = way.moves_prefix};
   const auto worker = keeper_.current();
   cluster::DecodeRunParameters& parameters = parts.parameters;
   parameters.patience.chunk_compute = piece_unknown;

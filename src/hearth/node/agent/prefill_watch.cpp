@@ -103,12 +103,12 @@ Result<bool> PrefillCoordinator::take_facts(const Peer& peer, const NodeFacts& f
                                             double round_trip_s) {
   const NodeFacts ours = TRY(agent_.facts());
   const std::lock_guard hold(mutex_);
-  if (facts.name != peer.name) {
-    return fail(Code::permission, fmt::format("it calls itself {}", facts.name));
-  }
   const bool allows_other = options_.other_precision.contains(peer.name);
   if (auto refusal = pairing_refusal(ours, facts, allows_other)) {
     return fail(Code::unsupported, "cannot be paired: " + *refusal);
+  }
+  if (facts.name != peer.name) {
+    return fail(Code::permission, fmt::format("it calls itself {}", facts.name));
   }
   // An allowed quantisation counts as ours: the table compares layouts.
   const bool is_other = is_other_precision(ours, facts);
