@@ -213,8 +213,8 @@ TEST(VersionSkew, BothVersionsAreNamedBothWaysWhateverElseHasChanged) {
     // It asks.
     const auto asked = call_from_json(as_said_by(other, call_json(call()), protocol));
     ASSERT_TRUE(asked) << other.what << ": " << asked.error().message;
-    EXPECT_EQ(protocol_refusal({ours.name, ours.hearth_version}, {"spark", asked->hearth_version, asked->protocol}), words)
-        << other.what;
+    const Speaker caller{"spark", asked->hearth_version, asked->protocol};
+    EXPECT_EQ(protocol_refusal({ours.name, ours.hearth_version}, caller), words) << other.what;
     // Whoever says it, the same one is to be updated.
     const auto said_there = pairing_refusal(*theirs, ours);
     ASSERT_TRUE(said_there) << other.what;
@@ -226,8 +226,7 @@ TEST(VersionSkew, WhatDoesNotSayItsNameOrVersionIsRefusedToo) {
   const auto theirs = facts_from_json(Json::object({{"protocol", agent_protocol_version + 1}}));
   ASSERT_TRUE(theirs) << theirs.error().message;
   const std::string refusal = pairing_refusal(facts(), *theirs).value_or("");
-  EXPECT_NE(refusal.find("on the other machine (Hearth of an unknown version); update Hearth on spark"), std::string::npos)
-      << refusal;
+  EXPECT_TRUE(refusal.ends_with("on the other machine (Hearth of an unknown version); update Hearth on spark")) << refusal;
 }
 
 TEST(VersionSkew, ACallOfOurProtocolNeedNotSayIt) {
