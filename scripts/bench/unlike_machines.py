@@ -27,7 +27,7 @@ QUICK_WORDS, QUICK_TOKENS, QUICK_SAMPLES = 150, 24, 1
 EVENLY = ("--pool", "spark", "--pool-shares", "studio=1,spark=1")
 POLICY = "--cluster-prefill"
 # So unlike arithmetic moves a mixture of experts of this size by more than the default allows, now and then.
-PARITY = ("--parity-kl", 0.5)
+PARITY = ("--parity-kl", 0.5, "--parity-tokens", 1)
 # Name, who answers, how it is started.
 ARRANGEMENTS = [
     ("studio alone", "studio", (POLICY, "alone")),

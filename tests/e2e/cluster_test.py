@@ -19,6 +19,7 @@ from pathlib import Path
 
 BIN = Path(sys.argv[1])
 MODEL = Path(sys.argv[2]) / "kimi-tiny-q8_0.gguf"
+OTHER_PRECISION = MODEL.with_name("kimi-tiny-q4_k.gguf")
 START_SECONDS = 120
 
 
@@ -180,6 +181,7 @@ class TwoMachines(unittest.TestCase):
         self.assertTrue(parity["top_equal"], parity)
         self.assertLess(parity["kl"], 1e-5, parity)
         self.assertEqual(parity["tokens_equal"], parity["tokens_compared"])
+        self.assertEqual(parity["fault"], "")
         self.studio.hearth("cluster", "parity", "nobody", status=2)
 
     def test_6_a_killed_machine_is_not_asked_and_is_tried_again_when_it_returns(self):
@@ -196,6 +198,26 @@ class TwoMachines(unittest.TestCase):
         refused = subprocess.run([BIN / "hearth", "status", "--on", "studio"], env=self.spark.environment(),
                                  capture_output=True, text=True, timeout=60)
         self.assertNotEqual(refused.returncode, 0)
+
+
+class TooFarOff(unittest.TestCase):
+    """A machine whose numbers differ by more than it is allowed."""
+
+    def test_parity_says_why_and_exits_1(self):
+        root = tempfile.TemporaryDirectory(prefix="hearth-parity-")
+        self.addCleanup(root.cleanup)
+        studio, spark = (Machine(root.name, name) for name in ("studio", "spark"))
+        self.addCleanup(studio.stop)
+        self.addCleanup(spark.stop)
+        studio.hearth("cluster", "init", "--name", "studio", "--address", studio.address)
+        studio.start("serve", "--port", "0", "--cluster", "--other-precision", "spark=0.000000001")
+        code = re.search(r"hearth-1/[^\s']+", studio.hearth("cluster", "invite", "--for", "spark")).group()
+        spark.hearth("node", "join", code, "--address", spark.address)
+        spark.start("node", model=("--model", OTHER_PRECISION))
+        wait_for("the pair to be tried", lambda: any("parity" in link for link in studio.ask("status")["links"]))
+        parity = json.loads(studio.hearth("cluster", "parity", "spark", "--json", status=1))
+        self.assertIn("KL divergence", parity["fault"])
+        self.assertIn("not equal enough: KL divergence", studio.hearth("cluster", "parity", "spark", status=1))
 
 
 class PooledMemory(unittest.TestCase):

@@ -96,7 +96,7 @@ Verb prefill_policy_verb(StopToken stop) {
 Verb parity_verb(StopToken stop) {
   const auto flags = std::make_shared<AgentFlags>();
   return {.name = "parity",
-          .summary = "compare what a machine computes with what this one computes, now",
+          .summary = "compare what a machine computes with what this one computes, now; exit 1: not equal enough",
           .example = "hearth cluster parity spark-1",
           .declare =
               [flags](Flags& f) {
@@ -109,13 +109,17 @@ Verb parity_verb(StopToken stop) {
                 const Json body = Json::object({{"machine", flags->peer}});
                 const auto answer = ask_agent(*flags, "POST", "/v1/parity", body, parity_deadline, stop);
                 const int code = finish(*flags, answer, [](const Json& parity) {
-                  fmt::print("{}: KL {}, largest difference of a logit {}, {} of {} greedy tokens equal\n",
+                  fmt::print("{}: KL {}, largest difference of a logit {}, the first {} of {} greedy tokens equal\n",
                              get_or<bool>(parity, "exact", false).value_or(false) ? "exact" : "not exact",
                              number_of(parity, "kl", "nats"), number_of(parity, "logit_distance_max", ""),
                              number_of(parity, "tokens_equal", ""), number_of(parity, "tokens_compared", ""));
+                  const std::string fault = text_of(parity, "fault");
+                  if (!fault.empty()) fmt::print("not equal enough: {}\n", fault);
                 });
                 if (code != exit_done) return code;
-                return get_or<bool>(*answer, "top_equal", false).value_or(false) ? exit_done : exit_no;
+                const auto fault = get<std::string>(*answer, "fault");
+                if (!fault) return report(fault.error());
+                return fault->empty() ? exit_done : exit_no;
               },
           .children = {}};
 }

@@ -56,6 +56,7 @@ struct ServeConfig {
   bool managed = false;  // takes what hearth up assigns; may then start without a model
   double parity_kl = 0.01;  // nats
   bool parity_exact = false;
+  std::uint32_t parity_tokens = 4;
   std::map<std::string, double> other_precision;  // machines, and the KL that is allowed them
   double canary_hours = 1;
   bool lend = false;

@@ -37,6 +37,7 @@ heartbeat_s = 5
 enabled = true
 parity_kl = 0.05
 parity_exact = true
+parity_tokens = 8
 pool = ["spark-1", "spark-2"]
 pool_shares = ["studio=3", "spark-1=1", "spark-2=0.5"]
 [log]
@@ -58,6 +59,7 @@ level = "warning"
   EXPECT_EQ(config.heartbeat_s, 5);
   EXPECT_EQ(config.parity_kl, 0.05);
   EXPECT_TRUE(config.parity_exact);
+  EXPECT_EQ(config.parity_tokens, 8U);
   EXPECT_EQ(config.log_level, "warning");
 }
 
@@ -112,6 +114,7 @@ TEST(ServeConfig, BadFilesAreToldWithLineValueAndExample) {
       {"[serve]\nallowed_hosts = \"a\"", {"hearth.toml:2:", "a list of texts", "[\"studio.local\"]"}},
       {"[serve]\napi_keys = 12345", {"hearth.toml:2:", "this value"}},
       {"[cluster]\nparity_kl = -1", {"hearth.toml:2:", "0 to 10", "parity_kl = 0.01"}},
+      {"[cluster]\nparity_tokens = 17", {"hearth.toml:2:", "0 to 16", "parity_tokens = 4"}},
       {"[sampling]\ntop_p = 2", {"hearth.toml:2:", "0 to 1"}},
       {"[cluster]\npool_shares = [\"studio\"]", {"hearth.toml:2:", "a list of NAME=NUMBER", "\"studio=3\""}},
       {"[cluster]\npool_shares = [\"a=-1\"]", {"hearth.toml:2:", "a list of NAME=NUMBER"}},

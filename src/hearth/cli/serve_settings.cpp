@@ -183,6 +183,9 @@ const std::vector<Setting>& settings() {
       {"cluster", "parity_exact", "",
        "another's KV must give this machine's logits to the last bit: only among equal machines",
        "true", Kind::toggle, 0, 0, {}, to(&C::parity_exact)},
+      {"cluster", "parity_tokens", "--parity-tokens",
+       "of the 16 likeliest tokens in a row behind another's KV, how many from the first on must be this machine's (4)",
+       "4", Kind::integer, 0, 16, {}, to(&C::parity_tokens)},
       {"cluster", "other_precision", "--other-precision",
        "machines that may prefill with another quantisation of the model, and the KL divergence allowed "
        "them (none)",

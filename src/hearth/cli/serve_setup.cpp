@@ -136,7 +136,8 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
                           .prefills_max = config.prefills_max,
                           .coordinates = coordinates,
                           .prefill = TRY(cluster::parse_prefill_policy(config.cluster_prefill)),
-                          .parity = {.kl_max = config.parity_kl, .needs_exact = config.parity_exact},
+                          .parity = {.kl_max = config.parity_kl, .needs_exact = config.parity_exact,
+                                     .tokens_equal_min = config.parity_tokens},
                           .other_precision = config.other_precision,
                           .canary_interval = std::chrono::duration_cast<Duration>(
                               std::chrono::duration<double, std::ratio<3600>>(config.canary_hours)),

@@ -45,6 +45,11 @@ Result<Parity> compare_logits(std::span<const float> ours, std::span<const float
   return out;
 }
 
+void compare_tokens(std::span<const Token> ours, std::span<const Token> theirs, Parity& into) {
+  into.tokens_compared = static_cast<std::uint32_t>(std::min(ours.size(), theirs.size()));
+  into.tokens_equal = static_cast<std::uint32_t>(std::ranges::mismatch(ours, theirs).in1 - ours.begin());
+}
+
 std::string parity_fault(const Parity& parity, const ParityLimits& limits) {
   if (limits.needs_exact && !parity.is_exact) {
     return fmt::format("the logits differ by up to {:.2g}; equal backends give equal ones",
@@ -53,6 +58,12 @@ std::string parity_fault(const Parity& parity, const ParityLimits& limits) {
   if (limits.needs_equal_top && !parity.top_equal) return "the most likely token is another one";
   if (parity.kl > limits.kl_max) {
     return fmt::format("KL divergence {:.3g}; at most {:.3g} is allowed", parity.kl, limits.kl_max);
+  }
+  const std::uint32_t least =
+      limits.needs_exact ? parity.tokens_compared : std::min(limits.tokens_equal_min, parity.tokens_compared);
+  if (parity.tokens_equal < least) {
+    return fmt::format("the first {} of {} tokens of the continuation are equal; at least {} are expected",
+                       parity.tokens_equal, parity.tokens_compared, least);
   }
   return {};
 }

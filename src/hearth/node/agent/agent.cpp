@@ -178,8 +178,10 @@ Result<net::Response> Agent::try_peer(const net::Request& request) const {
   const Json body = TRY(parse_json(request.body_text()));
   const auto name = TRY(get<std::string>(body, "machine"));
   if (!coordinator_) return fail(Code::unsupported, machine() + " does not coordinate; ask the machine of hearth serve");
-  const auto parity = TRY(coordinator_->try_peer(name, request.stop));
-  return net::Response::json(200, cluster::parity_json(parity));
+  const auto tried = TRY(coordinator_->try_peer(name, request.stop));
+  Json out = cluster::parity_json(tried.parity);
+  out.set("fault", tried.fault);
+  return net::Response::json(200, out);
 }
 
 // Its own users say how it is to answer, nobody else does.

@@ -40,10 +40,7 @@ class Trial {
     const auto lease = TRY(import_theirs(*source));
     const Continuation theirs = TRY(go_on(lease));
     report_.parity = TRY(cluster::compare_logits(ours.first_logits, theirs.first_logits));
-    for (std::size_t i = 0; i < std::min(ours.tokens.size(), theirs.tokens.size()); ++i) {
-      ++report_.parity.tokens_compared;
-      if (ours.tokens[i] == theirs.tokens[i]) ++report_.parity.tokens_equal;
-    }
+    cluster::compare_tokens(ours.tokens, theirs.tokens, report_.parity);
     report_.decode_s = ours.decode_s;
     return std::move(report_);
   }

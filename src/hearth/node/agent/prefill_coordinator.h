@@ -60,7 +60,7 @@ class PrefillCoordinator final : public Prefiller {
   Json decisions() const;  // docs/coordinator.md
   Json peers() const;
   // Tries a pair again, now. not_found: no such peer.
-  Result<cluster::Parity> try_peer(const std::string& name, const StopToken& stop);
+  Result<cluster::JudgedParity> try_peer(const std::string& name, const StopToken& stop);
   bool wait_until_tried(Deadline deadline) const;
 
  private:
@@ -100,8 +100,8 @@ class PrefillCoordinator final : public Prefiller {
   bool is_idle() const;
   void settle(const std::string& name, std::string trouble);
   cluster::ParityLimits limits_for(const std::string& peer) const;
-  void keep_canary(const std::string& peer, PeerNotes& notes, const Result<cluster::Parity>& parity);
-  Result<cluster::Parity> try_and_learn(const Peer& peer, const StopToken& stop);
+  void keep_canary(const std::string& peer, PeerNotes& notes, const Result<cluster::JudgedParity>& tried);
+  Result<cluster::JudgedParity> try_and_learn(const Peer& peer, const StopToken& stop);
   std::optional<cluster::HeldModel> own_model() const;
   cluster::PrefillSituation situation(const PrefillOrder& order, const std::set<std::string>& tried) const;
   void learn_pieces(PeerNotes& notes, const NodeFacts& facts);

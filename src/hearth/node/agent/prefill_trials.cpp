@@ -42,17 +42,17 @@ void PrefillCoordinator::start_trial(const Peer& peer) {
 }
 
 void PrefillCoordinator::run_trial(const Peer& peer) {
-  const auto parity = try_and_learn(peer, stop_.token());
+  const auto tried = try_and_learn(peer, stop_.token());
   const auto after = PeerClient(http_, peer).facts(Deadline::after(look_deadline), stop_.token());
   const std::lock_guard hold(mutex_);
   is_trying_ = false;
   PeerNotes& notes = notes_[peer.name];
   if (after) learn_pieces(notes, *after);
-  notes.trials_failed = parity ? 0 : notes.trials_failed + 1;
+  notes.trials_failed = tried ? 0 : notes.trials_failed + 1;
   const auto doublings = std::min(notes.trials_failed, trial_doublings_max);
-  notes.try_after = now() + trial_pause * (parity ? 0 : 1 << doublings);
-  keep_canary(peer.name, notes, parity);
-  settle(peer.name, parity ? cluster::parity_fault(*parity, limits_for(peer.name)) : parity.error().message);
+  notes.try_after = now() + trial_pause * (tried ? 0 : 1 << doublings);
+  keep_canary(peer.name, notes, tried);
+  settle(peer.name, tried ? tried->fault : tried.error().message);
 }
 
 cluster::ParityLimits PrefillCoordinator::limits_for(const std::string& peer) const {
@@ -61,23 +61,23 @@ cluster::ParityLimits PrefillCoordinator::limits_for(const std::string& peer) co
   const bool is_foreign = notes != notes_.end() && notes->second.foreign_layout;
   if (const auto allowed = options_.other_precision.find(peer);
       is_foreign && allowed != options_.other_precision.end()) {
-    limits = {.kl_max = allowed->second, .needs_exact = false, .needs_equal_top = false};
+    limits = {.kl_max = allowed->second, .needs_exact = false, .needs_equal_top = false, .tokens_equal_min = 0};
   }
   return limits;
 }
 
 // With the lock. The first trial of a pair is one too.
 void PrefillCoordinator::keep_canary(const std::string& peer, PeerNotes& notes,
-                                     const Result<cluster::Parity>& parity) {
+                                     const Result<cluster::JudgedParity>& tried) {
   cluster::Canary canary{.peer = peer, .parity = {}, .fault = {}};
-  if (parity) {
-    canary.parity = *parity;
-    canary.fault = cluster::parity_fault(*parity, limits_for(peer));
+  if (tried) {
+    canary.parity = tried->parity;
+    canary.fault = tried->fault;
     std::uniform_real_distribution<double> chance(1 - canary_spread, 1 + canary_spread);
     std::random_device device;
     notes.canary_at = now() + std::chrono::duration_cast<Duration>(options_.canary_interval * chance(device));
   } else {
-    canary.fault = "not tried: " + parity.error().message;
+    canary.fault = "not tried: " + tried.error().message;
     // Closed until it has been: nobody knows what it computes now.
     if (notes.trials_failed >= canary_failures_max) notes.parity.reset();
   }
@@ -94,7 +94,7 @@ bool PrefillCoordinator::is_idle() const {
          get_or<std::uint64_t>(*stats, "slots_leased", 1).value_or(1) == 0;
 }
 
-Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, const StopToken& stop) {
+Result<cluster::JudgedParity> PrefillCoordinator::try_and_learn(const Peer& peer, const StopToken& stop) {
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started");
   PeerPrefiller prefiller = prefiller_for(peer, {});
@@ -114,12 +114,12 @@ Result<cluster::Parity> PrefillCoordinator::try_and_learn(const Peer& peer, cons
   rates_.observe_import(here, worker->info.chunk_tokens, report->import_s, now());
   rates_.observe_decode(here, report->decode_s, now());
   notes.parity = report->parity;
-  const std::string fault = cluster::parity_fault(report->parity, limits);
+  std::string fault = cluster::parity_fault(report->parity, limits);
   if (!fault.empty()) table_.on_distrusted(peer.name, "parity: " + fault);
-  return report->parity;
+  return cluster::JudgedParity{report->parity, std::move(fault)};
 }
 
-Result<cluster::Parity> PrefillCoordinator::try_peer(const std::string& name, const StopToken& stop) {
+Result<cluster::JudgedParity> PrefillCoordinator::try_peer(const std::string& name, const StopToken& stop) {
   std::optional<Peer> peer;
   {
     const std::lock_guard hold(mutex_);
