@@ -226,7 +226,8 @@ TEST(VersionSkew, WhatDoesNotSayItsNameOrVersionIsRefusedToo) {
   const auto theirs = facts_from_json(Json::object({{"protocol", agent_protocol_version + 1}}));
   ASSERT_TRUE(theirs) << theirs.error().message;
   const std::string refusal = pairing_refusal(facts(), *theirs).value_or("");
-  EXPECT_TRUE(refusal.ends_with("on the other machine (Hearth of an unknown version); update Hearth on spark")) << refusal;
+  EXPECT_TRUE(refusal.ends_with("on the other machine (Hearth of an unknown version); update Hearth on spark"))
+      << refusal;
 }
 
 TEST(VersionSkew, ACallOfOurProtocolNeedNotSayIt) {
