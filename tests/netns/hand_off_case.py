@@ -16,13 +16,14 @@ class HandOffCase(unittest.TestCase):
 
     others = ("spark",)
     proxied = True
+    studio_options = ("--cluster-prefill", "remote")
     last_seed = 0
 
     @classmethod
     def setUpClass(cls):
         binaries, models = Path(sys.argv[1]), Path(sys.argv[2])
         cls.cluster = Cluster(binaries, models / "kimi-tiny-q8_0.gguf", OPTIONS, cls.others, cls.proxied,
-                              ("--cluster-prefill", "remote"))
+                              cls.studio_options)
         cls.alone, cls.studio = cls.cluster.alone, cls.cluster.studio
         cls.spark = next(iter(cls.cluster.others.values()))
 
@@ -75,6 +76,8 @@ class HandOffCase(unittest.TestCase):
             if machine.link:
                 machine.link.restore()
             machine.host.plug(True)
+        if self.studio.process is None:
+            self.studio.serve(*self.studio_options)
         for machine in self.cluster.others.values():
             if machine.process is None:
                 machine.node()

@@ -17,6 +17,7 @@ from machines import CONNECTIONS_KEPT_MAX, conversation, least_of_a_while, wait_
 KILLS = int(os.environ.get("HEARTH_NETNS_KILLS", "20"))
 MEMORY_GROWTH_MIB_MAX = 24  # the allocator's arenas, of as many threads as were alive at once
 STAGES = (0, 3, 8)  # chunks that have arrived; 0: the peer has begun
+LEASE_SECONDS = 30  # the shortest one: a chunk of this model takes far less
 TRANSFER_BYTES = 12_000_000  # of one conversation(), a little less
 
 
@@ -26,8 +27,42 @@ class KilledProcesses(HandOffCase):
             self.spark.stop(signal.SIGKILL)
         elif what == "prefill worker":
             self.spark.kill_worker()
+        elif what == "serve":
+            self.studio.stop(signal.SIGKILL)
         else:
             self.studio.kill_worker()
+
+    def held_for_others(self):
+        """By spark and its worker."""
+        stats, status = self.spark.worker().stats(), self.spark.status()
+        out = {name: stats[name] for name in ("slots_leased", "slots_busy", "jobs_running", "jobs_pending")}
+        out["prefills_running"] = status["machine"].get("prefills_running")
+        out["pinned_chunks"] = status["store"]["pinned_chunks"]
+        out["hand_offs_waited_for"] = status["hand_offs_waited_for"]
+        return out
+
+    def test_a_killed_serve_leaves_nothing_behind_and_answers_when_it_is_back(self):
+        self.check(self.studio.ask(self.messages), self.right_text())  # connections are made
+        self.check_nothing_is_left()
+        held, rest = self.held_for_others(), least_of_a_while(self.spark.resources)
+        self.assertEqual(held["prefills_running"], 0)
+        for index, stage in enumerate(STAGES[:2]):
+            with self.subTest(killed="serve", after_chunks=stage):
+                self.messages, self.before = conversation(20_500 + index), self.studio.counts()
+                right = self.right_text()
+                asking = self.ask_until(stage)
+                self.assertFalse(asking.is_over, "it was to be killed in mid hand-off")
+                self.kill("serve")
+                wait_for("the client to hear of it", lambda: asking.is_over, 30)
+                wait_for(lambda: f"{self.spark.name} to hold {held}, not {self.held_for_others()}",
+                         lambda: self.held_for_others() == held, LEASE_SECONDS + 10)
+                now = least_of_a_while(self.spark.resources)
+                self.assertLessEqual(now["files"], rest["files"] + CONNECTIONS_KEPT_MAX)
+                self.assertLessEqual(now["threads"], rest["threads"])
+                self.bring_back()
+                self.before = self.studio.counts()
+                self.check(self.studio.ask(self.messages), right)
+                self.check_nothing_is_left()
 
     def test_the_text_is_right_whichever_process_is_killed_whenever(self):
         seed = 20_000
