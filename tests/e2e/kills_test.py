@@ -138,6 +138,6 @@ class MissingWork(unittest.TestCase):
 
 if __name__ == "__main__":
     if not loopback.is_possible():
-        print(f"skipped: no address of {loopback.SUBNET}.0/24 can be listened on")
+        print(f"skipped: no address of {loopback.NETWORK}.0.0/16 can be listened on")
         sys.exit(77)
     unittest.main(argv=[sys.argv[0]], verbosity=2)
