@@ -134,6 +134,7 @@ ResponseStream read_response_stream(std::string_view bytes) {
     std::string_view block = bytes.substr(0, end);
     bytes.remove_prefix(end == std::string_view::npos ? bytes.size() : end + 2);
     const std::size_t line = block.find('\n');
+    if (block.starts_with(": ") && line == std::string_view::npos) continue;  // a comment is for nobody
     if (!block.starts_with("event: ") || line == std::string_view::npos ||
         !block.substr(line + 1).starts_with("data: ")) {
       checker.event("", "");
