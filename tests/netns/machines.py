@@ -1,6 +1,8 @@
 """Machines of a cluster: the real programs, each in its own namespace."""
 
 import array
+import collections
+import contextlib
 import http.client
 import json
 import os
@@ -135,6 +137,14 @@ class Machine:
         return {"files": len(list(process.joinpath("fd").iterdir())),
                 "threads": int(re.search(r"Threads:\s+(\d+)", status).group(1)),
                 "memory_mib": int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024}
+
+    def open_files(self):
+        """How many of each kind, and each file's name."""
+        kinds = collections.Counter()
+        for entry in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # it was closed meanwhile
+                kinds[re.sub(r":?\[\d+\]", "", os.readlink(entry))] += 1
+        return dict(kinds)
 
     def resources_without_store(self):
         """As resources(), without the store's memory tier, which grows by design."""
