@@ -85,6 +85,7 @@ struct Plan {
   std::optional<Interval> decode_tok_s{};   // after the prompt, one of the workload's streams
   std::optional<Interval> turn_s{};         // to the last token
   std::uint64_t max_context = 0;            // per stream, with these placements
+  std::uint32_t max_streams = 0;            // that fit at once at the workload's context, with these placements
   std::vector<NodeMemory> memory{};
   Bottleneck bottleneck{};
   std::optional<LeastCertain> least_certain{};
@@ -100,8 +101,7 @@ struct Plan {
 struct Rejected {
   Family family = Family::alone;
   std::string reason{};
-  double needed = 0;
-  double available = 0;
+  double needed = 0, available = 0;
   std::string unit{};
   std::uint32_t machines = 0;  // bits of the nodes that lack it; 0: not about certain ones
 };

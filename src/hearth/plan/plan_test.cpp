@@ -134,7 +134,7 @@ TEST(Answer, JsonHasWhatProgramsRelyOn) {
   const Json& plan = json.find("plans")->as_array().front();
   for (const char* key : {"p50", "low", "high"})
     EXPECT_TRUE(plan.find("ttft_s")->find(key)->is_number());
-  for (const char* key : {"family", "placements", "prefill_tok_s", "decode_tok_s", "max_context",
+  for (const char* key : {"family", "placements", "prefill_tok_s", "decode_tok_s", "max_context", "max_streams",
                           "memory", "bottleneck", "calibrated_from", "engines"}) {
     EXPECT_TRUE(plan.find(key)) << key;
   }

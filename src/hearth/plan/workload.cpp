@@ -12,7 +12,6 @@ namespace hearth::plan {
 namespace {
 
 constexpr double tokens_max = 1e8;
-constexpr std::uint32_t streams_max = 1024;
 constexpr std::string_view example =
     "for example prompt=20000,new=500,output=800,streams=1,context=64000,ttft=10,decode=12";
 

@@ -12,6 +12,8 @@
 
 namespace hearth::plan {
 
+inline constexpr std::uint32_t streams_max = 1024;
+
 struct Bar {
   std::optional<double> ttft_s_max{};
   std::optional<double> decode_tok_s_min{};

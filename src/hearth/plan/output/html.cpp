@@ -105,8 +105,8 @@ std::string plans_table(const Answer& a) {
                        plan.ubatch);
     out += range_cell(plan.ttft_s, true) + range_cell(plan.prefill_tok_s, false) +
            range_cell(plan.decode_tok_s, false) + range_cell(plan.turn_s, true);
-    out += fmt::format("<td>{}</td><td>{}</td></tr>\n", tokens_text(plan.max_context),
-                       runs.empty() ? "nothing yet" : escaped(runs));
+    out += fmt::format("<td>{}<br><small>{} at once</small></td><td>{}</td></tr>\n", tokens_text(plan.max_context),
+                       plan.max_streams, runs.empty() ? "nothing yet" : escaped(runs));
   }
   return out + "</table></div>\n";
 }

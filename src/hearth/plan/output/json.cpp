@@ -98,6 +98,7 @@ Json plan_json(const ClusterSpec& spec, const Plan& plan, const std::vector<Engi
                        {"decode_tok_s_range", range(plan.decode_tok_s)},
                        {"turn_s", interval(plan.turn_s)},
                        {"max_context", plan.max_context},
+                       {"max_streams", plan.max_streams},
                        {"kv_type", kv_type_name(plan.kv)},
                        {"ubatch", plan.ubatch},
                        {"memory", memory_json(spec, plan)},

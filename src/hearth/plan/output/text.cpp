@@ -66,9 +66,9 @@ std::string plans_table(const Answer& a) {
                        fit(plan.decode_tok_s ? rate_range_text(*plan.decode_tok_s) : "unknown", 18),
                        fit(plan.turn_s ? seconds_text(plan.turn_s->p50) : "unknown", 8),
                        fit(tokens_text(plan.max_context), 8), fit(engine_names(a.engines[i]), 16));
-    out += wrap(fmt::format("    layers: {}; KV {}, ubatch {}",
-                            placement_text(a.question.cluster, plan), kv_type_name(plan.kv),
-                            plan.ubatch),
+    out += wrap(fmt::format("    layers: {}; KV {}, ubatch {}; {} at once of {} tokens",
+                            placement_text(a.question.cluster, plan), kv_type_name(plan.kv), plan.ubatch,
+                            plan.max_streams, tokens_text(a.question.workload.context_tokens)),
                 12) +
            "\n";
   }

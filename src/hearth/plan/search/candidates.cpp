@@ -150,13 +150,33 @@ std::vector<CurvePoint> curve_of(const Scene& scene, const Scene& prefill_scene,
   return out;
 }
 
+bool fits(const Scene& scene, const Layout& layout, std::uint64_t context_tokens, std::uint32_t streams) {
+  const std::vector<MemoryUse> use = memory_of(scene, layout, context_tokens, streams);
+  for (std::size_t i = 0; i < use.size(); ++i) {
+    if (use[i].total_bytes() > static_cast<double>(scene.spec().nodes[i].usable_bytes)) return false;
+  }
+  return true;
+}
+
+// Up to `most`; 0 when nothing does. What holds for a number holds for each below it.
+template <class Holds>
+std::uint64_t largest(std::uint64_t most, Holds holds) {
+  std::uint64_t low = 0;
+  while (low < most) {
+    const std::uint64_t middle = low + (most - low + 1) / 2;
+    if (holds(middle)) low = middle;
+    else most = middle - 1;
+  }
+  return low;
+}
+
 }  // namespace
 
-std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout,
-                                 std::uint64_t context_tokens) {
+std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout, std::uint64_t context_tokens,
+                                 std::uint32_t streams) {
   std::vector<MemoryUse> out(scene.spec().nodes.size());
   ContextShape shape{.context_tokens = context_tokens,
-                     .streams = scene.workload().streams,
+                     .streams = streams,
                      .ubatch = layout.ubatch,
                      .kv = layout.kv,
                      .leads = false,
@@ -187,26 +207,15 @@ std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout,
 }
 
 std::uint64_t max_context_of(const Scene& scene, const Layout& layout) {
-  const auto fits = [&](std::uint64_t tokens) {
-    const std::vector<MemoryUse> use = memory_of(scene, layout, tokens);
-    for (std::size_t i = 0; i < use.size(); ++i) {
-      if (use[i].total_bytes() > static_cast<double>(scene.spec().nodes[i].usable_bytes))
-        return false;
-    }
-    return true;
-  };
   constexpr std::uint64_t tokens_unlimited = 1u << 24;
-  std::uint64_t low = 0;
-  std::uint64_t high = scene.card().context_max ? scene.card().context_max : tokens_unlimited;
-  while (low < high) {
-    const std::uint64_t middle = low + (high - low + 1) / 2;
-    if (fits(middle)) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
-  }
-  return low;
+  const std::uint64_t most = scene.card().context_max ? scene.card().context_max : tokens_unlimited;
+  return largest(most, [&](std::uint64_t tokens) { return fits(scene, layout, tokens, scene.workload().streams); });
+}
+
+std::uint32_t max_streams_of(const Scene& scene, const Layout& layout) {
+  return static_cast<std::uint32_t>(largest(streams_max, [&](std::uint64_t streams) {
+    return fits(scene, layout, scene.workload().context_tokens, static_cast<std::uint32_t>(streams));
+  }));
 }
 
 std::optional<Timing> time_of(const Scene& scene, const Scene& prefill_scene, const Layout& layout,
@@ -256,12 +265,13 @@ Plan make_plan(const Scene& scene, const Scene& prefill_scene, const Layout& lay
       if (p.role == "prefill") p.variant = layout.prefill_card->variant;
     }
   }
-  const std::vector<MemoryUse> memory = memory_of(scene, layout, work.context_tokens);
+  const std::vector<MemoryUse> memory = memory_of(scene, layout, work.context_tokens, work.streams);
   for (std::size_t i = 0; i < memory.size(); ++i) {
     if (memory[i].total_bytes() > 0)
       plan.memory.push_back({i, memory[i], scene.spec().nodes[i].usable_bytes});
   }
   plan.max_context = max_context_of(scene, layout);
+  plan.max_streams = max_streams_of(scene, layout);
   const double depth = static_cast<double>(work.cached_tokens());
   const double new_tokens = static_cast<double>(work.new_tokens());
   const std::optional<Timing> timing = time_of(scene, prefill_scene, layout, depth, new_tokens);

@@ -24,11 +24,13 @@ struct Layout {
   const ModelCard* prefill_card = nullptr;  // another quantisation; null: the same
 };
 
-// Memory per node of all contexts of the layout, at `context_tokens` per stream.
-std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout,
-                                 std::uint64_t context_tokens);
-// The largest context per stream for which every machine holds what the layout puts on it.
+// Memory per node of all contexts of the layout: `streams` of them, of `context_tokens` each.
+std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout, std::uint64_t context_tokens,
+                                 std::uint32_t streams);
+// The largest context of each of the workload's streams, and the most streams of the workload's context,
+// for which every machine holds what the layout puts on it.
 std::uint64_t max_context_of(const Scene& scene, const Layout& layout);
+std::uint32_t max_streams_of(const Scene& scene, const Layout& layout);
 
 struct Timing {
   Duration prefill{};  // of the new tokens

@@ -75,6 +75,7 @@ TEST(Search, NeverExceedsUsableMemory) {
               << family_name(plan.family) << " round " << round;
         }
         EXPECT_GE(plan.max_context, find_workload(workload)->context_tokens);
+        EXPECT_GE(plan.max_streams, find_workload(workload)->streams);
       }
     }
   }
