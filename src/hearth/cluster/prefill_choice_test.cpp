@@ -70,6 +70,14 @@ struct Situation {
   const char* sentence;  // a part of it
 };
 
+// Slower than this machine alone, faster than it is beside answers.
+void a_little_slower_peer(Scene& s) {
+  s.situation.prefill[0].name = "near";
+  learn(s.rates, "near", {.token_s = 1.0 / 100});
+  learn_link(s.rates, "studio", "near", 1e9);
+  s.rates.observe_prefill({"studio", "kimi"}, 1'000, 0, 1'000 / 80.0, now, Beside::answers);
+}
+
 const Situation situations[] = {
     {"a slower peer",
      [](Scene& s) {
@@ -112,20 +120,10 @@ const Situation situations[] = {
        s.situation.decode[0].queue_s = 0;
      },
      "remote on spark-1 for studio", "saves"},
-    {"a peer that is a little slower",
-     [](Scene& s) {
-       s.situation.prefill[0].name = "near";
-       learn(s.rates, "near", {.token_s = 1.0 / 100});
-       learn_link(s.rates, "studio", "near", 1e9);
-       s.rates.observe_prefill({"studio", "kimi"}, 1'000, 0, 1'000 / 80.0, now, Beside::answers);
-     },
-     "local on studio", "near would take"},
+    {"a peer that is a little slower", a_little_slower_peer, "local on studio", "near would take"},
     {"the same beside an answer",
      [](Scene& s) {
-       s.situation.prefill[0].name = "near";
-       learn(s.rates, "near", {.token_s = 1.0 / 100});
-       learn_link(s.rates, "studio", "near", 1e9);
-       s.rates.observe_prefill({"studio", "kimi"}, 1'000, 0, 1'000 / 80.0, now, Beside::answers);
+       a_little_slower_peer(s);
        s.situation.decode[0].beside = Beside::answers;
      },
      "remote on near for studio", "near saves"},

@@ -7,7 +7,9 @@
 namespace hearth::gateway {
 
 Result<std::unique_ptr<TurnKeeper>> TurnKeeper::open(const std::filesystem::path& file, std::string vocabulary) {
-  return std::unique_ptr<TurnKeeper>(new TurnKeeper(TRY(store::TurnStore::open(file, std::move(vocabulary)))));
+  constexpr chat::TurnMemory::Limits memory;  // more would not be remembered
+  return std::unique_ptr<TurnKeeper>(new TurnKeeper(
+      TRY(store::TurnStore::open(file, std::move(vocabulary), {memory.turns_max, memory.tokens_max}))));
 }
 
 TurnKeeper::TurnKeeper(store::TurnStore store)

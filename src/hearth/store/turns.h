@@ -30,14 +30,13 @@ struct StoredTurn {
 };
 
 struct TurnLimits {
-  std::size_t turns_max = 4096;
-  std::size_t tokens_max = 8 << 20;
+  std::size_t turns_max = 0, tokens_max = 0;
 };
 
 class TurnStore {
  public:
   // `vocabulary` says whose ids they are; turns of others stay where they are and are not seen.
-  static Result<TurnStore> open(const std::filesystem::path& file, std::string vocabulary, TurnLimits limits = {});
+  static Result<TurnStore> open(const std::filesystem::path& file, std::string vocabulary, TurnLimits limits);
   TurnStore(TurnStore&&) noexcept;
   TurnStore& operator=(TurnStore&&) noexcept;
   ~TurnStore();

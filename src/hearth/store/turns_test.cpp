@@ -16,7 +16,7 @@ StoredTurn turn(int i, std::vector<std::int32_t> tokens = {1, 2, 3}, std::string
 
 class TurnStoreTest : public ::testing::Test {
  protected:
-  TurnStore open(std::string vocabulary = "kimi", TurnLimits limits = {}) const {
+  TurnStore open(std::string vocabulary = "kimi", TurnLimits limits = {100, 1000}) const {
     return TurnStore::open(file_, std::move(vocabulary), limits).value();
   }
   std::string bytes_on_disk() const {
@@ -72,7 +72,7 @@ TEST_F(TurnStoreTest, WhatIsNoDatabaseOfTurnsIsRefusedWithItsName) {
   const std::string text = "no database";
   const ByteSpan whole = as_byte_span(text);
   ASSERT_TRUE(real_file_system()->write_atomically(file_, std::span(&whole, 1), Durability::survives_process));
-  const auto opened = TurnStore::open(file_, "kimi");
+  const auto opened = TurnStore::open(file_, "kimi", {100, 1000});
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("turns.db"), std::string::npos) << opened.error().message;
 }

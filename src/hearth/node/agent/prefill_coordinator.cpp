@@ -237,7 +237,7 @@ void PrefillCoordinator::forget(std::uint64_t request, const std::string& why) {
 
 void PrefillCoordinator::on_left(std::uint64_t request) {
   const std::lock_guard hold(mutex_);
-  forget(request, "left before its first token");
+  forget(request, "ended before its first token");
 }
 
 void PrefillCoordinator::on_first_token(const FirstToken& first) {

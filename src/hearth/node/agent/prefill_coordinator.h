@@ -4,10 +4,9 @@
 // the order of their predicted seconds, and remembers what it decided and what came of it.
 //
 // Thread-safe. "peer_watch" looks at the peers; trials, long ones, run on "pair_trial", one at a time.
+
 #include <atomic>
 #include <condition_variable>
-#include <filesystem>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -21,27 +20,10 @@
 #include "hearth/cluster/peer_holdings.h"
 #include "hearth/cluster/peer_state.h"
 #include "hearth/node/agent/agent_service.h"
+#include "hearth/node/agent/coordinator_options.h"
 #include "hearth/node/agent/peer_prefiller.h"
 
 namespace hearth::node {
-
-inline constexpr Duration canary_interval_default = std::chrono::hours(1);
-
-struct CoordinatorOptions {
-  std::string machine;     // this one
-  std::string deliver_to;  // host:port of our own agent, as peers reach it
-  // Every other machine of the cluster, as known now; asked for before each look.
-  std::function<std::vector<Peer>()> find_peers;
-  cluster::ParityLimits parity = {};
-  // Machines that may prefill with another quantisation of the model, and the KL (nats) of the next token allowed then.
-  std::map<std::string, double> other_precision = {};
-  // An idle pair is tried again so often, each time a little sooner or later by chance.
-  Duration canary_interval = canary_interval_default;
-  cluster::PrefillPolicy policy = cluster::PrefillPolicy::automatic;  // at first
-  cluster::ShadowPolicy shadows = {};
-  Duration look_interval = std::chrono::seconds(2);
-  std::filesystem::path rates_file = {};  // what was learned outlives this process; empty: it does not
-};
 
 class PrefillCoordinator final : public Prefiller {
  public:
@@ -50,6 +32,7 @@ class PrefillCoordinator final : public Prefiller {
                      net::HttpClient& http);
   ~PrefillCoordinator() override;
 
+  // nullptr: this machine had better compute it, or nobody else can.
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
   void on_first_token(const FirstToken& first) override;
   void on_left(std::uint64_t request) override;
@@ -58,9 +41,10 @@ class PrefillCoordinator final : public Prefiller {
   cluster::PrefillPolicy policy() const { return policy_; }
 
   Json decisions() const;  // docs/coordinator.md
-  Json peers() const;
+  Json peers() const;      // [{name, address, state, parity, ...}]
   // Tries a pair again, now. not_found: no such peer.
   Result<cluster::JudgedParity> try_peer(const std::string& name, const StopToken& stop);
+  // Waits until every peer that is known has been looked at, and tried where it can be reached.
   bool wait_until_tried(Deadline deadline) const;
 
  private:
@@ -96,6 +80,7 @@ class PrefillCoordinator final : public Prefiller {
   void watch();
   std::vector<Peer> renew_peers();
   void look_at(const Peer& peer);
+  // Whether the pair has to be tried.
   Result<bool> take_facts(const Peer& peer, const NodeFacts& facts, double round_trip_s);
   bool is_idle() const;
   void settle(const std::string& name, std::string trouble);

@@ -150,14 +150,6 @@ std::vector<CurvePoint> curve_of(const Scene& scene, const Scene& prefill_scene,
   return out;
 }
 
-bool fits(const Scene& scene, const Layout& layout, std::uint64_t context_tokens, std::uint32_t streams) {
-  const std::vector<MemoryUse> use = memory_of(scene, layout, context_tokens, streams);
-  for (std::size_t i = 0; i < use.size(); ++i) {
-    if (use[i].total_bytes() > static_cast<double>(scene.spec().nodes[i].usable_bytes)) return false;
-  }
-  return true;
-}
-
 // Up to `most`; 0 when nothing does. What holds for a number holds for each below it.
 template <class Holds>
 std::uint64_t largest(std::uint64_t most, Holds holds) {
@@ -204,6 +196,14 @@ std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout, std::
     out[stage.node] += use;
   }
   return out;
+}
+
+bool fits(const Scene& scene, const Layout& layout, std::uint64_t context_tokens, std::uint32_t streams) {
+  const std::vector<MemoryUse> use = memory_of(scene, layout, context_tokens, streams);
+  for (std::size_t i = 0; i < use.size(); ++i) {
+    if (use[i].total_bytes() > static_cast<double>(scene.spec().nodes[i].usable_bytes)) return false;
+  }
+  return true;
 }
 
 std::uint64_t max_context_of(const Scene& scene, const Layout& layout) {

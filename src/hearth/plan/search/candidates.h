@@ -27,8 +27,10 @@ struct Layout {
 // Memory per node of all contexts of the layout: `streams` of them, of `context_tokens` each.
 std::vector<MemoryUse> memory_of(const Scene& scene, const Layout& layout, std::uint64_t context_tokens,
                                  std::uint32_t streams);
+// Whether every machine holds what the layout puts on it.
+bool fits(const Scene& scene, const Layout& layout, std::uint64_t context_tokens, std::uint32_t streams);
 // The largest context of each of the workload's streams, and the most streams of the workload's context,
-// for which every machine holds what the layout puts on it.
+// that fit.
 std::uint64_t max_context_of(const Scene& scene, const Layout& layout);
 std::uint32_t max_streams_of(const Scene& scene, const Layout& layout);
 

@@ -96,19 +96,12 @@ TEST_F(Timed, TheMostStreamsFitAndOneMoreDoesNot) {
   const Scene one = scene(batch_of(1));
   bool is_bounded = false;
   for (const Layout& layout : layouts()) {
-    const auto fits = [&](std::uint32_t streams) {
-      const auto use = memory_of(one, layout, one.workload().context_tokens, streams);
-      for (std::size_t i = 0; i < use.size(); ++i) {
-        if (use[i].total_bytes() > static_cast<double>(one.spec().nodes[i].usable_bytes)) return false;
-      }
-      return true;
-    };
     const std::uint32_t most = max_streams_of(one, layout);
     ASSERT_GT(most, 0u) << family_name(layout.family);
-    EXPECT_TRUE(fits(most)) << family_name(layout.family);
+    EXPECT_TRUE(fits(one, layout, one.workload().context_tokens, most)) << family_name(layout.family);
     if (most == streams_max) continue;
     is_bounded = true;
-    EXPECT_FALSE(fits(most + 1)) << family_name(layout.family);
+    EXPECT_FALSE(fits(one, layout, one.workload().context_tokens, most + 1)) << family_name(layout.family);
   }
   EXPECT_TRUE(is_bounded);
 }

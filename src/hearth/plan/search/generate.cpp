@@ -136,7 +136,8 @@ class Generator {
     std::vector<double> taken_bytes(scene_.spec().nodes.size(), 0);
     const Layout alone{
         .family = Family::gathered, .decode = decode, .kv = kv, .ubatch = decode_ubatch};
-    const std::vector<MemoryUse> use = memory_of(scene_, alone, scene_.workload().context_tokens, scene_.workload().streams);
+    const Workload& work = scene_.workload();
+    const std::vector<MemoryUse> use = memory_of(scene_, alone, work.context_tokens, work.streams);
     for (std::size_t i = 0; i < use.size(); ++i) taken_bytes[i] = use[i].total_bytes();
     for (const PoolChoice& choice : choices_) {
       if (choice.leader != leader || choice.helpers == 0 || (choice.helpers & taken) != 0) continue;
@@ -212,12 +213,7 @@ class Generator {
 
   // fill() has seen to one context; contexts that share a machine are added up here.
   bool within_memory(const Layout& layout) const {
-    const std::vector<MemoryUse> use = memory_of(scene_, layout, scene_.workload().context_tokens, scene_.workload().streams);
-    for (std::size_t i = 0; i < use.size(); ++i) {
-      if (use[i].total_bytes() > static_cast<double>(scene_.spec().nodes[i].usable_bytes))
-        return false;
-    }
-    return true;
+    return fits(scene_, layout, scene_.workload().context_tokens, scene_.workload().streams);
   }
 
   void collect() {
