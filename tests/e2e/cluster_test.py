@@ -264,6 +264,25 @@ class PooledMemory(unittest.TestCase):
                                      "--pool-shares", "studio=1,spark=1")
         self.assertEqual(self.answer(gathered, first=500), alone)
         self.assertEqual(self.spark.lends()["used_by"], "studio")
+        self.decided("gathered on spark for studio")
+        # What it took is known now; a short prompt makes known how long this machine takes, and from then on seconds decide.
+        TwoMachines.answer(type("Served", (), {"url": gathered})(), "one short question", 4)
+        self.decided("local on studio")
+        self.answer(gathered, first=900)
+        options = self.decided()["options"]
+        self.assertEqual([option["name"] for option in options if option["predicted_s"] is None
+                          and "studio" in option["name"] and not option["name"].startswith("remote")], [], options)
+
+    def decided(self, chosen=None):
+        """The last decision, which is over."""
+        def last():
+            decision = self.studio.ask("cluster", "decisions")["decisions"][-1]
+            return decision if "actual_s" in decision and decision["actual_s"] else None
+        decision = wait_for("the decision to be over", last)
+        if chosen is not None:
+            self.assertEqual(decision["chosen"], chosen, decision)
+            self.assertEqual(decision["outcome"], "as chosen", decision)
+        return decision
 
     def test_3_a_pool_that_cannot_be_is_refused_by_what_is_wrong(self):
         self.studio.stop()

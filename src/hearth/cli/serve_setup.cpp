@@ -1,5 +1,6 @@
 #include "hearth/cli/serve_setup.h"
 
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <semaphore>
@@ -114,7 +115,8 @@ Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfi
   if (config.pool.empty() || config.pool_mode != "gathered") return nullptr;
   node::KeeperOptions keeper = TRY(over_pool(TRY(local_model_options(config, verbose)).keeper, config));
   keeper.worker.name = "gathered";
-  auto gathered = TRY(node::GatheredPrefiller::start(std::move(keeper), model.store(), progress, stop));
+  auto gathered = TRY(node::GatheredPrefiller::start(fmt::format("{}", fmt::join(config.pool, "+")), std::move(keeper),
+                                                     model.store(), progress, stop));
   model.set_prefiller(gathered.get());
   return gathered;
 }
@@ -128,7 +130,8 @@ LogLevel log_level_of(const ServeConfig& config) {
 
 Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
                                                  bool coordinates, const StopToken& stop,
-                                                 std::optional<node::AssignmentDesk> assignments) {
+                                                 std::optional<node::AssignmentDesk> assignments,
+                                                 node::GatheredPrefiller* pool) {
   if (!config.cluster) return nullptr;
   node::AgentConfig agent{.directory = TRY(cluster_directory(config.cluster_directory)),
                           .listen = config.cluster_listen,
@@ -141,6 +144,7 @@ Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node
                           .other_precision = config.other_precision,
                           .canary_interval = std::chrono::duration_cast<Duration>(
                               std::chrono::duration<double, std::ratio<3600>>(config.canary_hours)),
+                          .pool = pool,
                           .look_at_machine = [model_file = config.model] { return machine_findings_json(model_file); },
                           .assignments = std::move(assignments)};
   if (config.lend) {

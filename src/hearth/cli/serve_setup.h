@@ -32,7 +32,7 @@ void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::strin
 Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags);
 
 Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, bool verbose);
-// nullptr where no pool gathers. Prefills for `model` until it is destroyed, which is before `model` is
+// nullptr where no pool gathers. Without an agent that knows of it, it prefills for `model` until it is destroyed, which is before `model` is
 // and after its last answer.
 Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfig& config, bool verbose,
                                                                 node::LocalModel& model,
@@ -43,7 +43,8 @@ LogLevel log_level_of(const ServeConfig& config);
 // waits for an assignment.
 Result<std::unique_ptr<node::Agent>> start_agent(const ServeConfig& config, node::LocalModel* model,
                                                  bool coordinates, const StopToken& stop,
-                                                 std::optional<node::AssignmentDesk> assignments = {});
+                                                 std::optional<node::AssignmentDesk> assignments = {},
+                                                 node::GatheredPrefiller* pool = nullptr);
 void wait_until_stopped(const StopToken& stop, const StopToken& or_this = {});
 
 }  // namespace hearth::cli

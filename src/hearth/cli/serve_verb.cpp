@@ -119,7 +119,7 @@ Result<> serve_model(const ServeConfig& config, bool verbose, ServeSeal& seal, n
                        facts.model_name, facts.architecture, facts.engine_version, facts.backend,
                        format->name(), facts.limits.context_tokens));
   // Before whatever asks it, so that it outlives that.
-  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/gathered == nullptr, stop));
+  const auto agent = TRY(start_agent(config, model.get(), /*coordinates=*/true, stop, {}, gathered.get()));
   gateway::GatewayOptions options = gateway_options(config, facts);
   // Without chunks to go on from, turns would save nothing. The store's own folder has nothing but chunks.
   if (!store_directory.empty()) options.turns_file = store_directory.string() + ".turns.db";

@@ -158,6 +158,7 @@ PrefillOption Chooser::remote(const DecodeSide& side, const PrefillSide& peer) c
   const std::uint32_t m = wanted - std::min(peer.held_tokens, wanted);
   const std::uint32_t computed = std::min(m, n);
   const std::uint32_t last = std::min(at_.chunk_tokens, n);
+  out.is_preferred = peer.is_preferred && n >= preferred_chunks_min * at_.chunk_tokens;
   Unknowns unknowns;
   PrefillTerms& t = out.terms;
   t.overlapped = peer.streams_chunks;
@@ -194,6 +195,16 @@ std::optional<std::size_t> best_of(const std::vector<PrefillOption>& options, Fi
 
 std::string alone_text(const PrefillOption& option) {
   return option.decode + (option.kind == OptionKind::resume ? " continues alone" : " alone");
+}
+
+// The side that was set up for such a prompt, while its time and that of the machine alone cannot be compared:
+// using it makes its rates known, and short prompts make known those of the machine alone.
+std::optional<std::size_t> untried_preference(const Choice& choice) {
+  if (!choice.chosen || !choice.find_chosen()->is_alone()) return {};
+  const auto preferred = std::ranges::find_if(choice.options, [](const auto& o) { return o.is_preferred && o.is_possible; });
+  if (preferred == choice.options.end()) return {};
+  if (preferred->predicted_s && choice.find_chosen()->predicted_s) return {};
+  return preferred - choice.options.begin();
 }
 
 // Why nobody else was taken, from the best that was known or the first that was not.
@@ -282,6 +293,10 @@ Choice choose(const PrefillSituation& situation, const RateBook& rates) {
     }
   }
   bool is_ordered = false;
+  if (const auto preferred = untried_preference(out); preferred && situation.policy == PrefillPolicy::automatic) {
+    out.chosen = preferred;
+    is_ordered = true;
+  }
   if (situation.policy == PrefillPolicy::remote) {
     // The best that is known; otherwise the first that can.
     const auto can = std::ranges::find_if(

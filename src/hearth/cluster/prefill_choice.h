@@ -38,11 +38,16 @@ struct PrefillSide {
   bool is_pool = false;         // layers on several machines, KV gathered
   bool streams_chunks = true;   // false: sends when the prefill is done
   bool takes_chunks = false;    // a prefix that it lacks can be brought to it before it begins
+  // Set up to read long prompts: it does so unless this machine alone is known to be sooner.
+  bool is_preferred = false;
   std::string excluded = {};    // "busy", "does not hold the model", "gone"
   std::map<std::string, std::string> other_layout = {};  // by decode side: the field that differs
   std::uint32_t held_tokens = 0;  // of this prompt, as far as is known
   double queue_s = 0;
 };
+
+// A prompt of which so many chunks are missing is a long one.
+inline constexpr std::uint32_t preferred_chunks_min = 2;
 
 // What the user wants. `alone`: nobody else is ever asked. `remote`: the best peer that can,
 // whatever the prediction, even an unknown one; alone where none can.
@@ -92,6 +97,7 @@ struct PrefillOption {
   std::string excluded = {};
   double answer_s = 0;  // of the whole answer, where that is compared too
   bool is_possible = false;   // nothing stands in its way but rates that nobody knows
+  bool is_preferred = false;  // that side is, and this prompt is long
   bool moves_prefix = false;  // bring the peer what it lacks of the stored prefix: shorter than computing
 
   std::string name() const;  // "local on studio", "remote on spark-1 for studio"

@@ -143,6 +143,41 @@ const Situation situations[] = {
        learn(s.rates, "sparks", {.token_s = 1.0 / 400});
      },
      "gathered on sparks for studio", "sparks saves"},
+    {"a pool that nobody has measured",
+     [](Scene& s) { s.situation.prefill = {{.name = "sparks", .is_pool = true, .is_preferred = true}}; },
+     "gathered on sparks for studio", "sparks, as configured: unknown rates"},
+    {"the same and a short prompt",
+     [](Scene& s) {
+       s.situation.prefill = {{.name = "sparks", .is_pool = true, .is_preferred = true}};
+       s.situation.prompt_tokens = 2 * 1'024;
+     },
+     "local on studio", "sparks: unknown rates"},
+    {"the same, not to be asked",
+     [](Scene& s) {
+       s.situation.prefill = {{.name = "sparks", .is_pool = true, .is_preferred = true}};
+       s.situation.policy = PrefillPolicy::alone;
+     },
+     "local on studio", "studio alone, as configured"},
+    {"a pool, and nobody knows how long this machine takes",
+     [](Scene& s) {
+       s.situation.prefill = {{.name = "sparks", .sends_from = "spark-1", .is_pool = true, .is_preferred = true}};
+       learn(s.rates, "sparks", {.token_s = 1.0 / 400});
+       s.situation.prompt_tokens = 500'000;
+     },
+     "gathered on sparks for studio", "sparks, as configured"},
+    {"a pool that is known to be slower",
+     [](Scene& s) {
+       s.situation.prefill = {{.name = "sparks", .sends_from = "spark-1", .is_pool = true, .is_preferred = true}};
+       learn(s.rates, "sparks", {.token_s = 1.0 / 100});
+     },
+     "local on studio", "sparks would take"},
+    {"a pool that is known to be faster, for less than two chunks",
+     [](Scene& s) {
+       s.situation.prefill = {{.name = "sparks", .sends_from = "spark-1", .is_pool = true, .is_preferred = true}};
+       learn(s.rates, "sparks", {.token_s = 1.0 / 400});
+       s.situation.prompt_tokens = 1'500;
+     },
+     "gathered on sparks for studio", "sparks saves"},
     {"the second of two peers",
      [](Scene& s) {
        s.situation.prefill.push_back({.name = "spark-2"});

@@ -98,6 +98,7 @@ void Agent::serve_model(const net::Address& reached_at, std::uint64_t incarnatio
                            .other_precision = config_.other_precision,
                            .canary_interval = config_.canary_interval,
                            .policy = config_.prefill,
+                           .pool = config_.pool,
                            .rates_file = config_.directory / "rates.json"},
         *service_, model_->keeper(), *inbox_, *http_);
     model_->set_prefiller(coordinator_.get());

@@ -31,6 +31,7 @@ struct AgentConfig {
   cluster::ParityLimits parity{};
   std::map<std::string, double> other_precision{};
   Duration canary_interval = canary_interval_default;
+  GatheredPrefiller* pool = nullptr;     // reads prompts for this machine; outlives the agent
   std::optional<LenderOptions> lends{};  // its memory, to workers of others
   // Findings about this machine, for a member's `hearth check` (GET /v1/check); absent: none. Any thread.
   std::function<Json()> look_at_machine{};

@@ -1,5 +1,5 @@
 #pragma once
-// How this machine decides who prefills (agent/prefill_coordinator.h). A plain value.
+// How this machine decides who prefills (agent/prefill_coordinator.h). A plain value, but for the pool it names.
 
 #include <filesystem>
 #include <functional>
@@ -12,6 +12,7 @@
 #include "hearth/cluster/parity.h"
 #include "hearth/cluster/prefill_choice.h"
 #include "hearth/node/agent/peer_client.h"
+#include "hearth/node/pool/gathered_prefiller.h"
 
 namespace hearth::node {
 
@@ -30,6 +31,7 @@ struct CoordinatorOptions {
   cluster::PrefillPolicy policy = cluster::PrefillPolicy::automatic;  // at first
   cluster::ShadowPolicy shadows = {};
   Duration look_interval = std::chrono::seconds(2);
+  GatheredPrefiller* pool = nullptr;  // of several machines, that reads long prompts for this one; outlives the coordinator
   std::filesystem::path rates_file = {};  // what was learned outlives this process; empty: it does not
 };
 

@@ -85,6 +85,7 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
     if (tried.contains(side.name)) side.excluded = "was asked already";
     else if (side.excluded.empty() && (notes == notes_.end() || !notes->second.parity)) side.excluded = "not tried yet";
   }
+  if (options_.pool != nullptr) out.prefill.push_back(pool_side(order, tried.contains(options_.pool->name())));
   out.policy = policy_;
   out.error_share = log_.error_share();
   out.now = now();
@@ -151,19 +152,29 @@ void PrefillCoordinator::on_over(const std::string& peer, std::uint64_t request,
                                  const cluster::DecodeRunOver& over) {
   using Kind = cluster::DecodeRunOver::Kind;
   const std::lock_guard hold(mutex_);
-  if (const auto found = running_.find(request);
-      found != running_.end() && over.kind != Kind::complete && over.kind != Kind::cancelled) {
-    found->second.as_chosen = false;
-    found->second.outcome = "finished locally: " + over.reason;
-    if (over.kind != Kind::busy) {
-      holdings_.forget(peer);  // it may have begun with less than was thought
-      note_rest(request, found->second, over.committed_tokens);
+  if (over.kind == Kind::busy) {
+    if (const auto found = running_.find(request); found != running_.end()) {
+      found->second.as_chosen = false;
+      found->second.outcome = "finished locally: " + over.reason;
     }
+  } else if (over.kind != Kind::complete && over.kind != Kind::cancelled) {
+    finish_here(peer, request, over.reason, over.committed_tokens);
   }
   if (over.peer_lied) table_.on_distrusted(peer, over.reason);
   if (over.kind == Kind::busy) {
     table_.on_busy(peer, over.busy_for > Duration::zero() ? over.busy_for : busy_unknown, now());
   }
+}
+
+// With the lock.
+void PrefillCoordinator::finish_here(const std::string& peer, std::uint64_t request, const std::string& reason,
+                                     std::uint32_t committed_tokens) {
+  const auto found = running_.find(request);
+  if (found == running_.end()) return;
+  found->second.as_chosen = false;
+  found->second.outcome = "finished locally: " + reason;
+  holdings_.forget(peer);  // it may have begun with less than was thought
+  note_rest(request, found->second, committed_tokens);
 }
 
 // With the lock. This machine computes it from there on.
@@ -208,16 +219,18 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
         own_prompts_.begin(order.request, std::max(0.0, alone.predicted_s.value_or(0) - alone.terms.queue_s), now());
         return nullptr;
       }
-      peer = notes_.at(chosen->prefill).peer;
-      if (notes_.at(chosen->prefill).foreign_layout && tried.empty()) {
-        running_[order.request].outcome = "as chosen, with another quantisation of the model";
+      if (chosen->kind != cluster::OptionKind::gathered) {
+        peer = notes_.at(chosen->prefill).peer;
+        if (notes_.at(chosen->prefill).foreign_layout && tried.empty()) {
+          running_[order.request].outcome = "as chosen, with another quantisation of the model";
+        }
+        way.moves_prefix = chosen->moves_prefix;
+        way.prefix_s = chosen->terms.missing_prefix_s;
+        way.local_queue_s = alone.terms.queue_s;
       }
-      way.moves_prefix = chosen->moves_prefix;
-      way.prefix_s = chosen->terms.missing_prefix_s;
-      way.local_queue_s = alone.terms.queue_s;
+      tried.insert(chosen->prefill);
     }
-    tried.insert(peer->name);
-    auto source = prefiller_for(*peer, way).open(order, stop);
+    auto source = peer ? prefiller_for(*peer, way).open(order, stop) : ask_pool(order, stop);
     if (source) return source;
     if (source.error().code == Code::cancelled) return source;
     const std::lock_guard hold(mutex_);
@@ -244,9 +257,14 @@ void PrefillCoordinator::on_first_token(const FirstToken& first) {
   const auto worker = keeper_.current();
   const std::lock_guard hold(mutex_);
   const bool was_alone = own_prompts_.end(first.request, now());
-  if (worker && was_alone && first.answers_beside && first.computed_tokens > 1) {
-    rates_.observe_prefill({options_.machine, worker->info.model_name}, first.computed_tokens,
-                           first.depth_tokens, seconds(first.prefill), now(), beside(*first.answers_beside));
+  if (worker && was_alone) {
+    const cluster::MachineModel here{options_.machine, worker->info.model_name};
+    if (first.computed_tokens == 1) {
+      rates_.observe_decode(here, seconds(first.prefill), now());
+    } else if (first.computed_tokens > 1 && first.answers_beside) {
+      rates_.observe_prefill(here, first.computed_tokens, first.depth_tokens, seconds(first.prefill), now(),
+                             beside(*first.answers_beside));
+    }
   }
   const auto found = running_.find(first.request);
   if (found == running_.end()) return;

@@ -100,6 +100,8 @@ class PrefillCoordinator final : public Prefiller {
     std::optional<std::uint64_t> request = {};
   };
   PeerPrefiller prefiller_for(const Peer& peer, const Way& way);
+  cluster::PrefillSide pool_side(const PrefillOrder& order, bool was_asked) const;
+  Result<std::unique_ptr<ChunkSource>> ask_pool(const PrefillOrder& order, const StopToken& stop);
   void forget(std::uint64_t request, const std::string& why);
   void start_shadow();
   std::optional<Shadow> take_shadow();
@@ -107,6 +109,8 @@ class PrefillCoordinator final : public Prefiller {
   void start_trial(const Peer& peer);
   void run_trial(const Peer& peer);
   void on_over(const std::string& peer, std::uint64_t request, const cluster::DecodeRunOver& over);
+  void finish_here(const std::string& peer, std::uint64_t request, const std::string& reason,
+                   std::uint32_t committed_tokens);
   void note_rest(std::uint64_t request, const Running& running, std::uint32_t committed_tokens);
 
   const CoordinatorOptions options_;

@@ -1,62 +1,124 @@
 #include "hearth/node/pool/gathered_prefiller.h"
 
 #include <algorithm>
+#include <mutex>
+#include <vector>
 
+#include "hearth/cluster/prefill_choice.h"
 #include "hearth/node/worker_prefiller.h"
 
 namespace hearth::node {
 namespace {
 
+Instant now() { return std::chrono::steady_clock::now(); }
+
 // Keeps the life of the worker it reads from, and tells its keeper when that seems to be over.
 class GatheredSource final : public ChunkSource {
  public:
-  GatheredSource(WorkerKeeper& keeper, std::shared_ptr<const KeptWorker> worker)
-      : keeper_(keeper), worker_(std::move(worker)) {}
+  // `pool` and `keeper` outlive this.
+  GatheredSource(std::string_view pool, WorkerKeeper& keeper, std::shared_ptr<const KeptWorker> worker,
+                 GatheredWatch watch)
+      : pool_(pool), keeper_(keeper), worker_(std::move(worker)), watch_(std::move(watch)) {}
 
   Result<> open(const PrefillOrder& order, kv::ChunkStore* store, const StopToken& stop) {
+    committed_tokens_ = std::max(order.from(), order.held_tokens);
     WorkerPrefiller prefiller(worker_->client, worker_->info, store);
+    const Instant asked = now();
     auto opened = prefiller.open(order, stop);
     if (!opened) return suspect(std::move(opened.error()));
     inner_ = *std::move(opened);
+    last_began_ = now();
+    // Else it was given the stored prefix, too.
+    if (watch_.on_begun && order.from() == 0) watch_.on_begun(last_began_ - asked);
     return {};
   }
   Result<kv::SharedChunk> next(Deadline deadline) override {
     auto chunk = inner_->next(deadline);
-    if (!chunk) return suspect(std::move(chunk.error()));
+    if (!chunk) {
+      if (watch_.on_lost && chunk.error().code != Code::cancelled) watch_.on_lost(chunk.error(), committed_tokens_);
+      return suspect(std::move(chunk.error()));
+    }
+    if (*chunk != nullptr) note_piece(**chunk);
     return chunk;
   }
   Instant chunk_began() const override { return inner_->chunk_began(); }
+  std::string_view machine() const override { return pool_; }
+
+  // The importer takes one after another, each at once when it is there.
+  void on_imported() override {
+    const std::lock_guard hold(mutex_);
+    if (waiting_.empty()) return;
+    const Handed handed = waiting_.front();
+    waiting_.erase(waiting_.begin());
+    const Instant began = std::max(handed.at, last_imported_);
+    last_imported_ = now();
+    if (watch_.on_imported) watch_.on_imported(handed.tokens, last_imported_ - began);
+  }
 
  private:
+  struct Handed {
+    std::uint32_t tokens = 0;
+    Instant at{};
+  };
+
+  void note_piece(const kv::Chunk& chunk) {
+    const TokenRange range = chunk.header.range;
+    const Instant began = inner_->chunk_began(), here = now();
+    if (watch_.on_piece) {
+      watch_.on_piece({.key = chunk.header.key, .range = range, .bytes = kv::chunk_bytes(chunk.header),
+                       .computed = began - last_began_, .transfer = here - began});
+    }
+    last_began_ = began;
+    committed_tokens_ = std::max(committed_tokens_, range.end);
+    const std::lock_guard hold(mutex_);
+    waiting_.push_back({range.count(), here});
+  }
+
   std::unexpected<Error> suspect(Error error) {
     if (error.code == Code::unavailable) keeper_.suspect(worker_);
     return std::unexpected(std::move(error));
   }
 
+  const std::string_view pool_;
   WorkerKeeper& keeper_;
   const std::shared_ptr<const KeptWorker> worker_;
+  const GatheredWatch watch_;
   std::unique_ptr<ChunkSource> inner_;
+  Instant last_began_{};
+  std::uint32_t committed_tokens_ = 0;
+  std::mutex mutex_;  // what follows: the importer has a thread of its own
+  std::vector<Handed> waiting_;  // given out, not imported yet
+  Instant last_imported_{};
 };
 
 }  // namespace
 
-GatheredPrefiller::GatheredPrefiller(kv::ChunkStore* store)
-    : http_(net::make_curl_client()), store_(store) {}
+GatheredPrefiller::GatheredPrefiller(std::string name, kv::ChunkStore* store)
+    : name_(std::move(name)), http_(net::make_curl_client()), store_(store) {}
 
-Result<std::unique_ptr<GatheredPrefiller>> GatheredPrefiller::start(KeeperOptions options, kv::ChunkStore* store,
+Result<std::unique_ptr<GatheredPrefiller>> GatheredPrefiller::start(std::string name, KeeperOptions options,
+                                                                    kv::ChunkStore* store,
                                                                     WorkerKeeper::Progress progress,
                                                                     const StopToken& stop) {
-  std::unique_ptr<GatheredPrefiller> out(new GatheredPrefiller(store));
+  std::unique_ptr<GatheredPrefiller> out(new GatheredPrefiller(std::move(name), store));
   out->keeper_ = TRY(WorkerKeeper::start(std::move(options), *out->http_, std::move(progress), stop));
   return out;
 }
 
 Result<std::unique_ptr<ChunkSource>> GatheredPrefiller::open(const PrefillOrder& order, const StopToken& stop) {
+  const auto worker = keeper_->current();
+  if (!worker) return nullptr;
+  const std::uint32_t had = std::max(order.from(), order.held_tokens);
+  const std::size_t long_tokens = std::size_t{cluster::preferred_chunks_min} * worker->info.chunk_tokens;
+  if (order.target.size() < had + long_tokens) return nullptr;
+  return read(order, {}, stop);
+}
+
+Result<std::unique_ptr<ChunkSource>> GatheredPrefiller::read(const PrefillOrder& order, GatheredWatch watch,
+                                                             const StopToken& stop) {
   auto worker = keeper_->current();
   if (!worker || worker->info.layout() != order.layout) return nullptr;
-  const std::uint32_t had = std::max(order.from(), order.held_tokens);
-  if (order.target.size() < had + std::size_t{gathered_chunks_min} * worker->info.chunk_tokens) return nullptr;
-  auto source = std::make_unique<GatheredSource>(*keeper_, std::move(worker));
+  auto source = std::make_unique<GatheredSource>(name_, *keeper_, std::move(worker), std::move(watch));
   TRY(source->open(order, store_, stop));
   return source;
 }

@@ -4,9 +4,12 @@
 // no link.
 //
 // Owns that worker. Thread-safe. A lost machine costs what is missing of the prompt, which the
-// decoding worker computes; the gathered one is started again meanwhile.
+// decoding worker computes; the gathered one is started again meanwhile. Whether a prompt is worth it
+// is the coordinator's to say, where there is one.
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "hearth/kv/store.h"
 #include "hearth/node/prefiller.h"
@@ -14,22 +17,42 @@
 
 namespace hearth::node {
 
-// Fewer tokens than this many chunks are sooner computed than fetched.
-inline constexpr std::uint32_t gathered_chunks_min = 2;
+// A chunk that the pool computed.
+struct GatheredPiece {
+  kv::ChunkKey key;
+  TokenRange range;
+  std::uint64_t bytes = 0;
+  Duration computed{};  // since the piece before it, or since the prompt was given to the pool
+  Duration transfer{};  // from its first byte to its last
+};
+
+// Who wants to know how the reading of one prompt goes. Called by whoever reads and imports its chunks.
+struct GatheredWatch {
+  std::function<void(Duration)> on_begun = {};  // the time of one question and its answer
+  std::function<void(const GatheredPiece&)> on_piece = {};
+  std::function<void(std::uint32_t tokens, Duration)> on_imported = {};
+  // The pool is gone; the chunks up to that token have come.
+  std::function<void(const Error&, std::uint32_t committed_tokens)> on_lost = {};
+};
 
 class GatheredPrefiller final : public Prefiller {
  public:
-  // Waits until the layers are in place. `store`, which may be absent, outlives this.
-  static Result<std::unique_ptr<GatheredPrefiller>> start(KeeperOptions options, kv::ChunkStore* store,
+  // Waits until the layers are in place. `name`: of the pool, in decisions. `store`, which may be absent, outlives this.
+  static Result<std::unique_ptr<GatheredPrefiller>> start(std::string name, KeeperOptions options, kv::ChunkStore* store,
                                                           WorkerKeeper::Progress progress,
                                                           const StopToken& stop);
 
+  // Reads prompts of which cluster::preferred_chunks_min chunks are missing.
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
+  // Reads any. nullptr: its worker is being started, or has another layout.
+  Result<std::unique_ptr<ChunkSource>> read(const PrefillOrder& order, GatheredWatch watch, const StopToken& stop);
   WorkerKeeper& keeper() { return *keeper_; }
+  const std::string& name() const { return name_; }
 
  private:
-  explicit GatheredPrefiller(kv::ChunkStore* store);
+  GatheredPrefiller(std::string name, kv::ChunkStore* store);
 
+  const std::string name_;
   const std::unique_ptr<net::HttpClient> http_;
   kv::ChunkStore* const store_;
   std::unique_ptr<WorkerKeeper> keeper_;
