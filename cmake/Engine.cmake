@@ -9,9 +9,13 @@ set(HEARTH_ENGINE_BACKEND_DIR "")
 
 if(EXISTS ${CMAKE_SOURCE_DIR}/.deps/engine/.complete)
   set(HEARTH_ENGINE_PREFIX ${CMAKE_SOURCE_DIR}/.deps/engine)
-  find_package(llama 0.7 REQUIRED PATHS ${HEARTH_ENGINE_PREFIX}/usr NO_DEFAULT_PATH)
+  find_package(llama REQUIRED PATHS ${HEARTH_ENGINE_PREFIX}/usr NO_DEFAULT_PATH)
 else()
-  find_package(llama 0.7 REQUIRED)
+  find_package(llama REQUIRED)
+endif()
+# Compared here: asked for a version, CMake would refuse every later major one.
+if(LLAMA_VERSION VERSION_LESS 0.7)
+  message(FATAL_ERROR "libllama ${LLAMA_VERSION} in ${llama_DIR} is too old: Hearth needs 0.7 or later (docs/install.md)")
 endif()
 message(STATUS "Engine: libllama ${LLAMA_VERSION} (build ${LLAMA_BUILD_NUMBER})")
 

@@ -66,7 +66,8 @@ system_engine_version() {
   local probe
   probe=$(mktemp -d)
   printf '%s\n' 'cmake_minimum_required(VERSION 3.25)' 'project(probe CXX)' \
-    'find_package(llama 0.7 REQUIRED)' 'message(STATUS "ENGINE ${LLAMA_VERSION}")' >"$probe/CMakeLists.txt"
+    'find_package(llama REQUIRED)' 'if(NOT LLAMA_VERSION VERSION_LESS 0.7)' \
+    'message(STATUS "ENGINE ${LLAMA_VERSION}")' 'endif()' >"$probe/CMakeLists.txt"
   cmake -S "$probe" -B "$probe/build" 2>/dev/null | sed -n "s/^-- ENGINE //p" || true  # not found is an answer
   rm -rf "$probe"
 }
