@@ -201,7 +201,8 @@ std::string alone_text(const PrefillOption& option) {
 // using it makes its rates known, and short prompts make known those of the machine alone.
 std::optional<std::size_t> untried_preference(const Choice& choice) {
   if (!choice.chosen || !choice.find_chosen()->is_alone()) return {};
-  const auto preferred = std::ranges::find_if(choice.options, [](const auto& o) { return o.is_preferred && o.is_possible; });
+  const auto preferred =
+      std::ranges::find_if(choice.options, [](const auto& o) { return o.is_preferred && o.is_possible; });
   if (preferred == choice.options.end()) return {};
   if (preferred->predicted_s && choice.find_chosen()->predicted_s) return {};
   return preferred - choice.options.begin();

@@ -1,4 +1,4 @@
-// A pool of machines as one way more to have a prompt read (node/pool/gathered_prefiller.h), and what its reading teaches.
+// A pool of machines as one way more to have a prompt read (node/pool/gathered_prefiller.h), and what that teaches.
 #include <utility>
 
 #include "hearth/node/agent/prefill_coordinator.h"

@@ -37,8 +37,10 @@ struct GatheredWatch {
 
 class GatheredPrefiller final : public Prefiller {
  public:
-  // Waits until the layers are in place. `name`: of the pool, in decisions. `store`, which may be absent, outlives this.
-  static Result<std::unique_ptr<GatheredPrefiller>> start(std::string name, KeeperOptions options, kv::ChunkStore* store,
+  // Waits until the layers are in place. `name`: of the pool, in decisions. `store`, which may be absent,
+  // outlives this.
+  static Result<std::unique_ptr<GatheredPrefiller>> start(std::string name, KeeperOptions options,
+                                                          kv::ChunkStore* store,
                                                           WorkerKeeper::Progress progress,
                                                           const StopToken& stop);
 
