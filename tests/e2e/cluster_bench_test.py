@@ -6,6 +6,7 @@ usage: cluster_bench_test.py BIN_DIRECTORY MODELS_DIRECTORY
 import json
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import unittest
 import urllib.request
 from pathlib import Path
 
-from cluster_test import BIN, Machine, wait_for
+from cluster_test import BIN, MODEL, Machine, wait_for
 
 CHUNK_BYTES_MIN = 100_000  # of KV: two chunks of the tiny model have several times that
 
@@ -123,9 +124,14 @@ class TwoMachines(unittest.TestCase):
         self.assertEqual(list(found), ["peer.unreachable"])
         self.assertIn(f"spark at {self.spark.address}", found["peer.unreachable"]["fact"])
         self.assertEqual(found["peer.unreachable"]["severity"], "blocks")
-        self.spark.start("node")
-        found, _ = self.check()
+        # And a model there that is not what its name says.
+        renamed = self.spark.home / "kimi-tiny-q4_k.gguf"
+        shutil.copy(MODEL, renamed)
+        self.spark.start("node", model=("--model", renamed))
+        found, status = self.check(statuses=(1,))
         self.assertNotIn("peer.unreachable", found)
+        self.assertEqual((found["model.quant_name"]["severity"], status), ("blocks", 1))
+        self.assertIn("is called q4_k, but most of its bytes are q8_0", found["model.quant_name"]["fact"])
 
 
 if __name__ == "__main__":

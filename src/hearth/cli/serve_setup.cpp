@@ -6,6 +6,7 @@
 #include <semaphore>
 
 #include "hearth/check/machine_check.h"
+#include "hearth/check/model_check.h"
 #include "hearth/cli/environment.h"
 #include "hearth/node/pool/memory_pool.h"
 
@@ -27,11 +28,17 @@ Result<node::KeeperOptions> over_pool(node::KeeperOptions keeper, const ServeCon
   return keeper;
 }
 
-// What a member's `hearth check` hears of this machine.
+// What a member's `hearth check` hears of this machine and of the model on it. Its lock is there, not here.
 Json machine_findings_json(const std::filesystem::path& model) {
   std::vector<std::filesystem::path> folders;
   if (!model.empty()) folders.push_back(model.has_parent_path() ? model.parent_path() : ".");
-  return check::findings_json(check::machine_findings(check::gather_machine("/", folders), 0));
+  check::Findings out = check::machine_findings(check::gather_machine("/", folders), 0);
+  if (!model.empty()) {
+    check::Findings of_model = check::model_findings(check::gather_model(model), nullptr);
+    std::erase_if(of_model, [](const check::Finding& one) { return one.id == "model.unpinned"; });
+    check::append(out, std::move(of_model));
+  }
+  return check::findings_json(out);
 }
 
 }  // namespace
