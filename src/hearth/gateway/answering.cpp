@@ -101,6 +101,10 @@ net::Response Answering::answer(const Dialect& dialect, const net::Request& requ
   return *std::move(response);
 }
 
+net::Response Answering::turn_away(const Dialect& dialect, const net::Request& request, const ApiError& error) {
+  return refuse(AnswerCall{.dialect = dialect, .request = request}, error);
+}
+
 net::Response Answering::refuse(const AnswerCall& call, const ApiError& error) {
   const Dialect& dialect = call.dialect;
   const net::Request& request = call.request;
@@ -114,9 +118,6 @@ net::Response Answering::refuse(const AnswerCall& call, const ApiError& error) {
 }
 
 ApiResult<net::Response> Answering::try_answer(AnswerCall& call) {
-  if (auto refused = parts_.access.check(call.request, /*needs_key=*/true)) {
-    return std::unexpected(*refused);
-  }
   const Json body = TRY(parse_body(call.request));
   auto parsed = call.dialect.parse(body, /*counting=*/false);
   if (!parsed) return pass_with_images(call, body, parsed.error());

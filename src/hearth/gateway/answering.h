@@ -1,7 +1,7 @@
 #pragma once
-// The requests that want an answer: access, dialect, label, a running answer it may join, route, work for the
-// model here or for a service (or its reply handed through), the answer as a stream or whole. Private to
-// gateway. Thread-safe.
+// The requests that want an answer, once they are let in: dialect, label, a running answer it may join, route,
+// work for the model here or for a service (or its reply handed through), the answer as a stream or whole.
+// Private to gateway. Thread-safe.
 
 #include "hearth/gateway/answer_response.h"
 #include "hearth/gateway/answer_work.h"
@@ -18,6 +18,8 @@ class Answering {
       : parts_(parts), replies_(parts.access), maker_(parts, parts.options.jobs.grace), jobs_(parts.options.jobs) {}
 
   net::Response answer(const Dialect& dialect, const net::Request& request);
+  // The refusal of a request of which only the head is known.
+  net::Response turn_away(const Dialect& dialect, const net::Request& request, const ApiError& error);
   // What the prompt of the same body would have, computing nothing.
   net::Response count_tokens(const Dialect& dialect, const net::Request& request);
   std::size_t jobs() const { return jobs_.jobs(); }

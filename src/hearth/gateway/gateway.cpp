@@ -1,12 +1,16 @@
 #include "hearth/gateway/gateway.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
+#include "hearth/base/check.h"
 #include "hearth/base/guarded.h"
 #include "hearth/base/log.h"
 #include "hearth/base/process_memory.h"
 #include "hearth/base/unix_time.h"
 #include "hearth/gateway/answering.h"
+#include "hearth/gateway/body_room.h"
 #include "hearth/gateway/models_list.h"
 #include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/served_names.h"
@@ -15,6 +19,7 @@ namespace hearth::gateway {
 namespace {
 
 constexpr Duration forget_wait = std::chrono::seconds(30);
+constexpr Duration no_room_retry_after = std::chrono::seconds(5);
 
 std::vector<std::string> served_ids(const GatewayOptions& options, std::span<const std::string> adapters) {
   std::vector<std::string> out;
@@ -28,7 +33,8 @@ class GatewayService final : public Gateway {
   GatewayService(engine::ModelService& service, std::unique_ptr<chat::Format> format,
                  GatewayOptions options)
       : service_(service), format_(std::move(format)), options_(std::move(options)),
-        access_(options_.access), replies_(access_), prompts_(service_, *format_),
+        access_(options_.access), bodies_(std::max(options_.bodies_bytes_max, options_.body_bytes_max)),
+        replies_(access_), prompts_(service_, *format_),
         served_{.ids = served_ids(options_, service_.facts().adapters),
                 .prompt_tokens_max = prompt_tokens_max(service_.facts().limits, options_),
                 .answer_tokens_max = service_.facts().limits.context_tokens,
@@ -53,32 +59,28 @@ class GatewayService final : public Gateway {
   net::Router routes() override {
     net::Router router;
     add_answers(router);
-    add(router, "GET", "/v1/models", [this](const net::Request& request, const net::PathParams&) {
-      return guarded(request, [&] { return net::Response::json(200, models_list_json(served_)); });
+    add(router, "GET", "/v1/models", [this](const net::Request&, const net::PathParams&) {
+      return net::Response::json(200, models_list_json(served_));
     });
     // Names may hold slashes.
-    add(router, "GET", "/v1/models/{id*}",
-        [this](const net::Request& request, const net::PathParams& path) {
-          return model(request, path["id"]);
-        });
-    add(router, "DELETE", "/v1/hearth/pins/{owner}",
-        [this](const net::Request& request, const net::PathParams& path) {
-          return guarded(request, [&] { return unpin(path["owner"]); });
-        });
+    add(router, "GET", "/v1/models/{id*}", [this](const net::Request& request, const net::PathParams& path) {
+      return model(request, path["id"]);
+    });
+    add(router, "DELETE", "/v1/hearth/pins/{owner}", [this](const net::Request&, const net::PathParams& path) {
+      return unpin(path["owner"]);
+    });
     add(router, "DELETE", "/v1/hearth/session", [this](const net::Request& request, const net::PathParams&) {
-      return guarded(request, [&] { return forget(request); });
+      return forget(request);
     });
-    add(router, "GET", "/metrics", [this](const net::Request& request, const net::PathParams&) {
-      return guarded(request, [&] {
-        return net::Response::text(200, metrics_text(), "text/plain; version=0.0.4; charset=utf-8");
-      });
+    add(router, "GET", "/metrics", [this](const net::Request&, const net::PathParams&) {
+      return net::Response::text(200, metrics_text(), "text/plain; version=0.0.4; charset=utf-8");
     });
-    add(router, "GET", "/health", [this](const net::Request& request, const net::PathParams&) {
-      return health(request);
-    });
-    add(router, "OPTIONS", "/{rest*}", [this](const net::Request& request, const net::PathParams&) {
+    add(router, "GET", "/health", [this](const net::Request&, const net::PathParams&) {
+      return health();
+    }, /*needs_key=*/false);
+    add(router, "OPTIONS", "/{rest*}", [](const net::Request& request, const net::PathParams&) {
       return preflight(request);
-    });
+    }, /*needs_key=*/false);
     return router;
   }
 
@@ -91,50 +93,74 @@ class GatewayService final : public Gateway {
   }
 
  private:
-  template <class Handle>
-  static void add(net::Router& router, std::string method, std::string_view path, Handle handle,
-                  net::RouteOptions options = {}) {
-    router.add(std::move(method), path,
-               [handle](net::Request& request, const net::PathParams& found)
-                   -> Result<net::Response> { return handle(request, found); },
-               options);
+  using Refuse = std::function<net::Response(const net::Request&, const ApiError&)>;
+
+  // Asks the head alone: not a byte of a body is read of who may not ask, or for which there is no room.
+  net::RouteOptions entrance(bool needs_key, std::uint64_t body_bytes_max, Refuse refuse) {
+    const auto admit = [this, needs_key, body_bytes_max, refuse = std::move(refuse)](
+                           const net::Request& request, std::uint64_t body_bytes,
+                           const net::PathParams&) -> Result<net::Admitted> {
+      const auto away = [&](const ApiError& error) { return net::Admitted(net::TurnedAway{refuse(request, error)}); };
+      if (const auto refused = access_.check(request, needs_key)) return away(*refused);
+      // The server refuses a longer one.
+      auto place = bodies_.take(body_bytes > body_bytes_max ? 0 : body_bytes);
+      if (place == nullptr) {
+        return away({.kind = ApiError::Kind::overloaded,
+                     .message = "other requests take all the room there is for bodies; try again later",
+                     .retry_after = no_room_retry_after});
+      }
+      return net::Admitted(std::shared_ptr<void>(std::move(place)));
+    };
+    return {.body_bytes_max = body_bytes_max, .admit = admit, .admits_chunked = true};
   }
 
-  void add_answers(net::Router& router) {
-    const net::RouteOptions big{.body_bytes_max = options_.body_bytes_max};
-    const auto speak = [&](std::string_view path, const Dialect& dialect) {
-      add(router, "POST", path, [this, &dialect](const net::Request& request, const net::PathParams&) {
-        return answering_.answer(dialect, request);
-      }, big);
+  template <class Handle>
+  static void add_behind(net::RouteOptions options, net::Router& router, std::string method, std::string_view path,
+                         Handle handle) {
+    const auto enter = [handle](net::Request& request, const net::PathParams& found) -> Result<net::Response> {
+      CHECK(request.admission != nullptr);
+      // A body whose length was not told has the room of the largest until here.
+      std::static_pointer_cast<BodyRoom::Place>(request.admission)->shrink(request.body.size());
+      return handle(request, found);
     };
-    speak("/v1/messages", *messages_);
-    speak("/v1/chat/completions", *chat_);
-    speak("/v1/completions", *completions_);
-    speak("/v1/responses", *responses_);
-    add(router, "POST", "/v1/messages/count_tokens",
-        [this](const net::Request& request, const net::PathParams&) {
-          return answering_.count_tokens(*messages_, request);
-        }, big);
+    router.add(std::move(method), path, enter, std::move(options));
   }
 
   template <class Make>
-  net::Response guarded(const net::Request& request, Make make, bool needs_key = true) const {
-    const std::string id = new_request_id();
-    if (auto refused = access_.check(request, needs_key)) {
-      return replies_.refuse(*chat_, *refused, request, id);
-    }
-    return replies_.finish(make(), request, id);
+  void add(net::Router& router, std::string method, std::string_view path, Make make, bool needs_key = true) {
+    const auto refuse = [this](const net::Request& request, const ApiError& error) {
+      return replies_.refuse(*chat_, error, request, new_request_id());
+    };
+    add_behind(entrance(needs_key, net::request_body_bytes_max_default, refuse), router, std::move(method), path,
+               [this, make](const net::Request& request, const net::PathParams& found) {
+                 return replies_.finish(make(request, found), request, new_request_id());
+               });
+  }
+
+  void add_answers(net::Router& router) {
+    const auto speak = [&](std::string_view path, const Dialect& dialect, auto answer) {
+      const auto refuse = [this, &dialect](const net::Request& request, const ApiError& error) {
+        return answering_.turn_away(dialect, request, error);
+      };
+      add_behind(entrance(/*needs_key=*/true, options_.body_bytes_max, refuse), router, "POST", path,
+                 [this, &dialect, answer](const net::Request& request, const net::PathParams&) {
+                   return (answering_.*answer)(dialect, request);
+                 });
+    };
+    speak("/v1/messages", *messages_, &Answering::answer);
+    speak("/v1/messages/count_tokens", *messages_, &Answering::count_tokens);
+    speak("/v1/chat/completions", *chat_, &Answering::answer);
+    speak("/v1/completions", *completions_, &Answering::answer);
+    speak("/v1/responses", *responses_, &Answering::answer);
   }
 
   net::Response model(const net::Request& request, const std::string& id) const {
-    return guarded(request, [&] {
-      for (const std::string& served : served_.ids) {
-        if (served == id) return net::Response::json(200, model_json(served_, id));
-      }
-      return replies_.refuse(*chat_, {.kind = ApiError::Kind::not_found,
-                                      .message = "no model of that name is served; see /v1/models"},
-                             request, new_request_id());
-    });
+    for (const std::string& served : served_.ids) {
+      if (served == id) return net::Response::json(200, model_json(served_, id));
+    }
+    return replies_.refuse(*chat_, {.kind = ApiError::Kind::not_found,
+                                    .message = "no model of that name is served; see /v1/models"},
+                           request, new_request_id());
   }
 
   net::Response unpin(const std::string& owner) const {
@@ -162,23 +188,18 @@ class GatewayService final : public Gateway {
     return service_.forget(user);
   }
 
-  net::Response health(const net::Request& request) const {
-    return guarded(request, [&] {
-      const bool ready = !options_.has_model || service_.is_ready();
-      return net::Response::json(ready ? 200 : 503,
-                                 Json::object({{"status", ready ? "ok" : "loading"}}));
-    }, /*needs_key=*/false);
+  net::Response health() const {
+    const bool ready = !options_.has_model || service_.is_ready();
+    return net::Response::json(ready ? 200 : 503, Json::object({{"status", ready ? "ok" : "loading"}}));
   }
 
-  net::Response preflight(const net::Request& request) const {
-    return guarded(request, [&] {
-      net::Response response = net::Response::empty();
-      response.headers.set("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-      response.headers.set("Access-Control-Allow-Headers",
-                           std::string(request.headers.get("access-control-request-headers", "*")));
-      response.headers.set("Access-Control-Max-Age", "600");
-      return response;
-    }, /*needs_key=*/false);
+  static net::Response preflight(const net::Request& request) {
+    net::Response response = net::Response::empty();
+    response.headers.set("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    response.headers.set("Access-Control-Allow-Headers",
+                         std::string(request.headers.get("access-control-request-headers", "*")));
+    response.headers.set("Access-Control-Max-Age", "600");
+    return response;
   }
 
   net::Response server_error(const net::Request& request, int status, const Error& error) const {
@@ -199,6 +220,7 @@ class GatewayService final : public Gateway {
     const JobTable::Reading reading = answering_.reading();
     return metrics_.prometheus({.jobs = answering_.jobs(),
                                 .connections = connection_count_.with([](const auto& count) { return count ? count() : 0; }),
+                                .body_bytes = bodies_.held_bytes(),
                                 .reading_tokens_done = reading.tokens_done,
                                 .reading_tokens = reading.tokens_total,
                                 .model_ready = service_.is_ready(),
@@ -215,6 +237,7 @@ class GatewayService final : public Gateway {
   const std::unique_ptr<chat::Format> format_;
   const GatewayOptions options_;
   const Access access_;
+  BodyRoom bodies_;
   const Replies replies_;
   PromptBuilder prompts_;
   const ServedModel served_;

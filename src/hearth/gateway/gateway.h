@@ -2,8 +2,8 @@
 // The HTTP surface for people's tools: routes over one ModelService. No sockets here: hand the
 // router and the server options to an HttpServer, which must end before the Gateway does.
 //
-// A request goes: access, dialect.parse, label, a running answer it may join, route; then elsewhere, or
-// here: prompt, window, constraint, job; answer as a stream or whole. Thread-safe.
+// A request goes: access and room for its body, by its head alone; dialect.parse, label, a running answer it may
+// join, route; then elsewhere, or here: prompt, window, constraint, job; answer as a stream or whole. Thread-safe.
 
 #include <filesystem>
 #include <memory>
@@ -39,6 +39,8 @@ struct GatewayOptions {
   // A client without a stream is asked to come back after this long: its own patience ends at 300 s.
   Duration whole_answer_wait = std::chrono::seconds(240);
   std::uint64_t body_bytes_max = 64u << 20;
+  // Of the bodies of all requests together, read or waiting for their answer; the largest one fits at any rate.
+  std::uint64_t bodies_bytes_max = 512u << 20;
   // Gives each request its label; without it everything is open. Outlives the gateway.
   seal::LabelGiver* labeller = nullptr;
   const Routing* routing = nullptr;     // outlives the gateway; nullptr: the model answers all

@@ -77,6 +77,7 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
   gauge("reading_tokens_done", "tokens read of the prompts that are being read", gauges.reading_tokens_done);
   gauge("reading_tokens", "tokens of the prompts that are being read", gauges.reading_tokens);
   gauge("connections", "open connections of clients", gauges.connections);
+  gauge("body_bytes", "room taken by bodies of requests", gauges.body_bytes);
   gauge("model_ready", "1 when the model is loaded and answers", gauges.model_ready ? 1 : 0);
   gauge("resident_bytes", "memory of this process", gauges.resident_bytes);
   ttft.write(out, "hearth_time_to_first_token_seconds", "from the request to its first token");

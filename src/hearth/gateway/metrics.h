@@ -39,6 +39,7 @@ struct Metrics {
   // What is measured by others at the moment of the call.
   struct Gauges {
     std::size_t jobs = 0, connections = 0;
+    std::uint64_t body_bytes = 0;
     std::uint64_t reading_tokens_done = 0, reading_tokens = 0;  // of prompts that are being read
     bool model_ready = false;
     std::uint64_t resident_bytes = 0;

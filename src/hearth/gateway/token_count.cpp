@@ -16,7 +16,6 @@ ApiResult<std::uint64_t> estimate(const AnsweringParts& parts, const ChatRequest
 }  // namespace
 
 ApiResult<TokenCount> count_tokens_of(const AnsweringParts& parts, const Dialect& dialect, const net::Request& http) {
-  if (auto refused = parts.access.check(http, /*needs_key=*/true)) return std::unexpected(*refused);
   const Json body = TRY(parse_body(http));
   auto parsed = dialect.parse(body, /*counting=*/true);
   const Routing* routing = parts.options.routing;

@@ -67,8 +67,9 @@ class Connection {
     head.request.body_began = std::chrono::steady_clock::now();
     const RouteMatch match = context_.router.match(head.request.method, head.request.path);
     if (match.route == nullptr) return answer_no_route(head, match);
-    std::optional<Response> answer;
-    if (match.route->options.admit) refusal = admit(head, match, answer);
+    std::optional<Response> answer, unread_answer;
+    if (match.route->options.admit) refusal = admit(head, match, answer, unread_answer);
+    if (unread_answer) return answer_unread(head, *unread_answer);
     if (!refusal) {
       read_body(*parser, head, match.route->options.body_bytes_max, /*keep=*/!answer, refusal);
     }
@@ -77,14 +78,18 @@ class Connection {
     return answer ? write(head, *answer) : run(head, match);
   }
 
-  // Before a byte of its body is looked at. `answer`: the body is to be thrown away.
-  std::optional<Refusal> admit(RequestHead& head, const RouteMatch& match,
-                               std::optional<Response>& answer) {
-    if (head.chunked) return Refusal{411, {Code::invalid_argument, "the body's length is wanted"}};
-    auto admitted =
-        match.route->options.admit(head.request, head.content_length, match.params);
+  // Before a byte of its body is looked at. `answer`: the body is to be thrown away; `unread_answer`: it is
+  // not to be read at all.
+  std::optional<Refusal> admit(RequestHead& head, const RouteMatch& match, std::optional<Response>& answer,
+                               std::optional<Response>& unread_answer) {
+    const RouteOptions& route = match.route->options;
+    if (head.chunked && !route.admits_chunked) {
+      return Refusal{411, {Code::invalid_argument, "the body's length is wanted"}};
+    }
+    auto admitted = route.admit(head.request, head.chunked ? route.body_bytes_max : head.content_length, match.params);
     if (!admitted) return Refusal{status_of(admitted.error().code), admitted.error()};
     if (auto* response = std::get_if<Response>(&*admitted)) answer = std::move(*response);
+    else if (auto* away = std::get_if<TurnedAway>(&*admitted)) unread_answer = std::move(away->response);
     else head.request.admission = std::get<std::shared_ptr<void>>(*std::move(admitted));
     return {};
   }
@@ -242,7 +247,8 @@ class Connection {
     Response response = result
                             ? *std::move(result)
                             : render(head.request, status_of(result.error().code), result.error());
-    head.request.body = Buffer();  // a long stream does not keep its request's bytes
+    head.request.body = Buffer();  // a long stream does not keep its request's bytes, nor their room
+    head.request.admission.reset();
     return write_response(stream_, response, mode_of(head, head.keep_alive), options_,
                           request_stop);
   }
@@ -254,11 +260,15 @@ class Connection {
   }
 
   bool answer_no_route(RequestHead& head, const RouteMatch& match) {
-    // The body, if any, has not been read: the connection ends after the answer.
-    const bool has_body = head.chunked || head.content_length > 0;
     const NoRoute why = no_route(match, head.request);
     Response response = render(head.request, why.status, why.error);
     if (!match.allow.empty()) response.headers.set("Allow", match.allow);
+    return answer_unread(head, response);
+  }
+
+  // The body, if any, has not been read: the connection ends after the answer.
+  bool answer_unread(const RequestHead& head, Response& response) {
+    const bool has_body = head.chunked || head.content_length > 0;
     StopSource unused;
     const bool again = write_response(
         stream_, response, mode_of(head, head.keep_alive && !has_body), options_, unused);

@@ -52,7 +52,7 @@ struct Request {
   Instant body_began{};  // its first bytes were waited for
   std::string remote;  // Stream::peer() of the connection
   std::optional<PeerIdentity> peer_identity;  // verified; nothing on a plain connection
-  std::shared_ptr<void> admission;  // what RouteOptions::admit gave; goes with the request, read or cut
+  std::shared_ptr<void> admission;  // what RouteOptions::admit gave; goes with the body, read or cut
   // Fires within milliseconds when the client has left, and when the server stops. Its callbacks
   // run on the server's watch thread: wake somebody, do no work.
   StopToken stop;

@@ -128,6 +128,7 @@ Response Router::dispatch(Request& request) const {
     auto admitted = admit(request, request.body.size(), found.params);
     if (!admitted) return error_response(admitted.error());
     if (auto* answer = std::get_if<Response>(&*admitted)) return std::move(*answer);
+    if (auto* away = std::get_if<TurnedAway>(&*admitted)) return std::move(away->response);
     request.admission = std::get<std::shared_ptr<void>>(*std::move(admitted));
   }
   auto response = call_route(found, request);

@@ -33,15 +33,22 @@ class PathParams {
 // Called by many threads at once. An Error becomes error_response(error).
 using Handler = std::function<Result<Response>(Request&, const PathParams&)>;
 
+// The answer at once: a body is never read, and the connection ends where there is one.
+struct TurnedAway {
+  Response response;
+};
+
 // What is known of a request before its body: nothing is read of it yet. An Error ends the connection
 // with its response; a Response is the answer, once the body has been read and thrown away; otherwise
 // what is given stays in Request::admission.
-using Admitted = std::variant<std::shared_ptr<void>, Response>;
+using Admitted = std::variant<std::shared_ptr<void>, Response, TurnedAway>;
 using Admit = std::function<Result<Admitted>(const Request&, std::uint64_t body_bytes, const PathParams&)>;
 
 struct RouteOptions {
   std::uint64_t body_bytes_max = request_body_bytes_max_default;  // 413 beyond it, before reading
-  Admit admit = {};  // bodies of a length that is told; 411 for others
+  Admit admit = {};
+  // A body of a length that is not told is 411 where `admit` is asked; true: it is asked as for the largest.
+  bool admits_chunked = false;
 };
 
 struct Route {

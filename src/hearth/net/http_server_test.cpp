@@ -175,6 +175,72 @@ TEST(HttpServer, AsksWhetherABodyMayComeBeforeReadingIt) {
   EXPECT_EQ(alive.use_count(), 1);
 }
 
+// PUT /stranger is turned away, any other name is let in with `given`.
+Router guarded_router(std::shared_ptr<int> given, Handler handler, std::atomic<std::uint64_t>& asked_bytes) {
+  Router router;
+  router.add("PUT", "/{name}", std::move(handler),
+             {.body_bytes_max = 1000,
+              .admit = [given = std::move(given), &asked_bytes](const Request&, std::uint64_t body_bytes,
+                                                               const PathParams& params) -> Result<Admitted> {
+                asked_bytes = body_bytes;
+                if (params["name"] == "stranger") return Admitted(TurnedAway{Response::text(401, "who are you?")});
+                return Admitted(std::shared_ptr<void>(given));
+              },
+              .admits_chunked = true});
+  return router;
+}
+Result<Response> body_size(Request& request, const PathParams&) {
+  return Response::text(200, std::to_string(request.body.size()));
+}
+
+TEST(HttpServer, TurnsAwayByTheHeadWithoutReadingABody) {
+  std::atomic<std::uint64_t> asked_bytes = 0;
+  TestServer server(guarded_router(std::make_shared<int>(0), body_size, asked_bytes));
+  // Told before it sends, and instead of the length's refusal: who may not ask learns no limit.
+  const auto stranger = server.connect();
+  write_text(*stranger, "PUT /stranger HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                        "Content-Length: 104857600\r\n\r\n");
+  const std::string told = read_to_end(*stranger);
+  EXPECT_EQ(status_in(told), 401) << told;
+  EXPECT_NE(told.find("Connection: close"), std::string::npos) << told;
+  EXPECT_TRUE(told.ends_with("who are you?")) << told;
+  EXPECT_EQ(asked_bytes.load(), 104857600U);
+  // Without a body nothing is left unread, so the connection goes on.
+  const auto client = server.connect();
+  for (int i = 0; i < 2; ++i) {
+    write_text(*client, "PUT /stranger HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(status_in(read_until(*client, "who are you?")), 401);
+  }
+}
+
+TEST(HttpServer, ABodyOfUnknownLengthIsAskedForAsTheLargestWhereThatIsTaken) {
+  std::atomic<std::uint64_t> asked_bytes = 0;
+  TestServer server(guarded_router(std::make_shared<int>(0), body_size, asked_bytes));
+  const auto client = server.connect();
+  write_text(*client, "PUT /known HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      "3\r\nabc\r\n0\r\n\r\n");
+  EXPECT_EQ(status_in(read_until(*client, "\r\n\r\n3")), 200);
+  EXPECT_EQ(asked_bytes.load(), 1000U);
+  const auto stranger = server.connect();
+  write_text(*stranger, "PUT /stranger HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_EQ(status_in(read_to_end(*stranger)), 401);
+}
+
+TEST(HttpServer, WhatABodyWasGivenDoesNotWaitForALongAnswer) {
+  auto alive = std::make_shared<int>(0);
+  std::atomic<std::uint64_t> asked_bytes = 0;
+  QuietLife life;
+  const auto quiet = [&](Request&, const PathParams&) -> Result<Response> {
+    return Response::stream(std::make_unique<QuietSource>(life), "text/plain");
+  };
+  TestServer server(guarded_router(alive, quiet, asked_bytes));
+  const auto client = server.connect();
+  const auto before = alive.use_count();
+  write_text(*client, "PUT /known HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
+  read_until(*client, "first\n");
+  EXPECT_EQ(alive.use_count(), before);
+}
+
 TEST(HttpServer, AsksForAnExpectedBody) {
   TestServer server(echo_router());
   const auto client = server.connect();
