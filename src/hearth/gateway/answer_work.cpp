@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "hearth/base/log.h"
 #include "hearth/gateway/fields.h"
 #include "hearth/gateway/repeat_key.h"
 #include "hearth/gateway/served_names.h"
@@ -84,6 +85,7 @@ ApiResult<AnswerPlan> WorkMaker::plan(const AnswerCall& call, const ChatRequest&
   plan.clearance = call.clearance;
   plan.generate.is_labelled = call.clearance.decision.label != seal::Label::open;
   count_prompt(plan.prompt);
+  tell_departure(call, plan);
   return plan;
 }
 
@@ -113,6 +115,16 @@ void WorkMaker::count_prompt(const Prompt& prompt) const {
   parts_.metrics.turns_remembered += prompt.turns_remembered;
   parts_.metrics.turns_rendered += prompt.turns_rendered;
   parts_.metrics.tool_types_degraded += prompt.types_degraded;
+}
+
+// What was lost is read again, which nobody would see but as a long silence.
+void WorkMaker::tell_departure(const AnswerCall& call, const AnswerPlan& plan) const {
+  const auto departure = parts_.prompts.departure(plan.prompt, plan.generate.kv_user);
+  if (!departure) return;
+  ++parts_.metrics.prefixes_departed;
+  parts_.metrics.prefix_tokens_lost += departure->lost_tokens;
+  log_info(fmt::format("request={} prefix=departed shared_tokens={} lost_tokens={} changed={}", call.id,
+                       departure->shared_tokens, departure->lost_tokens, departure->changed));
 }
 
 }  // namespace hearth::gateway

@@ -42,6 +42,7 @@ class WorkMaker {
                               const std::string& target) const;
   ApiResult<AnswerPlan> plan(const AnswerCall& call, const ChatRequest& request, std::string adapter) const;
   void count_prompt(const Prompt& prompt) const;
+  void tell_departure(const AnswerCall& call, const AnswerPlan& plan) const;
 
   const AnsweringParts parts_;
   const Duration grace_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "hearth/base/log.h"
 #include "hearth/base/thread.h"
 #include "hearth/gateway/test_gateway.h"
 
@@ -214,6 +215,7 @@ class Conversation {
     return answer.message;
   }
   const Json& first_usage() const { return first_usage_; }
+  void declare(std::string_view tools) { body_ = with(body_, tools); }
 
  private:
   static std::string first_data(const std::string& bytes) {
@@ -272,6 +274,28 @@ TEST(Gateway, ASideRequestDoesNotCostTheConversation) {
   const Json usage = at(talk.say("Go on."), {"usage"});
   EXPECT_GE(static_cast<double>(at(usage, {"cache_read_input_tokens"}).as_integer()),
             0.99 * static_cast<double>(input_tokens(usage)));
+}
+
+TEST(Gateway, SaysWhenAPromptLeavesWhatItsConversationHad) {
+  TestGateway home;
+  Conversation talk(home);
+  home.model->set_fallback({.text = "</think>Fine."});
+  const Metrics& metrics = home.gateway->metrics();
+  talk.say("Hello.");
+  talk.say("Go on.");
+  EXPECT_EQ(metrics.prefixes_departed, 0U);
+  talk.declare(R"({"tools": [{"name": "late", "input_schema": {"type": "object"}},
+                             {"name": "now", "input_schema": {"type": "object"}}]})");
+  start_log("test", LogLevel::info);
+  testing::internal::CaptureStderr();
+  talk.say("And now?");
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find(" prefix=departed shared_tokens="), std::string::npos) << log;
+  EXPECT_NE(log.find(" changed=tools\n"), std::string::npos) << log;
+  EXPECT_EQ(metrics.prefixes_departed, 1U);
+  EXPECT_GT(metrics.prefix_tokens_lost, 0U);
+  talk.say("Go on.");  // from the new beginning
+  EXPECT_EQ(metrics.prefixes_departed, 1U);
 }
 
 TEST(Gateway, ServesItsModelUnderAnyName) {

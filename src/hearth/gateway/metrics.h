@@ -33,6 +33,7 @@ struct Metrics {
       answers_begun_again{0};
   std::atomic<std::uint64_t> requests_attached{0}, calls{0}, calls_malformed{0};
   std::atomic<std::uint64_t> turns_remembered{0}, turns_rendered{0}, tool_types_degraded{0};
+  std::atomic<std::uint64_t> prefixes_departed{0}, prefix_tokens_lost{0};
   Histogram ttft, duration;
 
   void count_request(std::string_view dialect, int status);

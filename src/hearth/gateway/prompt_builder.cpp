@@ -199,16 +199,26 @@ void PromptBuilder::remember(const Prompt& prompt, const chat::Message& turn, st
                              TurnOwner owner) {
   chat::ContextDigest context(prompt.conversation.tools);
   for (const chat::Message& message : prompt.conversation.messages) context.add(message);
+  std::vector<Token> whole = prompt.tokens;
+  whole.insert(whole.end(), tokens.begin(), tokens.end());
+  const std::string user = owner.user;
   auto known = chat::known_turn(context.with(turn), turn, {std::move(tokens), prompt.thinking, std::move(owner.user)});
   if (keeper_ && !owner.is_labelled) keeper_->keep(known);
   const std::lock_guard hold(mutex_);
   memory_.remember(std::move(known));
+  prefixes_.keep(user, prompt.conversation, turn, std::move(whole));
+}
+
+std::optional<Departure> PromptBuilder::departure(const Prompt& prompt, const std::string& user) {
+  const std::lock_guard hold(mutex_);
+  return prefixes_.departure(user, prompt.conversation, prompt.tokens);
 }
 
 Result<> PromptBuilder::forget(const std::string& user, Deadline deadline) {
   {
     const std::lock_guard hold(mutex_);
     memory_.forget(user);
+    prefixes_.forget(user);
   }
   return keeper_ ? keeper_->forget(user, deadline) : Result<>();
 }

@@ -18,6 +18,7 @@
 #include "hearth/engine/model_service.h"
 #include "hearth/gateway/answer_pipeline.h"
 #include "hearth/gateway/api.h"
+#include "hearth/gateway/prefix_memory.h"
 #include "hearth/gateway/turn_keeper.h"
 
 namespace hearth::gateway {
@@ -74,6 +75,8 @@ class PromptBuilder {
   // `turn` was given as the answer to `prompt` and sampled as `tokens`.
   void remember(const Prompt& prompt, const chat::Message& turn, std::vector<Token> tokens, TurnOwner owner = {});
   Result<> forget(const std::string& user, Deadline deadline);
+  // Where `prompt` leaves what is known of the conversation that it goes on with (prefix_memory.h).
+  std::optional<Departure> departure(const Prompt& prompt, const std::string& user);
 
  private:
   ApiResult<Prompt> build_raw(const RawPrompt& raw, const StopToken& stop);
@@ -83,8 +86,9 @@ class PromptBuilder {
   engine::ModelService& service_;
   const chat::Format& format_;
   MarkerTokens markers_;
-  std::mutex mutex_;  // memory_ and cache_
+  std::mutex mutex_;  // memory_, prefixes_ and cache_
   chat::TurnMemory memory_;
+  PrefixMemory prefixes_;
   TokenCache cache_;
   std::unique_ptr<TurnKeeper> keeper_;  // nullptr: turns are forgotten with this process
 };
