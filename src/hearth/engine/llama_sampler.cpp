@@ -19,6 +19,9 @@ struct SamplerDeleter {
 };
 using SamplerPointer = std::unique_ptr<llama_sampler, SamplerDeleter>;
 
+// Enough for every token of a vocabulary that a model might want in place of the bare trigger.
+constexpr std::size_t refused_max = 64;
+
 Token most_likely(std::span<const float> logits) {
   return static_cast<Token>(std::ranges::max_element(logits) - logits.begin());
 }
@@ -31,8 +34,9 @@ class GreedySampler final : public Sampler {
 
 class ChainSampler final : public Sampler {
  public:
-  ChainSampler(const llama_vocab* vocab, SamplerPointer chain, SamplerPointer grammar)
-      : vocab_(vocab), chain_(std::move(chain)), grammar_(std::move(grammar)) {}
+  // `waits`: for a trigger the grammar holds to nothing.
+  ChainSampler(const llama_vocab* vocab, SamplerPointer chain, SamplerPointer grammar, bool waits)
+      : vocab_(vocab), chain_(std::move(chain)), grammar_(std::move(grammar)), waits_(waits) {}
 
   // Samples freely first and asks the grammar about that one token; only a refusal pays for
   // filtering the whole vocabulary. libllama's grammars count code points but do not insist on
@@ -40,23 +44,45 @@ class ChainSampler final : public Sampler {
   // what is not text would be replaced later, and then fit the schema no more.
   Result<Token> sample(std::span<const float> logits) override {
     try {
-      Token token = choose(logits, /*filtered=*/false);
-      if (grammar_ && !allowed(token)) {
-        token = choose(logits, /*filtered=*/true);
-        if (token < 0) return fail(Code::invalid_argument, "the grammar admits no token here");
+      refused_.clear();
+      while (refused_.size() <= refused_max) {
+        Token token = choose(logits, /*filtered=*/false);
+        if (grammar_ && !allowed(token)) {
+          token = choose(logits, /*filtered=*/true);
+          if (token < 0) return fail(Code::invalid_argument, "the grammar admits no token here");
+        }
+        if (grammar_ && !take(token)) {
+          refused_.push_back(token);
+          continue;
+        }
+        llama_sampler_accept(chain_.get(), token);
+        return token;
       }
-      llama_sampler_accept(chain_.get(), token);
-      if (grammar_) {
-        llama_sampler_accept(grammar_.get(), token);
-        text_.take(token_piece(vocab_, token, /*special=*/true));
-      }
-      return token;
+      return fail(Code::invalid_argument,
+                  fmt::format("the grammar refuses {} tokens in turn that hold its trigger", refused_.size()));
     } catch (const std::exception& error) {
       return fail(Code::internal, fmt::format("the engine's sampler failed: {}", error.what()));
     }
   }
 
  private:
+  // False: the token holds the trigger and more, and the grammar refuses that ("{\n" where a call begins with
+  // {"name": that is one token for Llama 3). Until the trigger nothing is asked of the grammar, so libllama finds
+  // out by throwing, with a grammar that is good for nothing any more: it begins anew and is led to where it was.
+  bool take(Token token) {
+    try {
+      llama_sampler_accept(grammar_.get(), token);
+    } catch (const std::exception&) {
+      if (!waits_) throw;
+      llama_sampler_reset(grammar_.get());
+      for (const Token earlier : taken_) llama_sampler_accept(grammar_.get(), earlier);
+      return false;
+    }
+    if (waits_) taken_.push_back(token);
+    text_.take(token_piece(vocab_, token, /*special=*/true));
+    return true;
+  }
+
   bool allowed(Token token) {
     llama_token_data one{token, 1.0F, 0.0F};
     llama_token_data_array array{&one, 1, -1, false};
@@ -68,6 +94,9 @@ class ChainSampler final : public Sampler {
     candidates_.resize(logits.size());
     for (std::size_t i = 0; i < logits.size(); ++i) {
       candidates_[i] = {static_cast<Token>(i), logits[i], 0.0F};
+    }
+    if (!refused_.empty()) {
+      std::erase_if(candidates_, [&](const llama_token_data& c) { return std::ranges::count(refused_, c.id) > 0; });
     }
     llama_token_data_array array{candidates_.data(), candidates_.size(), -1, false};
     if (filtered) {
@@ -85,14 +114,21 @@ class ChainSampler final : public Sampler {
   const llama_vocab* const vocab_;
   SamplerPointer chain_;
   SamplerPointer grammar_;
-  Utf8Walk text_;  // with a grammar
+  const bool waits_;
+  Utf8Walk text_;               // with a grammar
+  std::vector<Token> taken_;    // with a grammar that waits
+  std::vector<Token> refused_;  // in this step
   std::vector<llama_token_data> candidates_;
 };
+
+bool waits_for_trigger(const SamplingOptions& options) {
+  return !options.grammar_trigger_tokens.empty() || !options.grammar_trigger_patterns.empty();
+}
 
 Result<SamplerPointer> make_grammar(const llama_vocab* vocab, const SamplingOptions& options) {
   if (options.grammar.empty()) return SamplerPointer();
   llama_sampler* grammar = nullptr;
-  if (options.grammar_trigger_tokens.empty() && options.grammar_trigger_patterns.empty()) {
+  if (!waits_for_trigger(options)) {
     grammar = llama_sampler_init_grammar(vocab, options.grammar.c_str(), "root");
   } else {
     std::vector<const char*> patterns;
@@ -194,7 +230,7 @@ Result<std::unique_ptr<Sampler>> make_llama_sampler(const llama_vocab* vocab,
     add_filters(chain.get(), vocab, options, prompt);
     llama_sampler_chain_add(chain.get(), options.is_greedy() ? llama_sampler_init_greedy()
                                                              : llama_sampler_init_dist(options.seed));
-    return std::make_unique<ChainSampler>(vocab, std::move(chain), std::move(grammar));
+    return std::make_unique<ChainSampler>(vocab, std::move(chain), std::move(grammar), waits_for_trigger(options));
   } catch (const std::exception& error) {
     return fail(Code::invalid_argument, fmt::format("sampling options: {}", error.what()));
   }

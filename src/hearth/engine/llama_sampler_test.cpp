@@ -8,6 +8,7 @@
 #include "hearth/base/file.h"
 #include "hearth/engine/llama_engine.h"
 #include "hearth/engine/synth/synth.h"
+#include "hearth/engine/synth/vocabulary.h"
 
 namespace hearth::engine {
 namespace {
@@ -47,6 +48,22 @@ class LlamaSamplerTest : public ::testing::Test {
 
   static inline TemporaryDirectory* directory_ = nullptr;
   static inline LlamaEngine* engine_ = nullptr;
+};
+
+// What one answer's sampler takes, step by step.
+class Steps {
+ public:
+  Steps(LlamaEngine& engine, const SamplingOptions& options)
+      : vocabulary_(engine.limits().vocabulary), sampler_(engine.make_sampler(options, {}).value()) {}
+  Result<Token> next(const std::map<Token, float>& probabilities) {
+    std::vector<float> logits(vocabulary_, -50.0F);
+    for (const auto& [token, probability] : probabilities) logits[static_cast<std::size_t>(token)] = std::log(probability);
+    return sampler_->sample(logits);
+  }
+
+ private:
+  std::size_t vocabulary_;
+  std::unique_ptr<Sampler> sampler_;
 };
 
 using Tokens = std::vector<Token>;
@@ -93,6 +110,36 @@ TEST_F(LlamaSamplerTest, PenaltiesCountTheWindowOfThePromptAndTheAnswer) {
   EXPECT_EQ(sample({.frequency_penalty = 0.4}, four, Tokens{40, 40}, 1).begin()->first, 41);  // twice 0.4
   // What is taken becomes part of the window: 40, then 41, and 42 once both have been.
   EXPECT_EQ(sample({.presence_penalty = 2}, four, {}, 3), (std::map<Token, int>{{40, 1}, {41, 1}, {42, 1}}));
+}
+
+// As "{\n" is one token of Llama 3, where a call begins with {"name": the trigger, and then what no call has.
+TEST_F(LlamaSamplerTest, ATokenWhoseTextBehindTheTriggerIsRefusedIsPassedOver) {
+  const Token fused = static_cast<Token>(vocabulary_of(Architecture::llama).id("<|reserved_0|>"));
+  const Token also_fused = fused + 1;
+  Steps steps(*engine_, {.grammar = R"(root ::= "<ab")", .grammar_trigger_patterns = {R"(^x*(<)[\s\S]*$)"}});
+  EXPECT_EQ(steps.next({{'x', 0.9F}, {'y', 0.1F}}).value(), 'x');
+  EXPECT_EQ(steps.next({{fused, 0.5F}, {also_fused, 0.3F}, {'x', 0.2F}}).value(), 'x');  // goes on, still free
+  EXPECT_EQ(steps.next({{fused, 0.6F}, {'<', 0.3F}, {'x', 0.1F}}).value(), '<');         // the bare trigger
+  EXPECT_EQ(steps.next({{'z', 0.9F}, {'a', 0.1F}}).value(), 'a');                        // held from there on
+  EXPECT_EQ(steps.next({{'a', 0.9F}, {'b', 0.1F}}).value(), 'b');
+}
+
+TEST_F(LlamaSamplerTest, AGrammarThatRefusesAllThatTriggersItEndsInAnError) {
+  Tokens triggers;
+  std::map<Token, float> only_triggers;
+  const auto add = [&](Token first, Token end) {
+    for (Token token = first; token < end; ++token) {
+      triggers.push_back(token);
+      only_triggers[token] = 0.01F;
+    }
+  };
+  add('A', 'z');
+  add(static_cast<Token>(vocabulary_of(Architecture::llama).id("<|reserved_0|>")),
+      static_cast<Token>(engine_->limits().vocabulary));
+  Steps steps(*engine_, {.grammar = R"(root ::= "<ab")", .grammar_trigger_tokens = triggers});
+  const auto taken_token = steps.next(only_triggers);
+  ASSERT_FALSE(taken_token);
+  EXPECT_EQ(taken_token.error().code, Code::invalid_argument);
 }
 
 TEST_F(LlamaSamplerTest, TheSameSeedDrawsTheSame) {
