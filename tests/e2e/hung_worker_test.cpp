@@ -1,9 +1,10 @@
-// A worker that lives and does not answer: it is found, killed and started again, whoever waits for it
-// hears of its end, and the report says what was wrong.
+// A worker that lives and does not answer: it is told of as stalled, then killed and started again, whoever
+// waits for it hears of its end, and the report says what was wrong.
 
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <optional>
 #include <thread>
 
 #include "hearth/node/local_model.h"
@@ -14,15 +15,22 @@ namespace {
 
 constexpr Duration silence_max = std::chrono::seconds(1);
 
+constexpr cluster::WatchdogParameters impatient = {.interval = std::chrono::milliseconds(50),
+                                                   .answer_max = std::chrono::milliseconds(200),
+                                                   .silence_max = silence_max};
+// Tells early, and kills only what never comes back.
+constexpr cluster::WatchdogParameters watchful = {.interval = std::chrono::milliseconds(50),
+                                                  .answer_max = std::chrono::milliseconds(200),
+                                                  .quiet_max = std::chrono::milliseconds(500),
+                                                  .silence_max = std::chrono::minutes(2)};
+
 class HungWorker : public ::testing::Test {
  protected:
-  HungWorker() {
+  explicit HungWorker(const cluster::WatchdogParameters& watchdog = impatient) {
     LocalModelOptions options;
     options.keeper.worker_executable = HEARTH_WORKER_EXECUTABLE;
     options.keeper.worker = testing::local_run_options("kimi").worker;
-    options.keeper.watchdog = {.interval = std::chrono::milliseconds(50),
-                               .answer_max = std::chrono::milliseconds(200),
-                               .silence_max = silence_max};
+    options.keeper.watchdog = watchdog;
     options.store_directory = directory_.path();
     model_ = LocalModel::start(options, {}, {}).value();
     prompt_ = model_->tokenize("What was said at the beginning is said again at the end.", false, {}).value();
@@ -87,6 +95,34 @@ TEST_F(HungWorker, AQuestionThatFindsItHungIsAnsweredByTheNext) {
   const std::vector<Token> before = answer();
   ::kill(worker_pid(), SIGSTOP);
   EXPECT_EQ(answer(), before);
+}
+
+class StalledWorker : public HungWorker {
+ protected:
+  StalledWorker() : HungWorker(watchful) {}
+
+  // What it tells once that has changed; waits for it at most 60 seconds.
+  std::optional<engine::ModelStall> stall_when(bool wanted) {
+    const Deadline deadline = soon();
+    while (model_->stall().has_value() != wanted && !deadline.passed()) std::this_thread::yield();
+    return model_->stall();
+  }
+};
+
+TEST_F(StalledWorker, IsToldOfWhileItLivesAndNoLongerOnceItGoesOn) {
+  EXPECT_FALSE(model_->stall());
+  const int pid = worker_pid();
+  ::kill(pid, SIGSTOP);
+  const auto stall = stall_when(true);
+  ASSERT_TRUE(stall);
+  EXPECT_EQ(stall->part, "worker");
+  EXPECT_GE(stall->lasted, watchful.quiet_max);
+  EXPECT_NE(stall->what.find("it has not answered for"), std::string::npos) << stall->what;
+  EXPECT_TRUE(model_->is_ready());
+  ::kill(pid, SIGCONT);
+  EXPECT_FALSE(stall_when(false));
+  EXPECT_FALSE(answer().empty());
+  EXPECT_EQ(model_->keeper().restarts(), 0u);
 }
 
 TEST_F(HungWorker, ABusyOneIsLeftAlone) {

@@ -168,6 +168,11 @@ void ScriptedModel::set_ready(bool ready) {
   ready_ = ready;
 }
 
+void ScriptedModel::set_stall(std::optional<engine::ModelStall> found) {
+  const std::lock_guard hold(mutex_);
+  stall_ = std::move(found);
+}
+
 std::vector<engine::GenerateRequest> ScriptedModel::requests() const {
   const std::lock_guard hold(mutex_);
   return requests_;
@@ -240,6 +245,11 @@ std::string ScriptedModel::text_of(std::span<const Token> tokens) const {
 bool ScriptedModel::is_ready() const {
   const std::lock_guard hold(mutex_);
   return ready_;
+}
+
+std::optional<engine::ModelStall> ScriptedModel::stall() const {
+  const std::lock_guard hold(mutex_);
+  return stall_;
 }
 
 Result<std::vector<Token>> ScriptedModel::tokenize(std::string_view text, bool special,

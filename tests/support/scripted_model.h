@@ -63,6 +63,7 @@ class ScriptedModel final : public engine::ModelService {
   void script(ScriptedAnswer answer);
   void set_fallback(ScriptedAnswer answer);
   void set_ready(bool ready);
+  void set_stall(std::optional<engine::ModelStall> found);
 
   // --- what tests read
   std::vector<engine::GenerateRequest> requests() const;
@@ -84,6 +85,7 @@ class ScriptedModel final : public engine::ModelService {
   // --- ModelService
   engine::ModelFacts facts() const override { return options_.facts; }
   bool is_ready() const override;
+  std::optional<engine::ModelStall> stall() const override;
   Result<std::vector<Token>> tokenize(std::string_view text, bool special,
                                       const StopToken& stop) override;
   Result<std::unique_ptr<engine::AnswerStream>> generate(engine::GenerateRequest request,
@@ -107,6 +109,7 @@ class ScriptedModel final : public engine::ModelService {
   std::deque<ScriptedAnswer> script_;
   ScriptedAnswer fallback_{.text = "ok"};
   bool ready_ = true;
+  std::optional<engine::ModelStall> stall_;
   std::vector<engine::GenerateRequest> requests_;
   std::size_t tokenize_calls_ = 0;
   Counts counts_;

@@ -54,7 +54,7 @@ void add(const MachineAnswer& answer, Json& workers, Json& links, Json& requests
   const Json& status = *answer.status;
   if (const Json* worker = status.find("worker")) {
     Json one = Json::object({{"machine", answer.name}, {"model", text_of(*status.find("machine"), "model")}});
-    copy(*worker, one, {"running", "restarts", "crashes"});
+    copy(*worker, one, {"running", "restarts", "crashes", "stalled"});
     workers.push(std::move(one));
   }
   if (const Json* peers = status.find("peers")) {
@@ -111,6 +111,11 @@ std::string machines_text(const Json& status) {
   return table.text();
 }
 
+std::string worker_state(const Json& worker) {
+  if (const Json* stall = worker.find("stalled")) return "stalled: " + text_of(*stall, "message");
+  return is_set(worker, "running") ? "running" : "down";
+}
+
 std::string workers_text(const Json& status) {
   const auto& workers = status.find("workers")->as_array();
   if (workers.empty()) return "";
@@ -123,7 +128,7 @@ std::string workers_text(const Json& status) {
     const auto bytes = [&](std::string_view member) {
       return store == stores.end() ? "-" : human_bytes(get_or<double>(*store, member, 0).value_or(0));
     };
-    table.add({machine, text_of(worker, "model"), is_set(worker, "running") ? "running" : "down",
+    table.add({machine, text_of(worker, "model"), worker_state(worker),
                std::to_string(get_or<std::uint64_t>(worker, "restarts", 0).value_or(0)), bytes("disk_bytes"),
                bytes("memory_bytes")});
   }

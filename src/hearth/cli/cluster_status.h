@@ -18,7 +18,7 @@ struct MachineAnswer {
 };
 
 // {machines [{name, address, reachable, trouble, coordinates, backend, engine, lends, assignment}],
-//  workers [{machine, model, running, restarts}],
+//  workers [{machine, model, running, restarts, crashes, stalled}],
 //  links [{from, to, usable, why_not, round_trip_ms, mb_per_s, parity, trouble, heard_s,
 //  restarts}],
 //  requests [{machine, kind, for, tokens, seconds}], decisions [{machine, ...}], stores [...],

@@ -52,6 +52,17 @@ TEST(ClusterStatus, TellsPeopleWhatIsNotRight) {
   }
 }
 
+TEST(ClusterStatus, TellsOfAWorkerThatLivesAndStandsStill) {
+  auto answers = desk();
+  Json* worker = answers[0].status->find("worker");
+  ASSERT_NE(worker, nullptr);
+  worker->set("stalled", json(R"({"part":"worker","seconds":12,"message":"it has not answered for 12.0 s"})"));
+  const Json status = cluster_status(answers);
+  EXPECT_EQ(*status.find("workers")->as_array().at(0).find("stalled")->find("part"), Json("worker"));
+  const std::string text = cluster_status_text(status);
+  EXPECT_NE(text.find("stalled: it has not answered for 12.0 s"), std::string::npos) << text;
+}
+
 TEST(ClusterStatus, KeepsOnlyTheLatestDecisions) {
   auto answers = desk();
   Json log = Json::array();

@@ -6,6 +6,7 @@
 // later; resource_exhausted when too much waits already; invalid_argument names what is wrong.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,11 +46,20 @@ struct KvForgotten {
   std::uint64_t shared = 0, pinned = 0;  // those that stay, because somebody else uses or pins them
 };
 
+// A model that is there and no longer works: answers that run do not end.
+struct ModelStall {
+  std::string part;  // "worker": its process does not answer; "engine": its step does not end
+  std::string what;  // for people
+  Duration lasted{};
+};
+
 class ModelService {
  public:
   virtual ~ModelService() = default;
   virtual ModelFacts facts() const = 0;
   virtual bool is_ready() const = 0;
+  // Nothing: it works, or is not ready.
+  virtual std::optional<ModelStall> stall() const { return {}; }
   // Neither adds bos_token. Markup becomes control tokens only when `special`.
   virtual Result<std::vector<Token>> tokenize(std::string_view text, bool special,
                                               const StopToken& stop) = 0;

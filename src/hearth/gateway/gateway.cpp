@@ -189,6 +189,10 @@ class GatewayService final : public Gateway {
   }
 
   net::Response health() const {
+    if (const auto stall = service_.stall()) {
+      return net::Response::json(503, Json::object({{"status", "stalled"}, {"part", stall->part},
+                                                    {"seconds", seconds(stall->lasted)}, {"message", stall->what}}));
+    }
     const bool ready = !options_.has_model || service_.is_ready();
     return net::Response::json(ready ? 200 : 503, Json::object({{"status", ready ? "ok" : "loading"}}));
   }
@@ -218,12 +222,14 @@ class GatewayService final : public Gateway {
 
   std::string metrics_text() const {
     const JobTable::Reading reading = answering_.reading();
+    const auto stall = service_.stall();
     return metrics_.prometheus({.jobs = answering_.jobs(),
                                 .connections = connection_count_.with([](const auto& count) { return count ? count() : 0; }),
                                 .body_bytes = bodies_.held_bytes(),
                                 .reading_tokens_done = reading.tokens_done,
                                 .reading_tokens = reading.tokens_total,
                                 .model_ready = service_.is_ready(),
+                                .stalled_s = stall ? static_cast<std::uint64_t>(seconds(stall->lasted)) : 0,
                                 .resident_bytes = resident_bytes()});
   }
 

@@ -98,6 +98,20 @@ TEST(GatewayFailures, AModelThatIsNotReadySaysWhenToComeBack) {
   EXPECT_EQ(home.post("/v1/messages", message_body("new")).status, 200);
 }
 
+TEST(GatewayFailures, AModelThatStandsStillIsNotHealthyThoughItIsThere) {
+  TestGateway home;
+  home.model->set_stall(engine::ModelStall{.part = "engine", .what = "its engine has been in one step for 140.5 s",
+                                           .lasted = std::chrono::milliseconds(140'500)});
+  const auto health = home.send("GET", "/health");
+  EXPECT_EQ(health.status, 503);
+  EXPECT_EQ(json_of(health), Json::object({{"status", "stalled"}, {"part", "engine"}, {"seconds", 140.5},
+                                           {"message", "its engine has been in one step for 140.5 s"}}));
+  const std::string metrics(home.send("GET", "/metrics").body_text());
+  EXPECT_NE(metrics.find("hearth_model_stalled_seconds 140\n"), std::string::npos) << metrics;
+  home.model->set_stall({});
+  EXPECT_EQ(home.send("GET", "/health").status, 200);
+}
+
 TEST(GatewayFailures, AModelThatGoesAwayWhileItAnswers) {
   TestGateway home;
   const auto gate = std::make_shared<Gate>();

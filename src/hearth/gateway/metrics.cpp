@@ -81,6 +81,8 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
   gauge("connections", "open connections of clients", gauges.connections);
   gauge("body_bytes", "room taken by bodies of requests", gauges.body_bytes);
   gauge("model_ready", "1 when the model is loaded and answers", gauges.model_ready ? 1 : 0);
+  gauge("model_stalled_seconds", "how long the model has stood still though it is there; 0 when it works",
+        gauges.stalled_s);
   gauge("resident_bytes", "memory of this process", gauges.resident_bytes);
   ttft.write(out, "hearth_time_to_first_token_seconds", "from the request to its first token");
   duration.write(out, "hearth_answer_duration_seconds", "from the request to the end of its answer");

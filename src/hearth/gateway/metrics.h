@@ -43,6 +43,7 @@ struct Metrics {
     std::uint64_t body_bytes = 0;
     std::uint64_t reading_tokens_done = 0, reading_tokens = 0;  // of prompts that are being read
     bool model_ready = false;
+    std::uint64_t stalled_s = 0;  // how long the model has stood still
     std::uint64_t resident_bytes = 0;
   };
   std::string prometheus(const Gauges& gauges) const;

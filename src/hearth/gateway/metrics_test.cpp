@@ -62,7 +62,7 @@ TEST(Metrics, SayWhatWasCounted) {
   metrics.count_request("chat", 400);
   const auto samples = read_prometheus(metrics.prometheus(
       {.jobs = 2, .connections = 3, .reading_tokens_done = 4096, .reading_tokens = 120'000, .model_ready = true,
-       .resident_bytes = 1ull << 33}));
+       .stalled_s = 140, .resident_bytes = 1ull << 33}));
   const std::map<std::string, double> expected = {
       {"hearth_prompt_tokens_total", 100},
       {"hearth_cached_prompt_tokens_total", 60},
@@ -75,6 +75,7 @@ TEST(Metrics, SayWhatWasCounted) {
       {"hearth_reading_tokens", 120'000},
       {"hearth_connections", 3},
       {"hearth_model_ready", 1},
+      {"hearth_model_stalled_seconds", 140},
       {"hearth_resident_bytes", 8589934592.0},
   };
   for (const auto& [name, value] : expected) {

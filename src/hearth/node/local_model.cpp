@@ -70,6 +70,15 @@ Result<> LocalModel::flush(Deadline deadline) {
   return store_ ? store_->flush(deadline) : Result<>();
 }
 
+std::optional<engine::ModelStall> LocalModel::stall() const {
+  const auto found = keeper_->stall();
+  if (!found) return {};
+  const Instant now = clock_.now();
+  return engine::ModelStall{.part = cluster::stall_part_name(found->part),
+                            .what = cluster::stall_text(*found, now),
+                            .lasted = now - found->since};
+}
+
 template <class Use>
 auto LocalModel::with_worker(const StopToken& stop, Use use)
     -> decltype(use(std::declval<const KeptWorker&>())) {

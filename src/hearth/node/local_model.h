@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "hearth/engine/model_service.h"
 #include "hearth/kv/store.h"
@@ -43,6 +44,7 @@ class LocalModel final : public engine::ModelService {
 
   engine::ModelFacts facts() const override { return facts_; }
   bool is_ready() const override { return keeper_->current() != nullptr; }
+  std::optional<engine::ModelStall> stall() const override;
   Result<std::vector<Token>> tokenize(std::string_view text, bool special,
                                       const StopToken& stop) override;
   Result<std::unique_ptr<engine::AnswerStream>> generate(engine::GenerateRequest request,

@@ -60,12 +60,19 @@ class Look {
     return json ? *std::move(json) : Json();
   }
 
+  // Another hearth tells what stands still; others answer so while they load.
+  static std::string why_not_ready(const net::ClientReply& reply) {
+    const auto body = parse_json(reply.body_text());
+    const std::string status = body ? text_of(*body, "status") : std::string();
+    return status == "stalled" ? "it is stalled: " + text_of(*body, "message") : "it is loading its model";
+  }
+
   void health(std::string_view path) {
     const auto reply = get(path, spec_.url);
     if (!reply) return;
     out_.alive = reply->status == 200 || reply->status == 503;
     out_.ready = reply->status == 200;
-    if (reply->status == 503) note("it is loading its model");
+    if (reply->status == 503) note(why_not_ready(*reply));
     else if (!out_.alive) note(fmt::format("{} answered with status {}: is it a server of kind {}?", path, reply->status, kind_name(spec_.kind)));
   }
 

@@ -33,8 +33,13 @@ Json worker_json(LocalModel& model) {
   for (const cluster::CrashReport& report : model.keeper().crash_reports()) {
     crashes.push(Json::object({{"life", report.life}, {"lived_s", seconds(report.lived)}, {"how", report.how}}));
   }
-  return Json::object({{"running", model.is_ready()}, {"restarts", model.keeper().restarts()},
-                       {"crashes", std::move(crashes)}});
+  Json out = Json::object({{"running", model.is_ready()}, {"restarts", model.keeper().restarts()},
+                           {"crashes", std::move(crashes)}});
+  if (const auto stall = model.stall()) {
+    out.set("stalled", Json::object({{"part", stall->part}, {"seconds", seconds(stall->lasted)},
+                                     {"message", stall->what}}));
+  }
+  return out;
 }
 
 // Whose certificate the connection has: the server has admitted it.

@@ -91,6 +91,11 @@ std::uint32_t WorkerKeeper::restarts() const {
   return restarts_;
 }
 
+std::optional<cluster::Stall> WorkerKeeper::stall() const {
+  const std::lock_guard hold(mutex_);
+  return stall_;
+}
+
 std::vector<cluster::CrashReport> WorkerKeeper::crash_reports() const {
   const std::lock_guard hold(mutex_);
   return crash_reports_;
@@ -180,6 +185,7 @@ std::optional<std::string> WorkerKeeper::watch(WorkerProcess& process,
     }
     const Instant now = std::chrono::steady_clock::now();
     if (auto fault = watchdog.fault(now)) return fault;
+    note(watchdog.stall(now), worker->pid);
     {
       const std::lock_guard hold(mutex_);
       if (is_to_end_) return {};
@@ -195,11 +201,25 @@ std::optional<std::string> WorkerKeeper::watch(WorkerProcess& process,
 void WorkerKeeper::show(std::shared_ptr<const KeptWorker> worker) {
   {
     const std::lock_guard hold(mutex_);
+    if (!worker) stall_.reset();
     current_ = std::move(worker);
     suspected_ = false;
     is_to_end_ = false;
   }
   changed_.notify_all();
+}
+
+void WorkerKeeper::note(const std::optional<cluster::Stall>& found, int pid) {
+  bool is_new = false;
+  {
+    const std::lock_guard hold(mutex_);
+    is_new = found.has_value() && !stall_;
+    stall_ = found;
+  }
+  if (is_new) {
+    log_warning(fmt::format("worker {} is stalled: {}", pid,
+                            cluster::stall_text(*found, std::chrono::steady_clock::now())));
+  }
 }
 
 bool WorkerKeeper::pause(Duration delay) {

@@ -1,8 +1,8 @@
 #pragma once
 // Keeps one worker process running: starts it, watches it, starts it again when it dies, at once
 // the first time and with growing pauses after that (cluster/supervisor.h decides when). One that
-// lives but is hung (cluster/watchdog.h) is killed, and then it is like any other that died. One thread
-// ("worker_keeper") owns the process.
+// lives but is hung (cluster/watchdog.h) is killed, and then it is like any other that died; before that
+// stall() tells. One thread ("worker_keeper") owns the process.
 //
 // Thread-safe. A worker that cannot be started the first time is an error of start(); later ones
 // are logged and tried again for as long as this lives.
@@ -65,6 +65,8 @@ class WorkerKeeper {
   // Ends this life of the worker, with all that is in its memory; the next one starts at once.
   void renew();
   std::uint32_t restarts() const;
+  // What of the worker stands still, though it lives; nothing: it works, or there is none.
+  std::optional<cluster::Stall> stall() const;
   // How its last lives ended, the newest last.
   std::vector<cluster::CrashReport> crash_reports() const;
 
@@ -78,6 +80,7 @@ class WorkerKeeper {
   std::optional<std::string> watch(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker);
   std::string end_of(WorkerProcess& process, const std::shared_ptr<const KeptWorker>& worker);
   void show(std::shared_ptr<const KeptWorker> worker);
+  void note(const std::optional<cluster::Stall>& found, int pid);
   bool pause(Duration delay);  // false: this is being destroyed
 
   const KeeperOptions options_;
@@ -90,6 +93,7 @@ class WorkerKeeper {
   mutable std::condition_variable changed_;
   std::shared_ptr<const KeptWorker> current_;
   bool suspected_ = false;
+  std::optional<cluster::Stall> stall_;
   bool is_to_end_ = false;  // this life
   std::optional<Error> first_start_failed_;
   std::uint32_t restarts_ = 0;
