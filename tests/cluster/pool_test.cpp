@@ -93,6 +93,22 @@ TEST_F(Pool, LayersLieOnThreeMachinesAndTheAnswerIsTheSame) {
   EXPECT_EQ(answer(**model, prompt).tokens, expected(prompt));
 }
 
+TEST_F(Pool, ALenderTellsWhatItHasAndAGatewayWhatItAnswers) {
+  add_lender("spark-1");
+  Agent& agent = *lenders_["spark-1"];
+  const Json before = agent.status();
+  EXPECT_GT(before.find("memory")->find("total_bytes")->as_integer(), 0);
+  const Json& machine = *before.find("machine");
+  EXPECT_FALSE(machine.find("engine_build")->as_string().empty());
+  EXPECT_FALSE(machine.find("devices")->as_array().empty());
+  EXPECT_EQ(before.find("answers"), nullptr);
+  const Json answers = Json::array({Json::object({{"stage", "reading"}})});
+  agent.set_answers([answers] { return answers; });
+  EXPECT_EQ(*agent.status().find("answers"), answers);
+  agent.set_answers({});
+  EXPECT_EQ(agent.status().find("answers"), nullptr);
+}
+
 TEST_F(Pool, WithoutSharesFreeMemoryDecides) {
   add_lender("spark-1");
   auto model = start_pooled({"spark-1"}, {});

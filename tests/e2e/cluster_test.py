@@ -131,6 +131,10 @@ class TwoMachines(unittest.TestCase):
         self.assertEqual([(m["name"], m["reachable"]) for m in status["machines"]], [("studio", True), ("spark", True)])
         self.assertEqual([w["machine"] for w in status["workers"]], ["studio", "spark"])
         self.assertEqual({"machines", "workers", "links", "requests", "decisions"} - status.keys(), set())
+        for machine in status["machines"]:
+            self.assertGreater(machine["memory"]["total_bytes"], 0, machine)
+            self.assertTrue(machine["engine_build"] and machine["devices"], machine)
+        self.assertTrue(all(store["disk_free_bytes"] > 0 for store in status["stores"]), status["stores"])
         self.assertEqual([m["name"] for m in self.studio.ask("status", "--on", "spark")["machines"]], ["spark"])
 
     def test_2_a_code_works_once(self):

@@ -21,6 +21,16 @@ std::string number_of(const Json& object, std::string_view member, const char* u
   const auto value = find<double>(object, member).value_or(std::nullopt);
   return value ? fmt::format("{:.3g} {}", *value, unit) : "-";
 }
+std::string or_dash(std::string text) { return text.empty() ? "-" : std::move(text); }
+// "-" where a machine of an earlier version does not tell it.
+std::string bytes_of(const Json& object, std::string_view member) {
+  const auto value = find<double>(object, member).value_or(std::nullopt);
+  return value ? human_bytes(*value) : "-";
+}
+std::string count_text(const Json& object, std::string_view member) {
+  const auto value = find<std::uint64_t>(object, member).value_or(std::nullopt);
+  return value ? std::to_string(*value) : "-";
+}
 void copy(const Json& from, Json& to, std::initializer_list<std::string_view> members) {
   for (const std::string_view member : members) {
     if (const Json* value = from.find(member)) to.set(std::string(member), *value);
@@ -37,8 +47,10 @@ Json machine_json(const MachineAnswer& answer) {
   Json out = Json::object({{"name", answer.name}, {"address", answer.address},
                            {"reachable", answer.status.has_value()}, {"trouble", answer.trouble}});
   if (!answer.status) return out;
-  if (const Json* own = answer.status->find("machine")) copy(*own, out, {"coordinates", "backend", "engine"});
-  copy(*answer.status, out, {"lends", "assignment"});
+  if (const Json* own = answer.status->find("machine")) {
+    copy(*own, out, {"coordinates", "backend", "engine", "engine_build", "devices"});
+  }
+  copy(*answer.status, out, {"memory", "lends", "assignment"});
   return out;
 }
 
@@ -46,6 +58,14 @@ Json link_json(const std::string& machine, const Json& peer) {
   Json out = Json::object({{"from", machine}, {"to", text_of(peer, "name")}});
   copy(peer, out, {"usable", "why_not", "trouble", "round_trip_ms", "parity", "heard_s", "restarts"});
   if (const Json* rate = peer.find("link_mb_per_s")) out.set("mb_per_s", *rate);
+  return out;
+}
+
+// An answer of its gateway, in the words of the other requests.
+Json answer_json(const std::string& machine, const Json& answer) {
+  Json out = Json::object({{"machine", machine}, {"kind", text_of(answer, "stage")}, {"for", ""}});
+  if (const Json* tokens = answer.find("prompt_tokens")) out.set("tokens", *tokens);
+  copy(answer, out, {"read_tokens", "seconds"});
   return out;
 }
 
@@ -67,6 +87,9 @@ void add(const MachineAnswer& answer, Json& workers, Json& links, Json& requests
       copy(request, one, {"tokens", "seconds"});
       requests.push(std::move(one));
     }
+  }
+  if (const Json* answers = status.find("answers")) {
+    for (const Json& one : answers->as_array()) requests.push(answer_json(answer.name, one));
   }
   if (const Json* store = status.find("store")) stores.push(of_machine(answer.name, *store));
   if (const Json* counts = status.find("hand_offs")) hand_offs.push(of_machine(answer.name, *counts));
@@ -103,12 +126,42 @@ std::string parity_text(const Json& link) {
   return is_set(*parity, "exact") ? "exact" : "KL " + number_of(*parity, "kl", "");
 }
 
+// "12.3 GB of 64.0 GB".
+std::string memory_text(const Json& machine) {
+  const Json* memory = machine.find("memory");
+  if (memory == nullptr) return "-";
+  const std::string total = bytes_of(*memory, "total_bytes");
+  return memory->find("available_bytes") == nullptr ? total
+                                                    : bytes_of(*memory, "available_bytes") + " of " + total;
+}
+
+std::string engine_text(const Json& machine) {
+  const std::string version = text_of(machine, "engine"), build = text_of(machine, "engine_build");
+  return or_dash(build.empty() ? version : version + " (" + build + ")");
+}
+
 std::string machines_text(const Json& status) {
-  Table table({"machine", "address", "backend", "what"});
+  Table table({"machine", "address", "backend", "engine", ">memory free", "what"});
   for (const Json& machine : status.find("machines")->as_array()) {
-    table.add({text_of(machine, "name"), text_of(machine, "address"), text_of(machine, "backend"), doing(machine)});
+    table.add({text_of(machine, "name"), text_of(machine, "address"), or_dash(text_of(machine, "backend")),
+               engine_text(machine), memory_text(machine), doing(machine)});
   }
   return table.text();
+}
+
+std::string devices_text(const Json& status) {
+  Table table({"device on", "name", "kind", ">memory", ">free at start", ">layers"});
+  bool has_any = false;
+  for (const Json& machine : status.find("machines")->as_array()) {
+    const Json* devices = machine.find("devices");
+    if (devices == nullptr) continue;
+    for (const Json& device : devices->as_array()) {
+      has_any = true;
+      table.add({text_of(machine, "name"), text_of(device, "name"), or_dash(text_of(device, "kind")),
+                 bytes_of(device, "memory_bytes"), bytes_of(device, "free_bytes"), count_text(device, "layers")});
+    }
+  }
+  return has_any ? "\n" + table.text() : "";
 }
 
 std::string worker_state(const Json& worker) {
@@ -119,18 +172,16 @@ std::string worker_state(const Json& worker) {
 std::string workers_text(const Json& status) {
   const auto& workers = status.find("workers")->as_array();
   if (workers.empty()) return "";
-  Table table({"worker on", "model", "state", ">restarts", ">store on disk", ">in memory"});
+  Table table({"worker on", "model", "state", ">restarts", ">store on disk", ">in memory", ">disk free"});
   for (const Json& worker : workers) {
     const std::string machine = text_of(worker, "machine");
     const auto& stores = status.find("stores")->as_array();
     const auto store =
         std::ranges::find_if(stores, [&](const Json& one) { return text_of(one, "machine") == machine; });
-    const auto bytes = [&](std::string_view member) {
-      return store == stores.end() ? "-" : human_bytes(get_or<double>(*store, member, 0).value_or(0));
-    };
+    const auto bytes = [&](std::string_view member) { return store == stores.end() ? "-" : bytes_of(*store, member); };
     table.add({machine, text_of(worker, "model"), worker_state(worker),
                std::to_string(get_or<std::uint64_t>(worker, "restarts", 0).value_or(0)), bytes("disk_bytes"),
-               bytes("memory_bytes")});
+               bytes("memory_bytes"), bytes("disk_free_bytes")});
   }
   return "\n" + table.text();
 }
@@ -148,13 +199,15 @@ std::string links_text(const Json& status) {
 }
 
 std::string requests_text(const Json& status) {
-  std::string out;
-  for (const Json& request : status.find("requests")->as_array()) {
-    out += fmt::format("{} {} {}: {} tokens, {}\n", text_of(request, "machine"), text_of(request, "kind"),
-                       text_of(request, "for"), get_or<std::uint64_t>(request, "tokens", 0).value_or(0),
-                       number_of(request, "seconds", "s"));
+  const auto& requests = status.find("requests")->as_array();
+  if (requests.empty()) return "";
+  Table table({"request on", "what", ">prompt", ">read", ">since"});
+  for (const Json& request : requests) {
+    const std::string other = text_of(request, "for");
+    table.add({text_of(request, "machine"), text_of(request, "kind") + (other.empty() ? "" : " " + other),
+               count_text(request, "tokens"), count_text(request, "read_tokens"), number_of(request, "seconds", "s")});
   }
-  return out.empty() ? "" : "\n" + out;
+  return "\n" + table.text();
 }
 
 }  // namespace
@@ -178,7 +231,8 @@ Json cluster_status(std::span<const MachineAnswer> answers) {
 }
 
 std::string cluster_status_text(const Json& status) {
-  std::string out = machines_text(status) + workers_text(status) + links_text(status) + requests_text(status);
+  std::string out = machines_text(status) + devices_text(status) + workers_text(status) + links_text(status) +
+                    requests_text(status);
   const auto& decisions = status.find("decisions")->as_array();
   if (decisions.empty()) return out;
   const Json& last = decisions.back();

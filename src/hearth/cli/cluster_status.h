@@ -17,12 +17,14 @@ struct MachineAnswer {
   std::string trouble;            // why it did not answer
 };
 
-// {machines [{name, address, reachable, trouble, coordinates, backend, engine, lends, assignment}],
+// {machines [{name, address, reachable, trouble, coordinates, backend, engine, engine_build, devices, memory
+//  {total_bytes, available_bytes}, lends, assignment}],
 //  workers [{machine, model, running, restarts, crashes, stalled}],
 //  links [{from, to, usable, why_not, round_trip_ms, mb_per_s, parity, trouble, heard_s,
 //  restarts}],
-//  requests [{machine, kind, for, tokens, seconds}], decisions [{machine, ...}], stores [...],
-//  hand_offs [...]}. A link's `to` prefills for its `from`.
+//  requests [{machine, kind, for, tokens, read_tokens, seconds}], decisions [{machine, ...}], stores [...],
+//  hand_offs [...]}. A link's `to` prefills for its `from`. A request's kind is what is done for another
+//  machine, or waiting, reading, writing: an answer of its gateway. What a machine does not tell is left out.
 Json cluster_status(std::span<const MachineAnswer> answers);
 
 // For people: tables, with what is not right in words.

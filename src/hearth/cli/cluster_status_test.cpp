@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace hearth::cli {
 namespace {
 
@@ -12,8 +14,15 @@ std::vector<MachineAnswer> desk() {
       {.name = "studio",
        .address = "studio:7070",
        .status = json(
-           R"({"machine":{"name":"studio","coordinates":true,"model":"Kimi","backend":"Metal","engine":"0.7"},
-             "worker":{"running":true,"restarts":1},"store":{"disk_bytes":1200000000,"memory_bytes":800000000},
+           R"({"machine":{"name":"studio","coordinates":true,"model":"Kimi","backend":"Metal","engine":"0.7",
+                        "engine_build":"b7012",
+                        "devices":[{"name":"Metal0","description":"M3","kind":"gpu, shared memory",
+                                    "memory_bytes":512000000000,"free_bytes":480000000000,"layers":61}]},
+             "memory":{"total_bytes":549000000000,"available_bytes":123000000000},
+             "worker":{"running":true,"restarts":1},
+             "store":{"disk_bytes":1200000000,"memory_bytes":800000000,"disk_free_bytes":250000000000},
+             "answers":[{"stage":"reading","prompt_tokens":90000,"read_tokens":4096,"seconds":12.5},
+                        {"stage":"waiting","prompt_tokens":300,"read_tokens":0,"seconds":2}],
              "peers":[{"name":"spark","usable":true,"why_not":"","trouble":"","round_trip_ms":0.4,"link_mb_per_s":1150,
                        "parity":{"exact":true}}],
              "requests":[{"kind":"waits for the prefill of","machine":"spark","tokens":9000,"seconds":1.5}],
@@ -47,9 +56,40 @@ TEST(ClusterStatus, TellsPeopleWhatIsNotRight) {
   const std::string text = cluster_status_text(cluster_status(desk()));
   for (const std::string_view told :
        {"does not answer: connection refused", "cannot do what it was assigned: no such file", "answers requests",
-        "exact", "1.15e+03 MB/s", "waits for the prefill of spark: 9000 tokens", "last decision: remote on spark"}) {
+        "exact", "1.15e+03 MB/s", "waits for the prefill of spark    9000", "last decision: remote on spark"}) {
     EXPECT_NE(text.find(told), std::string::npos) << told << "\n" << text;
   }
+}
+
+TEST(ClusterStatus, HasWhatAMachineComputesWithAndWhatItAnswers) {
+  const Json status = cluster_status(desk());
+  const Json& studio = status.find("machines")->as_array().at(0);
+  EXPECT_EQ(*studio.find("engine_build"), Json("b7012"));
+  EXPECT_EQ(*studio.find("memory")->find("total_bytes"), Json(549'000'000'000));
+  EXPECT_EQ(*studio.find("devices")->as_array().at(0).find("layers"), Json(61));
+  EXPECT_EQ(*status.find("stores")->as_array().at(0).find("disk_free_bytes"), Json(250'000'000'000));
+  const auto& requests = status.find("requests")->as_array();
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_EQ(*requests.at(1).find("kind"), Json("reading"));
+  EXPECT_EQ(*requests.at(1).find("tokens"), Json(90'000));
+  EXPECT_EQ(*requests.at(1).find("read_tokens"), Json(4096));
+  EXPECT_EQ(*requests.at(2).find("kind"), Json("waiting"));
+  const std::string text = cluster_status_text(status);
+  for (const std::string_view told : {"0.7 (b7012)", "123 GB of 549 GB", "gpu, shared memory", "250 GB", "reading"}) {
+    EXPECT_NE(text.find(told), std::string::npos) << told << "\n" << text;
+  }
+}
+
+// spark of desk() is of an earlier version.
+TEST(ClusterStatus, WhatAMachineDoesNotTellIsADash) {
+  const Json status = cluster_status(desk());
+  const Json& spark = status.find("machines")->as_array().at(1);
+  EXPECT_EQ(spark.find("memory"), nullptr);
+  const std::string text = cluster_status_text(status);
+  const std::size_t at = text.find("spark ");
+  ASSERT_NE(at, std::string::npos);
+  const std::string line = text.substr(at, text.find('\n', at) - at);
+  EXPECT_EQ(std::count(line.begin(), line.end(), '-'), 3) << line;  // backend, engine, memory
 }
 
 TEST(ClusterStatus, TellsOfAWorkerThatLivesAndStandsStill) {

@@ -76,6 +76,7 @@ struct Served {
   engine::ModelService& model;
   std::unique_ptr<chat::Format> format;
   gateway::GatewayOptions options;
+  node::Agent* agent = nullptr;  // tells the cluster of the answers; nullptr where there is none
 };
 
 Result<> answer_until_stopped(const ServeConfig& config, ServeSeal& seal, Served served, net::Listener listener, const StopToken& stop) {
@@ -91,6 +92,11 @@ Result<> answer_until_stopped(const ServeConfig& config, ServeSeal& seal, Served
   const auto server = TRY(net::HttpServer::start(std::move(listener), gateway->routes(),
                                                  std::move(server_options)));
   gateway->set_connection_count([&server] { return server->connection_count(); });
+  const auto tell_cluster = [agent = served.agent](std::function<Json()> answers) {
+    if (agent != nullptr) agent->set_answers(std::move(answers));
+  };
+  tell_cluster([&gateway] { return gateway->answers(); });
+  const Cleanup no_longer([&] { tell_cluster({}); });
   std::printf("ready http://%s\n", server->address().text().c_str());
   std::fflush(stdout);
   wait_until_stopped(stop);
@@ -123,7 +129,8 @@ Result<> serve_model(const ServeConfig& config, bool verbose, ServeSeal& seal, n
   gateway::GatewayOptions options = gateway_options(config, facts);
   // Without chunks to go on from, turns would save nothing. The store's own folder has nothing but chunks.
   if (!store_directory.empty()) options.turns_file = store_directory.string() + ".turns.db";
-  return answer_until_stopped(config, seal, {*model, std::move(format), std::move(options)}, std::move(listener), stop);
+  return answer_until_stopped(config, seal, {*model, std::move(format), std::move(options), agent.get()},
+                              std::move(listener), stop);
 }
 
 // Whose requests have no other place than the model that is not there.

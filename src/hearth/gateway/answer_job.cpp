@@ -20,7 +20,7 @@ Deadline step_deadline(Deadline wanted) {
 }  // namespace
 
 AnswerJob::AnswerJob(AnswerInfo info, std::uint32_t prompt_tokens, Instant now)
-    : info_(std::move(info)), prompt_read_{.tokens_total = prompt_tokens}, unread_since_(now) {
+    : info_(std::move(info)), began_(now), prompt_read_{.tokens_total = prompt_tokens}, unread_since_(now) {
   usage_.prompt_tokens = prompt_tokens;
 }
 
@@ -212,6 +212,20 @@ void AnswerJob::set_route(std::string route) {
 std::string AnswerJob::route() const {
   const std::lock_guard hold(mutex_);
   return route_;
+}
+
+std::optional<AnswerJob::Course> AnswerJob::course() const {
+  const std::lock_guard hold(mutex_);
+  if (over()) return {};
+  Course out{.prompt_tokens = usage_.prompt_tokens, .began = began_};
+  if (!events_.empty()) {
+    out.stage = Course::Stage::writing;
+    out.read_tokens = out.prompt_tokens;
+  } else if (started_) {
+    out.stage = Course::Stage::reading;
+    out.read_tokens = std::min(prompt_read_.tokens_done, out.prompt_tokens);
+  }
+  return out;
 }
 
 PromptRead AnswerJob::prompt_read() const {

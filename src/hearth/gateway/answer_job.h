@@ -84,6 +84,15 @@ class AnswerJob {
   Outcome outcome() const;
   // Zeros once the answer has begun or is over.
   PromptRead prompt_read() const;
+  // How far it is; nothing once it is over.
+  struct Course {
+    // It has no place in the model yet; its prompt is read; its answer is written.
+    enum class Stage : std::uint8_t { waiting, reading, writing };
+    Stage stage = Stage::waiting;
+    std::uint32_t prompt_tokens = 0, read_tokens = 0;
+    Instant began{};
+  };
+  std::optional<Course> course() const;
 
   // How the answer goes, for the header X-Hearth-Route; may change until the answer begins.
   void set_route(std::string route);
@@ -101,6 +110,7 @@ class AnswerJob {
   void take_step(std::unique_lock<std::mutex>& hold, Deadline deadline);
 
   const AnswerInfo info_;
+  const Instant began_;
   mutable std::mutex mutex_;
   std::condition_variable changed_, over_;  // readers
   std::condition_variable turn_;            // the job's thread

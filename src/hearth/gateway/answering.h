@@ -24,6 +24,7 @@ class Answering {
   net::Response count_tokens(const Dialect& dialect, const net::Request& request);
   std::size_t jobs() const { return jobs_.jobs(); }
   JobTable::Reading reading() const { return jobs_.reading(); }
+  std::vector<AnswerJob::Course> courses() const { return jobs_.courses(); }
   void end_answers() { jobs_.end_all(); }
 
  private:

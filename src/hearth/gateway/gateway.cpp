@@ -28,6 +28,15 @@ std::vector<std::string> served_ids(const GatewayOptions& options, std::span<con
   return out;
 }
 
+const char* stage_name(AnswerJob::Course::Stage stage) {
+  switch (stage) {
+    case AnswerJob::Course::Stage::waiting: return "waiting";
+    case AnswerJob::Course::Stage::reading: return "reading";
+    case AnswerJob::Course::Stage::writing: break;
+  }
+  return "writing";
+}
+
 class GatewayService final : public Gateway {
  public:
   GatewayService(engine::ModelService& service, std::unique_ptr<chat::Format> format,
@@ -52,6 +61,15 @@ class GatewayService final : public Gateway {
   }
   const Metrics& metrics() const override { return metrics_; }
   void end_answers() override { answering_.end_answers(); }
+  Json answers() const override {
+    Json out = Json::array();
+    const Instant now = std::chrono::steady_clock::now();
+    for (const AnswerJob::Course& course : answering_.courses()) {
+      out.push(Json::object({{"stage", stage_name(course.stage)}, {"prompt_tokens", course.prompt_tokens},
+                             {"read_tokens", course.read_tokens}, {"seconds", seconds(now - course.began)}}));
+    }
+    return out;
+  }
   void set_connection_count(std::function<std::size_t()> count) override {
     connection_count_.with([&](auto& known) { known = std::move(count); });
   }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "hearth/base/json.h"
 #include "hearth/chat/format.h"
 #include "hearth/engine/model_service.h"
 #include "hearth/gateway/access.h"
@@ -61,6 +62,9 @@ class Gateway {
   // For /metrics; set once the server runs, and may be asked by then.
   virtual void set_connection_count(std::function<std::size_t()> count) = 0;
   virtual const Metrics& metrics() const = 0;
+  // The answers on their way, the oldest first: [{stage: waiting, reading or writing; prompt_tokens,
+  // read_tokens, seconds}]. Counts only. Any thread.
+  virtual Json answers() const = 0;
   // Ends every answer with an error that its client sees; later requests end like that at once.
   // Before the server is stopped: it cuts what still runs.
   virtual void end_answers() = 0;

@@ -148,6 +148,23 @@ TEST(Gateway, SaysSomethingWhileAPromptIsRead) {
   }
 }
 
+TEST(Gateway, TellsWhichAnswersAreOnTheirWay) {
+  TestGateway home;
+  EXPECT_EQ(home.gateway->answers(), Json::array());
+  const auto gate = std::make_shared<Gate>();
+  home.model->script({.text = "Yes.", .prompt_gate = gate});
+  auto stream = home.open("/v1/messages", message_body(std::string(3000, 'x'), true));
+  const Json answers = home.gateway->answers();
+  ASSERT_EQ(answers.as_array().size(), 1U);
+  EXPECT_EQ(at(answers, {"0", "stage"}), Json("reading"));
+  EXPECT_GT(at(answers, {"0", "prompt_tokens"}).as_integer(), 3000);
+  EXPECT_EQ(at(answers, {"0", "read_tokens"}), Json(0));
+  EXPECT_TRUE(at(answers, {"0", "seconds"}).is_number());
+  gate->open();
+  EXPECT_EQ(stream.answer().complaints, std::vector<std::string>{});
+  EXPECT_EQ(home.gateway->answers(), Json::array());
+}
+
 TEST(Gateway, TellsHowFarAPromptHasBeenRead) {
   GatewayOptions options = patient_options();
   options.heartbeat = std::chrono::milliseconds(1);

@@ -40,6 +40,15 @@ JobTable::Reading JobTable::reading() const {
   return out;
 }
 
+std::vector<AnswerJob::Course> JobTable::courses() const {
+  std::vector<AnswerJob::Course> out;
+  const std::lock_guard hold(mutex_);
+  for (const Entry& entry : entries_) {
+    if (const auto course = entry.job->course()) out.push_back(*course);
+  }
+  return out;
+}
+
 bool JobTable::is_done_with(const Entry& entry, Instant at) const {
   const AnswerJob::State job = entry.job->state();
   if (!job.over || job.read) return false;

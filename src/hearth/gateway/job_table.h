@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "hearth/base/digest.h"
 #include "hearth/base/thread.h"
@@ -57,6 +58,7 @@ class JobTable {
     std::uint64_t tokens_done = 0, tokens_total = 0;
   };
   Reading reading() const;  // of all prompts that are being read
+  std::vector<AnswerJob::Course> courses() const;  // of what is not over, the oldest first
 
  private:
   struct Entry {

@@ -97,6 +97,43 @@ TEST(JobTable, WhoJoins) {
   }
 }
 
+TEST(JobTable, TellsOfWhatIsOnItsWayAndNotOfWhatIsOver) {
+  JobTable table({.grace = long_time});
+  EXPECT_TRUE(table.courses().empty());
+  const auto first_gate = std::make_shared<Gate>(), second_gate = std::make_shared<Gate>();
+  const auto first = start(table, {}, first_gate), second = start(table, {}, second_gate);
+  EXPECT_EQ(table.courses().size(), 2U);
+  first_gate->open();
+  ASSERT_EQ(read(first->job()), "word.");
+  const auto courses = table.courses();
+  ASSERT_EQ(courses.size(), 1U);
+  EXPECT_EQ(courses[0].stage, AnswerJob::Course::Stage::waiting);
+  EXPECT_EQ(courses[0].prompt_tokens, 1U);
+  second_gate->open();
+  ASSERT_EQ(read(second->job()), "word.");
+}
+
+TEST(AnswerJob, WaitsThenReadsThenWritesThenIsOver) {
+  using Stage = AnswerJob::Course::Stage;
+  const Instant began = Instant(std::chrono::hours(1));
+  AnswerJob job({.id = "a"}, 1000, began);
+  ASSERT_TRUE(job.course());
+  EXPECT_EQ(job.course()->stage, Stage::waiting);
+  EXPECT_EQ(job.course()->prompt_tokens, 1000U);
+  EXPECT_EQ(job.course()->read_tokens, 0U);
+  EXPECT_EQ(job.course()->began, began);
+  job.started(200);
+  EXPECT_EQ(job.course()->stage, Stage::reading);
+  EXPECT_EQ(job.course()->read_tokens, 200U);
+  job.progress({.tokens_done = 600, .tokens_total = 999});
+  EXPECT_EQ(job.course()->read_tokens, 600U);
+  job.add({{.text = "word"}});
+  EXPECT_EQ(job.course()->stage, Stage::writing);
+  EXPECT_EQ(job.course()->read_tokens, 1000U);
+  job.ended({});
+  EXPECT_FALSE(job.course());
+}
+
 TEST(JobTable, AnotherKeyOrNoneIsNotJoined) {
   const auto gate = std::make_shared<Gate>();
   JobTable table({.grace = long_time});

@@ -54,6 +54,7 @@ class LocalModel final : public engine::ModelService {
 
   WorkerKeeper& keeper() { return *keeper_; }
   kv::ChunkStore* store() { return store_.get(); }  // nullptr: nothing is kept
+  const std::filesystem::path& store_directory() const { return options_.store_directory; }
   // Who computes prompts for this model's worker when it is worth it. Before the first answer;
   // outlives this.
   void set_prefiller(Prefiller* prefiller) { prefiller_ = prefiller; }

@@ -10,7 +10,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "hearth/base/guarded.h"
 #include "hearth/net/http_server.h"
 #include "hearth/node/agent/assignment.h"
 #include "hearth/node/agent/prefill_coordinator.h"
@@ -54,6 +56,11 @@ class Agent {
   PrefillCoordinator* coordinator() { return coordinator_.get(); }  // nullptr: does not coordinate
   const Lender* lender() const { return lender_.get(); }  // nullptr: does not lend
   Json status() const;
+  // Where status() gets the answers on their way, a list; an empty one takes it away again, and waits for a
+  // call that runs.
+  void set_answers(std::function<Json()> answers) {
+    answers_.with([&](auto& known) { known = std::move(answers); });
+  }
 
  private:
   Agent(AgentConfig config, LocalModel* model, std::shared_ptr<ClusterMembership> membership);
@@ -78,6 +85,7 @@ class Agent {
   std::unique_ptr<Lender> lender_;
   net::Address address_;  // where it listens; its handlers may not ask server_, which comes and goes
   std::unique_ptr<net::HttpServer> server_;
+  Guarded<std::function<Json()>> answers_;
   StopSource stop_;
   Thread membership_thread_;
 };

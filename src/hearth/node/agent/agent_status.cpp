@@ -1,6 +1,9 @@
 // What a machine of a cluster says of itself (GET /v1/status).
 
+#include <system_error>
+
 #include "hearth/node/agent/agent.h"
+#include "hearth/node/probe/machine_probe.h"
 
 namespace hearth::node {
 namespace {
@@ -19,6 +22,28 @@ Json worker_json(LocalModel& model) {
   return out;
 }
 
+Json memory_json() {
+  const MachineFacts facts = machine_facts();
+  Json out = Json::object({{"total_bytes", facts.memory_bytes}});
+  if (facts.available_bytes > 0) out.set("available_bytes", facts.available_bytes);
+  return out;
+}
+
+Json store_json(const LocalModel& model, const kv::StoreStatistics& store) {
+  Json out = Json::object({{"memory_bytes", store.memory_bytes}, {"disk_bytes", store.disk_bytes},
+                           {"disk_chunks", store.disk_chunks}, {"pinned_chunks", store.pinned_chunks}});
+  std::error_code error;
+  const auto space = std::filesystem::space(model.store_directory(), error);
+  if (!error) out.set("disk_free_bytes", std::uint64_t{space.available});
+  return out;
+}
+
+// With its free memory as it was when that was loaded or started.
+void tell_engine(Json& machine, std::string_view build, const std::vector<WorkerDevice>& devices) {
+  machine.set("engine_build", build);
+  machine.set("devices", devices_json(devices));
+}
+
 }  // namespace
 
 Json Agent::assignment_status() const {
@@ -30,7 +55,15 @@ Json Agent::status() const {
                                     {"coordinates", coordinator_ != nullptr}});
   Json out = Json::object();
   if (coordinator_) machine_json.set("prefill", std::string(cluster::prefill_policy_name(coordinator_->policy())));
+  out.set("memory", memory_json());
+  if (Json answers = answers_.with([](const auto& known) { return known ? known() : Json(); }); !answers.is_null()) {
+    out.set("answers", std::move(answers));
+  }
   if (lender_) {
+    if (const auto facts = lender_->facts()) {
+      machine_json.set("engine", facts->engine.version);
+      tell_engine(machine_json, facts->engine.build, facts->engine.devices);
+    }
     out.set("lends", Json::object({{"tunnel_port", lender_->tunnel_port()}, {"used_by", lender_->used_by()},
                                    {"rpc_restarts", lender_->restarts()}}));
   }
@@ -49,14 +82,15 @@ Json Agent::status() const {
     machine_json.set("engine", facts->engine_version);
     machine_json.set("prefills_running", facts->prefills_running);
   }
-  const kv::StoreStatistics store = model_->store()->statistics();
+  if (const auto worker = model_->keeper().current()) {
+    tell_engine(machine_json, worker->info.engine_build, worker->info.devices);
+  }
   out.set("machine", std::move(machine_json));
   out.set("worker", worker_json(*model_));
   out.set("peers", coordinator_ ? coordinator_->peers() : Json::array());
   out.set("hand_offs_waited_for", inbox_->size());
   out.set("hand_offs", counts_json(service_->counts()));
-  out.set("store", Json::object({{"memory_bytes", store.memory_bytes}, {"disk_bytes", store.disk_bytes},
-                                 {"disk_chunks", store.disk_chunks}, {"pinned_chunks", store.pinned_chunks}}));
+  out.set("store", store_json(*model_, model_->store()->statistics()));
   return out;
 }
 
