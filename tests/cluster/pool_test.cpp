@@ -8,6 +8,7 @@
 #include "hearth/node/membership/test_cluster.h"
 #include "hearth/node/pool/gathered_prefiller.h"
 #include "hearth/node/pool/memory_pool.h"
+#include "hearth/node/probe/link_probe.h"
 #include "tests/cluster/answers.h"
 
 namespace hearth::node {
@@ -107,6 +108,21 @@ TEST_F(Pool, ALenderTellsWhatItHasAndAGatewayWhatItAnswers) {
   EXPECT_EQ(*agent.status().find("answers"), answers);
   agent.set_answers({});
   EXPECT_EQ(agent.status().find("answers"), nullptr);
+}
+
+TEST_F(Pool, TheLinkToAMachineIsMeasuredInBothDirections) {
+  add_lender("spark-1");
+  const auto http = make_cluster_client(*cluster_.membership);
+  LinkEnd end{.machine = "spark-1", .address = lenders_["spark-1"]->address()};
+  end.address.tls = true;
+  const LinkProbeOptions quick{.repetitions = 2, .sample_time = std::chrono::milliseconds(20)};
+  const LinkProbe probe = probe_link(*http, end, quick, {});
+  EXPECT_EQ(probe.trouble, "");
+  EXPECT_GT(probe.there_gb_s.median, 0);
+  EXPECT_GT(probe.back_gb_s.median, 0);
+  EXPECT_GT(probe.round_trip_ms.median, 0);
+  end.machine = "spark-9";
+  EXPECT_NE(probe_link(*http, end, quick, {}).trouble, "");
 }
 
 TEST_F(Pool, WithoutSharesFreeMemoryDecides) {

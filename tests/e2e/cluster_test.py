@@ -137,6 +137,19 @@ class TwoMachines(unittest.TestCase):
         self.assertTrue(all(store["disk_free_bytes"] > 0 for store in status["stores"]), status["stores"])
         self.assertEqual([m["name"] for m in self.studio.ask("status", "--on", "spark")["machines"]], ["spark"])
 
+    def test_1_a_probe_measures_the_link_and_the_planner_takes_it(self):
+        found = self.studio.ask("node", "probe", "--model", MODEL, "--name", "here", "--repetitions", "1",
+                                "--looks", "1")
+        self.assertEqual([link["machine"] for link in found["links"]], ["spark"])
+        link = found["links"][0]
+        self.assertEqual(link["trouble"], "")
+        self.assertGreater(min(link["there_gb_s"]["median"], link["back_gb_s"]["median"]), 0)
+        self.assertGreater(link["round_trip_ms"]["median"], 0)
+        shown = self.studio.ask("catalog", "show", "studio-spark")
+        self.assertEqual(shown["between"], ["studio", "spark"])
+        self.assertAlmostEqual(shown["there_gb_s"], link["there_gb_s"]["median"], places=6)
+        self.assertEqual(shown["date"], found["date"])
+
     def test_2_a_code_works_once(self):
         other = Machine(self.root.name, "other")
         refused = subprocess.run([BIN / "hearth", "node", "join", self.code], env=other.environment(),

@@ -13,6 +13,9 @@ namespace {
 constexpr double flop_per_tflop = 1e12;
 constexpr double free_memory_share = 0.95;  // of what is free now: other programs grow too
 constexpr std::string_view source = "hearth node probe";
+// What a catalogue file may say of a link.
+constexpr double link_gb_s_min = 0.001, link_gb_s_max = 500;
+constexpr double round_trip_ms_min = 1e-3, round_trip_ms_max = 2e3;
 
 double tflops(const ProbedModel& model, const node::ProbeRun& run) {
   const double tokens = run.point.tokens;
@@ -43,6 +46,33 @@ bool speaks_for_prompts(const ProbedModel& model, const node::ProbeRun& run) {
 
 Json measured_json(const node::Measured& measured) {
   return Json::object({{"median", measured.median}, {"spread", measured.spread}});
+}
+
+Json link_json(const node::LinkProbe& link) {
+  Json out = Json::object({{"machine", link.machine}, {"trouble", link.trouble}});
+  if (!link.trouble.empty()) return out;
+  out.set("there_gb_s", measured_json(link.there_gb_s));
+  out.set("back_gb_s", measured_json(link.back_gb_s));
+  out.set("round_trip_ms", measured_json(link.round_trip_ms));
+  return out;
+}
+
+std::string with_spread(const node::Measured& measured, const char* unit) {
+  return fmt::format("{:.3g} {} (± {:.0f} %)", measured.median, unit, 100 * measured.spread);
+}
+
+std::string links_text(const ProbedLinks& probed) {
+  if (probed.links.empty()) return "";
+  Table table({"link to", ">there", ">back", ">round trip", "trouble"});
+  for (const node::LinkProbe& link : probed.links) {
+    if (!link.trouble.empty()) {
+      table.add({link.machine, "-", "-", "-", link.trouble});
+    } else {
+      table.add({link.machine, with_spread(link.there_gb_s, "GB/s"), with_spread(link.back_gb_s, "GB/s"),
+                 with_spread(link.round_trip_ms, "ms"), ""});
+    }
+  }
+  return "\n" + table.text();
 }
 
 }  // namespace
@@ -97,6 +127,33 @@ std::vector<plan::OwnRun> runs_of(const Probe& probe) {
   return out;
 }
 
+std::vector<plan::Link> links_of(const Probe& probe) {
+  std::vector<plan::Link> out;
+  for (const node::LinkProbe& link : probe.links.links) {
+    if (!link.trouble.empty()) continue;
+    const double there = std::clamp(link.there_gb_s.median, link_gb_s_min, link_gb_s_max);
+    const double back = std::clamp(link.back_gb_s.median, link_gb_s_min, link_gb_s_max);
+    const double round_trip_ms = std::clamp(link.round_trip_ms.median, round_trip_ms_min, round_trip_ms_max);
+    out.push_back({.key = fmt::format("{}-{}", probe.links.machine, link.machine),
+                   .name = fmt::format("{} – {}", probe.links.machine, link.machine),
+                   .transport = "TCP",
+                   .between = {probe.links.machine, link.machine},
+                   .effective_gb_s = std::min(there, back),  // a plan may send either way
+                   .effective_low_gb_s = std::min(there, back),
+                   .effective_high_gb_s = std::max(there, back),
+                   .latency_us = round_trip_ms * 1e3 / 2,
+                   .probed = plan::ProbedLink{.there_gb_s = there,
+                                              .there_spread = link.there_gb_s.spread,
+                                              .back_gb_s = back,
+                                              .back_spread = link.back_gb_s.spread,
+                                              .round_trip_ms = round_trip_ms,
+                                              .round_trip_spread = link.round_trip_ms.spread,
+                                              .date = probe.date},
+                   .origin = {fmt::format("{}, {}", source, probe.date), plan::Confidence::own}});
+  }
+  return out;
+}
+
 Json probe_json(const Probe& probe, const std::filesystem::path& path) {
   Json models = Json::array();
   for (const ProbedModel& model : probe.models) {
@@ -116,6 +173,8 @@ Json probe_json(const Probe& probe, const std::filesystem::path& path) {
                               {"hand_off_s", model.probe.handoff_s ? measured_json(*model.probe.handoff_s)
                                                                    : Json(nullptr)}}));
   }
+  Json links = Json::array();
+  for (const node::LinkProbe& link : probe.links.links) links.push(link_json(link));
   return Json::object(
       {{"machine", probe.facts.name},
        {"date", probe.date},
@@ -126,7 +185,8 @@ Json probe_json(const Probe& probe, const std::filesystem::path& path) {
        {"memory_bandwidth_gb_s", measured_json(probe.bandwidth_gb_s)},
        {"storage_read_gb_s",
         probe.storage_gb_s ? measured_json(*probe.storage_gb_s) : Json(nullptr)},
-       {"models", std::move(models)}});
+       {"models", std::move(models)},
+       {"links", std::move(links)}});
 }
 
 std::string probe_text(const Probe& probe, const std::filesystem::path& path) {
@@ -152,7 +212,8 @@ std::string probe_text(const Probe& probe, const std::filesystem::path& path) {
                  fmt::format("{:.0f} ms", 1e3 * model.probe.handoff_s->median), "", ""});
     }
   }
-  return out + table.text() + fmt::format("\nwritten to {}; `hearth plan` reads it\n", path.string());
+  return out + table.text() + links_text(probe.links) +
+         fmt::format("\nwritten to {}; `hearth plan` reads it\n", path.string());
 }
 
 }  // namespace hearth::cli

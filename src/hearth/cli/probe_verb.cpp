@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <span>
 
 #include "hearth/base/file.h"
 #include "hearth/cli/environment.h"
 #include "hearth/cli/model_source.h"
 #include "hearth/cli/plan_files.h"
+#include "hearth/cli/probe_links.h"
 #include "hearth/cli/probe_report.h"
 #include "hearth/cli/progress.h"
 #include "hearth/cli/synth_model.h"
@@ -31,6 +33,7 @@ struct ProbeFlags {
   std::string name;
   std::string device = "auto";
   std::filesystem::path to;
+  std::filesystem::path cluster;
   std::uint32_t repetitions = 3;
   std::uint32_t looks = 2;
   std::uint32_t deepest_tokens = node::usual_depth_tokens;
@@ -114,6 +117,7 @@ Result<Probe> probe_machine(const ProbeFlags& flags, const plan::Catalog& catalo
   out.facts = node::machine_facts();
   if (!flags.name.empty()) out.facts.name = flags.name;
   else if (flags.lent) out.facts.name += "-lent";
+  if (!flags.lent) out.links = TRY(probe_links(flags.cluster, progress, stop));
   progress.update("reading memory", 0);
   out.bandwidth_gb_s = TRY(node::measure_memory_bandwidth(out.facts, {}, stop));
   std::vector<std::string> models = flags.models;
@@ -136,8 +140,13 @@ Result<Probe> probe_machine(const ProbeFlags& flags, const plan::Catalog& catalo
   return out;
 }
 
-// Runs of other models that an earlier probe of this machine left in `path`.
-std::vector<plan::OwnRun> earlier_runs(const std::filesystem::path& path, const Probe& probe) {
+// Runs of other models, and links that were not measured now, that an earlier probe of this machine left in `path`.
+struct EarlierEntries {
+  std::vector<plan::OwnRun> runs;
+  std::vector<plan::Link> links;
+};
+EarlierEntries earlier_entries(const std::filesystem::path& path, const Probe& probe,
+                               std::span<const plan::Link> links) {
   const auto text = read_text_file(path, text_bytes_max);
   if (!text) return {};
   const plan::CatalogFile file{path.string(), *text};
@@ -150,7 +159,10 @@ std::vector<plan::OwnRun> earlier_runs(const std::filesystem::path& path, const 
                     run.weights_bytes == plan::total_bytes(model.card);
            });
   });
-  return std::move(earlier->runs);
+  std::erase_if(earlier->links, [&](const plan::Link& link) {
+    return !link.probed || std::ranges::find(links, link.key, &plan::Link::key) != links.end();
+  });
+  return {std::move(earlier->runs), std::move(earlier->links)};
 }
 
 Result<> probe(const ProbeFlags& flags, const StopToken& stop) {
@@ -169,8 +181,11 @@ Result<> probe(const ProbeFlags& flags, const StopToken& stop) {
   const Probe found = TRY(probe_machine(flags, catalog, progress, stop));
   progress.clear();
   std::vector<plan::OwnRun> runs = runs_of(found);
-  for (plan::OwnRun& run : earlier_runs(path, found)) runs.push_back(std::move(run));
-  const std::string text = plan::own_entries_toml(machine_of(found), runs);
+  std::vector<plan::Link> links = links_of(found);
+  EarlierEntries earlier = earlier_entries(path, found, links);
+  for (plan::OwnRun& run : earlier.runs) runs.push_back(std::move(run));
+  for (plan::Link& link : earlier.links) links.push_back(std::move(link));
+  const std::string text = plan::own_entries_toml(machine_of(found), runs, links);
   // A file that the planner would refuse is our mistake; better said here than there.
   const plan::CatalogFile file{path.string(), text};
   TRY(plan::load_shipped(std::span(&file, 1)));
@@ -189,7 +204,7 @@ Result<> probe(const ProbeFlags& flags, const StopToken& stop) {
 Verb probe_verb(StopToken stop) {
   const auto own = std::make_shared<ProbeFlags>();  // shared by declare and run
   return {.name = "probe",
-          .summary = "measure memory, storage and the engine on this machine; the planner reads it",
+          .summary = "measure memory, storage, links and the engine on this machine; the planner reads it",
           .example = "hearth node probe --model Kimi-K2.6-UD-Q4_K_XL-00001-of-00013.gguf",
           .declare =
               [own](Flags& flags) {
@@ -204,6 +219,9 @@ Verb probe_verb(StopToken stop) {
                             "tokens of the deepest context to time; beyond it predictions go on in a line");
                 flags.toggle("--lent", own->lent,
                              "as a machine that lends its memory to others: all layers behind its RPC server");
+                flags.path("--dir", own->cluster,
+                           "the cluster's folder, whose machines the links go to (default: cluster in the "
+                           "configuration directory)");
                 flags.path("--to", own->to, "file to write; else where the planner looks");
                 flags.toggle("--json", own->json, "one JSON document");
               },

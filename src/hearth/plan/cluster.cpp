@@ -222,10 +222,13 @@ void read_connection(const Json& table, const Catalog& catalog, std::string_view
     entry.problem(fmt::format("connects '{}' to itself", ends[0]));
     return;
   }
-  const Link* link = key.empty() ? nullptr : catalog.link(key);
+  const bool takes_probed = key.empty() && !gb_s;
+  const Link* link = takes_probed ? catalog.probed_link(ends[0], ends[1]) : key.empty() ? nullptr : catalog.link(key);
   if (!link && !gb_s) {
-    entry.problem(
-        fmt::format("unknown link '{}'; name one of `hearth catalog ls links`, or give gb_s and latency_us", key));
+    const std::string what = takes_probed ? fmt::format("no link is named, and none between '{}' and '{}' was measured "
+                                                        "(hearth node probe on one of them)", ends[0], ends[1])
+                                          : fmt::format("unknown link '{}'", key);
+    entry.problem(what + "; name one of `hearth catalog ls links`, or give gb_s and latency_us");
     return;
   }
   Wire wire = link ? wire_of(*link, *a, *b)

@@ -184,6 +184,59 @@ TEST(OwnRuns, WhatAProbeWritesIsReadBack) {
   EXPECT_TRUE(back->runs.front().lent);
 }
 
+Link studio_to_spark() {
+  return {.key = "studio-spark", .name = "studio – spark", .transport = "TCP", .between = {"studio", "spark"},
+          .effective_gb_s = 0.75, .effective_low_gb_s = 0.75, .effective_high_gb_s = 1.5, .latency_us = 125,
+          .probed = ProbedLink{.there_gb_s = 1.5, .there_spread = 0.25, .back_gb_s = 0.75, .back_spread = 0.5,
+                               .round_trip_ms = 0.25, .round_trip_spread = 2, .date = "2026-12-01T10:00:00Z"},
+          .origin = {"hearth node probe", Confidence::own}};
+}
+
+std::string with_link(const Link& link) {
+  return own_entries_toml({.key = "desk", .chip = "desk", .name = "desk", .backend = "cpu",
+                           .origin = {"hearth node probe", Confidence::own}},
+                          {}, std::span(&link, 1));
+}
+
+TEST(ProbedLinks, WhatAProbeWritesIsReadBack) {
+  const Result<Catalog> back = with(with_link(studio_to_spark()));
+  ASSERT_TRUE(back) << back.error().message;
+  const Link* read = back->probed_link("spark", "studio");  // in either order
+  ASSERT_NE(read, nullptr);
+  EXPECT_EQ(read, back->link("studio-spark"));
+  EXPECT_EQ(read->between, (std::vector<std::string>{"studio", "spark"}));
+  ASSERT_TRUE(read->probed);
+  EXPECT_EQ(read->probed->there_gb_s, 1.5);
+  EXPECT_EQ(read->probed->there_spread, 0.25);
+  EXPECT_EQ(read->probed->back_gb_s, 0.75);
+  EXPECT_EQ(read->probed->back_spread, 0.5);
+  EXPECT_EQ(read->probed->round_trip_ms, 0.25);
+  EXPECT_EQ(read->probed->round_trip_spread, 2);
+  EXPECT_EQ(read->probed->date, "2026-12-01T10:00:00Z");
+  EXPECT_EQ(back->probed_link("studio", "laptop"), nullptr);
+  std::string half = with_link(studio_to_spark());
+  half.erase(half.find("back_gb_s"), std::string_view("back_gb_s = 0.75\n").size());
+  EXPECT_FALSE(with(half));
+}
+
+TEST(ProbedLinks, AConnectionThatSaysNothingTakesTheOneBetweenItsEnds) {
+  const Catalog catalog = *with(with_link(studio_to_spark()));
+  const std::string members =
+      "[[member]]\nname = \"spark\"\nmachine = \"dgx-spark\"\n[[member]]\nname = \"studio\"\nmachine = \"dgx-spark\"\n";
+  const std::string joined = members + "[[connection]]\nends = [\"spark\", \"studio\"]\n";
+  const Result<ClusterSpec> spec = parse_cluster(catalog, joined, "desk.toml");
+  ASSERT_TRUE(spec) << spec.error().message;
+  EXPECT_EQ(spec->wires[0].key, "studio-spark");
+  EXPECT_EQ(spec->wires[0].gb_s, 0.75);
+  EXPECT_DOUBLE_EQ(spec->wires[0].latency_s, 125e-6);
+  EXPECT_FALSE(spec->wires[0].assumed_gb_s);
+  EXPECT_EQ(parse_cluster(catalog, joined + "gb_s = 0.5\n", "desk.toml")->wires[0].gb_s, 0.5);
+  const Result<ClusterSpec> unknown = parse_cluster(*load_shipped(), joined, "desk.toml");
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().message.find("none between 'spark' and 'studio' was measured"), std::string::npos)
+      << unknown.error().message;
+}
+
 TEST(OwnRuns, AreCheckedWhenRead) {
   const ModelCard card = *card_of(*load_shipped(), "llama-3.1-8b", "4bit");
   const std::string good = run_text("r", "prefill", card, 0, 512, 20);

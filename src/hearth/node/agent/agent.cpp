@@ -7,6 +7,7 @@
 #include "hearth/base/log.h"
 #include "hearth/node/membership/membership_client.h"
 #include "hearth/node/membership/membership_routes.h"
+#include "hearth/node/probe/link_probe.h"
 
 namespace hearth::node {
 namespace {
@@ -106,6 +107,10 @@ Agent::~Agent() {
 net::Router Agent::routes() {
   net::Router router = service_ ? service_->routes() : net::Router();
   add_membership_routes(router, membership_);
+  add_link_routes(router, [](const net::Request& request) -> Result<> {
+    TRY(machine_of(request));
+    return {};
+  });
   const auto json_route = [&](std::string_view path, std::function<Json()> answer) {
     router.add("GET", path,
                [answer = std::move(answer)](net::Request& request,

@@ -31,6 +31,15 @@ bool Measurement::has_flag(std::string_view flag) const {
 
 const Machine* Catalog::machine(std::string_view key) const { return by_key(machines, key); }
 const Link* Catalog::link(std::string_view key) const { return by_key(links, key); }
+const Link* Catalog::probed_link(std::string_view a, std::string_view b) const {
+  for (const Link& link : links) {
+    if (!link.probed || link.between.size() != 2) continue;
+    const std::string& first = link.between[0];
+    const std::string& second = link.between[1];
+    if ((first == a && second == b) || (first == b && second == a)) return &link;
+  }
+  return nullptr;
+}
 const Cluster* Catalog::cluster(std::string_view key) const { return by_key(clusters, key); }
 const Model* Catalog::model(std::string_view key) const { return by_key(models, key); }
 const Quantisation* Catalog::quantisation(std::string_view key) const {

@@ -28,6 +28,8 @@ struct Catalog {
 
   const Machine* machine(std::string_view key) const;
   const Link* link(std::string_view key) const;
+  // What was measured between machines of these names, whichever of them measured it.
+  const Link* probed_link(std::string_view a, std::string_view b) const;
   const Cluster* cluster(std::string_view key) const;
   const Model* model(std::string_view key) const;
   const Quantisation* quantisation(std::string_view key) const;

@@ -45,6 +45,15 @@ struct Machine {
   Origin origin{};
 };
 
+// What a probe measured between two machines of a cluster, in both directions: there is from the first of
+// Link::between to the second.
+struct ProbedLink {
+  double there_gb_s = 0, there_spread = 0;
+  double back_gb_s = 0, back_spread = 0;
+  double round_trip_ms = 0, round_trip_spread = 0;
+  std::string date{};
+};
+
 struct Link {
   std::string key{};
   std::string name{};
@@ -55,6 +64,7 @@ struct Link {
   std::optional<double> effective_low_gb_s{};
   std::optional<double> effective_high_gb_s{};
   std::optional<double> latency_us{};
+  std::optional<ProbedLink> probed{};  // then `between` has names of the cluster's machines, not keys
   std::vector<std::string> notes{};
   Origin origin{};
 };

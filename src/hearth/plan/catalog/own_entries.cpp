@@ -71,10 +71,36 @@ std::string run_toml(const OwnRun& run) {
   return out;
 }
 
+std::string link_toml(const Link& link) {
+  std::string out = "\n[[link]]\n";
+  line(out, "key", link.key);
+  line(out, "name", link.name);
+  line(out, "transport", link.transport);
+  std::string ends;
+  for (const std::string& end : link.between) ends += (ends.empty() ? "" : ", ") + quoted(end);
+  out += fmt::format("between = [{}]\n", ends);
+  line(out, "effective_gb_s", link.effective_gb_s);
+  line(out, "effective_low_gb_s", link.effective_low_gb_s);
+  line(out, "effective_high_gb_s", link.effective_high_gb_s);
+  line(out, "latency_us", link.latency_us);
+  if (const auto& probed = link.probed) {
+    line(out, "there_gb_s", probed->there_gb_s);
+    line(out, "there_spread", probed->there_spread);
+    line(out, "back_gb_s", probed->back_gb_s);
+    line(out, "back_spread", probed->back_spread);
+    line(out, "round_trip_ms", probed->round_trip_ms);
+    line(out, "round_trip_spread", probed->round_trip_spread);
+    line(out, "date", probed->date);
+  }
+  origin(out, link.origin);
+  return out;
+}
+
 }  // namespace
 
-std::string own_entries_toml(const Machine& machine, std::span<const OwnRun> runs) {
+std::string own_entries_toml(const Machine& machine, std::span<const OwnRun> runs, std::span<const Link> links) {
   std::string out = machine_toml(machine);
+  for (const Link& link : links) out += link_toml(link);
   for (const OwnRun& run : runs) out += run_toml(run);
   return out;
 }

@@ -8,6 +8,7 @@
 
 namespace hearth::plan {
 
-std::string own_entries_toml(const Machine& machine, std::span<const OwnRun> runs);
+// `links` were probed.
+std::string own_entries_toml(const Machine& machine, std::span<const OwnRun> runs, std::span<const Link> links = {});
 
 }  // namespace hearth::plan

@@ -14,6 +14,8 @@ constexpr Range storage_gb_s_range{0.05, 100};
 constexpr Range link_gb_s_range{0.001, 500};
 constexpr Range link_gbit_s_range{0.01, 4000};
 constexpr Range latency_us_range{0.1, 1e6};
+constexpr Range round_trip_ms_range{1e-4, 1e5};
+constexpr Range spread_range{0, 1e3};
 constexpr Range tflops_range{0.01, 20000};
 constexpr Range tokens_range{0, 1e8};
 constexpr Range weight_bytes_range{1e6, 1e14};
@@ -33,6 +35,23 @@ PrefillPrior read_prior(const Json& table, const ReadContext& context) {
   prior.origin = read_origin(entry);
   entry.finish();
   return prior;
+}
+
+std::optional<ProbedLink> read_probed(Entry& entry) {
+  const auto there = entry.number("there_gb_s", link_gb_s_range);
+  const auto back = entry.number("back_gb_s", link_gb_s_range);
+  const auto round_trip = entry.number("round_trip_ms", round_trip_ms_range);
+  ProbedLink out;
+  out.there_spread = entry.number("there_spread", spread_range).value_or(0);
+  out.back_spread = entry.number("back_spread", spread_range).value_or(0);
+  out.round_trip_spread = entry.number("round_trip_spread", spread_range).value_or(0);
+  out.date = entry.text_or("date");
+  if (!there && !back && !round_trip) return {};
+  if (!there || !back || !round_trip) entry.problem("give there_gb_s, back_gb_s and round_trip_ms, or none of them");
+  out.there_gb_s = there.value_or(0);
+  out.back_gb_s = back.value_or(0);
+  out.round_trip_ms = round_trip.value_or(0);
+  return out;
 }
 
 }  // namespace
@@ -122,10 +141,12 @@ Link read_link(const Json& table, const ReadContext& context) {
   link.effective_low_gb_s = entry.number("effective_low_gb_s", link_gb_s_range);
   link.effective_high_gb_s = entry.number("effective_high_gb_s", link_gb_s_range);
   link.latency_us = entry.number("latency_us", latency_us_range);
+  link.probed = read_probed(entry);
   link.notes = entry.strings("notes");
   const bool too_fast =
       link.effective_gb_s && link.nominal_gbit_s && *link.effective_gb_s * 8 > *link.nominal_gbit_s;
   if (too_fast) entry.problem("effective_gb_s times 8 is above nominal_gbit_s");
+  if (link.probed && link.between.size() != 2) entry.problem("between: expected the two machines that were probed");
   link.origin = read_origin(entry);
   entry.informative({"latency_high_us"});
   entry.finish();

@@ -53,6 +53,13 @@ Json json_of(const Link& l) {
   put(out, "effective_low_gb_s", l.effective_low_gb_s);
   put(out, "effective_high_gb_s", l.effective_high_gb_s);
   put(out, "latency_us", l.latency_us);
+  if (!l.between.empty()) out.set("between", texts(l.between));
+  if (l.probed) {
+    out.set("there_gb_s", l.probed->there_gb_s);
+    out.set("back_gb_s", l.probed->back_gb_s);
+    out.set("round_trip_ms", l.probed->round_trip_ms);
+    put(out, "date", l.probed->date);
+  }
   if (!l.notes.empty()) out.set("notes", texts(l.notes));
   put_origin(out, l.origin);
   return out;
