@@ -13,6 +13,7 @@ namespace {
 using Kind = cluster::DecodeRunOver::Kind;
 
 constexpr Duration cancel_time_max = std::chrono::milliseconds(10);
+constexpr std::uint64_t staged_chunks_max = 8;  // of all hand-offs
 
 }  // namespace
 
@@ -28,6 +29,7 @@ void DecodeAgent::start() {
   process.is_up = true;
   ++process.life;
   tickets_ = std::make_unique<cluster::TicketBook>(process.life);
+  staging_ = std::make_shared<kv::StagingRoom>(staged_chunks_max * toy_chunk_bytes());
   worker->on_agent_started();
 }
 
@@ -79,6 +81,8 @@ void DecodeAgent::hand_off(WorkId id, PrefillAgent& peer, std::uint32_t attempt,
   const cluster::Ticket ticket{
       hand_off, process.name, process.life, attempt, toy_layout(), prompt.token_count() - 1, lease};
   const std::uint64_t staging = parameters.limits.staging_bytes_max;
+  parameters.limits.chunk_bytes = toy_chunk_bytes();
+  parameters.limits.room = staging_;
   auto run = cluster::DecodeRun::create(ticket, {toy_layout(), prompt.keys, prompt.ranges},
                                         std::move(parameters), world_.now());
   if (!run || !tickets_->issue(ticket, peer.process.name)) {
@@ -290,10 +294,17 @@ void DecodeAgent::on_worker_lost() {
 }
 
 void DecodeAgent::check() const {
+  std::uint64_t staged_bytes = 0;
   for (const auto& [id, work] : works_) {
-    if (work.run && work.run->run.statistics().staged_bytes > work.run->staging_bytes_max) {
-      world_.violate("staging beyond its bound");
-    }
+    if (!work.run) continue;
+    const std::uint64_t its_bytes = work.run->run.statistics().staged_bytes;
+    if (its_bytes > work.run->staging_bytes_max) world_.violate("staging beyond its bound");
+    staged_bytes += its_bytes;
+  }
+  if (staging_ == nullptr) return;
+  if (staging_->held_bytes() != staged_bytes) world_.violate("the machine's staging is not that of its hand-offs");
+  if (staging_->held_bytes() + staging_->promised_bytes() > staging_->bytes_max()) {
+    world_.violate("the machine's staging is beyond its bound");
   }
 }
 
@@ -301,6 +312,7 @@ void DecodeAgent::check_end() const {
   if (!is_ready()) return world_.violate("the decode machine is down at the end");
   if (!works_.empty()) world_.violate("the decode agent still holds work");
   if (tickets_->open_count() != 0) world_.violate("a ticket is still open");
+  if (staging_->held_bytes() + staging_->promised_bytes() != 0) world_.violate("staging memory is still held");
   if (worker->open_count() != 0) world_.violate("a sequence of the decoding worker is still held");
   if (!store.pins.empty()) world_.violate("the decode agent still pins chunks");
 }

@@ -100,6 +100,7 @@ class DecodeAgent {
   std::unique_ptr<cluster::TicketBook> tickets_;
   std::map<WorkId, Work> works_;
   std::map<cluster::HandOffId, WorkId> hand_offs_;
+  std::shared_ptr<kv::StagingRoom> staging_;  // of one life
 };
 
 }  // namespace hearth::sim

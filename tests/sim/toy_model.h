@@ -57,6 +57,11 @@ inline kv::SharedChunk make_toy_chunk(const Prompt& prompt, std::uint32_t index,
       kv::make_chunk(std::move(origin), std::move(payload)).value());
 }
 
+// Of a whole one.
+inline std::uint64_t toy_chunk_bytes() {
+  return kv::chunk_bytes(make_toy_chunk(Prompt::of(std::vector<Token>(toy_chunk_tokens + 1)), 0)->header);
+}
+
 // What the engine reads out of a payload, whatever the header says.
 inline kv::ChunkKey kv_of(const kv::Chunk& chunk) {
   kv::ChunkKey out;

@@ -62,12 +62,13 @@ std::string_view refusal_name(Refusal refusal) {
   return "unknown";
 }
 
-ChunkReceiver::ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits)
-    : chain_(std::move(chain)), limits_(limits), items_(chain_.keys.size()) {}
+ChunkReceiver::ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits, StagingRoom::Share share)
+    : chain_(std::move(chain)), limits_(std::move(limits)), share_(std::move(share)), items_(chain_.keys.size()) {}
 
 Result<ChunkReceiver> ChunkReceiver::create(AnnouncedChain chain, ReceiverLimits limits) {
   TRY(check_announcement(chain));
-  ChunkReceiver receiver(std::move(chain), limits);
+  auto share = TRY(StagingRoom::open(limits.room, limits.chunk_bytes));
+  ChunkReceiver receiver(std::move(chain), std::move(limits), std::move(share));
   for (std::uint32_t i = 0; i < receiver.chain_.keys.size(); ++i) {
     if (!receiver.index_.emplace(receiver.chain_.keys[i], i).second) {
       return fail(Code::invalid_argument, fmt::format("chunk {} is announced twice",
@@ -131,6 +132,7 @@ std::optional<Refusal> ChunkReceiver::find_refusal(std::optional<std::uint32_t> 
 std::expected<Reservation, Refusal> ChunkReceiver::admit(const ChunkKey& key, std::uint64_t bytes) {
   const auto index = index_of(key);
   if (const auto refusal = find_refusal(index, bytes)) return refuse(*refusal);
+  if (!share_.take(bytes)) return refuse(Refusal::busy);
   statistics_.staged_bytes += bytes;
   statistics_.staged_bytes_peak = std::max(statistics_.staged_bytes_peak, statistics_.staged_bytes);
   admitted_.emplace(++last_reservation_, Admitted{*index, bytes});
@@ -183,6 +185,7 @@ void ChunkReceiver::on_body_cut(Reservation reservation) {
 void ChunkReceiver::release(std::uint64_t bytes) {
   CHECK(bytes <= statistics_.staged_bytes);
   statistics_.staged_bytes -= bytes;
+  share_.give_back(bytes);
 }
 
 ReceiveAction ChunkReceiver::next() {
@@ -205,6 +208,7 @@ void ChunkReceiver::on_imported(std::uint32_t index) {
   is_importing_ = false;
   ++import_index_;
   ++statistics_.imported;
+  if (import_index_ == items_.size()) share_.end_promise();
 }
 
 void ChunkReceiver::on_import_failed(std::uint32_t index, Error error) {
@@ -224,6 +228,7 @@ void ChunkReceiver::end(Error error) {
     if (item.chunk) release(chunk_bytes(item.chunk->header));
     item.chunk.reset();
   }
+  share_.end_promise();
 }
 
 std::uint32_t ChunkReceiver::committed_tokens() const {

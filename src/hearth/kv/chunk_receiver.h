@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "hearth/kv/chunk.h"
+#include "hearth/kv/staging_room.h"
 #include "hearth/kv/sync_parameters.h"
 
 namespace hearth::kv {
@@ -28,12 +29,14 @@ struct AnnouncedChain {
 
 struct ReceiverLimits {
   std::uint64_t staging_bytes_max = 256ull << 20;  // admitted or staged and not yet imported
+  std::uint64_t chunk_bytes = 0;                   // the largest that comes, where that is known
+  std::shared_ptr<StagingRoom> room = {};          // of all hand-offs of the machine
 };
 
 enum class Refusal : std::uint8_t {
   duplicate,       // it is here already: to the peer that is success
   gap,             // a chunk before it is missing
-  busy,            // staging is full: again later
+  busy,            // staging is full, its own or the machine's: again later
   foreign_layout,
   forged_key,
   not_announced,   // an honest chunk of some other chain
@@ -80,7 +83,7 @@ struct ReceiverStatistics {
 class ChunkReceiver {
  public:
   // invalid_argument when the announcement is not a chain: no keys, unequal counts, ranges that do
-  // not join, more than transfer_chunks_max, a key twice.
+  // not join, more than transfer_chunks_max, a key twice. resource_exhausted: see StagingRoom::open.
   static Result<ChunkReceiver> create(AnnouncedChain chain, ReceiverLimits limits);
 
   // The chunk is in the local store, from earlier or by another way.
@@ -121,7 +124,7 @@ class ChunkReceiver {
     std::uint64_t bytes;
   };
 
-  ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits);
+  ChunkReceiver(AnnouncedChain chain, ReceiverLimits limits, StagingRoom::Share share);
   std::unexpected<Refusal> refuse(Refusal refusal);
   std::optional<Refusal> find_refusal(std::optional<std::uint32_t> index, std::uint64_t bytes) const;
   std::optional<std::uint32_t> index_of(const ChunkKey& key) const;
@@ -131,6 +134,7 @@ class ChunkReceiver {
   void end(Error error);
   AnnouncedChain chain_;
   ReceiverLimits limits_;
+  StagingRoom::Share share_;
   std::vector<Item> items_;
   std::map<ChunkKey, std::uint32_t> index_;
   std::map<std::uint64_t, Admitted> admitted_;

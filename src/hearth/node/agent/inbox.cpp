@@ -31,6 +31,7 @@ Result<std::unique_ptr<Inbox::Claim>> Inbox::expect(const cluster::Ticket& ticke
                                                     kv::AnnouncedChain chain,
                                                     std::span<const kv::ChunkKey> held,
                                                     cluster::DecodeRunParameters parameters) {
+  parameters.limits.room = staging_;
   auto run = TRY(cluster::DecodeRun::create(ticket, std::move(chain), std::move(parameters),
                                             std::chrono::steady_clock::now()));
   auto delivery = std::make_shared<Delivery>(std::move(run), held, store_);

@@ -1,6 +1,7 @@
 #pragma once
 // The hand-offs that this machine waits for, by their tickets (cluster/ticket.h). A message without
-// a good ticket is refused before any of its bytes is looked at.
+// a good ticket is refused before any of its bytes is looked at. What all of them hold of chunks that are
+// not imported yet has one bound (kv/staging_room.h).
 //
 // Thread-safe.
 
@@ -32,13 +33,16 @@ class Inbox {
   };
 
   // `store` outlives this. `incarnation` differs from that of every earlier life of this machine.
-  Inbox(std::string machine, std::uint64_t incarnation, kv::ChunkStore& store)
-      : machine_(std::move(machine)), incarnation_(incarnation), store_(store), tickets_(incarnation) {}
+  Inbox(std::string machine, std::uint64_t incarnation, kv::ChunkStore& store,
+        std::uint64_t staging_bytes_max = kv::machine_staging_bytes_max)
+      : machine_(std::move(machine)), incarnation_(incarnation), store_(store),
+        staging_(std::make_shared<kv::StagingRoom>(staging_bytes_max)), tickets_(incarnation) {}
 
   // A ticket that was never issued, for `token_count` tokens of a prompt.
   cluster::Ticket new_ticket(const kv::LayoutDigest& layout, std::uint32_t token_count,
                              Duration lease) const;
-  // resource_exhausted when too many are open. `held`: the chunks of the chain's beginning.
+  // resource_exhausted when too many are open, or too much memory is promised to them. `held`: the chunks of
+  // the chain's beginning.
   Result<std::unique_ptr<Claim>> expect(const cluster::Ticket& ticket, const std::string& from,
                                         kv::AnnouncedChain chain, std::span<const kv::ChunkKey> held,
                                         cluster::DecodeRunParameters parameters);
@@ -48,6 +52,7 @@ class Inbox {
   // What is waited for: {kind, machine, tokens, seconds}.
   std::vector<Json> open() const;
   std::uint64_t incarnation() const { return incarnation_; }
+  const kv::StagingRoom& staging() const { return *staging_; }
 
  private:
   void forget(const cluster::HandOffId& id);
@@ -55,6 +60,7 @@ class Inbox {
   const std::string machine_;
   const std::uint64_t incarnation_;
   kv::ChunkStore& store_;
+  const std::shared_ptr<kv::StagingRoom> staging_;
   mutable std::mutex mutex_;  // what follows
   cluster::TicketBook tickets_;
   struct Open {

@@ -36,7 +36,7 @@ class PeerPrefiller final : public Prefiller {
  public:
   // What `parts` points to outlives this and its sources; this need not outlive its sources.
   explicit PeerPrefiller(PeerPrefillParts parts) : parts_(std::move(parts)) {}
-  // resource_exhausted: the peer has no time now.
+  // resource_exhausted: the peer has no time now, or this machine no room for its chunks.
   Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
 
  private:

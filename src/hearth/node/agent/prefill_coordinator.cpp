@@ -13,7 +13,7 @@ namespace hearth::node {
 namespace {
 
 constexpr Duration busy_unknown = std::chrono::seconds(2);
-constexpr std::uint64_t staged_chunks = 4;  // that are here and not imported yet; headers and windows among them
+constexpr std::uint64_t staged_chunks = 4;  // of one hand-off that are here and not imported yet
 constexpr std::size_t peers_asked_max = 3;  // for one prompt: then this machine computes it
 
 Instant now() { return std::chrono::steady_clock::now(); }
@@ -24,7 +24,7 @@ double kv_bytes_per_token(const WorkerInfo& info) {
 
 // The largest that comes: a hybrid model's recurrent state is in the last chunk, whatever its length.
 std::uint64_t chunk_bytes_max(const WorkerInfo& info) {
-  return info.identity ? model::state_bytes(info.identity->state, info.chunk_tokens) : 0;
+  return info.identity ? model::state_bytes(info.identity->state, info.chunk_tokens) + kv::header_bytes_max : 0;
 }
 
 cluster::Beside beside(std::uint32_t answers) {
@@ -104,8 +104,9 @@ PeerPrefiller PrefillCoordinator::prefiller_for(const Peer& peer, const Way& way
     parameters.chunk_tokens = worker->info.chunk_tokens;
     const double token_bytes = kv_bytes_per_token(worker->info);
     // Room for those that arrive while one is imported and our worker computes something else.
+    parameters.limits.chunk_bytes = chunk_bytes_max(worker->info);
     parameters.limits.staging_bytes_max =
-        std::max(parameters.limits.staging_bytes_max, staged_chunks * chunk_bytes_max(worker->info));
+        std::max(parameters.limits.staging_bytes_max, staged_chunks * parameters.limits.chunk_bytes);
     const std::string& model = worker->info.model_name;
     const std::lock_guard hold(mutex_);
     const auto remote = rates_.prefill({peer.name, model}, now());
