@@ -8,8 +8,7 @@
 namespace hearth::sim {
 namespace {
 
-constexpr Duration arrivals_within = std::chrono::seconds(20);
-constexpr Duration faults_within = std::chrono::seconds(30);
+constexpr Duration faults_after_arrivals = std::chrono::seconds(10);
 constexpr Duration request_time_max = std::chrono::seconds(120);
 constexpr Duration resubmit_pause = std::chrono::milliseconds(300);
 constexpr std::uint32_t prefix_chunks_max = 8;
@@ -152,7 +151,7 @@ void ClusterSimulation::add_clients() {
     prompt.insert(prompt.end(), fresh.begin(), fresh.end());
     clients_.push_back(std::make_unique<Client>(*this, std::move(prompt)));
     Client& client = *clients_.back();
-    const Duration arrival = std::chrono::seconds(1) + world_.up_to(arrivals_within);
+    const Duration arrival = std::chrono::seconds(1) + world_.up_to(world_.options().arrivals_within);
     world_.at(arrival, [&client] { client.arrive(); });
     if (random.chance(world_.options().faults.leaving_clients)) {
       world_.at(arrival + world_.up_to(std::chrono::seconds(8)), [&client] { client.leave(); });
@@ -161,7 +160,8 @@ void ClusterSimulation::add_clients() {
 }
 
 void ClusterSimulation::at_some_moment(int times, const Thunk& what) {
-  for (int i = 0; i < times; ++i) world_.at(world_.up_to(faults_within), what);
+  const Duration within = world_.options().arrivals_within + faults_after_arrivals;
+  for (int i = 0; i < times; ++i) world_.at(world_.up_to(within), what);
 }
 
 void ClusterSimulation::schedule_faults() {

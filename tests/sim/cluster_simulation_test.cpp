@@ -128,6 +128,27 @@ TEST(ClusterSimulation, ACancelReachesThePrefillSideWithinARoundTrip) {
   EXPECT_GE(left, 100u);
 }
 
+// One life of a cluster, as long as days of use: what is not given back adds up.
+TEST(ClusterSimulation, TenThousandRequestsLeaveNothing) {
+  SimulationOptions options;
+  options.seed = 1;
+  options.machines = 5;
+  options.requests = 10'000;
+  options.all_usable = true;
+  options.arrivals_within = std::chrono::seconds(4) * options.requests;
+  options.events_max = 40'000'000;
+  options.faults = {.lost = 0.01, .duplicated = 0.02, .replayed = 0.01, .damaged = 0.01, .body_cut = 0.01,
+                    .cuts = 50, .slow_links = 20, .decode_agent_crashes = 20, .decode_worker_crashes = 30,
+                    .coordinator_crashes = 20, .prefill_agent_crashes = 60, .prefill_worker_crashes = 60,
+                    .evictions = 200, .sleeps = 20, .leaving_clients = 0.05};
+  const SimulationReport report = ClusterSimulation(options).run();
+  ASSERT_EQ(report.violation, "");
+  EXPECT_EQ(report.answered + report.failed + report.left, options.requests);
+  EXPECT_GE(report.answered, (report.answered + report.failed) * 95 / 100) << report.last_error;
+  EXPECT_GE(report.coordinator.completed_hand_offs, 500u);
+  EXPECT_GE(report.coordinator.fallbacks, 10u);
+}
+
 TEST(ClusterSimulation, IsTheSameForTheSameSeed) {
   for (const std::uint64_t seed : {3u, 17u, 99u}) {
     EXPECT_EQ(ClusterSimulation(SimulationOptions::with_faults(seed)).run(),

@@ -5,7 +5,6 @@
 namespace hearth::sim {
 namespace {
 
-constexpr std::uint64_t events_max = 400'000;
 constexpr double slow_factor = 100;
 constexpr Duration replay_delay_max = std::chrono::seconds(40);
 
@@ -75,7 +74,7 @@ void World::violate(const std::string& what) {
 
 void World::run(const Thunk& check) {
   while (!events_.empty() && violation_.empty()) {
-    if (++event_count_ > events_max) return violate("does not end");
+    if (++event_count_ > options_.events_max) return violate("does not end");
     const Scheduled next = events_.top();
     events_.pop();
     now_ = next.at;

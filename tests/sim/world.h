@@ -49,6 +49,8 @@ struct SimulationOptions {
   std::uint64_t seed = 0;
   std::uint32_t machines = 3;  // one decodes, the others prefill
   std::uint32_t requests = 6;
+  Duration arrivals_within = std::chrono::seconds(20);  // and faults in ten seconds more
+  std::uint64_t events_max = 400'000;                  // more of them: it does not end
   Faults faults;
   Sabotage sabotage = Sabotage::none;
   bool all_usable = false;         // every peer is measured and has the layout
