@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "netns"))
 import loopback  # noqa: E402
+from logs import LoggedCase  # noqa: E402
 from machines import CONNECTIONS_KEPT_MAX, Cluster, conversation, least_of_a_while, wait_for  # noqa: E402
 from measure import measure_kill  # noqa: E402
 
@@ -32,7 +33,7 @@ OTHERS = ("spark-1", "spark-2", "spark-3")  # while one is started again, the ne
 ALLOWANCES = {"memory_mib": 24, "files": CONNECTIONS_KEPT_MAX * len(OTHERS), "threads": len(OTHERS)}
 
 
-class Kills(unittest.TestCase):
+class Kills(LoggedCase):
     @classmethod
     def setUpClass(cls):
         cls.cluster = Cluster(BIN, MODELS / "kimi-tiny-q8_0.gguf", OPTIONS, OTHERS, studio_options=("--cluster-prefill", "remote"),

@@ -2,16 +2,16 @@
 
 import os
 import sys
-import unittest
 from pathlib import Path
 
+from logs import LoggedCase
 from machines import Cluster, conversation, wait_for
 
 OPTIONS = ("--context", 16384, "--chunk-tokens", 256, "--threads", 1)
 CHUNKS = 10  # at least so many in conversation()
 
 
-class HandOffCase(unittest.TestCase):
+class HandOffCase(LoggedCase):
     """`studio` is told to prefill remotely, so that there is a hand-off whatever is predicted."""
 
     others = ("spark",)

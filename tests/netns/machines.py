@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -18,6 +19,7 @@ import urllib.request
 from pathlib import Path
 
 from link_proxy import LinkProxy
+from logs import print_ends
 from network import OUTSIDE, Network
 
 AGENT_PORT, GATEWAY_PORT = 7070, 8484
@@ -78,7 +80,7 @@ class Machine:
         return done.stdout
 
     def start(self, *arguments):
-        with open(self.home / "log", "ab") as log:
+        with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.host.command(self.binaries / "hearth", *arguments, "--model", self.model, *self.options),
                 env=self.environment(), stdout=subprocess.PIPE, stderr=log, text=True)
@@ -109,8 +111,12 @@ class Machine:
             if self.link:
                 self.link.close()
 
+    @property
+    def log_path(self):
+        return self.home / "log"
+
     def log_text(self):
-        return (self.home / "log").read_text()
+        return self.log_path.read_text()
 
     # --- its processes
     def worker_pid(self):
@@ -335,7 +341,12 @@ class Cluster:
         wait_for(lambda: f"every pair to be tried: {self.studio.status()['peers']}",
                  lambda: self.studio.usable_peers() == sorted(self.others), START_SECONDS)
 
+    def logs(self):
+        return {machine.name: machine.log_path for machine in self.machines}
+
     def close(self):
+        if sys.exc_info()[0] is not None:  # it goes because something went wrong
+            print_ends(self.logs())
         for machine in self.machines:
             machine.close()
             self.network.remove_host(machine.host)

@@ -18,6 +18,7 @@ import unittest
 from pathlib import Path
 
 import isolation
+from logs import print_ends
 from network import OUTSIDE, Network
 
 BIN, MODEL = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve() / "llama-tiny-q8_0.gguf"
@@ -151,6 +152,9 @@ class Day(unittest.TestCase):
             while not capture.packets and time.monotonic() < deadline:
                 time.sleep(0.1)
             self.assertTrue(capture.packets)
+        except BaseException:
+            print_ends({path.stem: path for path in sorted(house.home.glob("*.log"))})
+            raise
         finally:
             capture.stop()
             for name in list(house.programs):
