@@ -79,10 +79,11 @@ class Machine:
             raise AssertionError(f"{self.name}: {arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
-    def start(self, *arguments):
+    def start(self, *arguments, has_model=True):
+        model = ("--model", self.model) if has_model else ()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.host.command(self.binaries / "hearth", *arguments, "--model", self.model, *self.options),
+                self.host.command(self.binaries / "hearth", *arguments, *model, *self.options),
                 env=self.environment(), stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("ready"):
@@ -93,8 +94,8 @@ class Machine:
         self.start("serve", "--host", self.host.address, "--port", GATEWAY_PORT, "--allowed-host", "*", *in_cluster,
                    *arguments)
 
-    def node(self, *arguments):
-        self.start("node", "--cluster-listen", f"{self.host.address}:{AGENT_PORT}", *arguments)
+    def node(self, *arguments, has_model=True):
+        self.start("node", "--cluster-listen", f"{self.host.address}:{AGENT_PORT}", *arguments, has_model=has_model)
 
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
@@ -317,16 +318,19 @@ class Cluster:
         self.studio = self.add("studio", proxied)
         self.others = {name: self.add(name, proxied) for name in others}
         try:
-            self.alone.serve(cluster=False)
-            self.studio.hearth("cluster", "init", "--name", "studio", "--address", self.studio.agent_address)
-            self.studio.serve(*studio_options)
-            for machine in self.others.values():
-                self.join(machine)
-                machine.node()
-            self.wait_until_usable()
+            self.begin(studio_options)
         except BaseException:
             self.close()
             raise
+
+    def begin(self, studio_options):
+        self.alone.serve(cluster=False)
+        self.studio.hearth("cluster", "init", "--name", "studio", "--address", self.studio.agent_address)
+        self.studio.serve(*studio_options)
+        for machine in self.others.values():
+            self.join(machine)
+            machine.node()
+        self.wait_until_usable()
 
     def add(self, name, proxied):
         machine = Machine(self.network.add_host(name), *self.settings, proxied=proxied)

@@ -4,8 +4,6 @@ usage: netns_test.py BIN_DIRECTORY MODELS_DIRECTORY [unittest arguments]; exit c
 """
 
 import signal
-import socket
-import ssl
 import sys
 import unittest
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import isolation
 from hand_off_case import CHUNKS, HandOffCase
 from machines import AGENT_PORT, GATEWAY_PORT, conversation
-from network import run
+from strangers import open_ports, said_to, stranger_contexts
 
 LINKS = {"unshaped": None, "1 Gb/s": 1e9, "100 Mb/s": 1e8}
 
@@ -49,14 +47,8 @@ class Links(HandOffCase):
             self.assertEqual(chunks["alone"][name], chunks["studio"][name], name)
 
     def test_a_stranger_on_the_network_gets_nothing(self):
-        self.alone.hearth("cluster", "init", "--name", "alone", "--address", f"{self.alone.host.address}:{AGENT_PORT}")
-        foreign = ssl.create_default_context()
-        foreign.check_hostname, foreign.verify_mode = False, ssl.CERT_NONE
-        foreign.load_cert_chain(self.alone.home / "cluster" / "machine.pem")
-        nobody = ssl.create_default_context()
-        nobody.check_hostname, nobody.verify_mode = False, ssl.CERT_NONE
         for machine in (self.studio, self.spark):
-            for context in (None, nobody, foreign):
+            for context in stranger_contexts(self.alone):
                 self.assertNotIn(b"HTTP", said_to(machine.host.address, AGENT_PORT, context))
 
     def test_no_other_port_is_open(self):
@@ -91,35 +83,6 @@ class Trouble(HandOffCase):
 
 def is_chunk(path):
     return path.is_file() and path.parent.parent.name == "chunks"
-
-
-def said_to(address, port, context):
-    """What a stranger reads who asks for the status; empty after a refused handshake."""
-    said = b""
-    with socket.create_connection((address, port), timeout=10) as stream:
-        try:
-            if context:
-                stream = context.wrap_socket(stream)
-            stream.sendall(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
-            while piece := stream.recv(1000):
-                said += piece
-        except OSError:  # ssl.SSLError is one
-            pass
-        finally:
-            stream.close()
-    return said
-
-
-def open_ports(machine):
-    """TCP ports that listen in its namespace on other addresses than loopback."""
-    ports = set()
-    for line in run(*machine.host.command("cat", "/proc/net/tcp", "/proc/net/tcp6")).splitlines():
-        fields = line.split()
-        if len(fields) > 3 and fields[3] == "0A":
-            address, port = fields[1].rsplit(":", 1)
-            if address != "0100007F":
-                ports.add(int(port, 16))
-    return ports
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ set -uo pipefail
 build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY}")
 cd "$(dirname "$0")"
 failed=0
-for test in netns_test.py netns_faults_test.py "measure.py"; do
+for test in netns_test.py netns_pool_test.py netns_faults_test.py "measure.py"; do
   echo "== $test"
   arguments=("$build/bin" "$build/test_models")
   [ "$test" != measure.py ] || arguments+=("../../build/bench")
