@@ -56,6 +56,10 @@ class Experiment(unittest.TestCase):
         ledger = self.results / "ledger.jsonl"
         return [json.loads(line) for line in ledger.read_text().splitlines() if line.endswith("}")] if ledger.exists() else []
 
+    def result_of(self, step):
+        attempt = next(event["attempt"] for event in self.events() if event["event"] == "step_ended" and event["step"] == step and event["accepted"])
+        return json.loads((self.results / "evidence" / step / str(attempt) / "output.json").read_text())
+
     def began(self, step):
         return any(event["event"] == "step_began" and event["step"] == step for event in self.events())
 
@@ -80,7 +84,20 @@ class Experiment(unittest.TestCase):
             self.assertEqual((phase["state"], phase["gate"]["open"]), ("passed", True), phase)
         self.assertNotIn("not established", [prediction["outcome"] for prediction in status["predictions"]], status["predictions"])
 
+        # What the plan recorded in the first phase was tested by what the fourth measured, whichever way that went.
+        stated = self.result_of("plan-split")["predictions"][0]
+        self.assertEqual((stated["metric"], stated["direction"]), ("ttft_s", "higher"))
+        self.assertGreater(stated["planner"]["before"], 0)
+        self.assertGreater(stated["planner"]["after"], 0)
+        first = {row["target"]: row["ttft_ms"] for row in self.result_of("split")["rows"] if row["prompt_tokens"] == 384}
+        tested = next(prediction for prediction in status["predictions"] if prediction["name"] == "slower")
+        self.assertEqual(tested["statement"], stated["text"])
+        self.assertEqual(tested["outcome"], "right" if first["split"] / first["alone"] - 1 >= 0.02 else "wrong", (first, tested))
+        self.assertIn("The planner expected", tested["why"])
+
         page = (self.results / "report.html").read_text()
+        self.assertIn(stated["text"], page)
+        self.assertIn("The planner expected", page)
         self.assertIn("<svg", page)
         self.assertIn("Faster or slower?", page)
         self.assertIn("The plan was off by", page)
@@ -89,7 +106,7 @@ class Experiment(unittest.TestCase):
         self.assertIn("Every gate was open", (self.results / "report.md").read_text())
 
         # What was predicted stays as it was.
-        self.file.write_text(self.file.read_text().replace("not faster", "and not faster"))
+        self.file.write_text(self.file.read_text().replace("At least half", "Half"))
         self.assertIn("predictions of phase 'full'", self.hearth("run", self.file, status=2).stderr)
 
     def samples(self, run):
@@ -201,6 +218,19 @@ arguments = {json.dumps(arguments)}
         (self.work / "experiment.example.toml").write_text((SOURCE / "experiment.example.toml").read_text())
         status = json.loads(self.hearth("status", "experiment.example.toml", "--json").stdout)
         self.assertEqual([phase["name"] for phase in status["phases"]], ["research", "sweep", "apple", "full", "quality"])
+
+    def test_what_the_example_tests_is_what_its_plan_records(self):
+        example = (SOURCE / "experiment.example.toml").read_text()
+        self.file.write_text(example[:example.index('[[phase]]\nname = "sweep"')])  # nothing but plans
+        (self.work / "experiment.example.macs.toml").write_text((SOURCE / "experiment.example.macs.toml").read_text())
+        done = subprocess.run([BIN / "hearth", "experiment", "run", self.file], env=self.environment(), cwd=self.work,
+                              capture_output=True, text=True, timeout=300)
+        self.assertIn(done.returncode, (0, 1), done.stderr)  # the gate is not what is tested here
+        recorded = self.result_of("plan-q8")["predictions"]
+        self.assertEqual([(one["metric"], one["direction"], one["machines"]) for one in recorded],
+                         [("decode_tok_s", "lower", ["spark-1", "spark-2"]), ("ttft_s", "lower", ["spark-1", "spark-2"])])
+        for place, one in enumerate(recorded):
+            self.assertIn(f'statement = "{one["text"]}"\nrecorded = "plan-q8.predictions[{place}]"\n', example)
 
 
 if __name__ == "__main__":

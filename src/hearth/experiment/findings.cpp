@@ -6,13 +6,67 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hearth/plan/prediction.h"
+
 namespace hearth::experiment {
 namespace {
+
+// A place says by one of its members what is measured there: rows[0].ttft_ms, rows[0].intervals.total_ms.median.
+bool measures(const ValuePath& path, plan::Metric metric) {
+  const std::string_view name = plan::metric_name(metric);
+  const std::string_view word = metric == plan::Metric::turn_s ? "total" : name.substr(0, name.find('_'));
+  return std::ranges::any_of(path.parts, [&](const ValuePath::Part& part) {
+    const auto* member = std::get_if<ValuePath::Member>(&part);
+    return member != nullptr && member->name.starts_with(word);
+  });
+}
+
+std::optional<double> number_at(const ValuePath& path, const FindResult& results) {
+  const Json* found = find_value(path, results);
+  return found != nullptr && found->is_number() ? std::optional(found->as_double()) : std::nullopt;
+}
+
+std::string stated_text(const plan::Prediction& stated, double before, double after) {
+  const std::string size = stated.size ? fmt::format(" by at least {:.0f} %", 100 * *stated.size) : "";
+  const std::string planner = stated.before && stated.after
+                                  ? fmt::format("expected {:.4g}, then {:.4g}, and {}", *stated.before, *stated.after, stated.planner_says)
+                                  : stated.planner_says;
+  return fmt::format("{} was to be {}{}: {:.6g} before, {:.6g} after, {:+.1f} %. The planner {}", plan::metric_name(stated.metric),
+                     plan::direction_name(stated.direction), size, before, after, 100 * (after / before - 1), planner);
+}
+
+// What the plan recorded, against what was measured without the change of which it speaks, and with it.
+void judge_recorded(const Prediction& prediction, const FindResult& results, PredictionFinding& out) {
+  const Recorded& recorded = *prediction.recorded;
+  for (const ValuePath* path : {&recorded.statement, &recorded.before, &recorded.after}) {
+    if (std::ranges::find(out.steps, path->step) == out.steps.end()) out.steps.push_back(path->step);
+  }
+  const auto not_established = [&](std::string why) { out.why = std::move(why); };
+  const Json* json = find_value(recorded.statement, results);
+  if (json == nullptr) return not_established(recorded.statement.text + " is not known");
+  const auto stated = plan::read_prediction(*json);
+  if (!stated || stated->text != prediction.statement) return not_established(recorded.statement.text + " is not this statement");
+  for (const ValuePath* path : {&recorded.before, &recorded.after}) {
+    if (!measures(*path, stated->metric)) {
+      return not_established(fmt::format("{} is no {}, of which the statement is", path->text, plan::metric_name(stated->metric)));
+    }
+    const auto number = number_at(*path, results);
+    if (!number || *number <= 0) return not_established(path->text + " is not known");
+  }
+  const double before = *number_at(recorded.before, results), after = *number_at(recorded.after, results);
+  const bool is_right = plan::is_borne_out(stated->direction, stated->size, before, after);
+  out.outcome = is_right ? PredictionOutcome::right : PredictionOutcome::wrong;
+  out.why = stated_text(*stated, before, after);
+}
 
 PredictionFinding judge_prediction(const Phase& phase, const PhaseProgress& progress, const Prediction& prediction,
                                    const FindResult& results) {
   PredictionFinding out{.phase = phase.name, .name = prediction.name, .statement = prediction.statement,
                         .recorded_at = progress.began_at};
+  if (prediction.recorded) {
+    judge_recorded(prediction, results, out);
+    return out;
+  }
   if (prediction.holds) {
     out.steps = steps_of(*prediction.holds);
     const Judgement judgement = judge(*prediction.holds, results);
@@ -63,6 +117,14 @@ PhaseFinding phase_finding(const Phase& phase, const PhaseProgress& progress, bo
     out.steps.push_back(step_finding(phase.steps[s], progress.steps[s], is_running_elsewhere));
   }
   return out;
+}
+
+std::string ended_at(const std::vector<PhaseFinding>& phases, std::string_view step) {
+  for (const PhaseFinding& phase : phases) {
+    const auto found = std::ranges::find(phase.steps, step, &StepFinding::name);
+    if (found != phase.steps.end()) return found->ended_at;
+  }
+  return "";
 }
 
 std::string tally_of(const std::vector<PredictionFinding>& predictions) {
@@ -169,6 +231,8 @@ Findings find_findings(const Spec& spec, const Progress& progress, const FindRes
     out.phases.push_back(phase_finding(phase, progress.phases[p], progress.is_running_elsewhere));
     for (const Prediction& prediction : phase.predictions) {
       out.predictions.push_back(judge_prediction(phase, progress.phases[p], prediction, results));
+      if (!prediction.recorded) continue;
+      out.predictions.back().recorded_at = ended_at(out.phases, prediction.recorded->statement.step);
     }
     for (const Step& step : phase.steps) {
       const Json* result = results(step.name);

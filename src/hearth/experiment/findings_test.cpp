@@ -67,6 +67,44 @@ TEST(Findings, PredictionsMeetWhatHappened) {
   EXPECT_EQ(found.predictions[2].outcome, PredictionOutcome::not_established);
 }
 
+// A statement of the plan, and what two rows of a later phase say to it.
+PredictionFinding tested(const Json& stated, const std::string& statement, const std::string& member) {
+  const Spec s = read_spec("name = \"e\"\nquestion = \"?\"\n[[phase]]\nname = \"one\"\n[[phase.step]]\nname = \"plan\"\ncommand = [\"a\"]\n"
+                           "[[phase]]\nname = \"two\"\n[[phase.step]]\nname = \"bench\"\ncommand = [\"b\"]\n"
+                           "[[phase.prediction]]\nname = \"stated\"\nstatement = \"" + statement + "\"\nrecorded = \"plan.predictions[0]\"\n"
+                           "before = \"bench.rows[target=alone]." + member + "\"\nafter = \"bench.rows[target=pool]." + member + "\"\n", "e.toml").value();
+  const Json planned = Json::object({{"predictions", Json::array({stated})}});
+  const Json bench = parse_json(R"({"rows":[{"target":"alone","decode_tok_s":20,"ttft_ms":100},{"target":"pool","decode_tok_s":16,"ttft_ms":101}]})").value();
+  Progress progress = replay(s, {});
+  progress.phases[0].steps[0].ended_at = "2026-04-23T09:00:00Z";
+  const auto found = find_findings(s, progress, [&](std::string_view step) { return step == "plan" ? &planned : &bench; });
+  return found.predictions.at(0);
+}
+
+TEST(Findings, AStatementThatThePlanRecordedMeetsWhatWasMeasured) {
+  const auto stated = [](std::string metric, std::string direction, Json size) {
+    return Json::object({{"text", "adding b makes it so"}, {"metric", std::move(metric)}, {"direction", std::move(direction)},
+                         {"size", std::move(size)}, {"planner", Json::object({{"before", 21}, {"after", 18}, {"says", "agrees"}})}});
+  };
+  const auto outcome = [&](const Json& recorded, const std::string& member) { return tested(recorded, "adding b makes it so", member).outcome; };
+  EXPECT_EQ(outcome(stated("decode_tok_s", "lower", {}), "decode_tok_s"), PredictionOutcome::right);
+  EXPECT_EQ(outcome(stated("decode_tok_s", "lower", 0.1), "decode_tok_s"), PredictionOutcome::right);
+  EXPECT_EQ(outcome(stated("decode_tok_s", "lower", 0.5), "decode_tok_s"), PredictionOutcome::wrong);
+  EXPECT_EQ(outcome(stated("decode_tok_s", "higher", {}), "decode_tok_s"), PredictionOutcome::wrong);
+  EXPECT_EQ(outcome(stated("ttft_s", "same", {}), "ttft_ms"), PredictionOutcome::right);
+
+  const PredictionFinding right = tested(stated("decode_tok_s", "lower", 0.1), "adding b makes it so", "decode_tok_s");
+  EXPECT_EQ(right.why, "decode_tok_s was to be lower by at least 10 %: 20 before, 16 after, -20.0 %. The planner expected 21, then 18, and agrees");
+  EXPECT_EQ(right.recorded_at, "2026-04-23T09:00:00Z");
+  EXPECT_EQ(right.steps, (std::vector<std::string>{"plan", "bench"}));
+
+  // Other words, another measure, a number that is not there: nothing is tested.
+  EXPECT_NE(tested(stated("decode_tok_s", "lower", {}), "adding b does no harm", "decode_tok_s").why.find("not this statement"), std::string::npos);
+  EXPECT_NE(tested(stated("decode_tok_s", "lower", {}), "adding b makes it so", "ttft_ms").why.find("is no decode_tok_s"), std::string::npos);
+  EXPECT_EQ(outcome(stated("ttft_s", "higher", {}), "ttft_p90_ms"), PredictionOutcome::not_established);
+  EXPECT_EQ(outcome(Json::object(), "decode_tok_s"), PredictionOutcome::not_established);
+}
+
 TEST(Findings, SayWhatWasDecidedAndWhatWasNotEstablished) {
   const Findings found = findings();
   ASSERT_EQ(found.decision.size(), 1u);

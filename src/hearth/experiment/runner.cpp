@@ -59,6 +59,11 @@ Json predictions_json(const Phase& phase) {
   Json out = Json::array();
   for (const Prediction& prediction : phase.predictions) {
     Json one = Json::object({{"name", prediction.name}, {"statement", prediction.statement}});
+    if (prediction.recorded) {
+      one.set("recorded", prediction.recorded->statement.text);
+      one.set("before", prediction.recorded->before.text);
+      one.set("after", prediction.recorded->after.text);
+    }
     if (prediction.holds) one.set("holds", prediction.holds->text);
     if (prediction.value) {
       one.set("value", prediction.value->text);

@@ -16,7 +16,8 @@ using Problems = std::vector<std::string>;
 constexpr std::array experiment_keys = {"name", "question", "watch", "variables", "phase"};
 constexpr std::array phase_keys = {"name", "question", "step", "prediction", "gate"};
 constexpr std::array step_keys = {"name", "what", "verb", "command", "arguments", "accept", "time_max_s"};
-constexpr std::array prediction_keys = {"name", "statement", "holds", "value", "expected", "within_percent"};
+constexpr std::array prediction_keys = {"name", "statement", "recorded", "before", "after", "holds", "value", "expected",
+                                        "within_percent"};
 constexpr std::array gate_keys = {"conditions", "note"};
 constexpr std::uint32_t time_max_s_max = 30 * 24 * 3600;
 constexpr double within_percent_default = 20;
@@ -203,6 +204,24 @@ std::optional<Condition> read_condition(const Table& table, std::string_view key
   return condition ? std::optional(*std::move(condition)) : std::nullopt;
 }
 
+std::optional<ValuePath> read_place(const Table& table, const Names& names, std::string_view key) {
+  auto path = ValuePath::parse(table.text(key));
+  if (!path) {
+    table.problem(key, path.error().message);
+    return std::nullopt;
+  }
+  names.find(table, key, path->step);
+  return *std::move(path);
+}
+
+std::optional<Recorded> read_recorded(const Table& table, const Names& names) {
+  auto statement = read_place(table, names, "recorded");
+  auto before = read_place(table, names, "before"), after = read_place(table, names, "after");
+  if (!statement || !before || !after) return std::nullopt;
+  names.find_earlier(table, "recorded", statement->step);
+  return Recorded{.statement = *std::move(statement), .before = *std::move(before), .after = *std::move(after)};
+}
+
 // A number, or where an earlier phase has it.
 void read_expected(const Table& table, const Names& names, Prediction& out) {
   const Json* expected = table.find("expected");
@@ -221,16 +240,16 @@ Prediction read_prediction(const Table& table, Names& names) {
   Prediction out{.name = table.name(), .statement = table.text("statement")};
   names.prediction(table, out.name);
   if (out.statement.empty()) table.problem("statement", "missing: what is predicted, in a sentence");
-  if (table.has("holds") == table.has("value")) {
-    table.problem("holds", "give either holds = \"CONDITION\", or value = \"STEP.PATH\" with expected");
+  if (int{table.has("recorded")} + int{table.has("holds")} + int{table.has("value")} != 1) {
+    table.problem("holds", "give one of holds = \"CONDITION\", value = \"STEP.PATH\" with expected, and "
+                           "recorded = \"STEP.predictions[0]\" with before and after");
+  } else if (table.has("recorded")) {
+    out.recorded = read_recorded(table, names);
   } else if (table.has("holds")) {
     out.holds = read_condition(table, "holds", table.text("holds"));
     if (out.holds) names.find(table, "holds", *out.holds);
   } else {
-    auto path = ValuePath::parse(table.text("value"));
-    if (path) out.value = *std::move(path);
-    else table.problem("value", path.error().message);
-    if (out.value) names.find(table, "value", out.value->step);
+    out.value = read_place(table, names, "value");
     read_expected(table, names, out);
     out.within_percent = table.number("within_percent", within_percent_default);
   }
@@ -285,14 +304,17 @@ Digest256 Step::digest() const {
 }
 
 Digest256 Prediction::digest() const {
-  return Blake2b()
-      .update_sized(name)
+  Blake2b hash;
+  hash.update_sized(name)
       .update_sized(statement)
       .update_sized(holds ? holds->text : "")
       .update_sized(value ? value->text : "")
       .update_sized(expected_text)
-      .update_number(within_percent)
-      .finish();
+      .update_number(within_percent);
+  if (recorded) {  // else as it always was: an experiment that is under way goes on
+    for (const ValuePath* path : {&recorded->statement, &recorded->before, &recorded->after}) hash.update_sized(path->text);
+  }
+  return hash.finish();
 }
 
 const Step* Spec::find_step(std::string_view step) const {

@@ -31,9 +31,16 @@ struct Step {
   Digest256 digest() const;
 };
 
+// Where `hearth plan --predict` recorded a statement, in an earlier phase; where what it is about was measured before
+// the change of which it speaks, and after.
+struct Recorded {
+  ValuePath statement, before, after;
+};
+
 struct Prediction {
   std::string name, statement;
-  std::optional<Condition> holds;    // either a condition,
+  std::optional<Recorded> recorded;  // either a statement that the plan recorded in these words,
+  std::optional<Condition> holds;    // or a condition,
   std::optional<ValuePath> value;    // or a value with
   std::optional<Condition::Operand> expected;  // a number, or a value of an earlier phase's step: what the plan said
   std::string expected_text;

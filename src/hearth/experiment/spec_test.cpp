@@ -59,6 +59,31 @@ TEST(Spec, WhatChangesAStepChangesItsDigest) {
   EXPECT_NE(same, digest("verb = [\"plan\"]", "verb = [\"check\"]"));
 }
 
+std::string with_recorded(const std::string& prediction) {
+  return std::string(good) + "[[phase]]\nname = \"full\"\n[[phase.step]]\nname = \"bench\"\nverb = [\"bench\"]\n" +
+         "[[phase.prediction]]\nname = \"stated\"\nstatement = \"adding b makes decode slower\"\n" + prediction;
+}
+
+TEST(Spec, WhatThePlanRecordedIsOfAnEarlierPhase) {
+  const std::string text = with_recorded("recorded = \"plan.predictions[0]\"\nbefore = \"bench.x\"\nafter = \"bench.y\"\n");
+  const auto spec = read_spec(text, "e.toml");
+  ASSERT_TRUE(spec) << spec.error().message;
+  const Prediction& stated = spec->phases[1].predictions[0];
+  EXPECT_EQ(stated.recorded->statement.text, "plan.predictions[0]");
+  EXPECT_EQ(stated.recorded->after.step, "bench");
+  std::string changed = text;
+  changed.replace(changed.find("bench.y"), 7, "bench.z");
+  EXPECT_NE(read_spec(changed, "e.toml")->phases[1].predictions[0].digest(), stated.digest());
+
+  for (const auto& [wrong, told] : {std::pair("recorded = \"bench.predictions[0]\"\nbefore = \"bench.x\"\nafter = \"bench.y\"\n", "no earlier phase"),
+                                    std::pair("recorded = \"plan.predictions[0]\"\nbefore = \"bench.x\"\n", "after"),
+                                    std::pair("recorded = \"plan.predictions[0]\"\nholds = \"bench.x < 1\"\n", "give one of")}) {
+    const auto refused = read_spec(with_recorded(wrong), "e.toml");
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_NE(refused.error().message.find(told), std::string::npos) << refused.error().message;
+  }
+}
+
 struct Fault {
   std::string_view from, to;
   std::vector<std::string_view> told;

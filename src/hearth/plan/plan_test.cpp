@@ -370,6 +370,42 @@ TEST(Prediction, TellsAPoolFromTheBestPlan) {
   EXPECT_EQ(prefill.planner_says, "agrees");
 }
 
+TEST(Prediction, ComesOutAsStatedByItsDirectionAndItsSize) {
+  EXPECT_TRUE(is_borne_out(Direction::lower, {}, 20, 16));
+  EXPECT_FALSE(is_borne_out(Direction::higher, {}, 20, 16));
+  EXPECT_TRUE(is_borne_out(Direction::lower, 0.1, 20, 16));
+  EXPECT_FALSE(is_borne_out(Direction::lower, 0.3, 20, 16));
+  EXPECT_TRUE(is_borne_out(Direction::same, {}, 20, 20.3));
+  EXPECT_FALSE(is_borne_out(Direction::higher, {}, 20, 20.3)) << "below 2 % is no difference";
+}
+
+TEST(Prediction, IsReadBackAsItWasRecorded) {
+  const Question q = question("Q2", "reflective");
+  Prediction stated = *parse_prediction("adding the Sparks makes decode slower by 10 %", q.cluster);
+  expect(stated, q);
+  const Result<Prediction> back = read_prediction(prediction_json(stated));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->text, stated.text);
+  EXPECT_EQ(back->metric, Metric::decode_tok_s);
+  EXPECT_EQ(back->direction, Direction::lower);
+  EXPECT_EQ(back->size, stated.size);
+  EXPECT_EQ(back->before, stated.before);
+  EXPECT_EQ(back->planner_says, stated.planner_says);
+  Json other = prediction_json(stated);
+  other.set("metric", "happiness");
+  EXPECT_EQ(read_prediction(other).error().code, Code::invalid_argument);
+}
+
+// One machine alone has no split; what a second one changes is asked of it all the same.
+TEST(Prediction, OfOneFamilyIsHeldAgainstWhatTheRestCanDo) {
+  Question q = question("Q2", "reflective");
+  q.options.only = Family::pooled;
+  Prediction stated = *parse_prediction("without the laptop, spark-1 and spark-2 decode is faster", q.cluster);
+  ASSERT_EQ(stated.machines.size(), 3u);  // the Studio is left
+  expect(stated, q);
+  EXPECT_TRUE(stated.before && stated.after) << stated.planner_says;
+}
+
 TEST(CatalogView, ListsAndShowsEveryEntry) {
   for (const char* kind :
        {"machines", "links", "clusters", "models", "quantisations", "engines", "measurements"}) {

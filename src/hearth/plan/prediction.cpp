@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 
@@ -12,6 +13,8 @@ namespace hearth::plan {
 namespace {
 
 constexpr double same_band = 0.02;
+constexpr std::array all_metrics = {Metric::turn_s, Metric::ttft_s, Metric::prefill_tok_s, Metric::decode_tok_s};
+constexpr std::array all_directions = {Direction::lower, Direction::higher, Direction::same};
 constexpr std::string_view example = "for example: adding the Sparks makes decode slower by 10 %";
 
 std::string lower(std::string_view text) {
@@ -191,8 +194,13 @@ void expect(Prediction& prediction, const Question& question) {
   const ClusterSpec& all = question.cluster;
   const std::optional<double> with =
       best_value(question, all, prediction, named_machines(prediction, all));
-  const std::optional<double> less =
-      best_value(question, without(all, prediction.machines), prediction, 0);
+  const ClusterSpec rest = without(all, prediction.machines);
+  std::optional<double> less = best_value(question, rest, prediction, 0);
+  if (!less && question.options.only) {
+    Question any_family = question;
+    any_family.options.only.reset();
+    less = best_value(any_family, rest, prediction, 0);
+  }
   prediction.before = prediction.adding ? less : with;
   prediction.after = prediction.adding ? with : less;
   if (!prediction.before || !prediction.after) {
@@ -200,13 +208,16 @@ void expect(Prediction& prediction, const Question& question) {
         "cannot say: with or without them no plan that an engine can run is left";
     return;
   }
-  const double change = *prediction.after / *prediction.before - 1;
-  const Direction expected = std::abs(change) < same_band ? Direction::same
-                             : change > 0                 ? Direction::higher
-                                                          : Direction::lower;
-  const bool large_enough = !prediction.size || std::abs(change) >= *prediction.size;
   prediction.planner_says =
-      expected == prediction.direction && large_enough ? "agrees" : "disagrees";
+      is_borne_out(prediction.direction, prediction.size, *prediction.before, *prediction.after) ? "agrees" : "disagrees";
+}
+
+bool is_borne_out(Direction direction, std::optional<double> size, double before, double after) {
+  const double change = after / before - 1;
+  const Direction found = std::abs(change) < same_band ? Direction::same
+                          : change > 0                 ? Direction::higher
+                                                       : Direction::lower;
+  return found == direction && (!size || std::abs(change) >= *size);
 }
 
 Json prediction_json(const Prediction& p) {
@@ -223,6 +234,28 @@ Json prediction_json(const Prediction& p) {
                        {"planner", Json::object({{"before", number(p.before)},
                                                  {"after", number(p.after)},
                                                  {"says", p.planner_says}})}});
+}
+
+Result<Prediction> read_prediction(const Json& json) {
+  Prediction out;
+  out.text = TRY(get<std::string>(json, "text"));
+  const std::string metric = TRY(get<std::string>(json, "metric"));
+  const std::string direction = TRY(get<std::string>(json, "direction"));
+  const auto known_metric = std::ranges::find(all_metrics, std::string_view(metric), metric_name);
+  const auto known_direction = std::ranges::find(all_directions, std::string_view(direction), direction_name);
+  if (known_metric == all_metrics.end() || known_direction == all_directions.end()) {
+    return fail(Code::invalid_argument, fmt::format("a prediction of '{}' '{}': expected what hearth plan --predict writes",
+                                                    metric, direction));
+  }
+  out.metric = *known_metric;
+  out.direction = *known_direction;
+  out.size = TRY(find<double>(json, "size"));
+  if (const Json* planner = json.find("planner")) {
+    out.before = TRY(find<double>(*planner, "before"));
+    out.after = TRY(find<double>(*planner, "after"));
+    out.planner_says = TRY(get_or<std::string>(*planner, "says", ""));
+  }
+  return out;
 }
 
 }  // namespace hearth::plan

@@ -36,9 +36,16 @@ struct Prediction {
 // example.
 Result<Prediction> parse_prediction(std::string_view text, const ClusterSpec& spec);
 
-// Fills in what the planner expects for this question.
+// Fills in what the planner expects for this question. Where it asks for one family and the machines that are left
+// without the change have no plan of it, any family of theirs counts: a split is held against one machine alone.
 void expect(Prediction& prediction, const Question& question);
 
+// Did what went from `before` to `after` go as stated? Less than 2 % is no difference. Of numbers that the planner
+// expects as of measured ones; `before` is above 0.
+bool is_borne_out(Direction direction, std::optional<double> size, double before, double after);
+
 Json prediction_json(const Prediction& prediction);
+// The statement, metric, direction and size of what prediction_json wrote, and what the planner expected.
+Result<Prediction> read_prediction(const Json& json);
 
 }  // namespace hearth::plan
