@@ -6,6 +6,7 @@ With TURNS: also a replay of so many turns of coding agents, twice, against one 
 """
 
 import csv
+import hashlib
 import http.server
 import json
 import os
@@ -103,6 +104,9 @@ class Bench(unittest.TestCase):
 
     def bench(self, *arguments, status=0):
         return json.loads(self.hearth("bench", "--json", "--db", self.work / "b.db", *SMALL, *arguments, status=status).stdout)
+
+    def samples(self):
+        return json.loads(self.hearth("bench", "ls", "--db", "b.db", "--json").stdout)["runs"][0]["samples"]
 
     def wait_for_samples(self, wanted):
         end = time.monotonic() + START_SECONDS
@@ -215,11 +219,24 @@ class Bench(unittest.TestCase):
         child = subprocess.Popen([BIN / "hearth", "bench", "--db", self.work / "b.db", *SMALL, "-t", f"worker={model}", "--prompt-tokens", "50",
                                   "--repeats", "100000", "--answer-tokens", "4"], env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.wait_for_samples(1)
-        os.utime(model)
+        os.utime(model)  # what is in it is what it was: the run goes on
+        self.wait_for_samples(self.samples() + 2)
+        self.assertIsNone(child.poll())
+        was = model.stat()
+        with open(model, "r+b") as file:  # one byte of a weight, under the old time of modification
+            file.seek(-1, os.SEEK_END)
+            last = file.read(1)[0]
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last ^ 1]))
+        os.utime(model, ns=(was.st_atime_ns, was.st_mtime_ns))
         out, errors = child.communicate(timeout=60)
         self.assertEqual(child.returncode, 2, errors)
         self.assertIn("void: ", out)
-        self.assertIn("changed while it was measured", errors)
+        self.assertIn("m.gguf is not what it was: its SHA-256 was", errors)
+        run = json.loads(self.hearth("bench", "show", "last", "--db", "b.db", "--json").stdout)
+        self.assertTrue(run["state"].startswith("void: "), run["state"])
+        files = {file["file"]: file["sha256"] for file in run["environment"]["files"]}
+        self.assertEqual(files, {str(model): hashlib.sha256(MODEL.read_bytes()).hexdigest()})
         self.hearth("bench", "compare", "last", "last", "--db", "b.db", status=2)
 
     def test_predictions_stand_beside_measurements(self):

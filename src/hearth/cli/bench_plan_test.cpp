@@ -10,14 +10,14 @@ namespace {
 
 struct Setting {
   BenchFlags flags;
-  std::string build = "b9100, CPU", model = "Kimi", machine = "here", file_changed = "1";
+  std::string build = "b9100, CPU", model = "Kimi", machine = "here", file_sha256 = "1";
   double load_s = 1.5, load_average = 0.1;
 };
 
 Json environment_of(const Setting& setting) {
   const Json target = Json::object({{"name", "worker"}, {"kind", "worker"}, {"model", setting.model},
                                     {"build", setting.build}, {"load_s", setting.load_s}});
-  const Json file = Json::object({{"file", "kimi.gguf"}, {"bytes", 5}, {"changed_ns", setting.file_changed}});
+  const Json file = Json::object({{"file", "kimi.gguf"}, {"bytes", 5}, {"sha256", setting.file_sha256}});
   return Json::object({{"hearth", "0.1.0"}, {"machine", setting.machine}, {"load_average", setting.load_average},
                        {"targets", Json::array({target})}, {"files", Json::array({file})},
                        {"settings", bench_settings(setting.flags)}});
@@ -41,7 +41,7 @@ TEST(BenchPlan, OnlyARunOfTheSameSettingsEnginesAndFilesIsContinued) {
   EXPECT_FALSE(goes_on({.flags = {}, .build = "b9200, CPU"}));
   EXPECT_FALSE(goes_on({.flags = {}, .model = "another"}));
   EXPECT_FALSE(goes_on({.flags = {}, .machine = "elsewhere"}));
-  EXPECT_FALSE(goes_on({.flags = {}, .file_changed = "2"}));
+  EXPECT_FALSE(goes_on({.flags = {}, .file_sha256 = "2"}));
 }
 
 TEST(BenchPlan, EachSettingTellsRunsApart) {

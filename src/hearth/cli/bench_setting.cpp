@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "hearth/cli/environment.h"
-#include "hearth/fetch/file_digests.h"
 #include "hearth/model/shards.h"
 #include "hearth/node/probe/machine_probe.h"
 
@@ -29,7 +29,7 @@ double load_average() {
   return ::getloadavg(&load, 1) == 1 ? load : 0;
 }
 
-// All files of a model; those that are not there are left out.
+// All shards of a model, by its name; whether they are there is another matter.
 std::vector<fs::path> files_of(const fs::path& model) {
   const auto split = model::parse_shard_name(model.filename().string());
   if (!split) return {model};
@@ -42,7 +42,7 @@ std::vector<fs::path> files_of(const fs::path& model) {
 
 }  // namespace
 
-Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std::vector<fs::path>& models) {
+Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std::vector<fetch::WatchedFile>& watched) {
   utsname system{};
   ::uname(&system);
   const node::MachineFacts machine = node::machine_facts();
@@ -53,12 +53,8 @@ Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std:
     list.push(std::move(one));
   }
   Json files = Json::array();
-  for (const fs::path& model : models) {
-    for (const fs::path& file : files_of(model)) {
-      const auto stamp = fetch::stamp_of(file);
-      files.push(Json::object({{"file", file.string()}, {"bytes", stamp ? Json(stamp->bytes) : Json()},
-                                {"changed_ns", stamp ? Json(stamp->changed_ns) : Json()}}));
-    }
+  for (const fetch::WatchedFile& one : watched) {
+    files.push(Json::object({{"file", one.file.string()}, {"bytes", one.stamp.bytes}, {"sha256", one.sha256.hex()}}));
   }
   return Json::object({{"hearth", HEARTH_VERSION}, {"machine", machine.name}, {"processor", processor_name()},
                        {"cores", machine.threads}, {"memory_bytes", machine.memory_bytes}, {"available_bytes", machine.available_bytes},
@@ -76,18 +72,18 @@ std::function<std::optional<double>()> energy_counter() {
   };
 }
 
-Result<std::function<Result<>()>> watch_models(const std::vector<fs::path>& models) {
-  std::vector<std::pair<fs::path, fetch::FileStamp>> watched;
+Result<fetch::FileWatch> watch_models(const std::vector<fs::path>& models, Progress& progress, const StopToken& stop) {
+  std::vector<fs::path> files;
   for (const fs::path& model : models) {
-    for (const fs::path& file : files_of(model)) watched.emplace_back(file, TRY(fetch::stamp_of(file)));
-  }
-  return [watched]() -> Result<> {
-    for (const auto& [file, stamp] : watched) {
-      const auto now = fetch::stamp_of(file);
-      if (!now || *now != stamp) return fail(Code::corrupt, fmt::format("{} changed while it was measured", file.string()));
+    for (const fs::path& file : files_of(model)) {
+      if (std::ranges::find(files, file) == files.end()) files.push_back(file);
     }
-    return {};
+  }
+  auto memory = fetch::DigestMemory::open(TRY(cache_directory()) / "digests");
+  const auto tell = [&](std::uint64_t done, std::uint64_t total) {
+    progress.update("reading models, once", static_cast<double>(done) / static_cast<double>(std::max<std::uint64_t>(total, 1)));
   };
+  return fetch::FileWatch::begin(files, std::move(memory), tell, stop);
 }
 
 }  // namespace hearth::cli

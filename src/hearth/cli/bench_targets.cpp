@@ -159,7 +159,6 @@ std::optional<WorkerText> worker_text(std::string_view text) {
 Result<std::unique_ptr<bench::Target>> open_one(const std::string& text, const WorkerSettings& settings, BenchTargets& out,
                                                 Progress& progress, const StopToken& stop) {
   if (const auto worker = worker_text(text)) {
-    out.models.push_back(worker->model);
     return TRY(WorkerTarget::start(worker->name, worker->split, worker->model, settings, progress, stop));
   }
   const upstream::EndpointSpec spec = TRY(parse_service(text));
@@ -194,7 +193,7 @@ Result<std::vector<TargetName>> target_names(const std::vector<std::string>& tex
 
 Result<BenchTargets> open_targets(const std::vector<std::string>& texts, const WorkerSettings& settings, Progress& progress,
                                   const StopToken& stop) {
-  BenchTargets out{.http = net::make_curl_client(), .targets = {}, .models = {}};
+  BenchTargets out{.http = net::make_curl_client(), .targets = {}};
   for (const std::string& text : texts) out.targets.push_back(TRY(open_one(text, settings, out, progress, stop)));
   progress.clear();
   return out;

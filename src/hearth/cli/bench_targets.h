@@ -13,7 +13,6 @@ namespace hearth::cli {
 struct BenchTargets {
   std::unique_ptr<net::HttpClient> http;  // outlives the targets
   std::vector<std::unique_ptr<bench::Target>> targets;
-  std::vector<std::filesystem::path> models;  // files that the workers were started with
 };
 
 struct WorkerSettings {

@@ -121,6 +121,14 @@ Result<Begun> begin_run(store::BenchRows& rows, const store::BenchRun& fresh, bo
   return out;
 }
 
+std::vector<std::filesystem::path> models_of(const std::vector<TargetName>& targets) {
+  std::vector<std::filesystem::path> out;
+  for (const TargetName& one : targets) {
+    if (!one.model.empty()) out.push_back(one.model);
+  }
+  return out;
+}
+
 struct Measured {
   BenchResult result;
   Result<> done;
@@ -134,6 +142,7 @@ Result<Measured> measure(const BenchFlags& flags, Progress& progress, const Stop
   Json predicted;
   if (!flags.predict.clusters.empty()) predicted = predictions_json(TRY(predict_cases(flags.predict, names, cases, stop)));
   auto rows = TRY(open_database(flags));
+  auto watch = TRY(watch_models(models_of(names), progress, stop));  // before anything of them is loaded
   BenchTargets opened = TRY(open_targets(flags.targets, flags.worker, progress, stop));
   std::vector<bench::Target*> targets;
   std::vector<bench::TargetInfo> infos;
@@ -142,7 +151,7 @@ Result<Measured> measure(const BenchFlags& flags, Progress& progress, const Stop
     infos.push_back(target->info());
   }
   const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  Json environment = bench_environment(infos, opened.models);
+  Json environment = bench_environment(infos, watch.files());
   environment.set("settings", bench_settings(flags));
   const store::BenchRun fresh{.name = flags.name, .started_s = now_s, .environment = dump_json(environment),
                               .plan = dump_json(bench_plan(flags, cases, environment, predicted))};
@@ -151,7 +160,7 @@ Result<Measured> measure(const BenchFlags& flags, Progress& progress, const Stop
   const bench::RunHooks hooks{.sink = [&](const bench::Sample& sample) { return rows.add(run, sample.target, dump_json(bench::sample_json(sample))); },
                               .progress = [&](std::string_view what, double share) { progress.update(what, share); },
                               .energy_j = energy_counter(),
-                              .still_the_same = TRY(watch_models(opened.models))};
+                              .still_the_same = [&] { return watch.look(stop); }};
   const Result<> done = replay ? bench::replay(targets, *replay, hooks, stop)
                                : bench::run_cases(targets, {.cases = cases, .warm_ups = flags.warm_ups, .repeats = flags.repeats, .seed = flags.seed, .request_time_max = time_max(flags), .done = done_before}, hooks, stop);
   progress.clear();

@@ -57,19 +57,21 @@ Result<Digest256> read_through(const std::filesystem::path& path, Reading& share
   return digest.finish();
 }
 
-Result<Digest256> digest_of(const std::filesystem::path& path, Reading& shared, bool& was_remembered) {
-  const FileStamp before = TRY(stamp_of(path));
-  if (const auto known = shared.find(before)) {
-    was_remembered = true;
-    shared.add(before.bytes);
+// Fills in the rest of `out`, too.
+Result<Digest256> digest_of(FileDigest& out, Reading& shared) {
+  out.stamp = TRY(stamp_of(out.file));
+  if (const auto known = shared.find(out.stamp)) {
+    out.was_remembered = true;
+    shared.add(out.stamp.bytes);
     return *known;
   }
-  const Digest256 digest = TRY(read_through(path, shared));
-  if (TRY(stamp_of(path)) != before) {
-    return fail(Code::unavailable, fmt::format("{} changed while it was read", path.string()));
+  const Digest256 digest = TRY(read_through(out.file, shared));
+  const FileStamp after = TRY(stamp_of(out.file));
+  if (after != out.stamp) {
+    return fail(Code::unavailable, fmt::format("{} changed while it was read", out.file.string()));
   }
   const std::lock_guard hold(shared.mutex);
-  shared.memory.remember(before, digest);
+  shared.memory.remember(after, digest);
   return digest;
 }
 
@@ -78,7 +80,7 @@ void read_files(Reading& shared) {
     const std::size_t index = shared.next++;
     if (index >= shared.files.size()) return;
     FileDigest& out = shared.out[index];
-    out.sha256 = digest_of(shared.files[index], shared, out.was_remembered);
+    out.sha256 = digest_of(out, shared);
   }
 }
 
@@ -88,9 +90,9 @@ Result<FileStamp> stamp_of(const std::filesystem::path& file) {
   struct stat info {};
   if (::stat(file.c_str(), &info) != 0) return fail_errno("stat", file, errno);
 #ifdef __APPLE__
-  const std::int64_t changed_ns = nanoseconds_of(info.st_mtimespec);
+  const std::int64_t changed_ns = nanoseconds_of(info.st_ctimespec);
 #else
-  const std::int64_t changed_ns = nanoseconds_of(info.st_mtim);
+  const std::int64_t changed_ns = nanoseconds_of(info.st_ctim);
 #endif
   return FileStamp{static_cast<std::uint64_t>(info.st_dev), static_cast<std::uint64_t>(info.st_ino),
                    static_cast<std::uint64_t>(info.st_size), changed_ns};

@@ -1,6 +1,7 @@
 #pragma once
 // SHA-256 of files on disk, several at once, each read once in its life: a digest is remembered with
-// the file's device, inode, size and time of change, and asked for again only when one of them differs.
+// the file's device, inode, size and time of change (which no program can set), and asked for again only when one of
+// them differs.
 // So a check of 600 GB that was interrupted goes on with the next file.
 //
 // A file that changes while it is read has no digest (unavailable). One thread calls; readers are
@@ -21,7 +22,7 @@ namespace hearth::fetch {
 
 struct FileStamp {
   std::uint64_t device = 0, inode = 0, bytes = 0;
-  std::int64_t changed_ns = 0;
+  std::int64_t changed_ns = 0;  // of content or anything else (ctime): set by the system alone
   auto operator<=>(const FileStamp&) const = default;
 };
 Result<FileStamp> stamp_of(const std::filesystem::path& file);
@@ -48,6 +49,7 @@ Result<std::pair<FileStamp, Digest256>> parse_digest_line(std::string_view line)
 struct FileDigest {
   std::filesystem::path file;
   Result<Digest256> sha256;
+  FileStamp stamp{};  // of the moment that the digest is of
   bool was_remembered = false;
 };
 
