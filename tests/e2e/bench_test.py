@@ -157,6 +157,8 @@ class Bench(unittest.TestCase):
             self.assertEqual(len(list(csv.DictReader(file))), len(run["rows"]))
         page = (self.work / "b.html").read_text()
         self.assertIn("<svg", page)
+        self.assertIn("Not told: chunks of the reading, the first token.", page)  # of the endpoint
+        self.assertIn("<title>the first token", page)                             # of the workers
         self.assertNotIn("src=", page)
         again = json.loads(self.hearth("bench", "show", "last", "--db", "b.db", "--json").stdout)
         self.assertEqual(again["rows"], run["rows"])

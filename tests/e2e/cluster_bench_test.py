@@ -71,6 +71,7 @@ class TwoMachines(unittest.TestCase):
         self.assertGreater(told["bytes"], CHUNK_BYTES_MIN)
         self.assertTrue(0 <= told["hidden_fraction"] <= 1, told)
         self.assertTrue(0 < told["tail_ms"] < timings["prompt_ms"], last)
+        self.assertTrue(0 < told["import_ms"] <= told["tail_ms"], last)
         self.assertEqual(timings["predicted_n"], 4)
         # The same again: it is held, nothing is handed over.
         again = self.complete("with " + text, timings=True)[-1]

@@ -50,7 +50,6 @@ class Reading {
 
   Sample sample;
   std::string answered_by;  // model and build, as far as the service tells
-  std::optional<double> server_prompt_ms;
   std::size_t pieces = 0, text_pieces = 0;
 
  private:
@@ -65,12 +64,12 @@ class Reading {
     }
     sample.server_prefill_tok_s = last.server.prompt_tok_s;
     sample.server_decode_tok_s = last.server.answer_tok_s;
-    server_prompt_ms = last.server.prompt_ms;
+    sample.server_prompt_ms = last.server.prompt_ms;
     answered_by = last.model + (last.build.empty() ? "" : " " + last.build);
     sample.findings = last.findings;
     if (const auto& facts = last.server.hand_off; facts && facts->bytes > 0) {
       sample.hand_off = HandOff{.prefilled_by = facts->prefilled_by, .bytes = facts->bytes, .chunks = facts->chunks,
-                                .hidden_share = facts->hidden_fraction, .tail_ms = facts->tail_ms};
+                                .hidden_share = facts->hidden_fraction, .tail_ms = facts->tail_ms, .import_ms = facts->import_ms};
     }
   }
   const Instant sent_;
@@ -99,7 +98,7 @@ class EndpointTarget final : public Target {
     }
     find_change(reading);
     find_lies(reading.sample, {.answer_tokens_max = ask.answer_tokens, .pieces = reading.text_pieces,
-                               .prompt_bytes = ask.text.size(), .server_prompt_ms = reading.server_prompt_ms});
+                               .prompt_bytes = ask.text.size(), .server_prompt_ms = reading.sample.server_prompt_ms});
     return std::move(reading.sample);
   }
 

@@ -13,16 +13,16 @@ using plan::escaped;
 using plan::Series;
 
 constexpr const char* style = R"(<style>
-:root{color-scheme:light dark;--ink:#1d1f23;--paper:#fff;--grid:#d9dce1;--s0:#3366cc;--s1:#cc5522;--s2:#2a8a4a;--s3:#8844aa}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--paper:#16181c;--grid:#3a3e45;--s0:#7aa2ff;--s1:#ff9a66;--s2:#66cc88;--s3:#c79aff}}
+:root{color-scheme:light dark;--ink:#1d1f23;--paper:#fff;--grid:#d9dce1;--s0:#3366cc;--s1:#cc5522;--s2:#2a8a4a;--s3:#8844aa;--s4:#8a6d00}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--paper:#16181c;--grid:#3a3e45;--s0:#7aa2ff;--s1:#ff9a66;--s2:#66cc88;--s3:#c79aff;--s4:#e0c050}}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:72rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.2rem .7rem;border-bottom:1px solid var(--grid);text-align:right}
 td{white-space:nowrap}td:first-child,th:first-child,td:nth-child(2),th:nth-child(2){text-align:left}small{opacity:.75}.wide{overflow-x:auto}
 figure{margin:1rem 0}svg{max-width:36rem;width:100%}svg text{fill:var(--ink);font-size:11px}.grid{stroke:var(--grid)}polyline{fill:none;stroke-width:2}
 .s0{stroke:var(--s0)}.s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}circle.s0,rect.s0{fill:var(--s0)}
-circle.s1,rect.s1{fill:var(--s1)}circle.s2,rect.s2{fill:var(--s2)}circle.s3,rect.s3{fill:var(--s3)}pre{white-space:pre-wrap}
+circle.s1,rect.s1{fill:var(--s1)}circle.s2,rect.s2{fill:var(--s2)}circle.s3,rect.s3{fill:var(--s3)}rect.s4{fill:var(--s4)}pre{white-space:pre-wrap}
 ul.legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:0 1rem}ul.legend span{display:inline-block;width:.8rem;height:.8rem;margin-right:.4rem}
-span.s0{background:var(--s0)}span.s1{background:var(--s1)}span.s2{background:var(--s2)}span.s3{background:var(--s3)}
+span.s0{background:var(--s0)}span.s1{background:var(--s1)}span.s2{background:var(--s2)}span.s3{background:var(--s3)}span.s4{background:var(--s4)}
 </style>)";
 
 std::string value(const Spread& spread, const char* format) {
@@ -158,7 +158,24 @@ std::vector<Series> series_along(const std::vector<Row>& rows) {
   return out;
 }
 
-// Bars from left to right: waiting, each piece that was read, and what came after.
+constexpr std::string_view waterfall_legend =
+    "<h2>One request, to its first token</h2><ul class=\"legend\"><li><span class=s3></span>waiting<li><span class=s0></span>reading, chunk by chunk"
+    "<li><span class=s1></span>transfer that no reading hid<li><span class=s2></span>import of what came last<li><span class=s4></span>the first token</ul>\n";
+
+// What the target does not tell apart is within what it tells of.
+std::string not_told(const Waterfall& fall) {
+  std::string out;
+  const auto add = [&](bool is_told, std::string_view what) {
+    if (!is_told) out += fmt::format("{}{}", out.empty() ? "" : ", ", what);
+  };
+  add(fall.queue_ms.has_value(), "waiting");
+  add(fall.read.size() > 1, "chunks of the reading");
+  add(fall.tail_ms <= 0 || fall.import_ms, "import apart from transfer");
+  add(fall.first_token_ms.has_value(), "the first token");
+  return out.empty() ? "" : fmt::format("<small>Not told: {}.</small>", out);
+}
+
+// Bars from left to right: waiting, each piece that was read, what the hand-off left to do, the first token.
 std::string waterfall_svg(const Row& row) {
   const Waterfall& fall = *row.waterfall;
   constexpr double width = 700, height = 64, top = 12, bar = 24;
@@ -169,13 +186,20 @@ std::string waterfall_svg(const Row& row) {
     out += fmt::format("<rect class=\"s{}\" x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=\"{:.0f}\" stroke=\"var(--paper)\"><title>{}</title></rect>", color,
                        from_ms * scale, top, std::max(0.5, (to_ms - from_ms) * scale), bar, title);
   };
-  if (fall.queue_ms > 0) rect(0, fall.queue_ms, 3, fmt::format("waiting, {:.0f} ms", fall.queue_ms));
+  const double read_begin_ms = fall.queue_ms.value_or(0), read_end_ms = fall.read_end_ms(), tail_end_ms = read_end_ms + fall.tail_ms;
+  const double import_ms = fall.import_ms.value_or(0), import_begin_ms = tail_end_ms - import_ms;
+  if (read_begin_ms > 0) rect(0, read_begin_ms, 3, fmt::format("waiting, {:.0f} ms", read_begin_ms));
   for (std::size_t i = 1; i < fall.read.size(); ++i) {
     rect(fall.read[i - 1].at_ms, fall.read[i].at_ms, 0, fmt::format("tokens {} to {}, {:.0f} ms", fall.read[i - 1].tokens, fall.read[i].tokens, fall.read[i].at_ms - fall.read[i - 1].at_ms));
   }
-  if (fall.read.size() < 2) rect(0, fall.ttft_ms - fall.tail_ms, 0, "reading; the target tells no progress");
-  if (fall.tail_ms > 0) rect(fall.ttft_ms - fall.tail_ms, fall.ttft_ms, 1, fmt::format("transfer, import and the first token, {:.0f} ms", fall.tail_ms));
-  return out + fmt::format("<text x=\"0\" y=\"{:.0f}\">0 ms</text><text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"end\">{:.0f} ms</text></svg></figure>\n", height - 10, width, height - 10, fall.ttft_ms);
+  if (fall.read.size() < 2) rect(read_begin_ms, read_end_ms, 0, fmt::format("reading, {:.0f} ms", read_end_ms - read_begin_ms));
+  if (fall.tail_ms > import_ms) {
+    rect(read_end_ms, import_begin_ms, 1, fmt::format("{}, {:.1f} ms", fall.import_ms ? "transfer" : "transfer and import", fall.tail_ms - import_ms));
+  }
+  if (import_ms > 0) rect(import_begin_ms, tail_end_ms, 2, fmt::format("import, {:.1f} ms", import_ms));
+  if (fall.first_token_ms.value_or(0) > 0) rect(tail_end_ms, fall.ttft_ms, 4, fmt::format("the first token, {:.1f} ms", *fall.first_token_ms));
+  return out + fmt::format("<text x=\"0\" y=\"{:.0f}\">0 ms</text><text x=\"{:.0f}\" y=\"{:.0f}\" text-anchor=\"end\">{:.0f} ms</text></svg>{}</figure>\n", height - 10, width, height - 10, fall.ttft_ms,
+                           not_told(fall));
 }
 
 std::string reasons(const std::vector<Row>& rows) {
@@ -206,10 +230,7 @@ std::string report_html(const RunFacts& run, const std::vector<Row>& rows) {
   std::vector<std::string> shown;
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {  // the longest case of each target
     if (!row->waterfall || std::ranges::find(shown, row->target) != shown.end()) continue;
-    if (shown.empty()) {
-      out += "<h2>One request, to its first token</h2><ul class=\"legend\"><li><span class=s3></span>waiting<li><span class=s0></span>reading, chunk by chunk"
-             "<li><span class=s1></span>transfer, import and the first token</ul>\n";
-    }
+    if (shown.empty()) out += waterfall_legend;
     shown.push_back(row->target);
     out += waterfall_svg(*row);
   }

@@ -14,22 +14,29 @@ void count(std::map<std::string, std::size_t>& reasons, const std::string& reaso
   else ++reasons["other"];
 }
 
+// The first point is where reading began. Where nobody tells when, it is taken to run at the pace of what follows.
+std::optional<double> queue_of(const std::vector<ProgressPoint>& progress) {
+  const ProgressPoint &first = progress[0], &second = progress[1];
+  if (first.at_ms > 0) return first.at_ms;
+  if (progress.size() < 3) return std::nullopt;
+  const ProgressPoint& third = progress[2];
+  const double pace_ms = third.tokens > second.tokens ? (third.at_ms - second.at_ms) / (third.tokens - second.tokens) : 0;
+  return std::max(0.0, second.at_ms - pace_ms * (second.tokens - first.tokens));
+}
+
 Waterfall waterfall_of(const Sample& sample) {
   Waterfall out{.read = sample.progress, .ttft_ms = sample.ttft_ms};
-  if (sample.progress.size() < 2) {
-    if (sample.hand_off) out.tail_ms = std::min(sample.hand_off->tail_ms, sample.ttft_ms);
-    return out;
-  }
-  // The first point is where reading began. Where nobody tells when, it is taken to run at the pace of what follows.
-  const ProgressPoint &first = sample.progress[0], &second = sample.progress[1];
-  out.queue_ms = first.at_ms;
-  if (first.at_ms <= 0 && sample.progress.size() > 2) {
-    const ProgressPoint& third = sample.progress[2];
-    const double pace_ms = third.tokens > second.tokens ? (third.at_ms - second.at_ms) / (third.tokens - second.tokens) : 0;
-    out.queue_ms = std::max(0.0, second.at_ms - pace_ms * (second.tokens - first.tokens));
-  }
-  out.read.front().at_ms = out.queue_ms;
-  out.tail_ms = std::max(0.0, sample.ttft_ms - sample.progress.back().at_ms);
+  const bool is_told = sample.progress.size() > 1;
+  if (is_told) out.first_token_ms = std::clamp(sample.ttft_ms - sample.progress.back().at_ms, 0.0, sample.ttft_ms);
+  if (sample.hand_off) out.tail_ms = std::clamp(sample.hand_off->tail_ms, 0.0, out.read_end_ms());
+  if (sample.hand_off && sample.hand_off->import_ms) out.import_ms = std::clamp(*sample.hand_off->import_ms, 0.0, out.tail_ms);
+  const double read_end_ms = out.read_end_ms();
+  if (is_told) out.queue_ms = queue_of(sample.progress);
+  else if (sample.server_prompt_ms) out.queue_ms = sample.ttft_ms - *sample.server_prompt_ms;
+  if (out.queue_ms) out.queue_ms = std::clamp(*out.queue_ms, 0.0, read_end_ms);
+  // A chunk that is handed off is told of when it has come in, the last one at the end of the tail.
+  for (ProgressPoint& point : out.read) point.at_ms = std::min(point.at_ms, read_end_ms);
+  if (is_told) out.read.front().at_ms = out.queue_ms.value_or(0);
   return out;
 }
 

@@ -19,12 +19,16 @@ struct GapQuantiles {
   double p50 = 0, p90 = 0, p99 = 0, most = 0;
 };
 
-// One request, from its sending to its first token, as far as the target told.
+// One request, from its sending to its first token: waiting, reading, the hand-off's tail, the first token. A part that
+// is absent was not told, and is within the reading.
 struct Waterfall {
-  double queue_ms = 0;  // before the first sign of reading
-  std::vector<ProgressPoint> read;
-  double tail_ms = 0;  // between the end of reading and the first token
+  std::optional<double> queue_ms;      // before reading began
+  std::vector<ProgressPoint> read;     // by chunks; fewer than two points: not told
+  double tail_ms = 0;                  // transfer and import that no reading hid; 0: no hand-off
+  std::optional<double> import_ms;     // of the tail, its end
+  std::optional<double> first_token_ms;
   double ttft_ms = 0;
+  double read_end_ms() const { return ttft_ms - first_token_ms.value_or(0) - tail_ms; }
 };
 
 // One request as it was measured: what the medians are made of.

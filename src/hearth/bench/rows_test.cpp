@@ -68,12 +68,55 @@ TEST(Rows, SayWhichMachineReadThePromptsAndWhatThatCost) {
   EXPECT_NE(report_html({.name = "r", .state = "done", .started = "now", .environment = Json::object()}, rows).find("spark in 1 of 2"), std::string::npos);
 }
 
+std::string page_of(const Sample& shown) {
+  return report_html({.name = "r", .state = "done", .started = "now", .environment = Json::object()}, rows_of({shown}));
+}
+
 TEST(Rows, AWaterfallCoversTheTimeToTheFirstToken) {
-  const Waterfall fall = *rows_of({sample("a", 100)})[0].waterfall;
+  const Sample told = sample("a", 100);
+  const Waterfall fall = *rows_of({told})[0].waterfall;
   EXPECT_DOUBLE_EQ(fall.ttft_ms, 100);
-  EXPECT_DOUBLE_EQ(fall.tail_ms, 10);
-  EXPECT_GE(fall.queue_ms, 0);
-  EXPECT_LE(fall.queue_ms, fall.read[1].at_ms);
+  EXPECT_DOUBLE_EQ(*fall.first_token_ms, 10);
+  EXPECT_DOUBLE_EQ(fall.read_end_ms(), 90);
+  EXPECT_DOUBLE_EQ(fall.tail_ms, 0);
+  EXPECT_GE(*fall.queue_ms, 0);
+  EXPECT_LE(*fall.queue_ms, fall.read[1].at_ms);
+  EXPECT_EQ(page_of(told).find("Not told"), std::string::npos);
+}
+
+TEST(Rows, AWaterfallShowsTransferImportAndFirstTokenApart) {
+  Sample handed = sample("split", 100);  // the last chunk had come in after 90 ms
+  handed.hand_off = HandOff{.prefilled_by = {}, .bytes = 2'000'000, .chunks = 2, .hidden_share = 0.5, .tail_ms = 20, .import_ms = 8};
+  const Waterfall fall = *rows_of({*parse_sample(dump_json(sample_json(handed)))})[0].waterfall;
+  EXPECT_DOUBLE_EQ(fall.read_end_ms(), 70);
+  EXPECT_DOUBLE_EQ(fall.read.back().at_ms, 70);
+  EXPECT_DOUBLE_EQ(fall.tail_ms, 20);
+  EXPECT_DOUBLE_EQ(*fall.import_ms, 8);
+  EXPECT_DOUBLE_EQ(*fall.first_token_ms, 10);
+  const std::string page = page_of(handed);
+  for (const char* part : {"<title>transfer, 12.0 ms", "<title>import, 8.0 ms", "<title>the first token, 10.0 ms"}) {
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(page.find("Not told"), std::string::npos);
+}
+
+TEST(Rows, AWaterfallSaysWhatTheTargetDidNotTell) {
+  Sample silent = sample("a", 100);
+  silent.progress.clear();
+  const std::string bare = page_of(silent);
+  EXPECT_NE(bare.find("Not told: waiting, chunks of the reading, the first token."), std::string::npos) << bare;
+  EXPECT_NE(bare.find("<title>reading, 100 ms"), std::string::npos) << bare;
+
+  // A service that tells how long its prompt took, and that something was handed over, by an older version.
+  silent.server_prompt_ms = 70;
+  silent.hand_off = HandOff{.prefilled_by = "spark", .bytes = 2'000'000, .chunks = 2, .hidden_share = 0.5, .tail_ms = 20};
+  const Waterfall fall = *rows_of({*parse_sample(dump_json(sample_json(silent)))})[0].waterfall;
+  EXPECT_DOUBLE_EQ(*fall.queue_ms, 30);
+  EXPECT_DOUBLE_EQ(fall.read_end_ms(), 80);
+  const std::string page = page_of(silent);
+  EXPECT_NE(page.find("Not told: chunks of the reading, import apart from transfer, the first token."), std::string::npos) << page;
+  EXPECT_NE(page.find("<title>transfer and import, 20.0 ms"), std::string::npos) << page;
+  EXPECT_NE(page.find("<title>reading, 50 ms"), std::string::npos) << page;
 }
 
 TEST(Compare, SaysBetterWorseOrWithinTheNoise) {

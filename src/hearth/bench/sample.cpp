@@ -63,6 +63,7 @@ Result<std::optional<HandOff>> hand_off_of(const Json& json) {
   out.chunks = TRY(get<std::uint32_t>(*object, "chunks"));
   out.hidden_share = TRY(get<double>(*object, "hidden_share"));
   out.tail_ms = TRY(get<double>(*object, "tail_ms"));
+  out.import_ms = TRY(find<double>(*object, "import_ms"));
   return out;
 }
 
@@ -125,11 +126,13 @@ Json sample_json(const Sample& s) {
                            {"ttft_ms", s.ttft_ms}, {"total_ms", s.total_ms}, {"prompt_tokens", s.prompt_tokens},
                            {"cached_tokens", s.cached_tokens}, {"answer_tokens", s.answer_tokens}, {"gaps_ms", list_json(s.gaps_ms)},
                            {"progress", progress_json(s.progress)}, {"server_prefill_tok_s", or_null(s.server_prefill_tok_s)},
-                           {"server_decode_tok_s", or_null(s.server_decode_tok_s)}, {"memory_bytes", or_null(s.memory_bytes)},
+                           {"server_decode_tok_s", or_null(s.server_decode_tok_s)}, {"server_prompt_ms", or_null(s.server_prompt_ms)},
+                           {"memory_bytes", or_null(s.memory_bytes)},
                            {"energy_j", or_null(s.energy_j)}, {"findings", list_json(s.findings)}});
   if (s.hand_off) {
     out.set("hand_off", Json::object({{"prefilled_by", s.hand_off->prefilled_by}, {"bytes", s.hand_off->bytes}, {"chunks", s.hand_off->chunks},
-                                      {"hidden_share", s.hand_off->hidden_share}, {"tail_ms", s.hand_off->tail_ms}}));
+                                      {"hidden_share", s.hand_off->hidden_share}, {"tail_ms", s.hand_off->tail_ms},
+                                      {"import_ms", or_null(s.hand_off->import_ms)}}));
   }
   return out;
 }
@@ -157,6 +160,7 @@ Result<Sample> parse_sample(std::string_view text) {
   s.progress = TRY(progress_of(json));
   s.server_prefill_tok_s = TRY(find<double>(json, "server_prefill_tok_s"));
   s.server_decode_tok_s = TRY(find<double>(json, "server_decode_tok_s"));
+  s.server_prompt_ms = TRY(find<double>(json, "server_prompt_ms"));
   s.memory_bytes = TRY(find<std::uint64_t>(json, "memory_bytes"));
   s.energy_j = TRY(find<double>(json, "energy_j"));
   s.findings = TRY(list_of<std::string>(json, "findings"));

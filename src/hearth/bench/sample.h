@@ -35,6 +35,7 @@ struct HandOff {
   std::uint32_t chunks = 0;
   double hidden_share = 0;  // of the transfer, behind the computation
   double tail_ms = 0;       // after the last chunk was computed
+  std::optional<double> import_ms{};  // of that, since the last chunk had come; absent: not told
 };
 
 struct Sample {
@@ -51,6 +52,7 @@ struct Sample {
   std::vector<double> gaps_ms;  // between pieces, as the service cut them
   std::vector<ProgressPoint> progress;
   std::optional<double> server_prefill_tok_s, server_decode_tok_s;
+  std::optional<double> server_prompt_ms;  // without waiting for a place
   std::optional<HandOff> hand_off;
   std::optional<std::uint64_t> memory_bytes;
   std::optional<double> energy_j;

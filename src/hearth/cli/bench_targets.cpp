@@ -108,7 +108,7 @@ class WorkerTarget final : public bench::Target {
     }
     if (answer.transfer_bytes > 0) {
       out.hand_off = bench::HandOff{.prefilled_by = {}, .bytes = answer.transfer_bytes, .chunks = answer.chunks, .hidden_share = answer.hidden_fraction,
-                                    .tail_ms = answer.tail_ms};
+                                    .tail_ms = answer.tail_ms, .import_ms = answer.import_ms};
     }
     std::uint64_t bytes = resident_bytes_of(run_->decode_process().pid());
     if (run_->prefill_process() != nullptr) bytes += resident_bytes_of(run_->prefill_process()->pid());

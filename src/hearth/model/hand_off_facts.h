@@ -3,6 +3,7 @@
 // goes with an answer to whoever asked for it.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace hearth::model {
@@ -17,6 +18,7 @@ struct HandOffFacts {
   std::uint64_t bytes = 0;
   double hidden_fraction = 0;       // of the transfer, behind the computation
   double tail_ms = 0;               // from the end of the computation to the last import
+  std::optional<double> import_ms{};  // of the tail: since the last chunk had come; absent: not told
   bool operator==(const HandOffFacts&) const = default;
 };
 

@@ -198,6 +198,7 @@ class HandOff {
     Result<> imported;
     Thread importer("kv_import", [&] { imported = import_staged(staged, **source); });
     Instant last_read_began = began;
+    std::optional<Instant> last_came;
     std::uint32_t received_tokens = 0;
     while (true) {
       auto chunk = (*source)->next(Deadline::after(chunk_deadline));
@@ -209,6 +210,7 @@ class HandOff {
       }
       if (*chunk == nullptr) break;
       last_read_began = (*source)->chunk_began();
+      last_came = std::chrono::steady_clock::now();
       received_tokens = (*chunk)->header.range.end;
       keep(*chunk);
       if (worker_lost_) break;
@@ -220,7 +222,9 @@ class HandOff {
     report_.prefill = last_read_began - began;
     staged.close();
     importer.join();
-    report_.tail = std::chrono::steady_clock::now() - last_read_began;
+    const Instant ended = std::chrono::steady_clock::now();
+    report_.tail = ended - last_read_began;
+    if (last_came) report_.tail_import = ended - *last_came;
     for (std::string& text : import_notes_) note(std::move(text));
     if (report_.foreign_tokens > 0) {
       note(fmt::format("{} tokens of the prompt were computed by another quantisation of the model",
@@ -307,7 +311,8 @@ model::HandOffFacts HandOffReport::facts() const {
           .refused_chunks = refused_chunks,
           .bytes = transfer_bytes,
           .hidden_fraction = hidden_fraction(),
-          .tail_ms = milliseconds(tail)};
+          .tail_ms = milliseconds(tail),
+          .import_ms = tail_import ? std::optional(milliseconds(*tail_import)) : std::nullopt};
 }
 
 Result<HandOffResult> hand_off(const HandOffParts& parts, std::span<const Token> prompt,

@@ -34,6 +34,7 @@ struct HandOffReport {
   std::uint32_t refused_chunks = 0;   // damaged, forged, foreign: computed again instead
   Duration transfer{};                // sum over chunks: first byte read to imported
   Duration tail{};                    // from the end of the computation to the last import
+  std::optional<Duration> tail_import{};  // of that, since the last chunk had come; absent: none came
   bool was_computed_here = false;     // by this worker with export
   std::string prefilled_by;           // the machine of the prefiller; empty: this one, or it was not asked
   Duration prefill{};                 // from asking for the prefill to its last chunk

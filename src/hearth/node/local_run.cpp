@@ -153,6 +153,7 @@ Result<> LocalRun::try_answer(std::span<const Token> prompt, const AnswerOptions
   answer.transfer_bytes = report.transfer_bytes;
   answer.hidden_fraction = report.hidden_fraction();
   answer.tail_ms = milliseconds(report.tail);
+  answer.import_ms = report.facts().import_ms;
   answer.refused_chunks += report.refused_chunks;
   std::ranges::move(report.notes, std::back_inserter(answer.notes));
 

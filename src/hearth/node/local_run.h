@@ -47,6 +47,7 @@ struct Answer {
   std::uint64_t transfer_bytes = 0;
   double hidden_fraction = 0;
   double tail_ms = 0;  // of the hand-off, after the last chunk was computed
+  std::optional<double> import_ms{};  // of the tail, since the last chunk had come; absent: none came
   double ttft_ms = 0;
   double prefill_tok_s = 0;  // of what was computed; 0 when nothing was
   double decode_tok_s = 0;   // 0 for fewer than two tokens

@@ -110,7 +110,8 @@ class ChatReader final : public AnswerReader {
         .refused_chunks = count_of(facts, "refused_chunks"),
         .bytes = static_cast<std::uint64_t>(std::clamp(number_of(facts, "bytes").value_or(0), 0.0, 1e18)),
         .hidden_fraction = std::clamp(number_of(facts, "hidden_fraction").value_or(0), 0.0, 1.0),
-        .tail_ms = std::max(0.0, number_of(facts, "tail_ms").value_or(0))};
+        .tail_ms = std::max(0.0, number_of(facts, "tail_ms").value_or(0)),
+        .import_ms = number_of(facts, "import_ms")};
   }
 
   Attempt<> take_choice(const Json& choice) {

@@ -27,7 +27,7 @@ Json answer_details(const Usage& usage) {
 Json rate(std::uint32_t tokens, double ms) { return tokens > 0 && ms > 0 ? Json(1e3 * tokens / ms) : Json(); }
 
 Json hand_off_json(const model::HandOffFacts& facts) {
-  return Json::object({{"prefilled_by", facts.prefilled_by},
+  Json out = Json::object({{"prefilled_by", facts.prefilled_by},
                        {"handed_tokens", facts.handed_tokens},
                        {"held_tokens", facts.held_tokens},
                        {"memory_tokens", facts.memory_tokens},
@@ -37,6 +37,8 @@ Json hand_off_json(const model::HandOffFacts& facts) {
                        {"bytes", facts.bytes},
                        {"hidden_fraction", facts.hidden_fraction},
                        {"tail_ms", facts.tail_ms}});
+  if (facts.import_ms) out.set("import_ms", *facts.import_ms);
+  return out;
 }
 
 }  // namespace
