@@ -173,6 +173,86 @@ arguments = {json.dumps(arguments)}
         self.assertEqual(len(self.samples(2)), repeats)
         self.assertEqual(self.samples(1), whole)
 
+    def full_then_freed(self, taken_bytes):
+        """Runs the file with its results on a disk of 8 MiB of which so much is taken, frees that, and resumes. The two exit
+        codes and what the first said; the results after each are copied to before/ and after/."""
+        disk = self.work / "disk"
+        disk.mkdir()
+        inside = ["unshare", "--user", "--map-root-user", "--mount"]
+        if subprocess.run([*inside, "mount", "-t", "tmpfs", "-o", "size=8m", "none", disk], capture_output=True).returncode != 0:
+            self.skipTest("no mounts in a namespace here")
+        script = '''mount -t tmpfs -o size=8m none disk && head -c "$2" /dev/zero > disk/taken || exit 77
+"$0" experiment run "$1" --dir disk/results 2> first.log; echo "exit $?"
+rm disk/taken && cp -r disk/results before
+"$0" experiment resume "$1" --dir disk/results 2> second.log; echo "exit $?"
+cp -r disk/results after'''
+        done = subprocess.run([*inside, "sh", "-c", script, BIN / "hearth", self.file, str(taken_bytes)], env=self.environment(), cwd=self.work,
+                              capture_output=True, text=True, timeout=600)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [int(code) for code in re.findall(r"^exit (\d+)$", done.stdout, re.M)], (self.work / "first.log").read_text()
+
+    def accepted(self):
+        return [event["step"] for event in self.events() if event["event"] == "step_ended" and event["accepted"]]
+
+    @unittest.skipUnless(sys.platform == "linux", "no mounts in a namespace here")
+    def test_evidence_that_finds_no_room_stops_it_until_there_is_some(self):
+        self.file.write_text('''name = "local"
+question = "?"
+[[phase]]
+name = "only"
+[[phase.step]]
+name = "first"
+command = ["sh", "-c", "echo x >> first.count; echo '{}'"]
+[[phase.step]]
+name = "large"
+command = ["sh", "-c", "echo x >> large.count; head -c 1200000 /dev/zero | tr '\\\\0' y"]
+''')
+        codes, told = self.full_then_freed(7_500_000)
+        self.assertEqual(codes, [3, 0], told)
+        self.assertIn("evidence/large/1/output.json: No space left on device", told)
+        self.results = self.work / "before"
+        self.assertEqual(self.accepted(), ["first"])
+        self.results = self.work / "after"
+        self.assertEqual(self.accepted(), ["first", "large"])
+        self.assertEqual((self.work / "first.count").read_text(), "x\n", "what had a result was run again")
+        self.assertEqual((self.results / "evidence/large/2/output.json").stat().st_size, 1_200_000)
+        self.assertIn("Every gate was open", (self.results / "report.md").read_text())
+
+    @unittest.skipUnless(sys.platform == "linux", "no mounts in a namespace here")
+    def test_a_database_that_finds_no_room_stops_it_and_keeps_its_samples(self):
+        repeats = 120
+        arguments = ["-t", "worker=$model", "--prompt-tokens", "300", "--repeats", str(repeats), "--warm-ups", "0", "--answer-tokens", "8",
+                     "--context", "4096", "--chunk-tokens", "128", "--threads", "1", "--db", "$results/bench.db", "--name", "alone", "--resume"]
+        self.file.write_text(f'''name = "local"
+question = "?"
+[variables]
+model = "kimi-tiny.gguf"
+[[phase]]
+name = "only"
+[[phase.step]]
+name = "model"
+verb = ["model", "synth"]
+arguments = ["--arch", "kimi", "--size", "tiny", "--type", "q8_0", "-o", "$model"]
+[[phase.step]]
+name = "alone"
+verb = ["bench"]
+arguments = {json.dumps(arguments)}
+''')
+        codes, told = self.full_then_freed(8_080_000)  # some 300 kB are left; each sample takes a page of the database's log
+        self.assertEqual(codes, [3, 0], told)
+        self.assertIn("disk/results/", told)
+        self.assertRegex(told, "is full|No space left on device")
+        self.results = self.work / "before"
+        self.assertEqual(self.accepted(), ["model"])
+        kept = self.samples(1)
+        self.assertTrue(1 <= len(kept) < repeats, f"{len(kept)} samples were there when the disk was full")
+        self.results = self.work / "after"
+        self.assertEqual(self.accepted(), ["model", "alone"])
+        self.assertEqual(self.samples(2), [], "it began a run of its own")
+        whole = self.samples(1)
+        self.assertEqual(whole[:len(kept)], kept, "what was measured before is kept")
+        self.assertEqual(sorted(json.loads(sample)["repeat"] for _, sample in whole), list(range(repeats)))
+
     def test_a_closed_gate_stops_it_and_says_why_until_it_is_opened(self):
         closed = self.file.read_text().replace("model.file_bytes > 1000000", "model.file_bytes > 1e15")
         # One phase more is enough to see that it goes on.

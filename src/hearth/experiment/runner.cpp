@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t sampled_beyond_bytes = 64u << 20;  // smaller files are read whole
 constexpr std::size_t samples = 64;
 constexpr std::size_t sample_bytes = 1u << 20;
+constexpr std::uintmax_t full_below_bytes = 1u << 20;
 
 // Size and content; of a large file, 64 places evenly over it.
 Result<std::string> fingerprint(const std::filesystem::path& path) {
@@ -73,6 +74,14 @@ Json predictions_json(const Phase& phase) {
     out.push(std::move(one));
   }
   return out;
+}
+
+// What failed for want of room can often not say so: its log is on the same disk.
+std::string full_disk_text(const std::filesystem::path& directory) {
+  std::error_code error;
+  const auto space = std::filesystem::space(directory, error);
+  if (error || space.available >= full_below_bytes) return "";
+  return fmt::format("; the disk of {} is full: {} bytes are left", directory.string(), space.available);
 }
 
 // A verb's output is JSON or nothing; a command's may be any text.
@@ -225,7 +234,7 @@ Result<> Runner::run_step(const Step& step, std::uint32_t attempt, const StopTok
                                                  {"output_digest", TRY(digest_of_file(output))},
                                                  {"environment", options_.environment}})));
   if (why.empty()) return {};
-  return fail(Code::unavailable, fmt::format("step {}: {}; see {}", step.name, why, errors.string()));
+  return fail(Code::unavailable, fmt::format("step {}: {}; see {}{}", step.name, why, errors.string(), full_disk_text(directory)));
 }
 
 Result<> Runner::judge_gate(const Phase& phase) {
