@@ -70,17 +70,21 @@ class ChainSampler final : public Sampler {
   // {"name": that is one token for Llama 3). Until the trigger nothing is asked of the grammar, so libllama finds
   // out by throwing, with a grammar that is good for nothing any more: it begins anew and is led to where it was.
   bool take(Token token) {
+    if (waits_ && !triggers_well(token)) return false;
+    if (!waits_) llama_sampler_accept(grammar_.get(), token);
+    text_.take(token_piece(vocab_, token, /*special=*/true));
+    return true;
+  }
+  bool triggers_well(Token token) {
     try {
       llama_sampler_accept(grammar_.get(), token);
+      taken_.push_back(token);
+      return true;
     } catch (const std::exception&) {
-      if (!waits_) throw;
       llama_sampler_reset(grammar_.get());
       for (const Token earlier : taken_) llama_sampler_accept(grammar_.get(), earlier);
       return false;
     }
-    if (waits_) taken_.push_back(token);
-    text_.take(token_piece(vocab_, token, /*special=*/true));
-    return true;
   }
 
   bool allowed(Token token) {

@@ -206,7 +206,7 @@ void PromptBuilder::remember(const Prompt& prompt, const chat::Message& turn, st
   if (keeper_ && !owner.is_labelled) keeper_->keep(known);
   const std::lock_guard hold(mutex_);
   memory_.remember(std::move(known));
-  prefixes_.keep(user, prompt.conversation, turn, std::move(whole));
+  if (!owner.is_labelled) prefixes_.keep(user, prompt.conversation, turn, std::move(whole));
 }
 
 std::optional<Departure> PromptBuilder::departure(const Prompt& prompt, const std::string& user) {
