@@ -14,6 +14,7 @@ CHUNKS = 10  # at least so many in conversation()
 class HandOffCase(LoggedCase):
     """`studio` is told to prefill remotely, so that there is a hand-off whatever is predicted."""
 
+    cluster_class = Cluster
     others = ("spark",)
     proxied = True
     studio_options = ("--cluster-prefill", "remote")
@@ -22,8 +23,8 @@ class HandOffCase(LoggedCase):
     @classmethod
     def setUpClass(cls):
         binaries, models = Path(sys.argv[1]), Path(sys.argv[2])
-        cls.cluster = Cluster(binaries, models / "kimi-tiny-q8_0.gguf", OPTIONS, cls.others, cls.proxied,
-                              cls.studio_options)
+        cls.cluster = cls.cluster_class(binaries, models / "kimi-tiny-q8_0.gguf", OPTIONS, cls.others, cls.proxied,
+                                        cls.studio_options)
         cls.alone, cls.studio = cls.cluster.alone, cls.cluster.studio
         cls.spark = next(iter(cls.cluster.others.values()))
 
@@ -76,6 +77,7 @@ class HandOffCase(LoggedCase):
             if machine.link:
                 machine.link.restore()
             machine.host.plug(True)
+            machine.host.shape(None)
         if self.studio.process is None:
             self.studio.serve(*self.studio_options)
         for machine in self.cluster.others.values():

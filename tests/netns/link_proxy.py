@@ -1,4 +1,4 @@
-"""A TCP proxy between two machines that can spoil the link: delay, stall, slow, cut at a byte count, half-open.
+"""A TCP proxy between two machines that can spoil the link: delay, stall, slow, cut at a byte count, half-open, a wrong bit.
 
 It does not look into the bytes. Counts are of what came from the connecting side, over all connections.
 """
@@ -18,6 +18,7 @@ class LinkProxy:
         self.forwarded_bytes = 0
         self.connections = 0
         self.cuts = 0
+        self.flips = 0
         self._pairs = set()
         self._closed = False
         self.restore()
@@ -33,7 +34,7 @@ class LinkProxy:
         with self.lock:
             self.delay_s, self.bytes_per_s = 0.0, None
             self.is_stalled, self.refuses = False, False
-            self.cut_at, self.stall_at = None, None
+            self.cut_at, self.stall_at, self.flip_at = None, None, None
             self.lock.notify_all()
 
     def cut_after(self, byte_count):
@@ -45,6 +46,11 @@ class LinkProxy:
         """From then on nothing moves in either direction, and nobody is told."""
         with self.lock:
             self.stall_at = self.forwarded_bytes + byte_count
+
+    def flip_after(self, byte_count):
+        """One bit of what comes then is another one, which TCP does not see."""
+        with self.lock:
+            self.flip_at = self.forwarded_bytes + byte_count
 
     def stall(self):
         with self.lock:
@@ -94,7 +100,7 @@ class LinkProxy:
             while data := source.recv(PIECE_BYTES):
                 if not self._let_through(len(data), counts):
                     break
-                sink.sendall(data)
+                sink.sendall(self._flipped(data) if counts else data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass
@@ -123,6 +129,14 @@ class LinkProxy:
         if must_cut:
             self._reset_all()
         return not must_cut
+
+    def _flipped(self, data):
+        with self.lock:
+            if self.flip_at is None or self.forwarded_bytes < self.flip_at:
+                return data
+            self.flip_at = None
+            self.flips += 1
+        return bytes([data[0] ^ 1]) + data[1:]
 
     def _reset_all(self):
         with self.lock:

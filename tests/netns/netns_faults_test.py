@@ -8,17 +8,21 @@ import os
 import random
 import signal
 import sys
+import time
 import unittest
 
 import isolation
-from hand_off_case import HandOffCase
-from machines import CONNECTIONS_KEPT_MAX, conversation, least_of_a_while, wait_for
+from hand_off_case import CHUNKS, HandOffCase
+from machines import CONNECTIONS_KEPT_MAX, Cluster, conversation, least_of_a_while, wait_for
+from network import run
 
 KILLS = int(os.environ.get("HEARTH_NETNS_KILLS", "20"))
 MEMORY_GROWTH_MIB_MAX = 24  # the allocator's arenas, of as many threads as were alive at once
 STAGES = (0, 3, 8)  # chunks that have arrived; 0: the peer has begun
 LEASE_SECONDS = 30  # the shortest one: a chunk of this model takes far less
 TRANSFER_BYTES = 12_000_000  # of one conversation(), a little less
+SMALL_DISK_BYTES = 4_000_000  # three chunks
+SLEEP_SECONDS = 5
 
 
 class KilledProcesses(HandOffCase):
@@ -103,17 +107,29 @@ class BrokenLinks(HandOffCase):
             link.slow(delay_s=0.02)
         elif kind == "refused":
             link.refuse()
+        elif kind == "flipped":
+            link.flip_after(byte_count)
+        elif kind == "lossy":
+            self.spark.host.shape_lossy(40e6)
+
+    def check_damage(self, kind):
+        """That it was done, where one could not tell otherwise."""
+        if kind == "flipped":
+            self.assertGreater(self.studio.link.flips, self.flips_before)
+        elif kind == "lossy":
+            self.assertGreater(self.spark.host.lost_packets(), 0)
 
     def test_the_text_is_right_whatever_happens_to_the_link_that_carries_chunks(self):
         seed = 21_000
-        for kind in ("cut", "half-open", "slow", "delayed", "refused"):
-            for share in (0.1, 0.5, 0.8) if kind in ("cut", "half-open") else (0.1,):
+        for kind in ("cut", "half-open", "flipped", "slow", "delayed", "lossy", "refused"):
+            for share in (0.1, 0.5, 0.8) if kind in ("cut", "half-open", "flipped") else (0.1,):
                 seed += 1
                 with self.subTest(link=kind, at=share):
                     self.messages, self.before = conversation(seed), self.studio.counts()
-                    right = self.right_text()
+                    right, self.flips_before = self.right_text(), self.studio.link.flips
                     self.damage(kind, int(TRANSFER_BYTES * share))
                     self.check(self.studio.ask(self.messages), right)
+                    self.check_damage(kind)
                     self.bring_back()
                     self.check_nothing_is_left()
 
@@ -146,6 +162,75 @@ class BrokenLinks(HandOffCase):
         self.check(asking.answer(), right)
         self.bring_back()
         self.check_nothing_is_left()
+
+
+class Sleep(HandOffCase):
+    """Stopped and continued: its connections stay, and nothing comes through them."""
+
+    @staticmethod
+    def signal_all(machine, how):
+        for pid in (machine.process.pid, machine.worker_pid()):
+            os.kill(pid, how)
+
+    def test_a_machine_that_falls_asleep_while_it_prefills_costs_time_only(self):
+        for index, stage in enumerate(STAGES[:2]):
+            with self.subTest(after_chunks=stage):
+                self.messages, self.before = conversation(23_500 + index), self.studio.counts()
+                right = self.right_text()
+                asking = self.ask_until(stage)
+                self.signal_all(self.spark, signal.SIGSTOP)
+                try:
+                    self.check(asking.answer(), right)
+                finally:
+                    self.signal_all(self.spark, signal.SIGCONT)
+                self.bring_back()
+                self.check_nothing_is_left()
+
+    def test_a_machine_that_answers_and_sleeps_goes_on_when_it_wakes(self):
+        right = self.right_text()
+        asking = self.ask_until(3)
+        self.assertFalse(asking.is_over, "it was to sleep in mid hand-off")
+        self.signal_all(self.studio, signal.SIGSTOP)
+        time.sleep(SLEEP_SECONDS)
+        self.signal_all(self.studio, signal.SIGCONT)
+        self.check(asking.answer(), right)
+        self.bring_back()
+        self.check_nothing_is_left()
+
+
+class SmallDisks(Cluster):
+    """The chunk stores of all that take part are on disks with room for a few chunks."""
+
+    def folders(self):
+        return [machine.home / "chunks" for machine in (self.studio, *self.others.values())]
+
+    def begin(self, studio_options):
+        for folder in self.folders():
+            folder.mkdir()
+            run("mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "tmpfs", str(folder))
+        super().begin(studio_options)
+
+    def close(self):
+        for machine in self.machines:
+            machine.close()
+        for folder in self.folders():
+            run("umount", str(folder))
+        super().close()
+
+
+class FullDisks(HandOffCase):
+    cluster_class = SmallDisks
+
+    def test_the_text_is_right_and_chunks_go_on_from_machine_to_machine(self):
+        for index in range(3):
+            with self.subTest(index):
+                self.messages, self.before = conversation(25_000 + index), self.studio.counts()
+                self.check(self.studio.ask(self.messages), self.right_text())
+                self.assertGreaterEqual(self.taken_chunks(), CHUNKS - 1)
+                self.check_nothing_is_left()
+        for folder in self.cluster.folders():
+            disk = os.statvfs(folder)
+            self.assertLess(disk.f_bavail * disk.f_frsize, TRANSFER_BYTES / CHUNKS, "it was to be full")
 
 
 class ThreeMachines(HandOffCase):

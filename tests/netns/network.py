@@ -61,6 +61,15 @@ class Host:
         self.inside("tc", "qdisc", "replace", *device, "tbf", "rate", f"{int(bits_per_s)}bit", "burst", str(BURST_BYTES),
                     "latency", "50ms")
 
+    def shape_lossy(self, bits_per_s):
+        """A queue of eight packets: whoever fills it loses some, again and again."""
+        self.inside("tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", f"{int(bits_per_s)}bit", "burst", "3000",
+                    "limit", "12000")
+
+    def lost_packets(self):
+        """Of the shape that is set now."""
+        return int(re.search(r"dropped (\d+)", self.inside("tc", "-s", "qdisc", "show", "dev", "eth0")).group(1))
+
     def plug(self, is_in):
         """Pulls the cable, or puts it back: no packet, no reset."""
         run("ip", "link", "set", self.port, "up" if is_in else "down")
