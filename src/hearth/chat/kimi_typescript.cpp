@@ -82,6 +82,12 @@ std::string_view scalar_name(std::string_view type) {
   return type;
 }
 
+// What Python takes for false.
+bool says_nothing(const Json& schema) {
+  return schema.is_null() || (schema.is_bool() && !schema.as_bool()) ||
+         (schema.is_object() && schema.as_object().empty()) || (schema.is_array() && schema.as_array().empty());
+}
+
 bool known_type(std::string_view type) {
   static constexpr std::array<std::string_view, 7> known = {
       "string", "number", "integer", "boolean", "null", "object", "array"};
@@ -214,7 +220,7 @@ class Encoder {
 
   std::string array(const Json& schema, const std::string& indent) {
     const Json* items = schema.find("items");
-    if (items == nullptr || (items->is_object() && items->as_object().empty())) return "Array<any>";
+    if (items == nullptr || says_nothing(*items)) return "Array<any>";
     const std::string inner = deeper(indent);
     const std::string lines = docstring(*items, inner);
     if (lines.empty()) return "Array<" + type(*items, indent) + ">";
