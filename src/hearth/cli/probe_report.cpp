@@ -16,6 +16,7 @@ constexpr std::string_view source = "hearth node probe";
 // What a catalogue file may say of a link.
 constexpr double link_gb_s_min = 0.001, link_gb_s_max = 500;
 constexpr double round_trip_ms_min = 1e-3, round_trip_ms_max = 2e3;
+constexpr double link_spread_max = 1e3;  // one lost packet of a fast link is more than that
 
 double tflops(const ProbedModel& model, const node::ProbeRun& run) {
   const double tokens = run.point.tokens;
@@ -134,6 +135,7 @@ std::vector<plan::Link> links_of(const Probe& probe) {
     const double there = std::clamp(link.there_gb_s.median, link_gb_s_min, link_gb_s_max);
     const double back = std::clamp(link.back_gb_s.median, link_gb_s_min, link_gb_s_max);
     const double round_trip_ms = std::clamp(link.round_trip_ms.median, round_trip_ms_min, round_trip_ms_max);
+    const auto spread = [](const node::Measured& measured) { return std::min(measured.spread, link_spread_max); };
     out.push_back({.key = fmt::format("{}-{}", probe.links.machine, link.machine),
                    .name = fmt::format("{} – {}", probe.links.machine, link.machine),
                    .transport = "TCP",
@@ -143,11 +145,11 @@ std::vector<plan::Link> links_of(const Probe& probe) {
                    .effective_high_gb_s = std::max(there, back),
                    .latency_us = round_trip_ms * 1e3 / 2,
                    .probed = plan::ProbedLink{.there_gb_s = there,
-                                              .there_spread = link.there_gb_s.spread,
+                                              .there_spread = spread(link.there_gb_s),
                                               .back_gb_s = back,
-                                              .back_spread = link.back_gb_s.spread,
+                                              .back_spread = spread(link.back_gb_s),
                                               .round_trip_ms = round_trip_ms,
-                                              .round_trip_spread = link.round_trip_ms.spread,
+                                              .round_trip_spread = spread(link.round_trip_ms),
                                               .date = probe.date},
                    .origin = {fmt::format("{}, {}", source, probe.date), plan::Confidence::own}});
   }
