@@ -156,7 +156,8 @@ class GatewayService final : public Gateway {
   }
 
   void add_answers(net::Router& router) {
-    const auto speak = [&](std::string_view path, const Dialect& dialect, auto answer) {
+    using Answer = net::Response (Answering::*)(const Dialect&, const net::Request&);
+    const auto speak = [&](std::string_view path, const Dialect& dialect, Answer answer) {
       const auto refuse = [this, &dialect](const net::Request& request, const ApiError& error) {
         return answering_.turn_away(dialect, request, error);
       };
