@@ -81,7 +81,8 @@ Result<fetch::FileWatch> watch_models(const std::vector<fs::path>& models, Progr
   }
   auto memory = fetch::DigestMemory::open(TRY(cache_directory()) / "digests");
   const auto tell = [&](std::uint64_t done, std::uint64_t total) {
-    progress.update("reading models, once", static_cast<double>(done) / static_cast<double>(std::max<std::uint64_t>(total, 1)));
+    const double share = static_cast<double>(done) / static_cast<double>(std::max<std::uint64_t>(total, 1));
+    progress.update("reading models, once", share);
   };
   return fetch::FileWatch::begin(files, std::move(memory), tell, stop);
 }

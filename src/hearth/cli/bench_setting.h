@@ -13,7 +13,8 @@
 namespace hearth::cli {
 
 // All files of these models, known by their SHA-256, which are remembered where `hearth check` has them.
-Result<fetch::FileWatch> watch_models(const std::vector<std::filesystem::path>& models, Progress& progress, const StopToken& stop);
+Result<fetch::FileWatch> watch_models(const std::vector<std::filesystem::path>& models, Progress& progress,
+                                      const StopToken& stop);
 
 // Machine, system, versions, load, targets and the models' files.
 Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std::vector<fetch::WatchedFile>& files);

@@ -32,8 +32,8 @@ void declare_serve_flags(Flags& f, ServeFlags& flags, std::span<const std::strin
 Result<ServeConfig> resolve_serve_flags(const ServeFlags& flags);
 
 Result<node::LocalModelOptions> local_model_options(const ServeConfig& config, bool verbose);
-// nullptr where no pool gathers. Without an agent that knows of it, it prefills for `model` until it is destroyed, which is before `model` is
-// and after its last answer.
+// nullptr where no pool gathers. Without an agent that knows of it, it prefills for `model` until it is destroyed,
+// which is before `model` is and after its last answer.
 Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfig& config, bool verbose,
                                                                 node::LocalModel& model,
                                                                 const node::WorkerKeeper::Progress& progress,

@@ -57,7 +57,9 @@ class Steps {
       : vocabulary_(engine.limits().vocabulary), sampler_(engine.make_sampler(options, {}).value()) {}
   Result<Token> next(const std::map<Token, float>& probabilities) {
     std::vector<float> logits(vocabulary_, -50.0F);
-    for (const auto& [token, probability] : probabilities) logits[static_cast<std::size_t>(token)] = std::log(probability);
+    for (const auto& [token, probability] : probabilities) {
+      logits[static_cast<std::size_t>(token)] = std::log(probability);
+    }
     return sampler_->sample(logits);
   }
 

@@ -69,7 +69,8 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
   counter("tool_calls_malformed", "of those: arguments were no JSON object", calls_malformed);
   counter("turns_remembered", "earlier answers put into a prompt as they were sampled", turns_remembered);
   counter("turns_rendered", "earlier answers rendered anew", turns_rendered);
-  counter("prefixes_departed", "prompts that did not go on from what was known of their conversation", prefixes_departed);
+  counter("prefixes_departed", "prompts that did not go on from what was known of their conversation",
+          prefixes_departed);
   counter("prefix_tokens_lost", "tokens known behind those departures", prefix_tokens_lost);
   counter("tool_types_degraded", "tool types declared to the model as any", tool_types_degraded);
   const auto gauge = [&](std::string_view name, std::string_view help, std::uint64_t value) {
