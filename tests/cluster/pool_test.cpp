@@ -218,7 +218,7 @@ class Gathered : public Pool {
     KeeperOptions keeper = over_pool({"spark-1", "spark-2"}, {{"studio", 1}, {"spark-1", 1}, {"spark-2", 2}});
     keeper.worker.chunk_tokens = chunk_tokens;
     keeper.worker.name = "gathered";
-    gathered_ = take(GatheredPrefiller::start("spark-1+spark-2", std::move(keeper), model_->store(), {}, {}));
+    gathered_ = take(GatheredPrefiller::start("pool spark-1+spark-2", std::move(keeper), model_->store(), {}, {}));
     model_->set_prefiller(gathered_.get());
   }
   void TearDown() override { model_->set_prefiller(nullptr); }

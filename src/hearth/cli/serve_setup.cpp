@@ -122,8 +122,9 @@ Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfi
   if (config.pool.empty() || config.pool_mode != "gathered") return nullptr;
   node::KeeperOptions keeper = TRY(over_pool(TRY(local_model_options(config, verbose)).keeper, config));
   keeper.worker.name = "gathered";
-  auto gathered = TRY(node::GatheredPrefiller::start(fmt::format("{}", fmt::join(config.pool, "+")), std::move(keeper),
-                                                     model.store(), progress, stop));
+  // No machine is called so: what is known of a machine that lends is not known of the pool.
+  auto gathered = TRY(node::GatheredPrefiller::start(fmt::format("pool {}", fmt::join(config.pool, "+")),
+                                                     std::move(keeper), model.store(), progress, stop));
   model.set_prefiller(gathered.get());
   return gathered;
 }

@@ -37,8 +37,8 @@ struct GatheredWatch {
 
 class GatheredPrefiller final : public Prefiller {
  public:
-  // Waits until the layers are in place. `name`: of the pool, in decisions. `store`, which may be absent,
-  // outlives this.
+  // Waits until the layers are in place. `name`: of the pool, in decisions and rates; no machine has it. `store`,
+  // which may be absent, outlives this.
   static Result<std::unique_ptr<GatheredPrefiller>> start(std::string name, KeeperOptions options,
                                                           kv::ChunkStore* store,
                                                           WorkerKeeper::Progress progress,
