@@ -22,6 +22,7 @@ class OwnPrompts {
   bool end(std::uint64_t request, Instant now);
   // Of the work of each that should not be done yet. The worker does the least first.
   std::vector<double> left_s(Instant now) const;
+  bool has_none() const { return prompts_.empty(); }
 
  private:
   struct Prompt {

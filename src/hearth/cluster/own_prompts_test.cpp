@@ -16,8 +16,10 @@ TEST(OwnPrompts, TellsWhatIsLeftOfEachTheLeastIsDoneFirst) {
   EXPECT_EQ(prompts.left_s(at_s(6)), std::vector<double>{7});  // the second is later than predicted
   prompts.end(2, at_s(6));
   EXPECT_EQ(prompts.left_s(at_s(6)), std::vector<double>{7});
+  EXPECT_FALSE(prompts.has_none());
   prompts.end(1, at_s(6));
   EXPECT_TRUE(prompts.left_s(at_s(6)).empty());
+  EXPECT_TRUE(prompts.has_none());
 }
 
 TEST(OwnPrompts, OnlyOneThatHadTheMachineToItselfSaysHowFastItIs) {
@@ -30,6 +32,7 @@ TEST(OwnPrompts, OnlyOneThatHadTheMachineToItselfSaysHowFastItIs) {
   EXPECT_FALSE(prompts.end(2, at_s(32)));
   prompts.begin(6, 0, at_s(33));  // nobody knows how long it takes
   EXPECT_TRUE(prompts.left_s(at_s(33)).empty());
+  EXPECT_FALSE(prompts.has_none());
   prompts.begin(7, 1, at_s(34));
   EXPECT_FALSE(prompts.end(7, at_s(36)));
   prompts.begin(8, 1, at_s(37));
