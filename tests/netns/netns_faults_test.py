@@ -214,7 +214,8 @@ class SmallDisks(Cluster):
         for machine in self.machines:
             machine.close()
         for folder in self.folders():
-            run("umount", str(folder))
+            if folder.is_mount():  # begin() may not have come so far
+                run("umount", "--lazy", str(folder))
         super().close()
 
 
