@@ -21,7 +21,7 @@ class GatheredSource final : public ChunkSource {
       : pool_(pool), keeper_(keeper), worker_(std::move(worker)), watch_(std::move(watch)) {}
 
   Result<> open(const PrefillOrder& order, kv::ChunkStore* store, const StopToken& stop) {
-    committed_tokens_ = std::max(order.from(), order.held_tokens);
+    held_tokens_ = imported_tokens_ = committed_tokens_ = std::max(order.from(), order.held_tokens);
     WorkerPrefiller prefiller(worker_->client, worker_->info, store);
     const Instant asked = now();
     auto opened = prefiller.open(order, stop);
@@ -52,12 +52,18 @@ class GatheredSource final : public ChunkSource {
     waiting_.erase(waiting_.begin());
     const Instant began = std::max(handed.at, last_imported_);
     last_imported_ = now();
-    if (watch_.on_imported) watch_.on_imported(handed.tokens, last_imported_ - began);
+    imported_tokens_ = std::max(imported_tokens_, handed.range.end);
+    if (handed.range.end <= held_tokens_) return;  // passed over: the worker held it
+    if (watch_.on_imported) watch_.on_imported(handed.range.count(), last_imported_ - began);
+  }
+  void on_import_refused(const Error& error) override {
+    const std::lock_guard hold(mutex_);
+    if (watch_.on_lost) watch_.on_lost(error, imported_tokens_);
   }
 
  private:
   struct Handed {
-    std::uint32_t tokens = 0;
+    TokenRange range;
     Instant at{};
   };
 
@@ -71,7 +77,7 @@ class GatheredSource final : public ChunkSource {
     last_began_ = began;
     committed_tokens_ = std::max(committed_tokens_, range.end);
     const std::lock_guard hold(mutex_);
-    waiting_.push_back({range.count(), here});
+    waiting_.push_back({range, here});
   }
 
   std::unexpected<Error> suspect(Error error) {
@@ -85,10 +91,12 @@ class GatheredSource final : public ChunkSource {
   const GatheredWatch watch_;
   std::unique_ptr<ChunkSource> inner_;
   Instant last_began_{};
+  std::uint32_t held_tokens_ = 0;  // before the first piece
   std::uint32_t committed_tokens_ = 0;
   std::mutex mutex_;  // what follows: the importer has a thread of its own
   std::vector<Handed> waiting_;  // given out, not imported yet
   Instant last_imported_{};
+  std::uint32_t imported_tokens_ = 0;
 };
 
 }  // namespace

@@ -31,7 +31,7 @@ struct GatheredWatch {
   std::function<void(Duration)> on_begun = {};  // the time of one question and its answer
   std::function<void(const GatheredPiece&)> on_piece = {};
   std::function<void(std::uint32_t tokens, Duration)> on_imported = {};
-  // The pool is gone; the chunks up to that token have come.
+  // The rest, from that token on, is computed here: the pool is gone, or a chunk of it was refused.
   std::function<void(const Error&, std::uint32_t committed_tokens)> on_lost = {};
 };
 
