@@ -6,6 +6,15 @@ namespace hearth::fetch {
 namespace {
 
 constexpr std::uint32_t readers = 4;
+constexpr int readings_max = 3;  // of a file that changes, or is only touched, while it is read
+
+FileDigest read_again(const std::filesystem::path& file, DigestMemory& memory, const StopToken& stop) {
+  FileDigest out = digest_files({file}, 1, memory, {}, stop).front();
+  for (int i = 1; i < readings_max && !out.sha256 && out.sha256.error().code == Code::unavailable; ++i) {
+    out = digest_files({file}, 1, memory, {}, stop).front();
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -23,7 +32,7 @@ Result<> FileWatch::look(const StopToken& stop) {
   for (WatchedFile& one : files_) {
     const auto now = stamp_of(one.file);
     if (now && *now == one.stamp) continue;
-    const FileDigest read = digest_files({one.file}, 1, memory_, {}, stop).front();
+    const FileDigest read = read_again(one.file, memory_, stop);
     if (!read.sha256 && read.sha256.error().code == Code::cancelled) return std::unexpected(read.sha256.error());
     if (!read.sha256) {
       return fail(Code::corrupt, fmt::format("{} is not what it was: {}", one.file.string(), read.sha256.error().message));
