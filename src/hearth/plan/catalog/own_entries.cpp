@@ -77,7 +77,7 @@ std::string link_toml(const Link& link) {
   line(out, "name", link.name);
   line(out, "transport", link.transport);
   std::string ends;
-  for (const std::string& end : link.between) ends += (ends.empty() ? "" : ", ") + quoted(end);
+  for (const std::string& end : link.between) ends += (ends.empty() ? "" : ", ") + quoted(std::string_view(end));
   out += fmt::format("between = [{}]\n", ends);
   line(out, "effective_gb_s", link.effective_gb_s);
   line(out, "effective_low_gb_s", link.effective_low_gb_s);
