@@ -288,9 +288,9 @@ class PooledMemory(unittest.TestCase):
         self.answer(gathered, first=700, facts=22)
         self.assertIn(self.decided(2)["chosen"], ("local on studio", "continue on studio"))
         self.answer(gathered, first=900)
-        options = {option["name"].split()[0]: option["predicted_s"] for option in self.decided(3)["options"]}
-        self.assertIsNotNone(options["gathered"], options)
-        self.assertIsNotNone(options.get("local") or options.get("continue"), options)
+        options = {option["name"].split()[0]: option for option in self.decided(3)["options"]}
+        self.assertIsNotNone(options["gathered"]["predicted_s"], options)
+        self.assertIsNotNone((options.get("local") or options["continue"])["predicted_s"], options)
 
     def decided(self, count):
         """The last of so many decisions, when it is over."""

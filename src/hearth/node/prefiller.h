@@ -33,6 +33,8 @@ struct FirstToken {
   // What the decoding worker computed of the prompt, from this depth on.
   std::uint32_t computed_tokens = 0, depth_tokens = 0;
   Duration prefill{};
+  // Of the last prompt token, where it alone was computed here; zero: it was not alone.
+  Duration last_step{};
   // As in the order, if it was so all the while and all of it was computed here: else its time says little.
   std::optional<std::uint32_t> answers_beside = {};
 };

@@ -31,6 +31,7 @@ Result<engine::JobEvent> SavedAnswer::next(Deadline deadline) {
     // A long prompt is worth keeping before its answer is complete.
     if (prompt->computed_tokens >= parts_.chunk_tokens) save();
     prompt_ = *prompt;
+    prompt_done_at_ = std::chrono::steady_clock::now();
     // The worker found it in its sequence, but it was not there before this request.
     const std::uint32_t before = std::min(prompt->reused_tokens, computed);
     prompt->reused_tokens -= before;
@@ -57,11 +58,15 @@ void SavedAnswer::on_first_token() {
   const Preparation& before = parts_.preparation;
   if (before.request == 0 || parts_.prefiller == nullptr) return;
   const std::uint32_t here = std::min(prompt_.reused_tokens, before.computed_here);
+  // All but the last token was held or came from elsewhere: that one is the first step of the answer.
+  const bool was_last_alone = prompt_.computed_tokens + here == 0;
+  const Instant now = std::chrono::steady_clock::now();
   parts_.prefiller->on_first_token({.request = before.request,
-                                    .since_request = std::chrono::steady_clock::now() - before.began,
+                                    .since_request = now - before.began,
                                     .computed_tokens = prompt_.computed_tokens + here,
                                     .depth_tokens = prompt_.reused_tokens - here,
                                     .prefill = prompt_.prefill + before.prefill_here,
+                                    .last_step = was_last_alone ? now - prompt_done_at_ : Duration::zero(),
                                     .answers_beside = beside});
 }
 

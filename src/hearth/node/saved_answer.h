@@ -66,6 +66,7 @@ class SavedAnswer final : public engine::AnswerStream {
   const std::string user_;
   const SavedAnswerParts parts_;
   engine::PromptDone prompt_;
+  Instant prompt_done_at_{};
   bool is_prompt_done_ = false;
   bool has_token_ = false;
 };

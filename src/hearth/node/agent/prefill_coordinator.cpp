@@ -260,8 +260,9 @@ void PrefillCoordinator::on_first_token(const FirstToken& first) {
   const bool was_alone = own_prompts_.end(first.request, now());
   if (worker && was_alone) {
     const cluster::MachineModel here{options_.machine, worker->info.model_name};
-    if (first.computed_tokens == 1 && own_prompts_.has_none()) {  // else it waited for their slices
-      rates_.observe_decode(here, seconds(first.prefill), now());
+    if (first.last_step > Duration::zero()) {
+      // Beside other prompts it waits for their slices.
+      if (own_prompts_.has_none()) rates_.observe_decode(here, seconds(first.last_step), now());
     } else if (first.computed_tokens > 1 && first.answers_beside) {
       rates_.observe_prefill(here, first.computed_tokens, first.depth_tokens, seconds(first.prefill), now(),
                              beside(*first.answers_beside));
