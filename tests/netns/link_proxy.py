@@ -22,7 +22,8 @@ class LinkProxy:
         self._pairs = set()
         self._closed = False
         self.restore()
-        threading.Thread(target=self._accept, name="proxy_accept", daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, name="proxy_accept", daemon=True)
+        self._accepting.start()
 
     @property
     def address(self):
@@ -67,7 +68,12 @@ class LinkProxy:
             self.bytes_per_s, self.delay_s = bytes_per_s, delay_s
 
     def close(self):
+        if self._closed:
+            return
         self._closed = True
+        # Closing alone wakes nobody: whoever waits in accept() would take the first connection of the next proxy.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self.listener.close()
         self.restore()
         self._reset_all()

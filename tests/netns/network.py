@@ -18,7 +18,8 @@ def run(*command):
 
 class Network:
     def __init__(self):
-        run("ip", "link", "add", "switch", "type", "bridge")
+        # With an address of its own: else it takes the lowest of its ports' ones, and changes it as hosts come and go.
+        run("ip", "link", "add", "switch", "address", "02:00:00:00:00:01", "type", "bridge")
         run("ip", "addr", "add", f"{OUTSIDE}/24", "dev", "switch")
         run("ip", "link", "set", "switch", "up")
         self.made = 0
