@@ -212,14 +212,15 @@ class Gathered : public Pool {
   void SetUp() override {
     add_lender("spark-1");
     add_lender("spark-2");
-    LocalModelOptions options = chunked_options();
-    options.store_directory = store_.path();
-    model_ = take(LocalModel::start(options, {}, {}));
     KeeperOptions keeper = over_pool({"spark-1", "spark-2"}, {{"studio", 1}, {"spark-1", 1}, {"spark-2", 2}});
     keeper.worker.chunk_tokens = chunk_tokens;
     keeper.worker.name = "gathered";
     gathered_ = take(GatheredPrefiller::start("pool spark-1+spark-2", std::move(keeper), model_->store(), {}, {}));
-    model_->set_prefiller(gathered_.get());
+    coordinator_ = std::make_unique<PrefillCoordinator>(
+        CoordinatorOptions{.machine = "studio", .deliver_to = studio_.address().text(),
+                           .find_peers = [] { return std::vector<Peer>(); }, .pool = gathered_.get()},
+        studio_.agent(), model_->keeper(), studio_.inbox(), studio_.http());
+    model_->set_prefiller(coordinator_.get());
   }
   void TearDown() override { model_->set_prefiller(nullptr); }
 
@@ -239,9 +240,10 @@ class Gathered : public Pool {
   }
 
   static constexpr std::uint32_t chunk_tokens = 256;
-  TemporaryDirectory store_ = take(TemporaryDirectory::create("hearth-gathered"));
-  std::unique_ptr<LocalModel> model_;
+  testing::Machine studio_{"studio", {.chunk_tokens = chunk_tokens, .context_tokens = 4096}};
+  LocalModel* const model_ = &studio_.model();
   std::unique_ptr<GatheredPrefiller> gathered_;
+  std::unique_ptr<PrefillCoordinator> coordinator_;
 };
 
 TEST_F(Gathered, ComputesThePromptElsewhereAndTheAnswerHere) {

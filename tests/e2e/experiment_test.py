@@ -21,6 +21,7 @@ BIN = Path(sys.argv[1]).resolve()
 SOURCE = Path(sys.argv[2]).resolve()
 PHASES = ["research", "sweep", "baseline", "full", "quality"]
 STEPS = {"research": "model", "sweep": "check", "baseline": "alone", "full": "split", "quality": "divergence"}
+BENCH_REPEATS = 120  # of write_one_bench(): long enough to be interrupted
 
 
 class Experiment(unittest.TestCase):
@@ -130,14 +131,14 @@ class Experiment(unittest.TestCase):
             if self.samples(run) == before:
                 return before
 
-    def test_a_killed_bench_step_goes_on_with_what_it_measured(self):
-        repeats = 120
-        arguments = ["-t", "worker=$model", "--prompt-tokens", "300", "--repeats", str(repeats), "--warm-ups", "0", "--answer-tokens", "8",
+    def write_one_bench(self, model):
+        """One phase: a model is made at that place, then measured in so many repeats."""
+        arguments = ["-t", "worker=$model", "--prompt-tokens", "300", "--repeats", str(BENCH_REPEATS), "--warm-ups", "0", "--answer-tokens", "8",
                      "--context", "4096", "--chunk-tokens", "128", "--threads", "1", "--db", "$results/bench.db", "--name", "alone", "--resume"]
         self.file.write_text(f'''name = "local"
 question = "?"
 [variables]
-model = "$results/kimi-tiny.gguf"
+model = "{model}"
 [[phase]]
 name = "only"
 [[phase.step]]
@@ -149,6 +150,9 @@ name = "alone"
 verb = ["bench"]
 arguments = {json.dumps(arguments)}
 ''')
+
+    def test_a_killed_bench_step_goes_on_with_what_it_measured(self):
+        self.write_one_bench("$results/kimi-tiny.gguf")
         child = subprocess.Popen([BIN / "hearth", "experiment", "run", self.file], env=self.environment(), cwd=self.work,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 240
@@ -157,20 +161,20 @@ arguments = {json.dumps(arguments)}
         child.send_signal(signal.SIGKILL)
         child.wait()
         kept = self.samples_when_still(1)
-        self.assertTrue(3 <= len(kept) < repeats, f"{len(kept)} samples were there at the kill")
+        self.assertTrue(3 <= len(kept) < BENCH_REPEATS, f"{len(kept)} samples were there at the kill")
         self.assertFalse([event for event in self.events() if event["event"] == "step_ended" and event["step"] == "alone"])
 
         self.hearth("resume", self.file)
         self.assertEqual(self.samples(2), [], "it began a run of its own")
         whole = self.samples(1)
         self.assertEqual(whole[:len(kept)], kept, "what was measured before the kill is kept")
-        self.assertEqual(sorted(json.loads(sample)["repeat"] for _, sample in whole), list(range(repeats)))
+        self.assertEqual(sorted(json.loads(sample)["repeat"] for _, sample in whole), list(range(BENCH_REPEATS)))
         result = json.loads((self.results / "evidence/alone/2/output.json").read_text())
-        self.assertEqual((result["run"], result["state"], result["rows"][0]["samples"]), (1, "done", repeats))
+        self.assertEqual((result["run"], result["state"], result["rows"][0]["samples"]), (1, "done", BENCH_REPEATS))
 
         # A run that is done is no half measurement: measured again, all of it is.
         self.hearth("run", self.file, "--again", "alone")
-        self.assertEqual(len(self.samples(2)), repeats)
+        self.assertEqual(len(self.samples(2)), BENCH_REPEATS)
         self.assertEqual(self.samples(1), whole)
 
     def full_then_freed(self, taken_bytes):
@@ -220,24 +224,7 @@ command = ["sh", "-c", "echo x >> large.count; head -c 1200000 /dev/zero | tr '\
 
     @unittest.skipUnless(sys.platform == "linux", "no mounts in a namespace here")
     def test_a_database_that_finds_no_room_stops_it_and_keeps_its_samples(self):
-        repeats = 120
-        arguments = ["-t", "worker=$model", "--prompt-tokens", "300", "--repeats", str(repeats), "--warm-ups", "0", "--answer-tokens", "8",
-                     "--context", "4096", "--chunk-tokens", "128", "--threads", "1", "--db", "$results/bench.db", "--name", "alone", "--resume"]
-        self.file.write_text(f'''name = "local"
-question = "?"
-[variables]
-model = "kimi-tiny.gguf"
-[[phase]]
-name = "only"
-[[phase.step]]
-name = "model"
-verb = ["model", "synth"]
-arguments = ["--arch", "kimi", "--size", "tiny", "--type", "q8_0", "-o", "$model"]
-[[phase.step]]
-name = "alone"
-verb = ["bench"]
-arguments = {json.dumps(arguments)}
-''')
+        self.write_one_bench("kimi-tiny.gguf")
         codes, told = self.full_then_freed(8_080_000)  # some 300 kB are left; each sample takes a page of the database's log
         self.assertEqual(codes, [3, 0], told)
         self.assertIn("disk/results/", told)
@@ -245,13 +232,13 @@ arguments = {json.dumps(arguments)}
         self.results = self.work / "before"
         self.assertEqual(self.accepted(), ["model"])
         kept = self.samples(1)
-        self.assertTrue(1 <= len(kept) < repeats, f"{len(kept)} samples were there when the disk was full")
+        self.assertTrue(1 <= len(kept) < BENCH_REPEATS, f"{len(kept)} samples were there when the disk was full")
         self.results = self.work / "after"
         self.assertEqual(self.accepted(), ["model", "alone"])
         self.assertEqual(self.samples(2), [], "it began a run of its own")
         whole = self.samples(1)
         self.assertEqual(whole[:len(kept)], kept, "what was measured before is kept")
-        self.assertEqual(sorted(json.loads(sample)["repeat"] for _, sample in whole), list(range(repeats)))
+        self.assertEqual(sorted(json.loads(sample)["repeat"] for _, sample in whole), list(range(BENCH_REPEATS)))
 
     def test_a_closed_gate_stops_it_and_says_why_until_it_is_opened(self):
         closed = self.file.read_text().replace("model.file_bytes > 1000000", "model.file_bytes > 1e15")

@@ -123,10 +123,8 @@ Result<std::unique_ptr<node::GatheredPrefiller>> start_gathered(const ServeConfi
   node::KeeperOptions keeper = TRY(over_pool(TRY(local_model_options(config, verbose)).keeper, config));
   keeper.worker.name = "gathered";
   // No machine is called so: what is known of a machine that lends is not known of the pool.
-  auto gathered = TRY(node::GatheredPrefiller::start(fmt::format("pool {}", fmt::join(config.pool, "+")),
-                                                     std::move(keeper), model.store(), progress, stop));
-  model.set_prefiller(gathered.get());
-  return gathered;
+  return node::GatheredPrefiller::start(fmt::format("pool {}", fmt::join(config.pool, "+")), std::move(keeper),
+                                        model.store(), progress, stop);
 }
 
 LogLevel log_level_of(const ServeConfig& config) {

@@ -28,15 +28,15 @@ Json rate(std::uint32_t tokens, double ms) { return tokens > 0 && ms > 0 ? Json(
 
 Json hand_off_json(const model::HandOffFacts& facts) {
   Json out = Json::object({{"prefilled_by", facts.prefilled_by},
-                       {"handed_tokens", facts.handed_tokens},
-                       {"held_tokens", facts.held_tokens},
-                       {"memory_tokens", facts.memory_tokens},
-                       {"disk_tokens", facts.disk_tokens},
-                       {"chunks", facts.chunks},
-                       {"refused_chunks", facts.refused_chunks},
-                       {"bytes", facts.bytes},
-                       {"hidden_fraction", facts.hidden_fraction},
-                       {"tail_ms", facts.tail_ms}});
+                           {"handed_tokens", facts.handed_tokens},
+                           {"held_tokens", facts.held_tokens},
+                           {"memory_tokens", facts.memory_tokens},
+                           {"disk_tokens", facts.disk_tokens},
+                           {"chunks", facts.chunks},
+                           {"refused_chunks", facts.refused_chunks},
+                           {"bytes", facts.bytes},
+                           {"hidden_fraction", facts.hidden_fraction},
+                           {"tail_ms", facts.tail_ms}});
   if (facts.import_ms) out.set("import_ms", *facts.import_ms);
   return out;
 }

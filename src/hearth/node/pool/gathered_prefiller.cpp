@@ -4,7 +4,6 @@
 #include <mutex>
 #include <vector>
 
-#include "hearth/cluster/prefill_choice.h"
 #include "hearth/node/worker_prefiller.h"
 
 namespace hearth::node {
@@ -111,15 +110,6 @@ Result<std::unique_ptr<GatheredPrefiller>> GatheredPrefiller::start(std::string 
   std::unique_ptr<GatheredPrefiller> out(new GatheredPrefiller(std::move(name), store));
   out->keeper_ = TRY(WorkerKeeper::start(std::move(options), *out->http_, std::move(progress), stop));
   return out;
-}
-
-Result<std::unique_ptr<ChunkSource>> GatheredPrefiller::open(const PrefillOrder& order, const StopToken& stop) {
-  const auto worker = keeper_->current();
-  if (!worker) return nullptr;
-  const std::uint32_t had = std::max(order.from(), order.held_tokens);
-  const std::size_t long_tokens = std::size_t{cluster::preferred_chunks_min} * worker->info.chunk_tokens;
-  if (order.target.size() < had + long_tokens) return nullptr;
-  return read(order, {}, stop);
 }
 
 Result<std::unique_ptr<ChunkSource>> GatheredPrefiller::read(const PrefillOrder& order, GatheredWatch watch,

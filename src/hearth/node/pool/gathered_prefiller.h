@@ -4,8 +4,8 @@
 // no link.
 //
 // Owns that worker. Thread-safe. A lost machine costs what is missing of the prompt, which the
-// decoding worker computes; the gathered one is started again meanwhile. Whether a prompt is worth it
-// is the coordinator's to say, where there is one.
+// decoding worker computes; the gathered one is started again meanwhile. Which prompts are worth it
+// is the coordinator's to say (agent/prefill_gathered.cpp).
 
 #include <functional>
 #include <memory>
@@ -35,7 +35,7 @@ struct GatheredWatch {
   std::function<void(const Error&, std::uint32_t committed_tokens)> on_lost = {};
 };
 
-class GatheredPrefiller final : public Prefiller {
+class GatheredPrefiller {
  public:
   // Waits until the layers are in place. `name`: of the pool, in decisions and rates; no machine has it. `store`,
   // which may be absent, outlives this.
@@ -44,9 +44,7 @@ class GatheredPrefiller final : public Prefiller {
                                                           WorkerKeeper::Progress progress,
                                                           const StopToken& stop);
 
-  // Reads prompts of which cluster::preferred_chunks_min chunks are missing.
-  Result<std::unique_ptr<ChunkSource>> open(const PrefillOrder& order, const StopToken& stop) override;
-  // Reads any. nullptr: its worker is being started, or has another layout.
+  // nullptr: its worker is being started, or has another layout.
   Result<std::unique_ptr<ChunkSource>> read(const PrefillOrder& order, GatheredWatch watch, const StopToken& stop);
   WorkerKeeper& keeper() { return *keeper_; }
   const std::string& name() const { return name_; }
