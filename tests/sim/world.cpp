@@ -51,10 +51,6 @@ SimulationOptions SimulationOptions::with_faults(std::uint64_t seed) {
 
 World::World(const SimulationOptions& options) : options_(options), random_(options.seed) {}
 
-void World::at(Duration delay, Thunk event) {
-  events_.push({now_ + std::max(delay, Duration::zero()), ++order_, std::move(event)});
-}
-
 void World::at(Duration delay, const Process& process, Thunk event) {
   at(delay, [this, &process, life = process.life, event = std::move(event)] {
     happen(process, life, event);
@@ -63,7 +59,7 @@ void World::at(Duration delay, const Process& process, Thunk event) {
 
 void World::happen(const Process& process, std::uint64_t life, const Thunk& event) {
   if (!process.is_up || process.life != life) return;
-  const Duration asleep = awake_at_[process.machine] - now_;
+  const Duration asleep = awake_at_[process.machine] - now();
   if (asleep <= Duration::zero()) return event();
   at(asleep, [this, &process, life, event] { happen(process, life, event); });
 }
@@ -73,12 +69,9 @@ void World::violate(const std::string& what) {
 }
 
 void World::run(const Thunk& check) {
-  while (!events_.empty() && violation_.empty()) {
+  while (!time_.is_over() && violation_.empty()) {
     if (++event_count_ > options_.events_max) return violate("does not end");
-    const Scheduled next = events_.top();
-    events_.pop();
-    now_ = next.at;
-    next.event();
+    time_.step();
     check();
   }
 }
@@ -86,17 +79,17 @@ void World::run(const Thunk& check) {
 void World::carry(Machine from, Machine to, std::uint64_t bytes, const Thunk& arrive) {
   const Faults& faults = options_.faults;
   Link& way = link(from, to);
-  if (from != to && (random_.chance(faults.lost) || now_ < way.cut_until)) return;
-  const double rate = way.bytes_per_s / (now_ < way.slow_until ? slow_factor : 1);
+  if (from != to && (random_.chance(faults.lost) || now() < way.cut_until)) return;
+  const double rate = way.bytes_per_s / (now() < way.slow_until ? slow_factor : 1);
   const Duration wire = from == to
                             ? Duration::zero()
                             : std::chrono::duration_cast<Duration>(
                                   std::chrono::duration<double>(static_cast<double>(bytes) / rate));
-  way.free_at = std::max(way.free_at, now_) + wire;
+  way.free_at = std::max(way.free_at, now()) + wire;
   // Unequal delays: what was sent later may arrive earlier.
-  at(way.free_at - now_ + std::chrono::microseconds(100) + up_to(faults.delay_max),
+  at(way.free_at - now() + std::chrono::microseconds(100) + up_to(faults.delay_max),
      [this, to, arrive] {
-       if (now_ >= awake_at_[to]) arrive();
+       if (now() >= awake_at_[to]) arrive();
      });
 }
 

@@ -6,17 +6,16 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <queue>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
-#include "hearth/base/clock.h"
 #include "hearth/base/random.h"
+#include "hearth/base/virtual_time.h"
 
 namespace hearth::sim {
 
-using Thunk = std::function<void()>;
+using Thunk = VirtualTime::Event;
 using Machine = std::uint32_t;
 
 // Rules that the simulated drivers break on purpose, to show that the checks notice.
@@ -74,7 +73,7 @@ class World {
   explicit World(const SimulationOptions& options);
 
   const SimulationOptions& options() const { return options_; }
-  Instant now() const { return now_; }
+  Instant now() const { return time_.now(); }
   Random& random() { return random_; }
   Duration up_to(Duration most) {
     return Duration(
@@ -82,7 +81,7 @@ class World {
   }
   bool is_sabotaged(Sabotage what) const { return options_.sabotage == what; }
 
-  void at(Duration delay, Thunk event);
+  void at(Duration delay, Thunk event) { time_.after(delay, std::move(event)); }
   // Happens only if that process still lives then, in the same life.
   void at(Duration delay, const Process& process, Thunk event);
   // Runs events until none is left; `check` after each.
@@ -110,26 +109,17 @@ class World {
   };
   Link& link(Machine from, Machine to) { return links_[{from, to}]; }
   // Its processes live on and do nothing; what is sent to it is lost.
-  void sleep(Machine machine, Duration how_long) { awake_at_[machine] = now_ + how_long; }
+  void sleep(Machine machine, Duration how_long) { awake_at_[machine] = now() + how_long; }
 
  private:
-  struct Scheduled {
-    Instant at;
-    std::uint64_t order;
-    Thunk event;
-    bool operator<(const Scheduled& other) const {
-      return std::tie(at, order) > std::tie(other.at, other.order);
-    }
-  };
   void happen(const Process& process, std::uint64_t life, const Thunk& event);
   // Or loses it.
   void carry(Machine from, Machine to, std::uint64_t bytes, const Thunk& arrive);
 
   SimulationOptions options_;
   Random random_;
-  Instant now_{std::chrono::hours(24 * 365)};
-  std::uint64_t order_ = 0, event_count_ = 0;
-  std::priority_queue<Scheduled> events_;
+  VirtualTime time_{Instant(std::chrono::hours(24 * 365))};
+  std::uint64_t event_count_ = 0;
   std::map<std::pair<Machine, Machine>, Link> links_;
   std::map<Machine, Instant> awake_at_;
   std::string violation_;

@@ -9,12 +9,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <queue>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "hearth/base/virtual_time.h"
 #include "hearth/cluster/decode_run.h"
 #include "hearth/cluster/prefill_run.h"
 #include "hearth/kv/sync.h"
@@ -60,14 +59,11 @@ class SharedLink {
   // Until nothing happens any more; every hand-off has to be complete then, and nothing left.
   void run() {
     for (std::uint32_t i = 0; i < scene_.hand_offs; ++i) {
-      at(i + 1 == scene_.hand_offs ? scene_.last_begins : Duration::zero(), [this, i] { begin(i); });
+      time_.after(i + 1 == scene_.hand_offs ? scene_.last_begins : Duration::zero(), [this, i] { begin(i); });
     }
-    for (std::uint64_t handled = 0; !events_.empty(); ++handled) {
+    for (std::uint64_t handled = 0; !time_.is_over(); ++handled) {
       ASSERT_LT(handled, events_max) << "does not end";
-      const Scheduled next = events_.top();
-      events_.pop();
-      now_ = next.at;
-      next.event();
+      time_.step();
       ASSERT_LE(live_bytes_, scene_.room_bytes);
     }
     for (const HandOff& each : hand_offs_) {
@@ -95,13 +91,7 @@ class SharedLink {
   }
 
  private:
-  using Event = std::function<void()>;
-  struct Scheduled {
-    Instant at;
-    std::uint64_t order;
-    Event event;
-    bool operator<(const Scheduled& other) const { return std::tie(at, order) > std::tie(other.at, other.order); }
-  };
+  using Event = VirtualTime::Event;
   struct HandOff {
     std::vector<Token> tokens;
     kv::AnnouncedChain chain;
@@ -113,18 +103,15 @@ class SharedLink {
     Instant began{}, decode_wake{}, prefill_wake{};
   };
 
-  void at(Duration delay, Event event) {
-    events_.push({now_ + std::max(delay, Duration::zero()), ++order_, std::move(event)});
-  }
   // When whatever is free at `free_at` has come to it and has worked so long.
   void after_work(Instant& free_at, Duration work, Event event) {
-    free_at = std::max(free_at, now_) + work;
-    at(free_at - now_, std::move(event));
+    free_at = std::max(free_at, time_.now()) + work;
+    time_.after(free_at - time_.now(), std::move(event));
   }
 
   void begin(std::uint32_t i) {
     HandOff& it = hand_offs_[i];
-    it.began = now_;
+    it.began = time_.now();
     it.tokens = kv::test_tokens(i + 1, scene_.token_count());
     it.chain.layout = kv::test_layout();
     for (const model::ChainLink& link :
@@ -135,24 +122,24 @@ class SharedLink {
     it.ticket = {{1, i}, "studio", 1, 1, it.chain.layout, scene_.token_count(), std::chrono::seconds(30)};
     DecodeRunParameters parameters{.chunk_tokens = scene_.chunk_tokens};
     parameters.limits = {.staging_bytes_max = scene_.room_bytes, .chunk_bytes = scene_.chunk_bytes(), .room = room_};
-    it.decode.emplace(DecodeRun::create(it.ticket, it.chain, parameters, now_).value());
+    it.decode.emplace(DecodeRun::create(it.ticket, it.chain, parameters, time_.now()).value());
     pump_decode(i);
   }
 
   void pump_decode(std::uint32_t i) {
     HandOff& it = hand_offs_[i];
     while (!it.over) {
-      const DecodeRunAction action = it.decode->next(now_);
+      const DecodeRunAction action = it.decode->next(time_.now());
       if (std::holds_alternative<AskPeer>(action)) {
-        at(round_trip, [this, i] { begin_prefill(i); });
+        time_.after(round_trip, [this, i] { begin_prefill(i); });
       } else if (const auto* chunk = std::get_if<ImportChunk>(&action)) {
         after_work(worker_free_at_, scene_.import, [this, i, index = chunk->index] {
-          hand_offs_[i].decode->on_imported(index, now_);
+          hand_offs_[i].decode->on_imported(index, time_.now());
           pump_decode(i);
         });
       } else if (const auto* wait = std::get_if<WaitForReport>(&action)) {
         if (wait->until == Instant::max() || std::exchange(it.decode_wake, wait->until) == wait->until) return;
-        return at(wait->until - now_, [this, i] { pump_decode(i); });
+        return time_.after(wait->until - time_.now(), [this, i] { pump_decode(i); });
       } else if (const auto* over = std::get_if<DecodeRunOver>(&action)) {
         it.over = *over;
       }
@@ -161,11 +148,11 @@ class SharedLink {
 
   void begin_prefill(std::uint32_t i) {
     HandOff& it = hand_offs_[i];
-    it.decode->on_accepted(std::chrono::seconds(2), now_);
-    it.prefill.emplace(it.ticket, it.chain.keys, kv::SyncParameters{}, /*seed=*/i + 1, now_);
+    it.decode->on_accepted(std::chrono::seconds(2), time_.now());
+    it.prefill.emplace(it.ticket, it.chain.keys, kv::SyncParameters{}, /*seed=*/i + 1, time_.now());
     for (std::uint32_t index = 0; index < scene_.chunks; ++index) {
-      it.prefill->on_computed(it.chain.ranges[index].end, now_);
-      it.prefill->on_available(index, scene_.chunk_bytes(), now_);
+      it.prefill->on_computed(it.chain.ranges[index].end, time_.now());
+      it.prefill->on_available(index, scene_.chunk_bytes(), time_.now());
     }
     pump_prefill(i);
     pump_decode(i);
@@ -174,7 +161,7 @@ class SharedLink {
   void pump_prefill(std::uint32_t i) {
     HandOff& it = hand_offs_[i];
     while (!it.has_sender_ended) {
-      const PrefillRunAction action = it.prefill->next(now_);
+      const PrefillRunAction action = it.prefill->next(time_.now());
       if (const auto* query = std::get_if<kv::QueryMissing>(&action)) {
         ask(i, [attempt = query->attempt](HandOff& its, Instant now) {
           its.prefill->on_missing(attempt, its.decode->missing(now), now);
@@ -193,7 +180,7 @@ class SharedLink {
         send(i, *put);
       } else if (const auto* wait = std::get_if<WaitForReport>(&action)) {
         if (std::exchange(it.prefill_wake, wait->until) == wait->until) return;
-        return at(wait->until - now_, [this, i] { pump_prefill(i); });
+        return time_.after(wait->until - time_.now(), [this, i] { pump_prefill(i); });
       } else {
         it.has_sender_ended = true;
       }
@@ -202,12 +189,12 @@ class SharedLink {
 
   // A message and its answer; where the hand-off is over, that is the answer.
   void ask(std::uint32_t i, std::function<void(HandOff&, Instant)> message) {
-    at(round_trip, [this, i, message = std::move(message)] {
+    time_.after(round_trip, [this, i, message = std::move(message)] {
       HandOff& it = hand_offs_[i];
       if (it.over) {
         it.prefill->on_peer_over();
       } else {
-        message(it, now_);
+        message(it, time_.now());
         pump_decode(i);
       }
       pump_prefill(i);
@@ -217,30 +204,30 @@ class SharedLink {
   // Room for the body first; what is admitted is in memory from then on.
   void send(std::uint32_t i, const kv::PutChunk& put) {
     HandOff& it = hand_offs_[i];
-    const auto reservation = it.decode->admit(put.key, scene_.chunk_bytes(), now_);
+    const auto reservation = it.decode->admit(put.key, scene_.chunk_bytes(), time_.now());
     if (!reservation) {
       busy_ += reservation.error() == kv::Refusal::busy;
       return answer(i, put.attempt, reservation.error());
     }
     after_work(link_free_at_, scene_.wire,
                [this, i, attempt = put.attempt, reservation = *reservation, chunk = make(it, put.index)] {
-                 const auto staged = hand_offs_[i].decode->on_body(reservation, chunk, now_);
-                 if (staged) arrivals_.push_back({i, now_});
+                 const auto staged = hand_offs_[i].decode->on_body(reservation, chunk, time_.now());
+                 if (staged) arrivals_.push_back({i, time_.now()});
                  answer(i, attempt, staged ? std::nullopt : std::optional(staged.error()));
                  pump_decode(i);
                });
   }
 
   void answer(std::uint32_t i, kv::AttemptId attempt, std::optional<kv::Refusal> refusal) {
-    at(round_trip, [this, i, attempt, refusal] {
+    time_.after(round_trip, [this, i, attempt, refusal] {
       PrefillRun& run = *hand_offs_[i].prefill;
       const auto failure = refusal ? kv::put_failure_of(*refusal) : std::nullopt;
       if (!failure) {
-        run.on_stored(attempt, now_);
+        run.on_stored(attempt, time_.now());
       } else if (*refusal == kv::Refusal::over) {
         run.on_peer_over();
       } else {
-        run.on_put_failed(attempt, *failure, {Code::unavailable, std::string(kv::refusal_name(*refusal))}, now_);
+        run.on_put_failed(attempt, *failure, {Code::unavailable, std::string(kv::refusal_name(*refusal))}, time_.now());
       }
       pump_prefill(i);
     });
@@ -270,13 +257,11 @@ class SharedLink {
   const Scene scene_;
   const std::shared_ptr<kv::StagingRoom> room_;
   std::uint64_t live_bytes_ = 0, peak_bytes_ = 0;
-  Instant now_{std::chrono::hours(1)};
-  std::uint64_t order_ = 0;
   std::uint32_t busy_ = 0;
   Instant link_free_at_{}, worker_free_at_{};
   std::vector<Arrival> arrivals_;
   std::vector<HandOff> hand_offs_;
-  std::priority_queue<Scheduled> events_;
+  VirtualTime time_{Instant(std::chrono::hours(1))};  // its events hold chunks
 };
 
 TEST(HandOffsAtOnce, TwoToFourShareALinkFairly) {

@@ -47,10 +47,6 @@ Simulation::Simulation(const SimulationOptions& options)
   parameters_.attempts_max = 12;
 }
 
-void Simulation::at(Duration delay, Event event) {
-  events_.push({now_ + delay, ++order_, std::move(event)});
-}
-
 void Simulation::violate(const std::string& what) {
   if (report_.violation.empty()) report_.violation = what;
 }
@@ -65,8 +61,8 @@ SimulationReport Simulation::run() {
   const Duration span = compute_ * static_cast<int>(2 * report_.chunk_count);
   const auto moment = [&] { return Duration(static_cast<std::int64_t>(
       random_.uniform() * static_cast<double>(span.count()))); };
-  for (int i = 0; i < options_.sender_crashes; ++i) at(moment(), [this] { crash_sender(); });
-  for (int i = 0; i < options_.receiver_crashes; ++i) at(moment(), [this] { crash_receiver(); });
+  for (int i = 0; i < options_.sender_crashes; ++i) time_.after(moment(), [this] { crash_sender(); });
+  for (int i = 0; i < options_.receiver_crashes; ++i) time_.after(moment(), [this] { crash_receiver(); });
   for (int transfer = 0; transfer < transfers_max; ++transfer) {
     drain();
     if (!report_.violation.empty() || !needs_another_transfer()) break;
@@ -78,12 +74,9 @@ SimulationReport Simulation::run() {
 }
 
 void Simulation::drain() {
-  for (std::uint64_t handled = 0; !events_.empty() && report_.violation.empty(); ++handled) {
+  for (std::uint64_t handled = 0; !time_.is_over() && report_.violation.empty(); ++handled) {
     if (handled > events_max) violate("does not end");
-    const Scheduled next = events_.top();
-    events_.pop();
-    now_ = next.at;
-    next.event();
+    time_.step();
     if (receiver_ && receiver_->statistics().staged_bytes > limits_.staging_bytes_max) {
       violate("staging beyond its bound");
     }
@@ -96,13 +89,13 @@ bool Simulation::needs_another_transfer() const {
 
 void Simulation::start_sender() {
   ++sender_life_;
-  sender_ = std::make_unique<ChunkSender>(chain_.keys(), parameters_, random_.next(), now_);
+  sender_ = std::make_unique<ChunkSender>(chain_.keys(), parameters_, random_.next(), time_.now());
   report_.is_done = false;
   report_.sender_error.clear();
   for (const auto& [index, chunk] : sender_store_) {
-    sender_->on_available(index, chunk_bytes(chunk->header), now_);
+    sender_->on_available(index, chunk_bytes(chunk->header), time_.now());
   }
-  at(compute_, [this, life = sender_life_] {
+  time_.after(compute_, [this, life = sender_life_] {
     if (life == sender_life_) produce();
   });
   pump_sender();
@@ -114,10 +107,10 @@ void Simulation::produce() {
     if (sender_store_.contains(i)) continue;
     sender_store_[i] = chain_.chunks[i];
     if (!sender_->is_over()) {
-      sender_->on_available(i, chunk_bytes(chain_.chunks[i]->header), now_);
+      sender_->on_available(i, chunk_bytes(chain_.chunks[i]->header), time_.now());
       pump_sender();
     }
-    at(compute_, [this, life = sender_life_] {
+    time_.after(compute_, [this, life = sender_life_] {
       if (life == sender_life_) produce();
     });
     return;
@@ -131,7 +124,7 @@ void Simulation::crash_sender() {
   ++sender_life_;
   sender_.reset();
   std::erase_if(sender_store_, [&](const auto&) { return random_.chance(options_.lost_in_crash); });
-  at(std::chrono::milliseconds(random_.below(500)), [this] { start_sender(); });
+  time_.after(std::chrono::milliseconds(random_.below(500)), [this] { start_sender(); });
 }
 
 void Simulation::sender_ended() {
@@ -144,7 +137,7 @@ void Simulation::sender_ended() {
 }
 
 void Simulation::pump_sender() {
-  const SendAction action = sender_->next(now_);
+  const SendAction action = sender_->next(time_.now());
   if (const auto* query = std::get_if<QueryMissing>(&action)) {
     send_query(*query);
     pump_sender();
@@ -152,7 +145,7 @@ void Simulation::pump_sender() {
     send_put(*put);
     pump_sender();
   } else if (const auto* wait = std::get_if<WaitUntil>(&action)) {
-    at(wait->when - now_, [this, life = sender_life_] {
+    time_.after(wait->when - time_.now(), [this, life = sender_life_] {
       if (life == sender_life_ && !sender_->is_over()) pump_sender();
     });
   } else if (const auto* failed = std::get_if<GiveUp>(&action)) {
@@ -165,7 +158,7 @@ void Simulation::pump_sender() {
 
 void Simulation::reply(Event event) {
   if (random_.chance(options_.reply_lost)) return;
-  at(delay(), [this, life = sender_life_, link = link_life_, event = std::move(event)] {
+  time_.after(delay(), [this, life = sender_life_, link = link_life_, event = std::move(event)] {
     if (life != sender_life_ || link != link_life_ || !sender_) return;
     if (sender_->is_over()) return;
     event();
@@ -175,10 +168,10 @@ void Simulation::reply(Event event) {
 
 void Simulation::send_query(const QueryMissing& query) {
   if (random_.chance(options_.request_lost)) return;
-  at(delay(), [this, attempt = query.attempt, link = link_life_] {
+  time_.after(delay(), [this, attempt = query.attempt, link = link_life_] {
     if (!receiver_ || link != link_life_) return;
     reply([this, attempt, missing = receiver_->missing()] {
-      sender_->on_missing(attempt, missing, now_);
+      sender_->on_missing(attempt, missing, time_.now());
     });
   });
 }
@@ -188,10 +181,10 @@ void Simulation::send_put(const PutChunk& put) {
   if (put.key != chain_.keys()[put.index]) violate("a put under another key");
   if (!sender_store_.contains(put.index)) violate("a put of a chunk that is not there");
   if (random_.chance(options_.link_drops)) {
-    at(delay(), [this, life = sender_life_] {
+    time_.after(delay(), [this, life = sender_life_] {
       if (life != sender_life_ || sender_->is_over()) return;
       ++link_life_;
-      sender_->on_link_lost(now_);
+      sender_->on_link_lost(time_.now());
       pump_sender();
     });
   }
@@ -203,7 +196,7 @@ void Simulation::send_put(const PutChunk& put) {
   }
   const int copies = random_.chance(options_.duplicated) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
-    at(delay(), [this, body, attempt, link = link_life_] {
+    time_.after(delay(), [this, body, attempt, link = link_life_] {
       if (receiver_ && link == link_life_) on_put_request(body, attempt);
     });
   }
@@ -223,7 +216,7 @@ void Simulation::on_put_request(const Bytes& body, AttemptId attempt) {
   chunk.header = read->header;
   chunk.payload = Buffer::create(input.size()).value();
   std::copy(input.begin(), input.end(), chunk.payload.data());
-  at(delay(), [this, is_cut, attempt, reservation = *reservation, life = receiver_life_,
+  time_.after(delay(), [this, is_cut, attempt, reservation = *reservation, life = receiver_life_,
                shared = std::make_shared<const Chunk>(std::move(chunk))] {
     if (receiver_ && life == receiver_life_) on_put_body(reservation, shared, is_cut, attempt);
   });
@@ -253,8 +246,8 @@ void Simulation::answer_put(std::expected<std::uint32_t, Refusal> outcome, Attem
                                                 std::string(refusal_name(outcome.error())));
   }
   reply([this, attempt, failure] {
-    if (!failure) return sender_->on_stored(attempt, now_);
-    sender_->on_put_failed(attempt, *failure, {Code::unavailable, "refused"}, now_);
+    if (!failure) return sender_->on_stored(attempt, time_.now());
+    sender_->on_put_failed(attempt, *failure, {Code::unavailable, "refused"}, time_.now());
   });
 }
 
@@ -274,7 +267,7 @@ void Simulation::crash_receiver() {
   report_.excuses += static_cast<std::uint32_t>(
       std::erase_if(receiver_store_, [&](const auto&) { return random_.chance(options_.lost_in_crash); }));
   ++report_.excuses;  // a body that was on its way
-  at(std::chrono::milliseconds(random_.below(500)), [this] { start_receiver(); });
+  time_.after(std::chrono::milliseconds(random_.below(500)), [this] { start_receiver(); });
 }
 
 void Simulation::pump_receiver() {
@@ -306,7 +299,7 @@ void Simulation::import(std::uint32_t index, const SharedChunk& chunk) {
     violate(fmt::format("chunk {} imported as number {}", index, imported_.size()));
   }
   imported_.push_back(chunk->header.key);
-  at(import_time_, [this, index, life = receiver_life_] {
+  time_.after(import_time_, [this, index, life = receiver_life_] {
     if (!receiver_ || life != receiver_life_) return;
     receiver_->on_imported(index);
     pump_receiver();

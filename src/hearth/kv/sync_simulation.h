@@ -6,10 +6,10 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <queue>
 #include <string>
 
 #include "hearth/base/random.h"
+#include "hearth/base/virtual_time.h"
 #include "hearth/kv/sync.h"
 #include "hearth/kv/test_support.h"
 
@@ -48,17 +48,8 @@ class Simulation {
   SimulationReport run();
 
  private:
-  using Event = std::function<void()>;
-  struct Scheduled {
-    Instant at;
-    std::uint64_t order;
-    Event event;
-    bool operator<(const Scheduled& other) const {
-      return std::tie(at, order) > std::tie(other.at, other.order);
-    }
-  };
+  using Event = VirtualTime::Event;
 
-  void at(Duration delay, Event event);
   Duration delay() { return Duration(static_cast<std::int64_t>(random_.below(
       static_cast<std::uint64_t>(options_.delay_max.count()) + 1))); }
   void violate(const std::string& what);
@@ -94,9 +85,7 @@ class Simulation {
   TestChain chain_;
   ReceiverLimits limits_;
   Duration compute_{}, import_time_{};
-  Instant now_{};
-  std::uint64_t order_ = 0;
-  std::priority_queue<Scheduled> events_;
+  VirtualTime time_;
 
   std::unique_ptr<ChunkSender> sender_;
   std::uint64_t sender_life_ = 0;   // changes with crash and new transfer
