@@ -103,4 +103,16 @@ Result<> Ledger::append(std::string kind, Json facts) {
   return {};
 }
 
+Result<> Ledger::reserve_next_line() {
+  CHECK(file_.valid());
+#ifdef __linux__
+  const auto offset = static_cast<off_t>(whole_bytes_);
+  int done;
+  do done = ::fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, offset, reserved_line_bytes);
+  while (done != 0 && errno == EINTR);
+  if (done != 0 && errno != EOPNOTSUPP && errno != ENOSYS) return fail_errno("reserve room in", path_, errno);
+#endif
+  return {};
+}
+
 }  // namespace hearth::experiment

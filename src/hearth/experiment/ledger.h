@@ -45,6 +45,9 @@ class Ledger {
   // Looked at while another process had it: what has begun goes on there.
   bool is_written_elsewhere() const { return is_written_elsewhere_; }
   Result<> append(std::string kind, Json facts);
+  // Before what takes long: on a disk that fills meanwhile the next line still finds its place. Nothing, where the file
+  // system cannot.
+  Result<> reserve_next_line();
 
  private:
   Ledger(FileDescriptor file, std::filesystem::path path, LedgerText text, WallTime now)
@@ -61,5 +64,6 @@ class Ledger {
 };
 
 inline constexpr std::uint64_t ledger_bytes_max = 64u << 20;
+inline constexpr std::uint64_t reserved_line_bytes = 16u << 10;  // a step's end takes one
 
 }  // namespace hearth::experiment

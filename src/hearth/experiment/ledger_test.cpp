@@ -1,6 +1,7 @@
 #include "hearth/experiment/ledger.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -62,6 +63,24 @@ TEST_F(LedgerFile, AnyChangeIsNoticed) {
   ASSERT_FALSE(error);
   EXPECT_EQ(error.error().code, Code::corrupt);
   EXPECT_NE(error.error().message.find("ledger:1"), std::string::npos);
+}
+
+TEST_F(LedgerFile, TheNextLineHasItsPlaceOnTheDiskBeforeItIsWritten) {
+  fill();
+  const std::string before = text();
+  auto ledger = Ledger::open(path(), some_time).value();
+  ASSERT_TRUE(ledger.reserve_next_line());
+  EXPECT_EQ(text(), before);
+  struct stat status {};
+  ASSERT_EQ(::stat(path().c_str(), &status), 0);
+  constexpr std::uint64_t stat_block_bytes = 512;
+  if (const std::uint64_t held = status.st_blocks * stat_block_bytes; held < before.size() + reserved_line_bytes) {
+    GTEST_SKIP() << "the file system reserves nothing: " << held << " bytes";
+  }
+  ASSERT_TRUE(ledger.append("step_ended", Json::object()));
+  ASSERT_EQ(::stat(path().c_str(), &status), 0);
+  EXPECT_GE(status.st_blocks * stat_block_bytes, before.size() + reserved_line_bytes);
+  EXPECT_EQ(Ledger::look(path()).value().events().size(), 4u);
 }
 
 TEST_F(LedgerFile, OthersMayLookWhileItRuns) {

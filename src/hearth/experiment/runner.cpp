@@ -211,6 +211,7 @@ Result<> Runner::run_step(const Step& step, std::uint32_t attempt, const StopTok
   TRY(real_file_system()->create_directories(directory));
   TRY(write_json(directory / "command.json", command_json(step, options_)));
   TRY(ledger_.append("step_began", Json::object({{"step", step.name}, {"attempt", attempt}})));
+  TRY(ledger_.reserve_next_line());  // a measurement whose end cannot be written would be made again
   const auto output = directory / "output.json", errors = directory / "errors.log";
   const StepOutcome outcome = TRY(run_step_process(step, options_.hearth, options_.working_directory, output, errors, stop));
 
