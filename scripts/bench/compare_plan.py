@@ -53,16 +53,19 @@ def probe(run, model, name, *flags):
     return {"found": found, "text": probe_file.read_text()}
 
 
-def seconds_by_id(text):
-    return {run_id: float(seconds) for run_id, seconds in re.findall(r'^id = "(.*)"$(?:\n.+)*?\nseconds = (.*)$', text, re.M)}
+def runs_by_id(text):
+    """Tokens and seconds of each point."""
+    return {run_id: (int(tokens), float(seconds)) for run_id, tokens, seconds in
+            re.findall(r'^id = "(.*)"$(?:\n.+)*?\ntokens = (.*)$(?:\n.+)*?\nseconds = (.*)$', text, re.M)}
 
 
 def write_median_probe(run, name, probes):
-    """The last probe's file with the median of all for each point."""
-    all_seconds = [seconds_by_id(one["text"]) for one in probes]
+    """The last probe's file with the median of all for each point; windows of decoded tokens differ in length."""
+    all_runs = [runs_by_id(one["text"]) for one in probes]
     text = probes[-1]["text"]
-    for run_id in all_seconds[-1]:
-        median = statistics.median(seconds[run_id] for seconds in all_seconds)
+    for run_id, (last_tokens, _) in all_runs[-1].items():
+        token_s = [seconds / tokens for tokens, seconds in (runs[run_id] for runs in all_runs)]
+        median = last_tokens * statistics.median(token_s)
         head, tail = text.split(f'id = "{run_id}"', 1)
         text = head + f'id = "{run_id}"' + re.sub(r"^seconds = .*$", f"seconds = {median}", tail, count=1, flags=re.M)
     (run.output / f"plan_{name}.toml").write_text(text)

@@ -109,8 +109,8 @@ std::vector<plan::OwnRun> runs_of(const Probe& probe) {
   for (const ProbedModel& model : probe.models) {
     for (const node::ProbeRun& run : model.probe.runs) {
       if (!speaks_for_prompts(model, run)) continue;
-      out.push_back({.id = fmt::format("{}-{}-{}-{}-at-{}", probe.facts.name, model.card.variant,
-                                       run.phase, run.point.tokens, run.point.depth),
+      out.push_back({.id = fmt::format("{}-{}-{}-at-{}", probe.facts.name, model.card.variant, run.phase,
+                                       run.point.depth),
                      .hardware = probe.facts.name,
                      .architecture = model.card.architecture,
                      .phase = run.phase,

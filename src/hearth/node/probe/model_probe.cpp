@@ -30,13 +30,14 @@ class Prober {
   Prober(LocalRun& run, const ModelProbeOptions& options, const StopToken& stop)
       : run_(run), options_(options), stop_(stop), random_(options.seed) {}
 
-  Result<Measured> decode(const ProbePoint& point) {
+  Result<ProbeRun> decode(ProbePoint point) {
     std::vector<double> samples;
     TRY(grow_base(point.depth));
+    point.tokens = TRY(decode_window_tokens(point));
     for (std::uint32_t i = 0; i < options_.repetitions; ++i) {
       samples.push_back(TRY(decode_window_s(point)));
     }
-    return summarise(std::move(samples));
+    return ProbeRun{"decode", point, summarise(std::move(samples))};
   }
 
   // `step_s`: the first token's own step, which follows each prefill.
@@ -63,6 +64,13 @@ class Prober {
   }
 
  private:
+  // As many as fill a sample, by a first window that counts for nothing else.
+  Result<std::uint32_t> decode_window_tokens(const ProbePoint& point) {
+    const double step_s = TRY(time(prompt_of(point.depth, 1), point.tokens + 1)).rest_s / point.tokens;
+    const double filling = decode_sample_s_min / std::max(step_s, 1e-6);
+    const auto most = std::max(point.tokens, decode_window_tokens_max);
+    return static_cast<std::uint32_t>(std::clamp<double>(filling, point.tokens, most));
+  }
   // The mean of as many windows as make a sample long enough.
   Result<double> decode_window_s(const ProbePoint& point) {
     double sum_s = 0;
@@ -127,8 +135,10 @@ class Prober {
   std::vector<Token> base_;
 };
 
-const Measured& faster(const Measured& first, const Measured& second) {
-  return second.median < first.median ? second : first;
+double token_s(const ProbeRun& run) { return run.seconds.median / run.point.tokens; }
+
+const ProbeRun& faster(const ProbeRun& first, const ProbeRun& second) {
+  return token_s(second) < token_s(first) ? second : first;
 }
 // A difference of two times is not surely too large: the one of less scatter.
 const Measured& steadier(const Measured& first, const Measured& second) {
@@ -141,7 +151,7 @@ double step_s_at(const std::vector<ProbeRun>& runs, std::uint32_t depth) {
     return std::max(run.point.depth, depth) - std::min(run.point.depth, depth);
   };
   const auto nearest = std::ranges::min_element(runs, {}, distance);
-  return nearest == runs.end() ? 0 : nearest->seconds.median / nearest->point.tokens;
+  return nearest == runs.end() ? 0 : token_s(*nearest);
 }
 
 }  // namespace
@@ -162,7 +172,7 @@ ModelProbe faster_of(const ModelProbe& first, const ModelProbe& second) {
   CHECK(first.runs.size() == second.runs.size());
   ModelProbe out = first;
   for (std::size_t i = 0; i < out.runs.size(); ++i) {
-    out.runs[i].seconds = faster(first.runs[i].seconds, second.runs[i].seconds);
+    out.runs[i] = faster(first.runs[i], second.runs[i]);
   }
   if (first.handoff_s && second.handoff_s) out.handoff_s = steadier(*first.handoff_s, *second.handoff_s);
   return out;
@@ -170,8 +180,9 @@ ModelProbe faster_of(const ModelProbe& first, const ModelProbe& second) {
 
 std::uint32_t context_for(const ModelProbeOptions& options) {
   std::uint32_t deepest = options.handoff_tokens;
-  for (const auto* points : {&options.prefill, &options.decode}) {
-    for (const ProbePoint& point : *points) deepest = std::max(deepest, point.depth + point.tokens);
+  for (const ProbePoint& point : options.prefill) deepest = std::max(deepest, point.depth + point.tokens);
+  for (const ProbePoint& point : options.decode) {
+    deepest = std::max(deepest, point.depth + std::max(point.tokens, decode_window_tokens_max));
   }
   const std::uint32_t tokens = deepest + spare_tokens;
   return (tokens + context_multiple - 1) / context_multiple * context_multiple;
@@ -188,8 +199,8 @@ Result<ModelProbe> probe_model(LocalRun& run, const ModelProbeOptions& options,
   };
   for (const ProbePoint& point : options.decode) {
     report(out.runs.size());
-    const auto measured = TRY(prober.decode(point));
-    out.runs.push_back({"decode", point, measured});
+    ProbeRun measured = TRY(prober.decode(point));
+    out.runs.push_back(std::move(measured));
   }
   const std::vector<ProbeRun> decoded = out.runs;
   for (const ProbePoint& point : options.prefill) {

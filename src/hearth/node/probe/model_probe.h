@@ -22,11 +22,16 @@ struct ProbePoint {
   std::uint32_t tokens = 0;  // prefilled together, or decoded one by one
 };
 
+// A window of decoded tokens is as long as an answer where steps are fast: attention reads its cells in blocks of as many,
+// and what stops a computer now and then falls on a short window or misses it.
+inline constexpr std::uint32_t decode_window_tokens_max = 256;
+
 inline constexpr std::uint32_t usual_depth_tokens = 4096;
 
 struct ModelProbeOptions {
   // Passes of three sizes from an empty context, then what attention adds.
   std::vector<ProbePoint> prefill = {{0, 64}, {0, 256}, {0, 512}, {1536, 512}, {usual_depth_tokens - 512, 512}};
+  // At least so many tokens; ProbeRun says how many it were.
   std::vector<ProbePoint> decode = {{256, 32}, {1536, 32}, {usual_depth_tokens, 32}};
   std::uint32_t handoff_tokens = 64;
   std::uint32_t repetitions = 3;

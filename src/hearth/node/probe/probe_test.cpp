@@ -53,7 +53,7 @@ TEST(MachineProbe, StorageThatCannotBeMeasuredIsNotAnError) {
 }
 
 TEST(ModelProbe, AsksForAContextThatHoldsItsPoints) {
-  EXPECT_GE(context_for({}), 4096u + 32);
+  EXPECT_GE(context_for({}), 4096u + decode_window_tokens_max);
   EXPECT_EQ(context_for({}) % 1024, 0u);
 }
 
@@ -69,7 +69,7 @@ TEST(ModelProbe, ReachesAsDeepAsItIsAsked) {
   EXPECT_EQ(depths(usual_depth_tokens), (Depths{256, 1536, 4096}));
   EXPECT_EQ(depths(4097), (Depths{256, 1536, 4096, 4097}));
   EXPECT_EQ(depths(20'000), (Depths{256, 1536, 4096, 8192, 16'384, 20'000}));
-  EXPECT_GE(context_for(reaching(20'000)), 20'032u);
+  EXPECT_GE(context_for(reaching(20'000)), 20'000u + decode_window_tokens_max);
 }
 
 TEST(ModelProbe, OfTwoLooksTheFasterCountsPointByPoint) {
@@ -83,6 +83,15 @@ TEST(ModelProbe, OfTwoLooksTheFasterCountsPointByPoint) {
   EXPECT_EQ(best.runs[1].point.depth, 4096u);
   EXPECT_DOUBLE_EQ(best.handoff_s->spread, 0.1);
   EXPECT_FALSE(faster_of({}, {}).handoff_s);
+}
+
+TEST(ModelProbe, OfTwoLooksWithOtherWindowsTheFasterStepCounts) {
+  const ModelProbe long_window{.runs = {{"decode", {256, 256}, summarise({2.56})}}};
+  const ModelProbe short_window{.runs = {{"decode", {256, 32}, summarise({0.64})}}};
+  for (const ModelProbe& best : {faster_of(long_window, short_window), faster_of(short_window, long_window)}) {
+    EXPECT_EQ(best.runs[0].point.tokens, 256u);
+    EXPECT_DOUBLE_EQ(best.runs[0].seconds.median, 2.56);
+  }
 }
 
 }  // namespace
