@@ -121,7 +121,7 @@ int exit_code(const Result<bool>& done) {
 
 void declare_common(Flags& f, ExperimentFlags& flags) {
   f.path("file", flags.file, "the experiment (experiment.toml)");
-  f.path("--dir", flags.directory, "where its results are kept (default: NAME.results beside the file)");
+  f.path("--dir", flags.directory, "where its results are kept (default: FILE.results beside FILE.toml)");
 }
 
 Verb run_child(const std::shared_ptr<ExperimentFlags>& flags, const StopToken& stop, std::string name, std::string summary) {

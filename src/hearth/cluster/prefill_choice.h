@@ -2,7 +2,7 @@
 // Who prefills a prompt: the machine that will decode it, alone, or another one that sends the KV
 // over. Compared are predicted seconds to the first token of the answer, term by term
 // (docs/coordinator.md); a term that nobody has measured makes its option unknown, and what is
-// unknown is never preferred to what is known.
+// unknown is not preferred to what is known, but for what the owner set up to be tried first (`is_preferred`).
 //
 // Pure. Tokens and seconds are of one request; rates come from the RateBook.
 

@@ -3,7 +3,7 @@
 // kv::ChunkSender inside), progress goes along from the first batch on, and a closing manifest ends
 // it. What it holds, it holds under a lease: a duration that starts again with every reply of the
 // decode side, and at whose end everything is freed without asking anybody. While there is nothing
-// to say, the last progress is said again, thrice a lease: what takes long to compute keeps its lease.
+// to say, the last progress is said again, thrice within a lease: what takes long to compute keeps its lease.
 //
 // The driver computes, exports and sends; it asks next() after every report.
 // Not thread-safe. No I/O, no clock.

@@ -1,3 +1,6 @@
+// Jobs from submit() to their end, and the loop, step(). Its parts: scheduler_admission (into a sequence), scheduler_batch
+// (what is computed next), scheduler_advance (what that means for the jobs), scheduler_growth (cells for answers that write
+// on), scheduler_exports and scheduler_leases (KV that leaves and comes in).
 #include "hearth/engine/scheduler.h"
 
 #include <fmt/format.h>
