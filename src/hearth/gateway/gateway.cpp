@@ -20,6 +20,8 @@ namespace {
 
 constexpr Duration forget_wait = std::chrono::seconds(30);
 constexpr Duration no_room_retry_after = std::chrono::seconds(5);
+// Of requests that need no body: all connections at once, of whoever, leave room for those that do.
+constexpr std::uint64_t needless_body_bytes_max = 64u << 10;
 
 std::vector<std::string> served_ids(const GatewayOptions& options, std::span<const std::string> adapters) {
   std::vector<std::string> out;
@@ -149,7 +151,7 @@ class GatewayService final : public Gateway {
     const auto refuse = [this](const net::Request& request, const ApiError& error) {
       return replies_.refuse(*chat_, error, request, new_request_id());
     };
-    add_behind(entrance(needs_key, net::request_body_bytes_max_default, refuse), router, std::move(method), path,
+    add_behind(entrance(needs_key, needless_body_bytes_max, refuse), router, std::move(method), path,
                [this, make](const net::Request& request, const net::PathParams& found) {
                  return replies_.finish(make(request, found), request, new_request_id());
                });

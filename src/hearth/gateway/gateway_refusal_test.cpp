@@ -226,6 +226,17 @@ TEST(GatewayAccess, EveryPathButHealthNeedsTheKeyAndAHostOfOurs) {
   EXPECT_TRUE(home.model->requests().empty());
 }
 
+// Who has no key takes none of the room that the bodies of others need.
+TEST(GatewayAccess, WhatNeedsNoBodyTakesNoLargeOne) {
+  TestGateway home(with_access({.api_keys = {"right"}}));
+  home.serve();
+  const std::string large(128 << 10, 'x');
+  for (const char* method : {"GET", "OPTIONS"}) {
+    EXPECT_EQ(home.send(method, "/health", large).status, 413) << method;
+    EXPECT_LT(home.send(method, "/health", "{}").status, 300) << method;
+  }
+}
+
 TEST(GatewayAccess, WebPagesOfAllowedOriginsGetTheirHeaders) {
   TestGateway home(with_access({.api_keys = {"right"}, .allowed_origins = {"https://app.example"}}));
   for (const char* origin : {"https://app.example", "http://localhost:5173"}) {

@@ -1,6 +1,7 @@
 #include "hearth/gateway/job_table.h"
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@ Instant now() { return std::chrono::steady_clock::now(); }
 JobTable::~JobTable() {
   stop_.request_stop();
   entries_.clear();
+  leaving_.clear();
 }
 
 std::size_t JobTable::count_running() const {
@@ -58,7 +60,6 @@ bool JobTable::is_done_with(const Entry& entry, Instant at) const {
 }
 
 JobTable::Entries JobTable::sweep() {
-  Entries done;
   const Instant at = now();
   std::size_t finished = 0;
   for (auto it = entries_.end(); it != entries_.begin();) {  // the newest first
@@ -69,10 +70,15 @@ JobTable::Entries JobTable::sweep() {
     }
     if (!over) continue;
     const auto after = std::next(it);
-    done.splice(done.end(), entries_, it);
+    leaving_.splice(leaving_.end(), entries_, it);
     it = after;
   }
-  return done;
+  Entries left;
+  for (auto it = leaving_.begin(); it != leaving_.end();) {
+    const auto one = it++;
+    if (*one->has_left) left.splice(left.end(), leaving_, one);
+  }
+  return left;
 }
 
 std::shared_ptr<AnswerJob> JobTable::find_same(const Repetition& request) const {
@@ -109,16 +115,18 @@ ApiResult<JobTable::Started> JobTable::start(std::optional<Repetition> request, 
                                     .retry_after = busy_retry_after});
   };
   const std::size_t running = count_running();
-  if (running >= limits_.jobs_max) {
+  if (running >= limits_.jobs_max || running + leaving_.size() >= 2 * limits_.jobs_max) {
     return busy(std::to_string(running) + " requests are running or waiting already; try again later");
   }
   const auto job = std::make_shared<AnswerJob>(std::move(info), prompt_tokens, now());
   auto attachment = std::make_unique<Attachment>(job);
-  auto thread = Thread::start("answer", [job, work = std::move(work), stop = stop_.token()] {
+  const auto has_left = std::make_shared<std::atomic<bool>>(false);
+  auto thread = Thread::start("answer", [job, has_left, work = std::move(work), stop = stop_.token()] {
     work(*job, stop);
+    *has_left = true;
   });
   if (!thread) return busy(thread.error().message);
-  entries_.push_back({std::move(request), job, *std::move(thread)});
+  entries_.push_back({std::move(request), job, has_left, *std::move(thread)});
   return Started{std::move(attachment)};
 }
 

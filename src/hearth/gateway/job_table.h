@@ -8,6 +8,7 @@
 // is not given again, but for one case: a client with a session that asks for the whole after it
 // got the stream has lost the stream on its way, and must not run the same calls twice.
 
+#include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
@@ -31,7 +32,7 @@ struct Repetition {
 class JobTable {
  public:
   struct Limits {
-    std::size_t jobs_max = 64;      // running and waiting
+    std::size_t jobs_max = 64;      // running and waiting; twice as many with those that are over and still put things away
     std::size_t finished_max = 64;  // kept for clients that come back
     Duration grace = std::chrono::seconds(60);  // an answer without readers is kept for so long
   };
@@ -64,11 +65,12 @@ class JobTable {
   struct Entry {
     std::optional<Repetition> request;
     std::shared_ptr<AnswerJob> job;
+    std::shared_ptr<const std::atomic<bool>> has_left;  // its thread
     Thread thread;
   };
   using Entries = std::list<Entry>;
 
-  // Takes out what is done with; the caller drops it after unlocking, which joins threads.
+  // Takes out what is done with and has left; the caller drops it after unlocking, which joins threads.
   Entries sweep();
   bool is_done_with(const Entry& entry, Instant now) const;
   std::shared_ptr<AnswerJob> find_same(const Repetition& request) const;
@@ -78,6 +80,7 @@ class JobTable {
   StopSource stop_;
   mutable std::mutex mutex_;
   Entries entries_;  // oldest first
+  Entries leaving_;  // done with; nobody who starts an answer waits for a thread that still puts things away
 };
 
 }  // namespace hearth::gateway

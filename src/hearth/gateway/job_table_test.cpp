@@ -196,6 +196,30 @@ TEST(JobTable, KeepsOnlySoManyFinishedAnswers) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(table.find(key(i)) != nullptr, i >= 7) << i;
 }
 
+// Its client has left and the answer is given up, but its thread still closes what it had open.
+TEST(JobTable, NobodyWaitsForAThreadThatPutsThingsAway) {
+  const auto away = std::make_shared<Gate>(), open = std::make_shared<Gate>();
+  open->open();
+  std::atomic<bool> is_put_away = false;
+  JobTable table({.jobs_max = 1, .grace = Duration::zero()});
+  const auto slow = [away, &is_put_away](AnswerJob& job, const StopToken&) {
+    job.add({{.text = "word"}});
+    job.ended({});
+    (void)away->pass(soon());
+    is_put_away = true;
+  };
+  auto first = table.start({}, {.id = "a"}, 1, slow);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(read(first->attachment->job()), "word.");
+  first->attachment.reset();
+  EXPECT_EQ(table.find(same(false)), nullptr);
+  const auto second = start(table, {}, open);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(read(second->job()), "word.");
+  EXPECT_FALSE(is_put_away);
+  away->open();
+}
+
 TEST(JobTable, GraceEnds) {
   const auto gate = std::make_shared<Gate>();
   gate->open();

@@ -182,6 +182,12 @@ class Connection {
                            : throw_away(head.content_length);
   }
 
+  // Of the next piece of a body.
+  Deadline within_silence(Deadline whole) const {
+    const Deadline silence = Deadline::after(options_.body_silence_max);
+    return silence.when() < whole.when() ? silence : whole;
+  }
+
   std::optional<Refusal> throw_away(std::uint64_t length) {
     std::array<std::byte, 16'384> piece;
     const std::size_t here = std::min<std::uint64_t>(incoming_.bytes().size(), length);
@@ -189,7 +195,7 @@ class Connection {
     const Deadline deadline = transfer_deadline(options_, length);
     for (std::uint64_t left = length - here; left > 0;) {
       const auto wanted = std::span(piece).first(std::min<std::uint64_t>(left, piece.size()));
-      const auto count = stream_.read_some(wanted, deadline, {});
+      const auto count = stream_.read_some(wanted, within_silence(deadline), {});
       if (!count) return refusal_of_read(count.error(), 408);
       if (*count == 0) return Refusal{0, {Code::unavailable, "the client left inside a body"}};
       left -= *count;
@@ -206,7 +212,7 @@ class Connection {
     incoming_.take(filled);
     const Deadline deadline = transfer_deadline(options_, length);
     while (filled < buffer->size()) {
-      const auto count = stream_.read_some(buffer->span().subspan(filled), deadline, {});
+      const auto count = stream_.read_some(buffer->span().subspan(filled), within_silence(deadline), {});
       if (!count) return refusal_of_read(count.error(), 408);
       if (*count == 0) return Refusal{0, {Code::unavailable, "the client left inside a body"}};
       filled += *count;
@@ -230,7 +236,7 @@ class Connection {
         return Refusal{400, {Code::invalid_argument, "malformed request: a chunk's head"}};
       }
       const auto earned = std::chrono::seconds(body.size() / options_.transfer_bytes_per_s_min);
-      refusal = fill(Deadline::at(start + options_.transfer_time + earned), 408);
+      refusal = fill(within_silence(Deadline::at(start + options_.transfer_time + earned)), 408);
       if (refusal) return refusal;
     }
     request.body = body.take();

@@ -31,6 +31,8 @@ struct HttpServerOptions {
   // A body, in or out, may take this long plus its size at the slowest rate.
   Duration transfer_time = std::chrono::seconds(30);
   std::uint64_t transfer_bytes_per_s_min = 64 * 1024;
+  // Between two pieces of a body that comes in: of a client whose machine is gone nothing else tells.
+  Duration body_silence_max = std::chrono::seconds(30);
   // stop() lets answers in progress finish for this long.
   Duration stop_grace = std::chrono::seconds(2);
   // TLS on every connection: the handshake runs on the connection's own thread, and who has not

@@ -271,6 +271,28 @@ TEST(HttpServer, EndsSlowHeadsAndBodiesAndIdleConnections) {
   EXPECT_EQ(read_to_end(*idle), "");
 }
 
+// A machine that was switched off in mid-body says nothing any more; what it had reserved is given back long before the whole
+// could have come at the slowest rate.
+TEST(HttpServer, EndsBodiesThatFallSilent) {
+  HttpServerOptions options;
+  options.body_silence_max = milliseconds(50);
+  Router router = echo_router();
+  router.add("PUT", "/refused", [](Request&, const PathParams&) -> Result<Response> { return Response::empty(); },
+             {.admit = [](const Request&, std::uint64_t, const PathParams&) -> Result<Admitted> {
+               return Admitted(Response::text(200, "it is thrown away"));
+             }});
+  TestServer server(std::move(router), options);
+  const auto counted = server.connect();
+  write_text(*counted, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
+  const auto chunked = server.connect();
+  write_text(*chunked, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na");
+  const auto thrown_away = server.connect();
+  write_text(*thrown_away, "PUT /refused HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
+  EXPECT_EQ(status_in(read_to_end(*counted)), 408);
+  EXPECT_EQ(status_in(read_to_end(*chunked)), 408);
+  EXPECT_EQ(status_in(read_to_end(*thrown_away)), 408);
+}
+
 // A trickle of bytes does not buy time: the deadline is for the whole head.
 TEST(HttpServer, TrickleDoesNotExtendTheHeadDeadline) {
   HttpServerOptions options;

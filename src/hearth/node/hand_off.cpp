@@ -44,7 +44,7 @@ class HandOff {
     const auto lease = TRY(parts_.decode.open_lease(wanted, lease_keep, soon(), stop_, parts_.adapter));
     lease_ = lease.lease;
     auto filled = fill(lease);
-    if (!filled) (void)parts_.decode.close_lease(lease_, soon());
+    if (!filled) (void)parts_.decode.close_lease(lease_);
     return filled;
   }
 

@@ -11,7 +11,6 @@ namespace {
 constexpr Duration tokenize_deadline = std::chrono::seconds(30);
 // A worker takes a request in between two steps, which may be long ones.
 constexpr Duration head_deadline = std::chrono::minutes(10);
-constexpr Duration close_deadline = std::chrono::seconds(5);
 constexpr int attempts_max = 3;
 
 std::vector<std::string> adapter_names(const WorkerInfo& info) {
@@ -196,12 +195,8 @@ Result<std::unique_ptr<engine::AnswerStream>> LocalModel::prepare(const engine::
 Result<std::unique_ptr<engine::AnswerStream>> LocalModel::generate_on(
     const KeptWorker& worker, const engine::GenerateRequest& request,
     Preparation preparation, const StopToken& stop) {
-  auto generation = worker.client.generate(request, Deadline::after(head_deadline), stop);
-  if (!generation) {
-    if (request.lease) (void)worker.client.close_lease(*request.lease, Deadline::after(close_deadline));
-    return std::unexpected(std::move(generation.error()));
-  }
-  return std::make_unique<SavedAnswer>(*std::move(generation), request,
+  auto generation = TRY(worker.client.generate(request, Deadline::after(head_deadline), stop));
+  return std::make_unique<SavedAnswer>(std::move(generation), request,
                                        SavedAnswerParts{.saver = saver_.get(), .prefiller = prefiller_,
                                                         .store = store_for(request), .preparation = std::move(preparation),
                                                         .chunk_tokens = worker.info.chunk_tokens,

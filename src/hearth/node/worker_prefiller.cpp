@@ -18,11 +18,9 @@ Result<std::unique_ptr<ChunkSource>> WorkerPrefiller::open(const PrefillOrder& o
   const auto adapter = info_.adapter_of(order.layout);
   if (!adapter) return nullptr;  // it has not what that KV is computed with
   const engine::LeaseId lease = TRY(fill_lease(order, *adapter, stop));
-  auto source = worker_.prefill({.prompt = {order.target.begin(), order.target.end()}, .lease = lease,
-                                 .export_from = order.from(), .adapter = *adapter},
-                                order.parent(), order.layout, Deadline::after(head_deadline), stop);
-  if (!source) (void)worker_.close_lease(lease, Deadline::after(call_deadline));
-  return source;
+  return worker_.prefill({.prompt = {order.target.begin(), order.target.end()}, .lease = lease,
+                          .export_from = order.from(), .adapter = *adapter},
+                         order.parent(), order.layout, Deadline::after(head_deadline), stop);
 }
 
 // Stored pieces that cannot be used are computed instead.

@@ -68,7 +68,7 @@ class Trial {
     const auto opened = TRY(worker_.client.open_lease(target(), lease_keep, soon(), stop_));
     const auto filled = fill(opened.lease, source);
     if (!filled) {
-      (void)worker_.client.close_lease(opened.lease, soon());
+      (void)worker_.client.close_lease(opened.lease);
       return std::unexpected(filled.error());
     }
     return opened.lease;

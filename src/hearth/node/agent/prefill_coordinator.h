@@ -56,6 +56,8 @@ class PrefillCoordinator final : public Prefiller {
     std::optional<kv::LayoutDigest> foreign_layout;  // of its quantisation, where that is another
     std::uint64_t pieces_seen = 0;    // of its prefill observations
     bool was_looked_at = false;
+    Instant looked_at{};
+    bool is_silent = false;           // at the last look
     std::uint32_t trials_failed = 0;  // in a row
     Instant try_after{};
     Instant canary_at = Instant::max();  // tried again then
@@ -79,6 +81,7 @@ class PrefillCoordinator final : public Prefiller {
   void save_rates() const;
   void watch();
   std::vector<Peer> renew_peers();
+  std::vector<Peer> due_for_a_look(std::vector<Peer> peers) const;
   void look_at(const Peer& peer);
   // Whether the pair has to be tried.
   Result<bool> take_facts(const Peer& peer, const NodeFacts& facts, double round_trip_s);

@@ -17,6 +17,7 @@ cluster::PrefillSide PrefillCoordinator::pool_side(const PrefillOrder& order, bo
   if (was_asked) out.excluded = "was asked already";
   else if (!worker) out.excluded = "its worker is being started";
   else if (worker->info.layout() != order.layout) out.excluded = "its worker has another layout";
+  else if (options_.pool->keeper().stall()) out.excluded = "its worker stands still";
   out.held_tokens = holdings_.held_tokens(out.name, order.stored);
   return out;
 }

@@ -14,6 +14,7 @@ namespace hearth::node {
 namespace {
 
 constexpr Duration look_deadline = std::chrono::seconds(2);
+constexpr std::ptrdiff_t silent_looks_max = 3;  // a round
 constexpr Duration save_interval = std::chrono::minutes(5);
 constexpr std::uint64_t rates_file_bytes_max = 4u << 20;
 
@@ -46,7 +47,7 @@ void PrefillCoordinator::save_rates() const {
 void PrefillCoordinator::watch() {
   Instant save_at = now() + save_interval;
   while (!stop_.stop_requested()) {
-    for (const Peer& peer : renew_peers()) {
+    for (const Peer& peer : due_for_a_look(renew_peers())) {
       if (!stop_.stop_requested()) look_at(peer);
     }
     start_shadow();
@@ -74,6 +75,20 @@ std::vector<Peer> PrefillCoordinator::renew_peers() {
   return peers;
 }
 
+// A look at a machine that is switched off takes as long as it may: of those a few a round, in turn, or the others would not
+// be heard of in time.
+std::vector<Peer> PrefillCoordinator::due_for_a_look(std::vector<Peer> peers) const {
+  const std::lock_guard hold(mutex_);
+  const auto silence = [&](const Peer& peer) {
+    const PeerNotes& notes = notes_.at(peer.name);
+    return std::pair(notes.is_silent, notes.looked_at);
+  };
+  std::ranges::stable_sort(peers, {}, silence);
+  const auto silent = std::ranges::find_if(peers, [&](const Peer& peer) { return silence(peer).first; });
+  if (peers.end() - silent > silent_looks_max) peers.erase(silent + silent_looks_max, peers.end());
+  return peers;
+}
+
 std::optional<cluster::HeldModel> PrefillCoordinator::own_model() const {
   const auto worker = keeper_.current();
   if (!worker || !worker->info.identity) return std::nullopt;
@@ -85,6 +100,11 @@ void PrefillCoordinator::look_at(const Peer& peer) {
   const PeerClient client(http_, peer);
   const auto facts = client.facts(Deadline::after(look_deadline), stop_.token());
   const double round_trip_s = seconds(now() - began);
+  {
+    const std::lock_guard hold(mutex_);
+    notes_[peer.name].looked_at = began;
+    notes_[peer.name].is_silent = !facts;
+  }
   if (!facts) {
     const std::lock_guard hold(mutex_);
     table_.on_lost(peer.name);

@@ -62,7 +62,7 @@ Result<double> run_shadow(const ShadowRun& run, const StopToken& stop) {
     const auto opened = TRY(run.worker.client.open_lease(prompt, lease_keep, soon(), stop));
     const auto target = std::span(prompt).first(prompt.size() - 1);
     if (auto imported = import_all(run, target, opened.lease, stop); !imported) {
-      (void)run.worker.client.close_lease(opened.lease, soon());
+      (void)run.worker.client.close_lease(opened.lease);
       return std::unexpected(std::move(imported.error()));
     }
     request.lease = opened.lease;

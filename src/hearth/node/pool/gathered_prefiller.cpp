@@ -1,6 +1,7 @@
 #include "hearth/node/pool/gathered_prefiller.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <vector>
 
@@ -32,6 +33,7 @@ class GatheredSource final : public ChunkSource {
     return {};
   }
   Result<kv::SharedChunk> next(Deadline deadline) override {
+    if (is_ended_) return kv::SharedChunk();  // what comes would not be imported
     auto chunk = inner_->next(deadline);
     if (!chunk) {
       if (watch_.on_lost && chunk.error().code != Code::cancelled) watch_.on_lost(chunk.error(), committed_tokens_);
@@ -56,9 +58,11 @@ class GatheredSource final : public ChunkSource {
     if (watch_.on_imported) watch_.on_imported(handed.range.count(), last_imported_ - began);
   }
   void on_import_refused(const Error& error) override {
+    is_ended_ = true;
     const std::lock_guard hold(mutex_);
     if (watch_.on_lost) watch_.on_lost(error, imported_tokens_);
   }
+  void on_worker_lost(const Error&) override { is_ended_ = true; }
 
  private:
   struct Handed {
@@ -92,6 +96,7 @@ class GatheredSource final : public ChunkSource {
   Instant last_began_{};
   std::uint32_t held_tokens_ = 0;  // before the first piece
   std::uint32_t committed_tokens_ = 0;
+  std::atomic<bool> is_ended_ = false;  // the importer's word to the reader
   std::mutex mutex_;  // what follows: the importer has a thread of its own
   std::vector<Handed> waiting_;  // given out, not imported yet
   Instant last_imported_{};

@@ -87,7 +87,7 @@ TEST_F(WorkerAdapters, ALeaseTakesChunksOfItsSetAlone) {
       const engine::LeaseId lease = open_lease(lease_of);
       const auto imported = client_.import_chunk(lease, *chunk_of(chunk_by), soon(), {});
       EXPECT_EQ(imported.has_value(), lease_of == chunk_by) << lease_of << ", " << chunk_by;
-      EXPECT_TRUE(client_.close_lease(lease, soon()));
+      EXPECT_TRUE(client_.close_lease(lease));
     }
   }
 }

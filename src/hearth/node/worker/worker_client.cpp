@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* json_type = "application/json";
 constexpr std::size_t error_body_bytes_max = 64 * 1024;
+constexpr Duration close_wait_max = std::chrono::seconds(5);
 
 Error reply_error(int status, std::string_view body) {
   const auto json = parse_json(body);
@@ -143,7 +144,8 @@ Result<engine::LeaseInfo> WorkerClient::open_lease(std::span<const Token> prompt
   return out;
 }
 
-Result<> WorkerClient::close_lease(engine::LeaseId lease, Deadline deadline) const {
+Result<> WorkerClient::close_lease(engine::LeaseId lease) const {
+  const auto deadline = Deadline::after(close_wait_max);
   TRY(call(request("DELETE", fmt::format("/v1/leases/{}", lease.value), {}, json_type), deadline, {}));
   return {};
 }
@@ -179,12 +181,17 @@ Result<std::unique_ptr<net::ResponseStream>> WorkerClient::open_stream(
   return stream;
 }
 
+std::unexpected<Error> WorkerClient::not_begun(Error error, const std::optional<engine::LeaseId>& lease) const {
+  if (lease) (void)close_lease(*lease);
+  return std::unexpected(std::move(error));
+}
+
 Result<std::unique_ptr<Generation>> WorkerClient::generate(const engine::GenerateRequest& request,
                                                            Deadline head_deadline,
                                                            const StopToken& stop) const {
-  auto stream = TRY(open_stream("/v1/generate", generate_json(request), request.prompt,
-                                head_deadline, stop));
-  return std::unique_ptr<Generation>(new Generation(std::move(stream)));
+  auto stream = open_stream("/v1/generate", generate_json(request), request.prompt, head_deadline, stop);
+  if (!stream) return not_begun(std::move(stream.error()), request.lease);
+  return std::unique_ptr<Generation>(new Generation(*std::move(stream)));
 }
 
 Result<std::unique_ptr<ScoredRows>> WorkerClient::score(const engine::ScoreRequest& request,
@@ -203,8 +210,9 @@ Result<std::unique_ptr<ChunkSource>> WorkerClient::prefill(const engine::Prefill
                                                            const StopToken& stop) const {
   Json body = prefill_json(request);
   body.set("parent", parent.hex());
-  auto stream = TRY(open_stream("/v1/prefill", body, request.prompt, head_deadline, stop));
-  return std::make_unique<StreamedChunks>(std::move(stream), layout);
+  auto stream = open_stream("/v1/prefill", body, request.prompt, head_deadline, stop);
+  if (!stream) return not_begun(std::move(stream.error()), request.lease);
+  return std::make_unique<StreamedChunks>(*std::move(stream), layout);
 }
 
 Result<std::unique_ptr<ChunkSource>> WorkerClient::export_held(std::span<const Token> tokens,

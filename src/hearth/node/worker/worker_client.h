@@ -70,7 +70,8 @@ class WorkerClient {
   Result<engine::LeaseInfo> open_lease(std::span<const Token> prompt, Duration keep,
                                        Deadline deadline, const StopToken& stop,
                                        std::string_view adapter = {}) const;
-  Result<> close_lease(engine::LeaseId lease, Deadline deadline) const;
+  // Waits for a moment only: a busy engine does it when it comes to it.
+  Result<> close_lease(engine::LeaseId lease) const;
   // `is_foreign`: the chunk has a layout of its own, and the caller answers for it: another
   // quantisation of the same model.
   Result<> import_chunk(engine::LeaseId lease, const kv::Chunk& chunk, Deadline deadline,
@@ -79,13 +80,14 @@ class WorkerClient {
   // order, all in one request; a file that fails is part of the result.
   Result<FilesImported> import_files(engine::LeaseId lease, std::span<const ChunkFile> files,
                                      Deadline deadline, const StopToken& stop) const;
+  // A lease of the request is closed where this fails.
   Result<std::unique_ptr<Generation>> generate(const engine::GenerateRequest& request,
                                                Deadline head_deadline, const StopToken& stop) const;
   // `vocabulary` is that of info().limits.
   Result<std::unique_ptr<ScoredRows>> score(const engine::ScoreRequest& request,
                                             std::uint32_t vocabulary, Deadline head_deadline,
                                             const StopToken& stop) const;
-  // Chunks from request.export_from on; `parent` is the key of what comes before.
+  // Chunks from request.export_from on; `parent` is the key of what comes before. As generate().
   Result<std::unique_ptr<ChunkSource>> prefill(const engine::PrefillRequest& request,
                                                const kv::ChunkKey& parent,
                                                const kv::LayoutDigest& layout,
@@ -104,6 +106,7 @@ class WorkerClient {
                                                            std::span<const Token> prompt,
                                                            Deadline head_deadline,
                                                            const StopToken& stop) const;
+  std::unexpected<Error> not_begun(Error error, const std::optional<engine::LeaseId>& lease) const;
   net::HttpClient& http_;
   const net::Address address_;
 };

@@ -190,10 +190,12 @@ std::optional<std::string> WorkerKeeper::watch(WorkerProcess& process,
       const std::lock_guard hold(mutex_);
       if (is_to_end_) return {};
       if (suspected_ && !suspected_since) suspected_since = now;
+      if (!suspected_since || now - *suspected_since < suspicion_max) continue;
+      current_ = worker;  // it lives; in the same breath, or a renew() would be forgotten
+      suspected_ = false;
     }
-    if (!suspected_since || now - *suspected_since < suspicion_max) continue;
     suspected_since.reset();
-    show(worker);
+    changed_.notify_all();
   }
   return {};
 }
