@@ -74,7 +74,7 @@ cluster::PrefillSituation PrefillCoordinator::situation(const PrefillOrder& orde
   out.chunk_tokens = worker->info.chunk_tokens;
   out.kv_bytes_per_token = kv_bytes_per_token(worker->info);
   out.decode.push_back({.machine = options_.machine, .held_tokens = order.held_tokens,
-                        .stored_tokens = order.from(), .prompts_left_s = own_prompts_.left_s(now()),
+                        .stored_tokens = order.from(), .prompts_left_s = own_queue_.left_s(now()),
                         .beside = beside(order.answers_beside)});
   out.prefill = table_.prefill_sides(*own, options_.machine, now());
   for (cluster::PrefillSide& side : out.prefill) {
@@ -184,7 +184,7 @@ void PrefillCoordinator::note_rest(std::uint64_t request, const Running& running
   const auto curve = own ? rates_.prefill({options_.machine, own->model}, now()) : std::nullopt;
   const std::uint32_t rest = running.prompt_tokens - std::min(committed_tokens, running.prompt_tokens);
   const auto rest_s = curve ? curve->seconds(rest, committed_tokens) : std::nullopt;
-  own_prompts_.begin(request, rest_s ? rest_s->value : 0, now());
+  own_queue_.begin(request, rest_s ? rest_s->value : 0, now());
 }
 
 Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder& order,
@@ -217,7 +217,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
       }
       const cluster::PrefillOption& alone = choice.options.front();  // of the one that can decode
       if (chosen == nullptr || chosen->is_alone() || tried.size() == peers_asked_max) {
-        own_prompts_.begin(order.request, std::max(0.0, alone.predicted_s.value_or(0) - alone.terms.queue_s), now());
+        own_queue_.begin(order.request, std::max(0.0, alone.predicted_s.value_or(0) - alone.terms.queue_s), now());
         return nullptr;
       }
       if (chosen->kind != cluster::OptionKind::gathered) {
@@ -242,7 +242,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
 
 // With the lock.
 void PrefillCoordinator::forget(std::uint64_t request, const std::string& why) {
-  (void)own_prompts_.end(request, now());
+  (void)own_queue_.end(request, now());
   const auto found = running_.find(request);
   if (found == running_.end()) return;
   log_.on_failed(found->second.decision, why);
@@ -257,12 +257,12 @@ void PrefillCoordinator::on_left(std::uint64_t request) {
 void PrefillCoordinator::on_first_token(const FirstToken& first) {
   const auto worker = keeper_.current();
   const std::lock_guard hold(mutex_);
-  const bool was_alone = own_prompts_.end(first.request, now());
+  const bool was_alone = own_queue_.end(first.request, now());
   if (worker && was_alone) {
     const cluster::MachineModel here{options_.machine, worker->info.model_name};
     if (first.last_step > Duration::zero()) {
       // Beside other prompts it waits for their slices.
-      if (own_prompts_.has_none()) rates_.observe_decode(here, seconds(first.last_step), now());
+      if (own_queue_.has_none()) rates_.observe_decode(here, seconds(first.last_step), now());
     } else if (first.computed_tokens > 1 && first.answers_beside) {
       rates_.observe_prefill(here, first.computed_tokens, first.depth_tokens, seconds(first.prefill), now(),
                              beside(*first.answers_beside));

@@ -15,10 +15,10 @@
 
 #include "hearth/base/thread.h"
 #include "hearth/cluster/decision_log.h"
-#include "hearth/cluster/own_prompts.h"
 #include "hearth/cluster/parity.h"
 #include "hearth/cluster/peer_holdings.h"
 #include "hearth/cluster/peer_state.h"
+#include "hearth/cluster/prompt_queue.h"
 #include "hearth/node/agent/agent_service.h"
 #include "hearth/node/agent/coordinator_options.h"
 #include "hearth/node/agent/peer_prefiller.h"
@@ -129,7 +129,7 @@ class PrefillCoordinator final : public Prefiller {
   bool were_found_ = false;
   cluster::PeerTable table_;
   cluster::PeerHoldings holdings_;
-  cluster::OwnPrompts own_prompts_;
+  cluster::PromptQueue own_queue_;
   cluster::RateBook rates_;
   cluster::DecisionLog log_;
   std::map<std::uint64_t, Running> running_;  // by request

@@ -1,4 +1,4 @@
-#include "hearth/cluster/own_prompts.h"
+#include "hearth/cluster/prompt_queue.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@ namespace {
 
 Instant at_s(int s) { return Instant(std::chrono::hours(1)) + std::chrono::seconds(s); }
 
-TEST(OwnPrompts, TellsWhatIsLeftOfEachTheLeastIsDoneFirst) {
-  OwnPrompts prompts;
+TEST(PromptQueue, TellsWhatIsLeftOfEachTheLeastIsDoneFirst) {
+  PromptQueue prompts;
   EXPECT_TRUE(prompts.left_s(at_s(0)).empty());
   prompts.begin(1, 10, at_s(0));
   prompts.begin(2, 3, at_s(1));
@@ -22,8 +22,8 @@ TEST(OwnPrompts, TellsWhatIsLeftOfEachTheLeastIsDoneFirst) {
   EXPECT_TRUE(prompts.has_none());
 }
 
-TEST(OwnPrompts, OnlyOneThatHadTheMachineToItselfSaysHowFastItIs) {
-  OwnPrompts prompts;
+TEST(PromptQueue, OnlyOneThatHadTheMachineToItselfSaysHowFastItIs) {
+  PromptQueue prompts;
   prompts.begin(1, 10, at_s(0));
   EXPECT_TRUE(prompts.end(1, at_s(15)));
   prompts.begin(2, 10, at_s(20));
@@ -43,19 +43,19 @@ TEST(OwnPrompts, OnlyOneThatHadTheMachineToItselfSaysHowFastItIs) {
   EXPECT_TRUE(prompts.end(5, at_s(50)));  // another machine computed it
 }
 
-TEST(OwnPrompts, OneThatBeginsAgainIsNotBesideItself) {
-  OwnPrompts prompts;
+TEST(PromptQueue, OneThatBeginsAgainIsNotBesideItself) {
+  PromptQueue prompts;
   prompts.begin(1, 10, at_s(0));
   prompts.begin(1, 10, at_s(5));
   EXPECT_EQ(prompts.left_s(at_s(6)), std::vector<double>{9});
   EXPECT_TRUE(prompts.end(1, at_s(15)));
 }
 
-TEST(OwnPrompts, ForgetsTheOneWithTheLeastLeftBeyondItsBound) {
-  OwnPrompts prompts;
-  for (std::uint64_t i = 0; i <= own_prompts_max; ++i) prompts.begin(i, static_cast<double>(i + 1), at_s(0));
+TEST(PromptQueue, ForgetsTheOneWithTheLeastLeftBeyondItsBound) {
+  PromptQueue prompts;
+  for (std::uint64_t i = 0; i <= prompt_queue_max; ++i) prompts.begin(i, static_cast<double>(i + 1), at_s(0));
   const auto left = prompts.left_s(at_s(0));
-  EXPECT_EQ(left.size(), own_prompts_max);
+  EXPECT_EQ(left.size(), prompt_queue_max);
   EXPECT_EQ(left.front(), 2);
 }
 

@@ -1,21 +1,21 @@
-#include "hearth/cluster/own_prompts.h"
+#include "hearth/cluster/prompt_queue.h"
 
 #include <algorithm>
 
 namespace hearth::cluster {
 
-void OwnPrompts::begin(std::uint64_t request, double work_s, Instant now) {
+void PromptQueue::begin(std::uint64_t request, double work_s, Instant now) {
   advance(now);
   prompts_.erase(request);  // its worker died; it begins again
   const Prompt begun{.left_s = work_s, .was_alone = prompts_.empty()};
   for (auto& [id, other] : prompts_) other.was_alone = false;
-  if (prompts_.size() >= own_prompts_max) {
+  if (prompts_.size() >= prompt_queue_max) {
     prompts_.erase(std::ranges::min_element(prompts_, {}, [](const auto& each) { return each.second.left_s; }));
   }
   prompts_.emplace(request, begun);
 }
 
-bool OwnPrompts::end(std::uint64_t request, Instant now) {
+bool PromptQueue::end(std::uint64_t request, Instant now) {
   advance(now);
   const auto found = prompts_.find(request);
   if (found == prompts_.end()) return true;
@@ -24,7 +24,7 @@ bool OwnPrompts::end(std::uint64_t request, Instant now) {
   return was_alone;
 }
 
-std::vector<double> OwnPrompts::left_s(Instant now) const {
+std::vector<double> PromptQueue::left_s(Instant now) const {
   std::vector<double> out;
   for (const auto& [id, prompt] : advanced(now)) {
     if (prompt.left_s > 0) out.push_back(prompt.left_s);
@@ -32,12 +32,12 @@ std::vector<double> OwnPrompts::left_s(Instant now) const {
   return out;
 }
 
-void OwnPrompts::advance(Instant now) {
+void PromptQueue::advance(Instant now) {
   prompts_ = advanced(now);
   as_of_ = now;
 }
 
-OwnPrompts::Prompts OwnPrompts::advanced(Instant now) const {
+PromptQueue::Prompts PromptQueue::advanced(Instant now) const {
   Prompts out = prompts_;
   std::vector<Prompt*> least_first;
   for (auto& [id, prompt] : out) least_first.push_back(&prompt);

@@ -1,6 +1,6 @@
 #pragma once
-// The prompts that this machine computes itself, each until its first token: what a new one may have to wait
-// for, and whether the time that one took says how fast the machine is.
+// The prompts that one worker computes, each until its first token: what a new one may have to wait for, and
+// whether the time that one took says how fast the worker is.
 //
 // A value; no clock; bounded: beyond its bound the one with the least left is forgotten.
 
@@ -12,13 +12,13 @@
 
 namespace hearth::cluster {
 
-inline constexpr std::size_t own_prompts_max = 256;
+inline constexpr std::size_t prompt_queue_max = 256;
 
-class OwnPrompts {
+class PromptQueue {
  public:
   // `work_s`: predicted, without any wait; 0: nobody knows.
   void begin(std::uint64_t request, double work_s, Instant now);
-  // Whether it had the machine to itself. True too of one that was never begun.
+  // Whether it had the worker to itself. True too of one that was never begun.
   bool end(std::uint64_t request, Instant now);
   // Of the work of each that should not be done yet. The worker does the least first.
   std::vector<double> left_s(Instant now) const;
