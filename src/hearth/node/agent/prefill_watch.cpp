@@ -104,11 +104,10 @@ void PrefillCoordinator::look_at(const Peer& peer) {
     const std::lock_guard hold(mutex_);
     notes_[peer.name].looked_at = began;
     notes_[peer.name].is_silent = !facts;
-  }
-  if (!facts) {
-    const std::lock_guard hold(mutex_);
-    table_.on_lost(peer.name);
-    return settle(peer.name, facts.error().message);
+    if (!facts) {
+      table_.on_lost(peer.name);
+      return settle(peer.name, facts.error().message);
+    }
   }
   const auto must_try = take_facts(peer, *facts, round_trip_s);
   if (!must_try || !*must_try) {
