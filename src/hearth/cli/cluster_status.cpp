@@ -61,6 +61,12 @@ Json link_json(const std::string& machine, const Json& peer) {
   return out;
 }
 
+Json worker_json(const MachineAnswer& answer, const Json& worker) {
+  Json out = Json::object({{"machine", answer.name}, {"model", text_of(*answer.status->find("machine"), "model")}});
+  copy(worker, out, {"running", "restarts", "crashes", "stalled"});
+  return out;
+}
+
 // An answer of its gateway, in the words of the other requests.
 Json answer_json(const std::string& machine, const Json& answer) {
   Json out = Json::object({{"machine", machine}, {"kind", text_of(answer, "stage")}, {"for", ""}});
@@ -72,9 +78,10 @@ Json answer_json(const std::string& machine, const Json& answer) {
 // What one machine says, spread over the lists.
 void add(const MachineAnswer& answer, Json& workers, Json& links, Json& requests, Json& stores, Json& hand_offs) {
   const Json& status = *answer.status;
-  if (const Json* worker = status.find("worker")) {
-    Json one = Json::object({{"machine", answer.name}, {"model", text_of(*status.find("machine"), "model")}});
-    copy(*worker, one, {"running", "restarts", "crashes", "stalled"});
+  if (const Json* worker = status.find("worker")) workers.push(worker_json(answer, *worker));
+  if (const Json* pool = status.find("pool")) {
+    Json one = worker_json(answer, *pool);
+    one.set("pool", text_of(*pool, "name"));
     workers.push(std::move(one));
   }
   if (const Json* peers = status.find("peers")) {
@@ -174,12 +181,13 @@ std::string workers_text(const Json& status) {
   if (workers.empty()) return "";
   Table table({"worker on", "model", "state", ">restarts", ">store on disk", ">in memory", ">disk free"});
   for (const Json& worker : workers) {
-    const std::string machine = text_of(worker, "machine");
+    const std::string machine = text_of(worker, "machine"), pool = text_of(worker, "pool");
     const auto& stores = status.find("stores")->as_array();
     const auto store =
         std::ranges::find_if(stores, [&](const Json& one) { return text_of(one, "machine") == machine; });
-    const auto bytes = [&](std::string_view member) { return store == stores.end() ? "-" : bytes_of(*store, member); };
-    table.add({machine, text_of(worker, "model"), worker_state(worker),
+    const bool has_store = store != stores.end() && pool.empty();
+    const auto bytes = [&](std::string_view member) { return has_store ? bytes_of(*store, member) : "-"; };
+    table.add({machine, text_of(worker, "model") + (pool.empty() ? "" : ", " + pool), worker_state(worker),
                std::to_string(get_or<std::uint64_t>(worker, "restarts", 0).value_or(0)), bytes("disk_bytes"),
                bytes("memory_bytes"), bytes("disk_free_bytes")});
   }

@@ -19,7 +19,7 @@ struct MachineAnswer {
 
 // {machines [{name, address, reachable, trouble, coordinates, backend, engine, engine_build, devices, memory
 //  {total_bytes, available_bytes}, lends, assignment}],
-//  workers [{machine, model, running, restarts, crashes, stalled}],
+//  workers [{machine, model, pool, running, restarts, crashes, stalled}], `pool`: of a worker over several machines,
 //  links [{from, to, usable, why_not, round_trip_ms, mb_per_s, parity, trouble, heard_s,
 //  restarts}],
 //  requests [{machine, kind, for, tokens, read_tokens, seconds}], decisions [{machine, ...}], stores [...],

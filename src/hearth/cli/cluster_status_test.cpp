@@ -103,6 +103,23 @@ TEST(ClusterStatus, TellsOfAWorkerThatLivesAndStandsStill) {
   EXPECT_NE(text.find("stalled: it has not answered for 12.0 s"), std::string::npos) << text;
 }
 
+TEST(ClusterStatus, ShowsTheWorkerOfAGatheredPoolBesideTheMachinesOwn) {
+  auto answers = desk();
+  answers[0].status->set("pool", json(R"({"name":"pool spark-1+spark-2","running":true,"restarts":3,
+      "stalled":{"part":"worker","seconds":12,"message":"it has not answered for 12.0 s"}})"));
+  const Json status = cluster_status(answers);
+  const auto& workers = status.find("workers")->as_array();
+  EXPECT_EQ(workers.at(0).find("pool"), nullptr);
+  EXPECT_EQ(*workers.at(1).find("pool"), Json("pool spark-1+spark-2"));
+  EXPECT_EQ(*workers.at(1).find("machine"), *workers.at(0).find("machine"));
+  const std::string text = cluster_status_text(status);
+  const std::size_t at = text.find(", pool spark-1+spark-2");
+  ASSERT_NE(at, std::string::npos) << text;
+  const std::string line = text.substr(at, text.find('\n', at) - at);
+  EXPECT_NE(line.find("stalled: it has not answered for 12.0 s"), std::string::npos) << text;
+  EXPECT_EQ(std::count(line.begin(), line.end(), '-'), 5) << line;  // two in its name; no store of its own
+}
+
 TEST(ClusterStatus, KeepsOnlyTheLatestDecisions) {
   auto answers = desk();
   Json log = Json::array();

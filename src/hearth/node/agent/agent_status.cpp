@@ -8,17 +8,25 @@
 namespace hearth::node {
 namespace {
 
-Json worker_json(LocalModel& model) {
+Json worker_json(const WorkerKeeper& keeper) {
   Json crashes = Json::array();
-  for (const cluster::CrashReport& report : model.keeper().crash_reports()) {
+  for (const cluster::CrashReport& report : keeper.crash_reports()) {
     crashes.push(Json::object({{"life", report.life}, {"lived_s", seconds(report.lived)}, {"how", report.how}}));
   }
-  Json out = Json::object({{"running", model.is_ready()}, {"restarts", model.keeper().restarts()},
+  Json out = Json::object({{"running", keeper.current() != nullptr}, {"restarts", keeper.restarts()},
                            {"crashes", std::move(crashes)}});
-  if (const auto stall = model.stall()) {
-    out.set("stalled", Json::object({{"part", stall->part}, {"seconds", seconds(stall->lasted)},
-                                     {"message", stall->what}}));
+  if (const auto stall = keeper.stall()) {
+    const Instant now = std::chrono::steady_clock::now();
+    out.set("stalled", Json::object({{"part", cluster::stall_part_name(stall->part)},
+                                     {"seconds", seconds(now - stall->since)},
+                                     {"message", cluster::stall_text(*stall, now)}}));
   }
+  return out;
+}
+
+Json pool_json(GatheredPrefiller& pool) {
+  Json out = worker_json(pool.keeper());
+  out.set("name", pool.name());
   return out;
 }
 
@@ -86,7 +94,8 @@ Json Agent::status() const {
     tell_engine(machine_json, worker->info.engine_build, worker->info.devices);
   }
   out.set("machine", std::move(machine_json));
-  out.set("worker", worker_json(*model_));
+  out.set("worker", worker_json(model_->keeper()));
+  if (config_.pool != nullptr) out.set("pool", pool_json(*config_.pool));
   out.set("peers", coordinator_ ? coordinator_->peers() : Json::array());
   out.set("hand_offs_waited_for", inbox_->size());
   out.set("hand_offs", counts_json(service_->counts()));
