@@ -40,10 +40,10 @@ Result<std::vector<Tool>> callable_tools(const ConstraintRequest& request) {
 }
 
 Result<std::string> arguments_rule(GbnfBuilder& grammar, const Format& format, const Tool& tool,
-                                   const std::string& path) {
+                                   const std::string& path, SchemaWork& work) {
   const bool tags = format.raw_string_arguments();
   if (tool.parameters.is_null()) return tags ? "\"\"" : free_object_rule(grammar);
-  const Schema schema = TRY(Schema::compile(tool.parameters, path));
+  const Schema schema = TRY(Schema::compile(tool.parameters, path, work));
   const auto kind = schema.resolved(schema.root()).kind;
   if (kind == SchemaNode::Kind::any) return tags ? "\"\"" : free_object_rule(grammar);
   if (tags) return tag_arguments_rule(grammar, schema, path);
@@ -51,28 +51,29 @@ Result<std::string> arguments_rule(GbnfBuilder& grammar, const Format& format, c
     return fail(Code::unsupported,
                 fmt::format("{}: the arguments of a tool must be described by one object", path));
   }
-  return value_rule(grammar, schema);
+  return value_rule(grammar, schema, path);
 }
 
 Result<std::string> section_rule(GbnfBuilder& grammar, const Format& format,
                                  const std::vector<Tool>& tools,
-                                 const ConstraintRequest& request) {
+                                 const ConstraintRequest& request, SchemaWork& work) {
   std::vector<std::string> arguments;
   for (const Tool& tool : tools) {
     const auto at = std::find(request.tools.begin(), request.tools.end(), tool);
     const std::string path = tool.parameters_path.empty()
                                  ? fmt::format("tools[{}].parameters", at - request.tools.begin())
                                  : tool.parameters_path;
-    arguments.push_back(TRY(arguments_rule(grammar, format, tool, path)));
+    arguments.push_back(TRY(arguments_rule(grammar, format, tool, path, work)));
   }
   return format.call_section(grammar, {tools, arguments, request.calls_before,
                                        request.choice.parallel});
 }
 
-Result<std::string> response_rule(GbnfBuilder& grammar, const ResponseFormat& response) {
+Result<std::string> response_rule(GbnfBuilder& grammar, const ResponseFormat& response, SchemaWork& work) {
+  static constexpr std::string_view path = "response_format.schema";
   if (response.kind == ResponseFormat::Kind::json_object) return free_object_rule(grammar);
-  const Schema schema = TRY(Schema::compile(response.schema, "response_format.schema"));
-  return value_rule(grammar, schema);
+  const Schema schema = TRY(Schema::compile(response.schema, path, work));
+  return value_rule(grammar, schema, path);
 }
 
 void add_trigger(Constraint& out, const Format::Trigger& trigger,
@@ -92,9 +93,9 @@ void add_trigger(Constraint& out, const Format::Trigger& trigger,
       spelled += (spelled.empty() ? "" : "|") + escape_pattern(marker);
     }
   }
-  // A pattern is matched against the whole answer at each token: not where a token says as much.
+  // A pattern is searched in the whole answer at each token: not where a token says as much.
   if (!spelled.empty() && !last_is_token) {
-    out.trigger_patterns.push_back("[\\s\\S]*?(" + spelled + ")[\\s\\S]*");
+    out.trigger_patterns.push_back("(" + spelled + ")");
   }
 }
 
@@ -108,10 +109,11 @@ Result<std::optional<Constraint>> make_constraint(const Format& format,
   const bool forced = request.choice.kind == ToolChoice::Kind::required ||
                       request.choice.kind == ToolChoice::Kind::named;
   GbnfBuilder grammar(request.token_id);
+  SchemaWork work;
   std::string root;
-  if (!tools.empty()) root = TRY(section_rule(grammar, format, tools, request));
+  if (!tools.empty()) root = TRY(section_rule(grammar, format, tools, request, work));
   if (json && !forced) {
-    const std::string answer = TRY(response_rule(grammar, request.response));
+    const std::string answer = TRY(response_rule(grammar, request.response, work));
     root = root.empty() ? answer : "(" + root + " | " + answer + ")";
   }
   Constraint out;

@@ -180,21 +180,23 @@ std::string with_arguments(const Opening& opening, std::string_view arguments) {
   return out.replace(out.find(place), place.size(), arguments);
 }
 
+// As libllama does it: one between ^ and $ is held against the whole text, others are searched in it.
+bool finds(const std::string& pattern, const std::string& text, std::smatch& match) {
+  const std::regex regex(pattern);
+  const bool is_whole = pattern.starts_with('^') && pattern.ends_with('$');
+  return is_whole ? std::regex_match(text, match, regex) : std::regex_search(text, match, regex);
+}
+
 // Where the grammar begins, as libllama looks for it: token by token, what came so far each time.
 std::size_t constrained_from(const Constraint& constraint, const std::string& text,
                              const std::map<std::int32_t, std::string>& tokens) {
-  std::vector<std::regex> patterns;
-  for (const std::string& pattern : constraint.trigger_patterns) patterns.emplace_back(pattern);
   for (std::size_t length = 1; length <= text.size(); ++length) {
     const std::string so_far = text.substr(0, length);
     for (const std::int32_t id : constraint.trigger_tokens) {
       if (so_far.ends_with(tokens.at(id))) return length - tokens.at(id).size();
     }
-    for (const std::regex& pattern : patterns) {
-      std::smatch match;
-      if (std::regex_match(so_far, match, pattern)) {
-        return static_cast<std::size_t>(match.position(1));
-      }
+    for (const std::string& pattern : constraint.trigger_patterns) {
+      if (std::smatch match; finds(pattern, so_far, match)) return static_cast<std::size_t>(match.position(1));
     }
   }
   return std::string::npos;
@@ -268,6 +270,20 @@ TEST(Constraint, NumbersKimisCallsFromWhereTheConversationIs) {
     const Calls calls = parse(*format, tool_set(), grammar.derive(random, 300));
     for (std::size_t i = 0; i < calls.ids.size(); ++i) {
       EXPECT_EQ(calls.ids[i], native_id(calls.list[i].first, 41 + i));
+    }
+  }
+}
+
+// The standard library's regular expressions recurse for each character of a repeated part that they take.
+TEST(Constraint, ALongAnswerWithoutACallIsSearchedInNoTimeAndNoStack) {
+  const std::string text(200'000, 'x');
+  for (const std::string_view name : {"chatml", "qwen3", "llama3", "kimi-k2"}) {
+    const auto format = make_format(name).value();
+    const auto constraint = constrain(*format, {.tools = tool_set(), .choice = {}, .response = {}});
+    ASSERT_FALSE(constraint.trigger_patterns.empty()) << name;
+    for (const std::string& pattern : constraint.trigger_patterns) {
+      std::smatch match;
+      EXPECT_FALSE(finds(pattern, text, match)) << name;
     }
   }
 }

@@ -9,8 +9,6 @@ namespace {
 
 // Repetitions up to this are left to libllama; larger ones are built from blocks.
 constexpr std::uint64_t direct_repeats_max = 128;
-// More than this is cut (a tighter grammar, never a looser one): a million characters or items.
-constexpr std::uint64_t repeats_max = 1'000'000;
 
 std::string class_char(char32_t c) {
   if (c > 0xFFFF) return fmt::format("\\U{:08X}", static_cast<std::uint32_t>(c));
@@ -101,7 +99,8 @@ std::string GbnfBuilder::marker(std::string_view text) const {
 
 std::string GbnfBuilder::repeat(const std::string& unit, std::uint64_t min,
                                 std::optional<std::uint64_t> max) {
-  if (max && *max > repeats_max) max = std::max(min, repeats_max);
+  if (min > repeats_max) return {};
+  if (max && *max > repeats_max) max = repeats_max;
   if (max && *max == 0) return "\"\"";
   const std::string rule = add("unit", unit);
   if (min <= direct_repeats_max && (!max || *max <= direct_repeats_max)) {

@@ -27,6 +27,8 @@ class GbnfBuilder {
   using TokenId = std::function<std::optional<std::int32_t>(std::string_view)>;
   static constexpr std::size_t rules_max = 20'000;
   static constexpr std::size_t bytes_max = 4 << 20;
+  // More repetitions are cut (a tighter grammar, never a looser one): a million characters or items.
+  static constexpr std::uint64_t repeats_max = 1'000'000;
 
   explicit GbnfBuilder(TokenId token_id = {}) : token_id_(std::move(token_id)) {}
 
@@ -39,7 +41,8 @@ class GbnfBuilder {
   std::string marker(std::string_view text) const;
 
   // `unit` between min and max times (no max: any number), in rules of bounded size: libllama
-  // writes repetitions out and refuses large ones.
+  // writes repetitions out and refuses large ones. Empty where `min` is beyond repeats_max: it cannot be
+  // written.
   std::string repeat(const std::string& unit, std::uint64_t min, std::optional<std::uint64_t> max);
 
   // The whole grammar; resource_exhausted when it has grown out of bounds.

@@ -11,6 +11,8 @@
 namespace hearth::chat {
 namespace {
 
+constexpr std::size_t compiled_max = 16 * Pattern::nodes_max;
+
 // The characters that stand for themselves in a JSON string.
 CharSet json_plain() {
   return complement({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}, {0x7F, 0x7F}});
@@ -179,6 +181,8 @@ Result<std::size_t> Pattern::push(Step step) {
 
 // Builds backwards: returns the entry of `node` when `next` follows it.
 Result<std::size_t> Pattern::compile(const Node& node, std::size_t next) {
+  // Groups of nothing make no steps, however often they are repeated.
+  if (++compiled_ > compiled_max) return fail(Code::unsupported, "the pattern repeats too much; use smaller counts");
   switch (node.kind) {
     case Node::Kind::set:
       sets_.push_back(node.set);

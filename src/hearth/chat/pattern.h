@@ -45,6 +45,9 @@ class Pattern {
   // A rule for the whole string, without quotation marks.
   std::string to_gbnf(GbnfBuilder& grammar, StringMode mode) const;
 
+  // Matching takes time in proportion to this and to the text.
+  std::size_t size() const { return steps_.size(); }
+
   struct Node {
     enum class Kind : std::uint8_t { set, sequence, choice, repeat };
     Kind kind = Kind::sequence;  // an empty sequence is the empty string
@@ -70,6 +73,7 @@ class Pattern {
   std::vector<Step> steps_;
   std::vector<CharSet> sets_;
   std::size_t start_ = 0;
+  std::size_t compiled_ = 0;  // nodes, each as often as it is repeated
 };
 
 // A part may be repeated so often, at most.

@@ -42,47 +42,115 @@ Result<> check_length(const SchemaNode& node, std::uint64_t length, const std::s
   return {};
 }
 
-Result<> check_string(const SchemaNode& node, const Json& value, const std::string& path) {
+constexpr int validation_depth_max = 192;  // values within values, and alternatives within alternatives
+constexpr std::size_t pattern_steps_a_value = 16;
+
+// One value held against one node, and what is within both.
+class Validation {
+ public:
+  Validation(const Schema& schema, SchemaWork& work) : schema_(schema), work_(work) {}
+
+  Result<> check(NodeId id, const Json& value, const std::string& path) {
+    if (depth_ == validation_depth_max || !work_.take(1)) {
+      (void)work_.take(SchemaWork::values_max + 1);  // it is not tried again
+      return fail(Code::unsupported, path + ": checking this value takes too much work");
+    }
+    ++depth_;
+    auto out = check_node(resolved(id), value, path);
+    --depth_;
+    return out;
+  }
+
+ private:
+  const SchemaNode& resolved(NodeId id) {
+    for (; schema_.node(id).kind == Kind::alias; id = schema_.node(id).target) (void)work_.take(1);
+    return schema_.node(id);
+  }
+  Result<> check_node(const SchemaNode& node, const Json& value, const std::string& path);
+  Result<> check_string(const SchemaNode& node, const Json& value, const std::string& path);
+  Result<> check_array(const SchemaNode& node, const Json& value, const std::string& path);
+  Result<> check_object(const SchemaNode& node, const Json& value, const std::string& path);
+
+  const Schema& schema_;
+  SchemaWork& work_;
+  int depth_ = 0;
+};
+
+Result<> Validation::check_string(const SchemaNode& node, const Json& value, const std::string& path) {
   if (!value.is_string()) return mismatch(path, "a string", value);
   const auto characters = code_points(value.as_string());
   if (!characters) return wrong(path, "is not valid UTF-8");
   TRY(check_length(node, characters->size(), path));
-  if (node.pattern && !node.pattern->matches(value.as_string())) {
-    return wrong(path, "does not match the pattern");
-  }
+  if (!node.pattern) return {};
+  (void)work_.take(value.as_string().size() * node.pattern->size() / pattern_steps_a_value);
+  if (!node.pattern->matches(value.as_string())) return wrong(path, "does not match the pattern");
   return {};
 }
 
-Result<> check_array(const Schema& schema, const SchemaNode& node, const Json& value,
-                     const std::string& path) {
+Result<> Validation::check_array(const SchemaNode& node, const Json& value, const std::string& path) {
   if (!value.is_array()) return mismatch(path, "an array", value);
   TRY(check_length(node, value.as_array().size(), path));
   for (std::size_t i = 0; i < value.as_array().size(); ++i) {
-    TRY(schema.validate(node.items, value.as_array()[i], fmt::format("{}[{}]", path, i)));
+    TRY(check(node.items, value.as_array()[i], fmt::format("{}[{}]", path, i)));
   }
   return {};
 }
 
-Result<> check_object(const Schema& schema, const SchemaNode& node, const Json& value,
-                      const std::string& path) {
+Result<> Validation::check_object(const SchemaNode& node, const Json& value, const std::string& path) {
   if (!value.is_object()) return mismatch(path, "an object", value);
+  (void)work_.take(node.properties.size() * value.as_object().size());
   for (const auto& property : node.properties) {
     const Json* member = value.find(property.name);
     if (member == nullptr && property.required) {
       return wrong(path + "." + property.name, "missing");
     }
-    if (member != nullptr) {
-      TRY(schema.validate(property.node, *member, path + "." + property.name));
-    }
+    if (member != nullptr) TRY(check(property.node, *member, path + "." + property.name));
   }
   for (const auto& [name, member] : value.as_object()) {
     const bool declared = std::any_of(node.properties.begin(), node.properties.end(),
                                       [&](const auto& p) { return p.name == name; });
     if (declared) continue;
     if (node.closed) return wrong(path + "." + name, "not a property of this object");
-    if (node.additional) TRY(schema.validate(*node.additional, member, path + "." + name));
+    if (node.additional) TRY(check(*node.additional, member, path + "." + name));
   }
   return {};
+}
+
+Result<> Validation::check_node(const SchemaNode& node, const Json& value, const std::string& path) {
+  switch (node.kind) {
+    case Kind::any: return {};
+    case Kind::never: return wrong(path, "nothing is allowed here");
+    case Kind::null:
+      if (!value.is_null()) return mismatch(path, "null", value);
+      return {};
+    case Kind::boolean:
+      if (!value.is_bool()) return mismatch(path, "true or false", value);
+      return {};
+    case Kind::integer:
+      if (!is_whole(value)) return mismatch(path, "an integer", value);
+      return check_bounds(node.bounds, value.as_double(), path);
+    case Kind::number:
+      if (!value.is_number()) return mismatch(path, "a number", value);
+      return check_bounds(node.bounds, value.as_double(), path);
+    case Kind::string: return check_string(node, value, path);
+    case Kind::array: return check_array(node, value, path);
+    case Kind::object: return check_object(node, value, path);
+    case Kind::values:
+      (void)work_.take(node.values.size());
+      if (std::none_of(node.values.begin(), node.values.end(),
+                       [&](const Json& allowed) { return json_equal(allowed, value); })) {
+        return wrong(path, "is none of the allowed values");
+      }
+      return {};
+    case Kind::any_of:
+      for (const NodeId branch : node.branches) {
+        if (check(branch, value, path)) return {};
+        if (work_.is_spent()) break;
+      }
+      return wrong(path, "fits none of the alternatives");
+    case Kind::alias: break;
+  }
+  return wrong(path, "unknown schema");
 }
 
 }  // namespace
@@ -106,8 +174,13 @@ bool json_equal(const Json& a, const Json& b) {
   return a == b;
 }
 
+Result<Schema> Schema::compile(const Json& schema, std::string_view path, SchemaWork& work) {
+  return SchemaCompiler(schema, std::string(path), work).compile();
+}
+
 Result<Schema> Schema::compile(const Json& schema, std::string_view path) {
-  return SchemaCompiler(schema, std::string(path)).compile();
+  SchemaWork work;
+  return compile(schema, path, work);
 }
 
 const SchemaNode& Schema::resolved(NodeId id) const {
@@ -124,39 +197,12 @@ const SchemaNode::Property* Schema::property(NodeId object, std::string_view nam
 }
 
 Result<> Schema::validate(NodeId id, const Json& value, const std::string& path) const {
-  const SchemaNode& node = resolved(id);
-  switch (node.kind) {
-    case Kind::any: return {};
-    case Kind::never: return wrong(path, "nothing is allowed here");
-    case Kind::null:
-      if (!value.is_null()) return mismatch(path, "null", value);
-      return {};
-    case Kind::boolean:
-      if (!value.is_bool()) return mismatch(path, "true or false", value);
-      return {};
-    case Kind::integer:
-      if (!is_whole(value)) return mismatch(path, "an integer", value);
-      return check_bounds(node.bounds, value.as_double(), path);
-    case Kind::number:
-      if (!value.is_number()) return mismatch(path, "a number", value);
-      return check_bounds(node.bounds, value.as_double(), path);
-    case Kind::string: return check_string(node, value, path);
-    case Kind::array: return check_array(*this, node, value, path);
-    case Kind::object: return check_object(*this, node, value, path);
-    case Kind::values:
-      if (std::none_of(node.values.begin(), node.values.end(),
-                       [&](const Json& allowed) { return json_equal(allowed, value); })) {
-        return wrong(path, "is none of the allowed values");
-      }
-      return {};
-    case Kind::any_of:
-      for (const NodeId branch : node.branches) {
-        if (validate(branch, value, path)) return {};
-      }
-      return wrong(path, "fits none of the alternatives");
-    case Kind::alias: break;
-  }
-  return wrong(path, "unknown schema");
+  SchemaWork work;
+  return validate(id, value, path, work);
+}
+
+Result<> Schema::validate(NodeId id, const Json& value, const std::string& path, SchemaWork& work) const {
+  return Validation(*this, work).check(id, value, path);
 }
 
 }  // namespace hearth::chat

@@ -49,14 +49,35 @@ struct SchemaNode {
   std::vector<Json> values;
   std::vector<NodeId> branches;
   NodeId target = 0;
-  bool possible = true;  // some value exists; set after compilation
+  bool possible = true;  // some value exists that a grammar can write; set after compilation
+};
+
+// What the schemas of one request may cost, counted in values that are looked at or copied. References and alternatives
+// multiply: a few kilobytes of them could keep a thread busy for ever.
+class SchemaWork {
+ public:
+  static constexpr std::uint64_t values_max = 4'000'000;  // about a second
+
+  // False when there was not so much left, and from then on.
+  bool take(std::uint64_t values) {
+    is_spent_ = is_spent_ || values > left_;
+    left_ -= is_spent_ ? left_ : values;
+    return !is_spent_;
+  }
+  bool is_spent() const { return is_spent_; }
+
+ private:
+  std::uint64_t left_ = values_max;
+  bool is_spent_ = false;
 };
 
 class Schema {
  public:
   static constexpr std::size_t nodes_max = 10'000;
+  static constexpr std::size_t width_max = 10'000;  // of an object or a list in it
 
-  // `path` names the schema in errors, such as "tools[2].parameters".
+  // `path` names the schema in errors, such as "tools[2].parameters". unsupported when the work is spent.
+  static Result<Schema> compile(const Json& schema, std::string_view path, SchemaWork& work);
   static Result<Schema> compile(const Json& schema, std::string_view path);
 
   NodeId root() const { return root_; }
@@ -69,9 +90,10 @@ class Schema {
   // Referred to by $ref: such nodes may contain themselves.
   bool is_shared(NodeId id) const { return shared_[id]; }
 
-  // invalid_argument with the path of the value that is wrong.
+  // invalid_argument with the path of the value that is wrong; unsupported when the work is spent.
   Result<> validate(const Json& value) const { return validate(root_, value, "$"); }
   Result<> validate(NodeId node, const Json& value, const std::string& path) const;
+  Result<> validate(NodeId node, const Json& value, const std::string& path, SchemaWork& work) const;
 
  private:
   friend class SchemaCompiler;

@@ -96,11 +96,38 @@ bool restricts(const Json& schema) {
 
 }  // namespace
 
+// Lists and objects are searched, and compared each with each.
+Result<> SchemaCompiler::check_widths(const Json& part) const {
+  const auto check = [&](std::size_t width) -> Result<> {
+    if (width <= Schema::width_max) return {};
+    return unsupported(path_, fmt::format("a list or object in the schema has {} entries; {} is the most", width,
+                                          Schema::width_max));
+  };
+  if (part.is_array()) {
+    TRY(check(part.as_array().size()));
+    for (const Json& item : part.as_array()) TRY(check_widths(item));
+  } else if (part.is_object()) {
+    TRY(check(part.as_object().size()));
+    for (const auto& [name, member] : part.as_object()) TRY(check_widths(member));
+  }
+  return {};
+}
+
+Result<> SchemaCompiler::spend(std::uint64_t values, const std::string& path) {
+  if (!work_.take(values)) return too_much_work(path);
+  return {};
+}
+
 Result<Schema> SchemaCompiler::compile() {
+  TRY(check_widths(root_));
   schema_.root_ = TRY(node(root_, path_));
   TRY(check_loops());
   find_possible();
-  for (const auto& [branches, path] : exclusive_) TRY(check_alternatives_exclude(branches, path));
+  for (const auto& [branches, path] : exclusive_) {
+    const auto excluded = check_alternatives_exclude(branches, path);
+    TRY(spend(0, path));  // which decides nothing
+    TRY(excluded);
+  }
   if (!schema_.nodes_[schema_.root_].possible) {
     return invalid(path_, "no value can satisfy this schema");
   }
@@ -132,6 +159,7 @@ Result<NodeId> SchemaCompiler::node(const Json& schema, const std::string& path)
     explicit Deeper(int& d) : depth(d) { ++depth; }
     ~Deeper() { --depth; }
   } deeper(depth_);
+  TRY(spend(count_values(schema), path));
 
   const Json* target = schema.find("$ref");
   if (target != nullptr && !restricts(without(schema, "$ref"))) {
@@ -191,7 +219,7 @@ Result<NodeId> SchemaCompiler::union_node(const Json& schema, std::string_view k
       continue;
     }
     const Json flat = TRY(flatten(branch, branch_path, 0));
-    const Json merged = TRY(merge_schemas(rest, flat, branch_path));
+    const Json merged = TRY(merge_schemas(rest, flat, branch_path, work_));
     out.branches.push_back(TRY(node(merged, branch_path)));
   }
   if (keyword == "oneOf") exclusive_.emplace_back(out.branches, at);
@@ -206,6 +234,7 @@ Result<NodeId> SchemaCompiler::values_node(const Json& schema, const std::string
   if (list != nullptr && !list->is_array()) return invalid(path + ".enum", "expected a list");
   if (list != nullptr) candidates = list->as_array();
   if (single != nullptr && list != nullptr) {
+    TRY(spend(candidates.size() * count_values(*single), path));
     std::erase_if(candidates, [&](const Json& value) { return !json_equal(value, *single); });
   } else if (single != nullptr) {
     candidates.push_back(*single);
@@ -217,8 +246,9 @@ Result<NodeId> SchemaCompiler::values_node(const Json& schema, const std::string
     const NodeId others = TRY(node(rest, path));
     TRY(check_loops());  // before anything follows references
     std::erase_if(candidates, [&](const Json& value) {
-      return !schema_.validate(others, value, path).has_value();
+      return !schema_.validate(others, value, path, work_).has_value();
     });
+    TRY(spend(0, path));
   }
   for (Json& value : candidates) out.values.push_back(std::move(value));
   return add(std::move(out), path);

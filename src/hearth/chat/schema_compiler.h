@@ -9,10 +9,14 @@ namespace hearth::chat {
 
 class SchemaCompiler {
  public:
-  SchemaCompiler(const Json& root, std::string path) : root_(root), path_(std::move(path)) {}
+  SchemaCompiler(const Json& root, std::string path, SchemaWork& work)
+      : root_(root), path_(std::move(path)), work_(work) {}
   Result<Schema> compile();
 
  private:
+  Result<> check_widths(const Json& part) const;
+  // Fails when there is not so much left of what the request may cost.
+  Result<> spend(std::uint64_t values, const std::string& path);
   Result<NodeId> node(const Json& schema, const std::string& path);
   Result<NodeId> add(SchemaNode node, const std::string& path);
   Result<NodeId> reference(const std::string& target, const std::string& path);
@@ -31,14 +35,16 @@ class SchemaCompiler {
   Result<> check_property_names(const Json& names, const std::string& path);
 
   Result<> check_alternatives_exclude(const std::vector<NodeId>& branches, const std::string& path);
-  bool disjoint(NodeId a, NodeId b, int depth) const;
-  bool disjoint_objects(const SchemaNode& a, const SchemaNode& b, int depth) const;
+  bool disjoint(NodeId a, NodeId b, int depth);
+  bool disjoint_objects(const SchemaNode& a, const SchemaNode& b, int depth);
   void find_possible();
+  static bool can_be_written(const SchemaNode& node);
   bool possible_now(const SchemaNode& node) const;
   Result<> check_loops() const;
 
   const Json& root_;
   std::string path_;
+  SchemaWork& work_;
   Schema schema_;
   std::map<std::string, NodeId> reference_nodes_;
   // oneOf is checked when all nodes are there.

@@ -13,6 +13,8 @@ namespace {
 
 using Kind = SchemaNode::Kind;
 
+// Each level is some frames of a thread's stack; a reference is three levels.
+constexpr int depth_max = 160;
 constexpr std::string_view parameter_end = "</parameter>";
 
 class Writer {
@@ -21,7 +23,11 @@ class Writer {
       : grammar_(grammar), schema_(schema), ws_(space(grammar)) {}
 
   // Empty when no value is possible.
-  std::string json(NodeId id) { return rule(id, StringMode::json); }
+  Result<std::string> json(NodeId id, std::string_view path) {
+    const std::string out = rule(id, StringMode::json);
+    TRY(check_depth(path));
+    return out;
+  }
 
   Result<std::string> tag_arguments(std::string_view path) {
     const SchemaNode& node = schema_.resolved(schema_.root());
@@ -43,23 +49,42 @@ class Writer {
                            gbnf_literal("\n</parameter>\n"));
       out += (out.empty() ? "" : " ") + part + (property.required ? "" : "?");
     }
-    if (node.additional && schema_.node(*node.additional).possible) {
+    const std::string other = node.additional ? rule(*node.additional, StringMode::raw) : "";
+    if (!other.empty()) {
       const CharSet characters = {{'-', '.'}, {'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
       out += (out.empty() ? "(" : " (") + std::string("\"<parameter=\" ") +
-             name_rule(node, characters, "+") + " \">\\n\" " +
-             rule(*node.additional, StringMode::raw) + " \"\\n</parameter>\\n\"){0,8}";
+             name_rule(node, characters, "+") + " \">\\n\" " + other + " \"\\n</parameter>\\n\"){0,8}";
     }
+    TRY(check_depth(path));
     return out.empty() ? "\"\"" : grammar_.add("parameters", out);
   }
 
  private:
   using Key = std::pair<NodeId, StringMode>;
 
+  Result<> check_depth(std::string_view path) const {
+    if (!is_too_deep_) return {};
+    return fail(Code::unsupported, fmt::format("{}: references lead too deep into the schema", path));
+  }
+
   std::string rule(NodeId id, StringMode mode) {
+    is_too_deep_ = is_too_deep_ || depth_ == depth_max;
+    if (is_too_deep_) return {};
+    ++depth_;
+    std::string out = rule_within(id, mode);
+    --depth_;
+    return out;
+  }
+
+  std::string rule_within(NodeId id, StringMode mode) {
     const SchemaNode& node = schema_.node(id);
     if (!node.possible) return {};
     if (!schema_.is_shared(id)) return body_rule(node, mode);
     if (const auto known = shared_.find({id, mode}); known != shared_.end()) return known->second;
+    if (mode == StringMode::raw) {  // such text contains nothing, so not itself; perhaps it cannot be written
+      const std::string body = body_rule(node, mode);
+      return shared_[{id, mode}] = body.empty() ? "" : grammar_.add("ref", body);
+    }
     const std::string name = grammar_.reserve("ref");
     shared_[{id, mode}] = name;
     grammar_.define(name, body_rule(node, mode));
@@ -101,6 +126,7 @@ class Writer {
     } else {
       text = grammar_.repeat(any_string_character(grammar_, mode), node.length_min,
                              node.length_max);
+      if (text.empty()) return {};
     }
     return raw ? grammar_.add("text", text)
                : grammar_.add("string", "\"\\\"\" " + text + " \"\\\"\"");
@@ -231,12 +257,14 @@ class Writer {
   std::string ws_;
   std::string raw_text_;
   std::map<Key, std::string> shared_;
+  int depth_ = 0;
+  bool is_too_deep_ = false;
 };
 
 }  // namespace
 
-Result<std::string> value_rule(GbnfBuilder& grammar, const Schema& schema) {
-  std::string rule = Writer(grammar, schema).json(schema.root());
+Result<std::string> value_rule(GbnfBuilder& grammar, const Schema& schema, std::string_view path) {
+  std::string rule = TRY(Writer(grammar, schema).json(schema.root(), path));
   if (rule.empty()) {
     return fail(Code::invalid_argument, "no value of this schema can be written");
   }
@@ -251,7 +279,7 @@ Result<std::string> tag_arguments_rule(GbnfBuilder& grammar, const Schema& schem
 Result<std::string> schema_to_gbnf(const Json& schema, std::string_view path) {
   const Schema compiled = TRY(Schema::compile(schema, path));
   GbnfBuilder grammar;
-  const std::string root = TRY(value_rule(grammar, compiled));
+  const std::string root = TRY(value_rule(grammar, compiled, path));
   return grammar.text(root);
 }
 

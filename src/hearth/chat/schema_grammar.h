@@ -9,8 +9,8 @@
 
 namespace hearth::chat {
 
-// A rule for a JSON value.
-Result<std::string> value_rule(GbnfBuilder& grammar, const Schema& schema);
+// A rule for a JSON value. `path`: of the schema, in errors. unsupported where references lead too deep.
+Result<std::string> value_rule(GbnfBuilder& grammar, const Schema& schema, std::string_view path);
 
 // A rule for the arguments of a call in tags: <parameter=NAME>\nVALUE\n</parameter>\n for each,
 // strings as they are and all else as JSON. unsupported when the schema is not an object.

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "hearth/chat/schema.h"
-
 namespace hearth::chat {
 namespace {
 
@@ -24,6 +22,11 @@ std::unexpected<Error> cannot(const std::string& path, std::string_view keyword)
   return fail(Code::unsupported,
               fmt::format("{}: two different '{}' apply to the same value and cannot be combined; "
                           "write one schema for it", path, keyword));
+}
+
+std::uint64_t width(const Json& json) {
+  if (json.is_array()) return json.as_array().size();
+  return json.is_object() ? json.as_object().size() : 1;
 }
 
 bool is_number_or_integer(std::string_view type) { return type == "number" || type == "integer"; }
@@ -76,28 +79,30 @@ Json merge_values(const Json& a, const Json& b) {
 }
 
 // A property that only one side declares is still subject to the other side's additionalProperties.
-Result<Json> foreign_property(const Json& schema, const Json& other, const std::string& path) {
+Result<Json> foreign_property(const Json& schema, const Json& other, const std::string& path,
+                              SchemaWork& work) {
   const Json* rest = other.find("additionalProperties");
   if (rest == nullptr || (rest->is_bool() && rest->as_bool())) return schema;
-  return merge_schemas(schema, *rest, path);
+  return merge_schemas(schema, *rest, path, work);
 }
 
-Result<Json> merge_properties(const Json& a, const Json& b, const std::string& path) {
+Result<Json> merge_properties(const Json& a, const Json& b, const std::string& path, SchemaWork& work) {
   Json out = Json::object();
   const Json none = Json::object();
   const Json* left = a.find("properties");
   const Json* right = b.find("properties");
   if (left == nullptr || !left->is_object()) left = &none;
   if (right == nullptr || !right->is_object()) right = &none;
+  (void)work.take(width(*left) * width(*right));
   for (const auto& [name, schema] : left->as_object()) {
     const std::string at = path + ".properties." + name;
     const Json* twin = right->find(name);
-    out.set(name, twin != nullptr ? TRY(merge_schemas(schema, *twin, at))
-                                  : TRY(foreign_property(schema, b, at)));
+    out.set(name, twin != nullptr ? TRY(merge_schemas(schema, *twin, at, work))
+                                  : TRY(foreign_property(schema, b, at, work)));
   }
   for (const auto& [name, schema] : right->as_object()) {
     if (left->find(name) != nullptr) continue;
-    out.set(name, TRY(foreign_property(schema, a, path + ".properties." + name)));
+    out.set(name, TRY(foreign_property(schema, a, path + ".properties." + name, work)));
   }
   return out;
 }
@@ -105,11 +110,13 @@ Result<Json> merge_properties(const Json& a, const Json& b, const std::string& p
 bool is_number(const Json& value) { return value.is_number(); }
 
 Result<Json> merge_keyword(const std::string& key, const Json& x, const Json& y,
-                           const std::string& path) {
+                           const std::string& path, SchemaWork& work) {
   static constexpr std::array<std::string_view, 4> lower = {"minimum", "exclusiveMinimum",
                                                             "minLength", "minItems"};
   static constexpr std::array<std::string_view, 4> upper = {"maximum", "exclusiveMaximum",
                                                             "maxLength", "maxItems"};
+  (void)work.take(count_values(x) + count_values(y) + width(x) * width(y));  // lists are merged each with each
+  if (work.is_spent()) return too_much_work(path);
   if (json_equal(x, y)) return x;
   const bool numbers = is_number(x) && is_number(y);
   if (numbers && std::find(lower.begin(), lower.end(), key) != lower.end()) {
@@ -122,7 +129,7 @@ Result<Json> merge_keyword(const std::string& key, const Json& x, const Json& y,
   if (key == "required") return merge_required(x, y);
   if (key == "enum" && x.is_array() && y.is_array()) return merge_values(x, y);
   if (key == "items" || key == "additionalProperties") {
-    return merge_schemas(x, y, path + "." + key);
+    return merge_schemas(x, y, path + "." + key, work);
   }
   return cannot(path, key);
 }
@@ -133,7 +140,24 @@ bool is_annotation(std::string_view keyword) {
   return std::find(restrictions.begin(), restrictions.end(), keyword) == restrictions.end();
 }
 
-Result<Json> merge_schemas(const Json& a, const Json& b, const std::string& path) {
+std::uint64_t count_values(const Json& json) {
+  std::uint64_t out = 1;
+  if (json.is_array()) {
+    for (const Json& item : json.as_array()) out += count_values(item);
+  } else if (json.is_object()) {
+    for (const auto& [name, member] : json.as_object()) out += count_values(member);
+  }
+  return out;
+}
+
+std::unexpected<Error> too_much_work(const std::string& path) {
+  return fail(Code::unsupported,
+              path + ": the schema takes too much work; have fewer references within references and alternatives "
+                     "within alternatives");
+}
+
+Result<Json> merge_schemas(const Json& a, const Json& b, const std::string& path, SchemaWork& work) {
+  if (!work.take(count_values(a) + count_values(b))) return too_much_work(path);
   if (a.is_bool()) return a.as_bool() ? b : a;
   if (b.is_bool()) return b.as_bool() ? a : b;
   if (!a.is_object() || !b.is_object()) {
@@ -144,14 +168,14 @@ Result<Json> merge_schemas(const Json& a, const Json& b, const std::string& path
   }
   Json out = a;
   const bool objects = a.find("properties") != nullptr || b.find("properties") != nullptr;
-  if (objects) out.set("properties", TRY(merge_properties(a, b, path)));
+  if (objects) out.set("properties", TRY(merge_properties(a, b, path, work)));
   for (const auto& [key, value] : b.as_object()) {
     if (key == "properties") continue;
     const Json* mine = a.find(key);
     if (mine == nullptr) {
       out.set(key, value);
     } else if (!is_annotation(key)) {
-      out.set(key, TRY(merge_keyword(key, *mine, value, path)));
+      out.set(key, TRY(merge_keyword(key, *mine, value, path, work)));
     }
   }
   return out;

@@ -75,6 +75,7 @@ Result<Json> SchemaCompiler::flatten(const Json& schema, const std::string& path
   if (depth > depth_max) return unsupported(path, "allOf or $ref that contains itself");
   const Json* target = schema.find("$ref");
   const Json* all = schema.find("allOf");
+  TRY(spend(count_values(schema), path));
   if (target == nullptr && all == nullptr) return schema;
   Json merged = schema;
   merged.erase("$ref");
@@ -83,14 +84,14 @@ Result<Json> SchemaCompiler::flatten(const Json& schema, const std::string& path
     if (!target->is_string()) return invalid(path + ".$ref", "expected a string");
     const Json* other = TRY(find_reference(target->as_string(), path));
     const Json flat = TRY(flatten(*other, path, depth + 1));
-    merged = TRY(merge_schemas(merged, flat, path));
+    merged = TRY(merge_schemas(merged, flat, path, work_));
   }
   if (all != nullptr) {
     if (!all->is_array()) return invalid(path + ".allOf", "expected a list of schemas");
     for (std::size_t i = 0; i < all->as_array().size(); ++i) {
       const std::string at = fmt::format("{}.allOf[{}]", path, i);
       const Json flat = TRY(flatten(all->as_array()[i], at, depth + 1));
-      merged = TRY(merge_schemas(merged, flat, at));
+      merged = TRY(merge_schemas(merged, flat, at, work_));
     }
   }
   return merged;

@@ -2,7 +2,10 @@
 // the grammar and the validator, which share nothing but the compiled schema, agree.
 #include "hearth/chat/schema.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <functional>
 
 #include "hearth/base/random.h"
 #include "hearth/base/utf8.h"
@@ -179,6 +182,100 @@ TEST(SchemaGrammar, TagArgumentsAreRawText) {
   EXPECT_FALSE(grammar.matches(parameter("code", "a</parameter>b") + parameter("n", "5")));
   EXPECT_FALSE(grammar.matches(parameter("code", "a") + parameter("n", "0")));
   EXPECT_FALSE(grammar.matches(parameter("n", "5") + parameter("code", "a")));
+}
+
+// What a client sends may cost a second, not a thread for ever or its stack.
+Json chain(std::size_t count, const std::function<Json(std::size_t)>& link, const Json& last) {
+  Json definitions = Json::object();
+  for (std::size_t i = 0; i < count; ++i) definitions.set(fmt::format("a{}", i), link(i + 1));
+  definitions.set(fmt::format("a{}", count), last);
+  return definitions;
+}
+Json reference_to(std::size_t i) { return Json::object({{"$ref", fmt::format("#/$defs/a{}", i)}}); }
+
+TEST(Schema, ReferencesThatMultiplyAreRefused) {
+  for (const char* keyword : {"allOf", "anyOf", "oneOf"}) {
+    const auto thrice = [&](std::size_t i) {
+      return Json::object({{keyword, Json::array({reference_to(i), reference_to(i), reference_to(i)})}});
+    };
+    Json schema = reference_to(0);
+    schema.set("$defs", chain(30, thrice, Json::object({{"type", "string"}})));
+    schema.set("enum", Json::array({1, 2, 3}));  // checked against all the rest
+    const auto compiled = Schema::compile(schema, "s");
+    ASSERT_FALSE(compiled) << keyword;
+    EXPECT_EQ(compiled.error().code, Code::unsupported) << keyword << ": " << compiled.error().message;
+  }
+}
+
+TEST(Schema, AValueThatWouldTakeForEverToCheckIsRefused) {
+  // {"x": {"x": ... }} of a type that has two equal alternatives at each level, and fits neither.
+  const Json schema = parse_json(R"({"$ref":"#/$defs/a","$defs":{"a":{"anyOf":[
+      {"type":"object","properties":{"x":{"$ref":"#/$defs/a"}},"additionalProperties":false},
+      {"type":"object","properties":{"x":{"$ref":"#/$defs/a"}},"additionalProperties":false}]}}})").value();
+  const auto compiled = Schema::compile(schema, "s").value();
+  Json value = Json(3);
+  for (int i = 0; i < 60; ++i) value = Json::object({{"x", value}});
+  const auto checked = compiled.validate(value);
+  ASSERT_FALSE(checked);
+  EXPECT_TRUE(compiled.validate(parse_json(R"({"x":{"x":{}}})").value()));
+}
+
+TEST(Schema, ALongChainOfReferencesIsRefusedWithoutARecursionAsDeep) {
+  // Compiled from its end, so that nothing is deep then.
+  const auto link = [](std::size_t i) {
+    return Json::object({{"type", "object"}, {"properties", Json::object({{"x", reference_to(i)}})}});
+  };
+  constexpr std::size_t count = 2'000;
+  Json properties = Json::object();
+  for (std::size_t i = count; i-- > 0;) properties.set(fmt::format("p{}", i), reference_to(i));
+  const Json schema = Json::object({{"type", "object"}, {"properties", properties},
+                                    {"$defs", chain(count, link, Json::object({{"type", "null"}}))}});
+  const auto grammar = schema_to_gbnf(schema);
+  ASSERT_FALSE(grammar);
+  EXPECT_EQ(grammar.error().code, Code::unsupported) << grammar.error().message;
+  // What people write is far from that.
+  Json shorter = reference_to(0);
+  shorter.set("$defs", chain(30, link, Json::object({{"type", "null"}})));
+  EXPECT_TRUE(schema_to_gbnf(shorter));
+}
+
+TEST(Schema, WideSchemasAreRefused) {
+  Json values = Json::array();
+  for (int i = 0; i < 10'001; ++i) values.push(i);
+  EXPECT_FALSE(Schema::compile(Json::object({{"enum", values}}), "s"));
+  values.as_array().pop_back();
+  EXPECT_TRUE(Schema::compile(Json::object({{"enum", values}}), "s"));
+  const Json both = Json::object({{"allOf", Json::array({Json::object({{"enum", values}}), Json::object({{"enum", values}})})}});
+  EXPECT_FALSE(Schema::compile(both, "s")) << "each held against each";
+}
+
+// A rule that can be written, or none.
+TEST(Schema, ValuesThatNoGrammarWritesMakeNoInvalidJson) {
+  const std::string large = R"({"type":"integer","minimum":1600000000000000000})";
+  const std::vector<std::string> none = {large, R"({"type":"array","minItems":1,"items":)" + large + "}",
+                                         R"({"type":"string","minLength":9000000000000000000})", R"({"type":"string","pattern":"^[]$"})",
+                                         R"({"$ref":"#/$defs/a","$defs":{"a":)" + large + "}}"};
+  for (const std::string& schema : none) {
+    EXPECT_FALSE(schema_to_gbnf(parse_json(schema).value())) << schema;
+  }
+  const std::vector<std::string> some = {R"({"type":"object","additionalProperties":)" + large + "}",
+                                         R"({"type":"array","items":)" + large + "}", R"({"anyOf":[{"type":"null"},)" + large + "]}"};
+  for (const std::string& schema : some) {
+    const Json json = parse_json(schema).value();
+    const auto compiled = Schema::compile(json, "s").value();
+    const Gbnf grammar = grammar_of(json);
+    Random random(7);
+    for (int i = 0; i < 20; ++i) {
+      const auto value = parse_json(grammar.derive(random, 100));
+      ASSERT_TRUE(value) << schema;
+      EXPECT_TRUE(compiled.validate(*value)) << schema;
+    }
+  }
+}
+
+TEST(Pattern, GroupsOfNothingAreNotRepeatedForEver) {
+  EXPECT_FALSE(Pattern::parse("((((){10000}){10000}){10000}){10000}"));
+  EXPECT_TRUE(Pattern::parse("(){10000}a"));
 }
 
 TEST(Pattern, SearchesUnlessAnchored) {

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "hearth/chat/formats.h"
+#include "hearth/chat/gbnf.h"
+#include "hearth/chat/number_range.h"
 #include "hearth/chat/schema_compiler.h"
 
 namespace hearth::chat {
@@ -137,6 +139,7 @@ Result<SchemaNode> SchemaCompiler::object_node(const Json& schema, const std::st
     if (!list->is_array()) return wrong(path + ".required", "expected a list of names");
     for (const Json& name : list->as_array()) {
       if (!name.is_string()) return wrong(path + ".required", "expected names");
+      TRY(spend(required.size(), path));
       if (std::find(required.begin(), required.end(), name.as_string()) == required.end()) {
         required.push_back(name.as_string());
       }
@@ -158,6 +161,7 @@ Result<SchemaNode> SchemaCompiler::object_node(const Json& schema, const std::st
   if (properties != nullptr) {
     for (const auto& [name, property] : properties->as_object()) {
       const NodeId id = TRY(node(property, path + ".properties." + name));
+      TRY(spend(required.size(), path));
       out.properties.push_back({name, id, std::erase(required, name) > 0});
     }
   }
@@ -173,6 +177,20 @@ Result<SchemaNode> SchemaCompiler::object_node(const Json& schema, const std::st
     out.properties.push_back({name, TRY(node(rest, path + ".required." + name)), true});
   }
   return out;
+}
+
+// Of one that has nothing within it: whether a grammar has a rule for some value. Grammars write no integers of more
+// than 15 digits, and no string or list of more than a million parts.
+bool SchemaCompiler::can_be_written(const SchemaNode& node) {
+  GbnfBuilder scratch;
+  if (node.length_min > GbnfBuilder::repeats_max) return false;
+  switch (node.kind) {
+    case Kind::integer: return !integer_rule(scratch, node.integer_min, node.integer_max).empty();
+    case Kind::number: return !number_rule(scratch, node.bounds).empty();
+    case Kind::string:
+      return !node.pattern_fitted || !node.pattern_fitted->to_gbnf(scratch, StringMode::json).empty();
+    default: return true;
+  }
 }
 
 bool SchemaCompiler::possible_now(const SchemaNode& node) const {
@@ -205,13 +223,13 @@ bool SchemaCompiler::possible_now(const SchemaNode& node) const {
 
 // Least fixed point: a schema that needs itself for ever has no values.
 void SchemaCompiler::find_possible() {
-  for (SchemaNode& node : schema_.nodes_) node.possible = false;
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (SchemaNode& node : schema_.nodes_) {
-      if (!node.possible && possible_now(node)) changed = node.possible = true;
-    }
+  std::vector<SchemaNode*> open;  // of which nothing is known yet
+  for (SchemaNode& node : schema_.nodes_) {
+    node.possible = false;
+    if (can_be_written(node)) open.push_back(&node);
   }
+  const auto settle = [&](SchemaNode* node) { return node->possible = possible_now(*node); };
+  while (std::erase_if(open, settle) > 0) {}
 }
 
 // A reference that comes back to itself without a value in between says nothing and would make the
@@ -261,7 +279,8 @@ Result<> SchemaCompiler::check_alternatives_exclude(const std::vector<NodeId>& b
   return {};
 }
 
-bool SchemaCompiler::disjoint_objects(const SchemaNode& a, const SchemaNode& b, int depth) const {
+bool SchemaCompiler::disjoint_objects(const SchemaNode& a, const SchemaNode& b, int depth) {
+  (void)work_.take(a.properties.size() * b.properties.size());
   return std::any_of(a.properties.begin(), a.properties.end(), [&](const auto& mine) {
     if (!mine.required) return false;
     const auto other = std::find_if(b.properties.begin(), b.properties.end(),
@@ -271,11 +290,15 @@ bool SchemaCompiler::disjoint_objects(const SchemaNode& a, const SchemaNode& b, 
   });
 }
 
-bool SchemaCompiler::disjoint(NodeId left, NodeId right, int depth) const {
-  const SchemaNode& a = schema_.resolved(left);
-  const SchemaNode& b = schema_.resolved(right);
+bool SchemaCompiler::disjoint(NodeId left, NodeId right, int depth) {
+  const auto resolved = [&](NodeId id) -> const SchemaNode& {
+    for (; schema_.nodes_[id].kind == Kind::alias; id = schema_.nodes_[id].target) (void)work_.take(1);
+    return schema_.nodes_[id];
+  };
+  const SchemaNode& a = resolved(left);
+  const SchemaNode& b = resolved(right);
   if (!a.possible || !b.possible) return true;
-  if (depth > disjoint_depth_max) return false;
+  if (depth > disjoint_depth_max || !work_.take(1)) return false;
   const auto all = [&](const SchemaNode& node, NodeId other) {
     return std::all_of(node.branches.begin(), node.branches.end(),
                        [&](NodeId branch) { return disjoint(branch, other, depth + 1); });
@@ -284,7 +307,7 @@ bool SchemaCompiler::disjoint(NodeId left, NodeId right, int depth) const {
   if (b.kind == Kind::any_of) return all(b, left);
   const auto none_valid = [&](const SchemaNode& values, NodeId other) {
     return std::none_of(values.values.begin(), values.values.end(), [&](const Json& value) {
-      return schema_.validate(other, value, "").has_value();
+      return schema_.validate(other, value, "", work_).has_value();
     });
   };
   if (a.kind == Kind::values) return none_valid(a, right);

@@ -126,6 +126,14 @@ TEST_F(LlamaSamplerTest, ATokenWhoseTextBehindTheTriggerIsRefusedIsPassedOver) {
   EXPECT_EQ(steps.next({{'a', 0.9F}, {'b', 0.1F}}).value(), 'b');
 }
 
+TEST_F(LlamaSamplerTest, ATriggerMayStandAnywhereInTheText) {
+  Steps steps(*engine_, {.grammar = R"(root ::= "<ab")", .grammar_trigger_patterns = {"(<)"}});
+  for (const char free : {'x', 'b', 'z'}) EXPECT_EQ(steps.next({{free, 0.9F}, {'a', 0.1F}}).value(), free);
+  EXPECT_EQ(steps.next({{'<', 0.9F}, {'x', 0.1F}}).value(), '<');
+  EXPECT_EQ(steps.next({{'z', 0.9F}, {'a', 0.1F}}).value(), 'a');
+  EXPECT_EQ(steps.next({{'a', 0.9F}, {'b', 0.1F}}).value(), 'b');
+}
+
 TEST_F(LlamaSamplerTest, AGrammarThatRefusesAllThatTriggersItEndsInAnError) {
   Tokens triggers;
   std::map<Token, float> only_triggers;
