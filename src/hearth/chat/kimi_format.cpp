@@ -19,9 +19,10 @@ constexpr std::array<std::string_view, 20> all_markers = {
     "<|tool_call_argument_begin|>", "<|tool_call_end|>", "<|media_begin|>", "<|media_start|>",
     "<|media_content|>", "<|media_pad|>", "<|media_end|>"};
 constexpr std::size_t end_token_count = 2;
-// Exact indices for so many calls of one answer; beyond, or with many tools, any number.
-constexpr std::size_t numbered_calls_max = 16;
-constexpr std::size_t numbered_rules_max = 512;
+// So many calls of one answer, fewer with many tools: each has a rule of its own, because its number is exact. Results
+// and later calls go by it.
+constexpr std::size_t parallel_calls_min = 4, parallel_calls_max = 16;
+constexpr std::size_t call_rules_wanted = 2048;
 
 class KimiFormat final : public Format {
  public:
@@ -62,12 +63,9 @@ class KimiFormat final : public Format {
   }
 
   Result<std::string> call_section(GbnfBuilder& grammar, const CallGrammar& calls) const override {
-    const bool numbered = calls.tools.size() * numbered_calls_max <= numbered_rules_max;
-    const std::size_t positions = calls.parallel ? (numbered ? numbered_calls_max : 1) : 1;
+    const std::size_t fitting = call_rules_wanted / std::max<std::size_t>(calls.tools.size(), 1);
+    const std::size_t positions = calls.parallel ? std::clamp(fitting, parallel_calls_min, parallel_calls_max) : 1;
     std::string next;
-    if (calls.parallel && !numbered) {
-      next = " " + grammar.add("call", one_of(grammar, calls, "[0-9]{1,4}")) + "*";
-    }
     for (std::size_t i = positions; i-- > 0;) {
       const std::string index = gbnf_literal(std::to_string(calls.first_index + i));
       const std::string rule = grammar.add("call", one_of(grammar, calls, index) + next);

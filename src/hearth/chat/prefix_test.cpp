@@ -126,7 +126,8 @@ TEST_P(Prefix, RememberedTurnsAreUsedAsTheyWereSampled) {
       const Message made = answer(random, turn, format->can_think());
       ContextDigest context(conversation.tools);
       for (const Message& message : conversation.messages) context.add(message);
-      memory.remember(known_turn(context.with(made), made, {as_tokens(sampled(made)), thinking}));
+      memory.remember(known_turn(context.with(made), made, {as_tokens(sampled(made)), thinking},
+                                 context.calls()));
       before = prompt + sampled(made);
       conversation.messages.push_back(echoed(made));
       follow(conversation, made, random);
@@ -149,6 +150,16 @@ TEST(TurnMemory, FindsByHandleUnlessTheTurnWasEdited) {
   EXPECT_EQ(memory.find(key(9), said("edited", "h1")), nullptr);
   EXPECT_NE(memory.find(key(1), said("hello")), nullptr);
   EXPECT_EQ(memory.find(key(2), said("hello")), nullptr);
+}
+
+TEST(TurnMemory, ATurnWithCallsIsNotFoundByItsHandleWhereItsCallsHaveOtherNumbers) {
+  TurnMemory memory;
+  Message turn = said("", "h1");
+  turn.calls.push_back({.id = "c1", .name = "read", .raw_arguments = {}});
+  memory.remember(known_turn(key(1), turn, {{1, 2}, true}, 7));
+  EXPECT_EQ(memory.find(key(9), turn, 0), nullptr) << "earlier calls were trimmed";
+  EXPECT_NE(memory.find(key(9), turn, 7), nullptr);
+  EXPECT_NE(memory.find(key(1), turn, 7), nullptr);
 }
 
 TEST(TurnMemory, ForgetsTheLeastRecentlyUsed) {

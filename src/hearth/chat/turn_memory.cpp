@@ -16,9 +16,11 @@ void add_content(Blake2b& hash, const Message& message) {
   }
 }
 
-Digest256 content_of(const Message& message) {
+// Some models number their calls through the conversation, and wrote those numbers.
+Digest256 content_of(const Message& message, std::size_t calls_before) {
   Blake2b hash;
   add_content(hash, message);
+  if (!message.calls.empty()) hash.update_number(static_cast<std::uint64_t>(calls_before));
   return hash.finish();
 }
 
@@ -42,10 +44,13 @@ Digest256 ContextDigest::with(const Message& turn) const {
   return hash.finish();
 }
 
-void ContextDigest::add(const Message& message) { value_ = with(message); }
+void ContextDigest::add(const Message& message) {
+  value_ = with(message);
+  calls_ += message.calls.size();
+}
 
-KnownTurn known_turn(const Digest256& key, const Message& turn, TurnRecord record) {
-  return {key, content_of(turn), turn.handle, std::move(record)};
+KnownTurn known_turn(const Digest256& key, const Message& turn, TurnRecord record, std::size_t calls_before) {
+  return {key, content_of(turn, calls_before), turn.handle, std::move(record)};
 }
 
 void TurnMemory::remember(KnownTurn turn) {
@@ -62,11 +67,11 @@ void TurnMemory::remember(KnownTurn turn) {
   }
 }
 
-const TurnRecord* TurnMemory::find(const Digest256& key, const Message& turn) const {
+const TurnRecord* TurnMemory::find(const Digest256& key, const Message& turn, std::size_t calls_before) const {
   Entries::iterator entry = entries_.end();
   if (const auto handled = by_handle_.find(turn.handle);
       !turn.handle.empty() && handled != by_handle_.end() &&
-      handled->second->content == content_of(turn)) {
+      handled->second->content == content_of(turn, calls_before)) {
     entry = handled->second;
   } else if (const auto keyed = by_key_.find(key); keyed != by_key_.end()) {
     entry = keyed->second;

@@ -32,11 +32,11 @@ struct TurnRecord {
 // A turn with all that it is found by: `key`, the context with it (ContextDigest::with), or its handle.
 struct KnownTurn {
   Digest256 key;
-  Digest256 content;  // of what it says
+  Digest256 content;  // of what it says; of one with calls also how many calls were before it
   std::string handle;  // empty: it has none
   TurnRecord record;
 };
-KnownTurn known_turn(const Digest256& key, const Message& turn, TurnRecord record);
+KnownTurn known_turn(const Digest256& key, const Message& turn, TurnRecord record, std::size_t calls_before = 0);
 
 // Identity of a conversation up to a point; grows message by message. Thinking, handles and
 // outward ids do not count; calls count by name, canonical arguments and position.
@@ -46,9 +46,11 @@ class ContextDigest {
   void add(const Message& message);
   // The context with `turn` as its next message.
   Digest256 with(const Message& turn) const;
+  std::size_t calls() const { return calls_; }  // of all turns so far
 
  private:
   Digest256 value_;
+  std::size_t calls_ = 0;
 };
 
 class TurnMemory {
@@ -64,8 +66,9 @@ class TurnMemory {
   void remember(KnownTurn turn);
   void forget(std::string_view user);
 
-  // nullptr when nothing fits. The handle wins, but only if the turn still says the same.
-  const TurnRecord* find(const Digest256& key, const Message& turn) const;
+  // nullptr when nothing fits. The handle wins, but only if the turn still says the same, and its calls have the same
+  // numbers.
+  const TurnRecord* find(const Digest256& key, const Message& turn, std::size_t calls_before = 0) const;
 
   std::size_t turns() const { return entries_.size(); }
   std::size_t tokens() const { return tokens_; }

@@ -17,7 +17,7 @@ class TurnWalk {
   const TurnRecord* next(const Message& message) {
     if (memory_ == nullptr) return nullptr;
     const TurnRecord* record = message.role == Role::assistant
-                                   ? memory_->find(context_.with(message), message)
+                                   ? memory_->find(context_.with(message), message, context_.calls())
                                    : nullptr;
     context_.add(message);
     return record;

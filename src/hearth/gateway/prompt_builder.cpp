@@ -202,7 +202,8 @@ void PromptBuilder::remember(const Prompt& prompt, const chat::Message& turn, st
   std::vector<Token> whole = prompt.tokens;
   whole.insert(whole.end(), tokens.begin(), tokens.end());
   const std::string user = owner.user;
-  auto known = chat::known_turn(context.with(turn), turn, {std::move(tokens), prompt.thinking, std::move(owner.user)});
+  auto known = chat::known_turn(context.with(turn), turn, {std::move(tokens), prompt.thinking, std::move(owner.user)},
+                                 context.calls());
   if (keeper_ && !owner.is_labelled) keeper_->keep(known);
   const std::lock_guard hold(mutex_);
   memory_.remember(std::move(known));
