@@ -99,7 +99,11 @@ Result<ScannedChunk> DiskTier::scan_file(const fs::path& path) const {
   if (const auto fault = find_header_fault(scanned.header, {})) {
     return std::unexpected(fault_error(*fault, scanned.header, {}));
   }
-  if (path_of(scanned.header.key).filename() != path.filename()) {
+  const fs::path place = path_of(scanned.header.key);
+  if (place.parent_path().filename() != path.parent_path().filename() && place.filename() == path.filename()) {
+    return fail(Code::unsupported, fmt::format("chunk file {} does not lie where it belongs", path.string()));  // a copy
+  }
+  if (place.filename() != path.filename()) {
     return fail(Code::corrupt, fmt::format("chunk file {} holds another chunk than its name says", path.string()));
   }
   scanned.file_bytes = chunk_bytes(scanned.header);

@@ -83,6 +83,39 @@ TEST_F(PartialChunk, OnDiskTheNewFileReplacesTheOld) {
   EXPECT_EQ(again->statistics().damaged_count, 0u);
 }
 
+TEST_F(PartialChunk, WhileTheOldOneIsBeingWrittenTheNewOneStillWaitsForItsTurn) {
+  {
+    const auto store = open(with_disk(8, 8));
+    files_.hold_writes();
+    ASSERT_TRUE(store->put(partial_[0]));
+    while (!files_.is_writing()) std::this_thread::yield();
+    ASSERT_TRUE(store->put(whole_[0]));
+    files_.release_writes();
+    ASSERT_TRUE(store->flush(Deadline::never()));
+    EXPECT_EQ(store->statistics().pending_writes, 0u);
+    EXPECT_EQ(store->statistics().disk_bytes, chunk_bytes(whole_[0]->header));
+  }
+  EXPECT_TRUE(open(with_disk(8, 8))->contains_whole(whole_[0]->header.key));
+}
+
+TEST_F(PartialChunk, WhereTheNewFileCannotBeQueuedTheOldOneStaysKnown) {
+  StoreOptions options = with_disk(8, 8);
+  options.write_queue_chunks_max = 1;
+  const auto store = open(options);
+  ASSERT_TRUE(store->put(partial_[0]));
+  ASSERT_TRUE(store->flush(Deadline::never()));
+  store->use(std::vector{partial_[0]->header.key}, "me");
+  files_.hold_writes();
+  ASSERT_TRUE(store->put(partial_[1]));
+  while (!files_.is_writing()) std::this_thread::yield();
+  ASSERT_TRUE(store->put(partial_[2]));
+  EXPECT_EQ(store->put(whole_[0]).value(), PutOutcome::already_present);
+  EXPECT_FALSE(store->contains_whole(whole_[0]->header.key));
+  files_.release_writes();
+  EXPECT_EQ(store->forget("me", Deadline::never()).value().dropped, 0u);  // others go on from it
+  EXPECT_EQ(store->put(whole_[0]).value(), PutOutcome::stored);
+}
+
 TEST_F(PartialChunk, AReceiverCommitsWithTheStateOnly) {
   auto to = ChunkReceiver::create({chain_.layout, chain_.keys(), chain_.ranges()}, {}).value();
   const auto take = [&](std::uint32_t index, const SharedChunk& chunk) {

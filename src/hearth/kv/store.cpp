@@ -88,9 +88,14 @@ PutOutcome ChunkStore::Implementation::put_present(const TableEntry& entry, Shar
   return PutOutcome::already_present;
 }
 
-// Instead of the partial one, whose file the new one's takes the name of.
+// Instead of the partial one, whose file the new one's takes the name of: where the new one cannot be queued for it,
+// the old one stays, or a file would be left of which nobody knows.
 PutOutcome ChunkStore::Implementation::put_whole(const TableEntry& entry, SharedChunk chunk) {
   const ChunkKey key = entry.key;
+  if (entry.is_on_disk && write_queue.size() >= write_queue.capacity()) {
+    ++counters.disk_writes_dropped;
+    return PutOutcome::already_present;
+  }
   if (!make_room_in_memory(chunk_bytes(chunk->header), newcomer(chunk->header))) {
     return PutOutcome::already_present;
   }
@@ -175,6 +180,12 @@ bool ChunkStore::contains_whole(const ChunkKey& key) const {
   const std::lock_guard hold(implementation_->mutex);
   const TableEntry* entry = implementation_->table.find(key);
   return entry != nullptr && !entry->is_partial;
+}
+
+std::optional<TokenRange> ChunkStore::range_of(const ChunkKey& key) const {
+  const std::lock_guard hold(implementation_->mutex);
+  const TableEntry* entry = implementation_->table.find(key);
+  return entry != nullptr ? std::optional(entry->range) : std::nullopt;
 }
 
 bool ChunkStore::contains(const ChunkKey& key) const {

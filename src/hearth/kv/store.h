@@ -85,6 +85,7 @@ class ChunkStore {
 
   bool contains(const ChunkKey& key) const;
   bool contains_whole(const ChunkKey& key) const;
+  std::optional<TokenRange> range_of(const ChunkKey& key) const;
   // In the order asked.
   std::vector<ChunkKey> missing(std::span<const ChunkKey> keys) const;
   // The longest run of stored chunks, of any sizes, that covers a prefix of `tokens` and from whose end

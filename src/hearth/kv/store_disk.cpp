@@ -73,10 +73,10 @@ void ChunkStore::Implementation::write_one(const ChunkKey& key) {
     const TableEntry* entry = table.find(key);
     if (!is_closing && entry != nullptr && !entry->is_on_disk) chunk = entry->memory;
   }
-  if (!chunk) return write_ended(key, false, Duration::zero());
+  if (!chunk) return write_ended(key, nullptr, false, Duration::zero());
   const Instant started = clock.now();
   const Result<bool> written = write_chunk(chunk);
-  write_ended(key, written, clock.now() - started);
+  write_ended(key, chunk, written, clock.now() - started);
 }
 
 Result<bool> ChunkStore::Implementation::write_chunk(const SharedChunk& chunk) {
@@ -87,23 +87,30 @@ Result<bool> ChunkStore::Implementation::write_chunk(const SharedChunk& chunk) {
     return false;
   }
   TRY(disk.write(files, *chunk, Durability::survives_process));
-  const std::lock_guard hold(mutex);
+  std::unique_lock hold(mutex);
   // A pending chunk is never evicted, so the entry is still the one that was written, unless a whole one
-  // has taken its place: that one waits in the queue too.
+  // has taken its place, which is written next, or perhaps is not.
   const TableEntry* entry = table.find(chunk->header.key);
-  if (entry != nullptr && entry->payload_digest != chunk->header.payload_digest) return true;
+  if (entry != nullptr && entry->payload_digest != chunk->header.payload_digest) {
+    hold.unlock();
+    remove_counted(disk.path_of(chunk->header.key));
+    return false;
+  }
   table.add_disk(chunk->header, clock.now(), bytes);
   ++counters.disk_writes;
   counters.written_bytes += bytes;
   return true;
 }
 
-void ChunkStore::Implementation::write_ended(const ChunkKey& key, const Result<bool>& written,
+void ChunkStore::Implementation::write_ended(const ChunkKey& key, const SharedChunk& chunk, const Result<bool>& written,
                                              Duration took) {
   bool is_news = false;
   {
     const std::lock_guard hold(mutex);
-    table.set_write_pending(key, false);
+    const TableEntry* entry = table.find(key);
+    // One that took its place meanwhile waits for a write of its own.
+    const bool is_another = chunk && entry != nullptr && entry->payload_digest != chunk->header.payload_digest;
+    if (!is_another) table.set_write_pending(key, false);
     ++writes_ended;
     counters.write_s += seconds(took);
     if (written.has_value()) {

@@ -206,6 +206,20 @@ TEST_F(StoreTest, StartRemovesWhatADeadWriterLeftAndLeavesForeignFiles) {
   EXPECT_TRUE(store->get(chunk->header.key));
 }
 
+TEST_F(StoreTest, ACopyOfAFileInAnotherFolderIsNotOurs) {
+  const SharedChunk chunk = test_shared();
+  put_all(*open(with_disk(4, 4)), {test_layout(), {}, {chunk}});
+  const auto right = path_of(chunk->header.key);
+  const auto copy = directory_.path() / "store" / (right.parent_path().filename() == "00" ? "01" : "00") / right.filename();
+  std::filesystem::create_directories(copy.parent_path());
+  std::filesystem::copy_file(path_of(chunk->header.key), copy);
+  const auto store = open(with_disk(4, 4));
+  EXPECT_EQ(store->statistics().foreign_files, 1u);
+  EXPECT_EQ(store->statistics().disk_chunks, 1u);
+  EXPECT_TRUE(std::filesystem::exists(copy));
+  EXPECT_TRUE(store->get(chunk->header.key));
+}
+
 TEST_F(StoreTest, AFileUnderAnotherKeysNameIsDamage) {
   const TestChain chain = test_chain(1, 20, 10);
   write_raw(path_of(chain.keys()[1]), encode_chunk(*chain.chunks[0]));

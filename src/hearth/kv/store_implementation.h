@@ -43,7 +43,8 @@ struct ChunkStore::Implementation {
   void write_one(const ChunkKey& key);
   // true: written; false: not written, and nobody is to blame.
   Result<bool> write_chunk(const SharedChunk& chunk);
-  void write_ended(const ChunkKey& key, const Result<bool>& written, Duration took);
+  // `chunk`: whose write it was; nullptr: nothing was to be written.
+  void write_ended(const ChunkKey& key, const SharedChunk& chunk, const Result<bool>& written, Duration took);
   // `directory_mutex` is held.
   // false: the budget has no room that may be taken.
   Result<bool> make_room_on_disk(std::uint64_t bytes, const Newcomer& newcomer);
@@ -51,6 +52,8 @@ struct ChunkStore::Implementation {
   void remove_unreachable(GcReport& report);
   Result<> change_pins(PinSet pins);
   void load_uses();
+  // Nothing: some of it is on its way to the disk.
+  Result<std::optional<ForgetReport>> forget_written(std::string_view owner);
   // `directory_mutex` is held.
   Result<> change_uses(PinSet uses);
 

@@ -16,14 +16,17 @@ void prune(PinSet& uses, const StoreTable& table) {
   }
 }
 
+constexpr int forget_tries_max = 8;  // each waits for what was on its way to the disk
+
 struct Doomed {
   ChunkKey key;
   std::uint64_t bytes = 0;
-  bool is_on_disk = false;
 };
 
-// Children before parents, so that a chain goes from its end, as far as nobody else has a part of it.
-std::vector<Doomed> only_of(std::string_view owner, const StoreTable& table, const PinSet& uses, ForgetReport& report) {
+// Children before parents, so that a chain goes from its end, as far as nobody else has a part of it. Nothing: some of
+// it is on its way to the disk, where it would stay.
+std::optional<std::vector<Doomed>> only_of(std::string_view owner, const StoreTable& table, const PinSet& uses,
+                                           ForgetReport& report) {
   std::vector<Doomed> out;
   std::unordered_set<ChunkKey> continued;
   const auto entries = table.in_chain_order();
@@ -32,8 +35,9 @@ std::vector<Doomed> only_of(std::string_view owner, const StoreTable& table, con
     const auto owners = uses.owners(entry.key);
     const bool is_own = std::ranges::find(owners, owner) != owners.end();
     const bool is_pinned = table.pins().is_pinned(entry.key);
-    if (is_own && owners.size() == 1 && !is_pinned && !entry.is_write_pending && !continued.contains(entry.key)) {
-      out.push_back({entry.key, entry.chunk_bytes, entry.is_on_disk});
+    if (is_own && entry.is_write_pending) return {};
+    if (is_own && owners.size() == 1 && !is_pinned && !continued.contains(entry.key)) {
+      out.push_back({entry.key, entry.chunk_bytes});
       continue;
     }
     continued.insert(entry.parent);
@@ -84,29 +88,38 @@ void ChunkStore::use(std::span<const ChunkKey> keys, std::string_view owner) {
 Result<ForgetReport> ChunkStore::forget(std::string_view owner, Deadline deadline) {
   Implementation& in = *implementation_;
   if (in.options.is_read_only) return fail(Code::permission, "the chunk store is open read-only");
-  TRY(flush(deadline));
-  const std::lock_guard hold_directory(in.directory_mutex);
-  ForgetReport report;
-  PinSet uses;
-  std::vector<Doomed> doomed;
-  {
-    const std::lock_guard hold(in.mutex);
-    uses = in.uses;
-    doomed = only_of(owner, in.table, uses, report);
+  for (int i = 0; i < forget_tries_max; ++i) {
+    TRY(flush(deadline));
+    if (const auto report = TRY(in.forget_written(owner))) return *report;
   }
-  for (const Doomed& chunk : doomed) {
-    if (chunk.is_on_disk && !in.remove_counted(in.disk.path_of(chunk.key))) {
-      return fail(Code::unavailable, "a file of the chunk store could not be removed: " + in.disk.path_of(chunk.key).string());
+  return fail(Code::timed_out, "KV of it is made all the while; ask again when its answers have ended");
+}
+
+Result<std::optional<ForgetReport>> ChunkStore::Implementation::forget_written(std::string_view owner) {
+  const std::lock_guard hold_directory(directory_mutex);
+  ForgetReport report;
+  PinSet now;
+  std::optional<std::vector<Doomed>> doomed;
+  {
+    const std::lock_guard hold(mutex);
+    now = uses;
+    doomed = only_of(owner, table, now, report);
+  }
+  if (!doomed) return std::nullopt;
+  for (const Doomed& chunk : *doomed) {
+    // Also where none is known of: one may be left of a chunk that was replaced.
+    if (writes_disk() && !remove_counted(disk.path_of(chunk.key))) {
+      return fail(Code::unavailable, "a file of the chunk store could not be removed: " + disk.path_of(chunk.key).string());
     }
-    const std::lock_guard hold(in.mutex);
-    in.table.drop_memory(chunk.key);
-    in.table.drop_disk(chunk.key);
+    const std::lock_guard hold(mutex);
+    table.drop_memory(chunk.key);
+    table.drop_disk(chunk.key);
     ++report.dropped;
     report.bytes += chunk.bytes;
   }
-  const auto keys = uses.keys_of(owner);
-  uses.remove(keys, owner);
-  TRY(in.change_uses(std::move(uses)));
+  const auto keys = now.keys_of(owner);
+  now.remove(keys, owner);
+  TRY(change_uses(std::move(now)));
   return report;
 }
 

@@ -156,6 +156,10 @@ class FaultyFileSystem final : public FileSystem {
     const std::lock_guard hold(mutex_);
     is_held_ = true;
   }
+  bool is_writing() {  // one that is held
+    const std::lock_guard hold(mutex_);
+    return is_waiting_;
+  }
   void release_writes() {
     {
       const std::lock_guard hold(mutex_);
@@ -168,7 +172,9 @@ class FaultyFileSystem final : public FileSystem {
                             Durability durability) override {
     {
       std::unique_lock hold(mutex_);
+      is_waiting_ = is_held_;
       released_.wait(hold, [&] { return !is_held_; });
+      is_waiting_ = false;
     }
     if (is_full_) return fail(Code::resource_exhausted, "write: No space left on device");
     return call([&] { return real_->write_atomically(path, parts, durability); });
@@ -199,7 +205,7 @@ class FaultyFileSystem final : public FileSystem {
   std::atomic<bool> remove_fails_ = false;
   std::mutex mutex_;
   std::condition_variable released_;
-  bool is_held_ = false;
+  bool is_held_ = false, is_waiting_ = false;
 };
 
 }  // namespace hearth::kv
