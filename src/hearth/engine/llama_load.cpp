@@ -60,14 +60,24 @@ std::uint32_t score_rows(const llama_model& model, const LlamaEngineOptions& opt
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(rows, options.batch_tokens));
 }
 
+// A step computes a token of every answer, and one of a prompt beside them.
+std::uint32_t batch_tokens(const LlamaEngineOptions& options, std::uint32_t ubatch_tokens) {
+  if (options.sequences < options.batch_tokens) return options.batch_tokens;
+  return (options.sequences + ubatch_tokens) / ubatch_tokens * ubatch_tokens;
+}
+
 Result<ContextHandle> make_context(llama_model& model, const LlamaEngineOptions& options,
                                    StopToken& decode_stop) {
+  if (options.sequences == 0 || options.batch_tokens == 0 || options.ubatch_tokens == 0) {
+    return fail(Code::invalid_argument, fmt::format("sequences ({}), batch ({}) and ubatch ({}) are at least 1",
+                                                    options.sequences, options.batch_tokens, options.ubatch_tokens));
+  }
   const std::uint32_t threads =
       options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   llama_context_params params = llama_context_default_params();
   params.n_ctx = options.context_tokens;
-  params.n_batch = options.batch_tokens;
-  params.n_ubatch = options.ubatch_tokens;
+  params.n_ubatch = std::min(options.ubatch_tokens, options.batch_tokens);
+  params.n_batch = batch_tokens(options, params.n_ubatch);
   params.n_seq_max = options.sequences + 1;      // the last one is the scratch of state transfer
   // One row of logits per answer, not per token.
   params.n_outputs_max = options.sequences + 1 + score_rows(model, options);

@@ -96,7 +96,7 @@ std::uint32_t Scheduler::slice_budget(bool answers_running) const {
   const std::uint32_t most = engine_.limits().batch_tokens;
   if (!answers_running) return most;
   const double rate_based = prompt_tok_s_ * seconds(options_.stream_delay_max);
-  const auto wanted = std::max(static_cast<std::uint32_t>(rate_based), options_.slice_tokens_min);
+  const auto wanted = std::max(static_cast<std::uint32_t>(std::min<double>(rate_based, most)), options_.slice_tokens_min);
   const std::uint32_t rounded = wanted / options_.slice_tokens_min * options_.slice_tokens_min;
   // One token of every answer goes with it.
   return std::min(rounded, std::max(most, engine_.limits().sequences + 1) - engine_.limits().sequences);
