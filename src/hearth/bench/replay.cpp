@@ -85,7 +85,7 @@ class Replay {
     if (stop_.stop_requested()) return;  // cut off by us
     ++done_;
     if (hooks_.progress) hooks_.progress(fmt::format("{}: {}", sample.target, plan_.name), static_cast<double>(done_) / static_cast<double>(plan_.rows.size()));
-    Result<> kept = hooks_.sink ? hooks_.sink(sample) : Result<>();
+    Result<> kept = hooks_.sink ? hooks_.sink(std::span(&sample, 1)) : Result<>();
     if (kept && hooks_.still_the_same) kept = hooks_.still_the_same();
     if (kept) return;
     if (!failure_) failure_ = kept.error();

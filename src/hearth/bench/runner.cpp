@@ -84,9 +84,8 @@ class CaseRun {
     if (stop_.stop_requested()) return fail(Code::cancelled, "interrupted");  // half a measurement is none
     for (Sample& sample : samples) {
       if (energy_before && energy_after && *energy_after >= *energy_before) sample.energy_j = (*energy_after - *energy_before) / of.streams;
-      if (hooks_.sink) TRY(hooks_.sink(sample));
     }
-    return {};
+    return hooks_.sink ? hooks_.sink(samples) : Result<>();
   }
 
   Sample ask(const Step& step, std::uint32_t stream) {

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <tuple>
 
 #include "hearth/bench/schedule.h"
@@ -51,7 +52,8 @@ struct ReplayPlan {
 };
 
 struct RunHooks {
-  std::function<Result<>(const Sample&)> sink;              // one call at a time
+  // All that belong together, so that a run that goes on finds all of them or none. One call at a time.
+  std::function<Result<>(std::span<const Sample>)> sink;
   std::function<void(std::string_view what, double share)> progress;
   std::function<std::optional<double>()> energy_j;          // a counter that grows; may be empty
   // False: what is measured is no longer what it was, and the run is void (corrupt, with the reason).

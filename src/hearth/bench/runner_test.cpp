@@ -45,8 +45,8 @@ class ScriptedTarget final : public Target {
 struct Collected {
   std::vector<Sample> samples;
   RunHooks hooks() {
-    return {.sink = [this](const Sample& sample) -> Result<> {
-      samples.push_back(sample);
+    return {.sink = [this](std::span<const Sample> kept) -> Result<> {
+      samples.insert(samples.end(), kept.begin(), kept.end());
       return {};
     }};
   }
@@ -99,6 +99,17 @@ TEST(RunCases, WhatWasMeasuredBeforeIsNotRepeated) {
   EXPECT_EQ(third.calls, 0U);
 }
 
+TEST(RunCases, TheStreamsOfOneStepAreKeptTogether) {
+  ScriptedTarget a("a");
+  std::vector<std::size_t> together;
+  const RunHooks hooks{.sink = [&](std::span<const Sample> samples) -> Result<> {
+    together.push_back(samples.size());
+    return {};
+  }};
+  ASSERT_TRUE(run_cases({&a}, {.cases = {{.prompt_tokens = 10, .answer_tokens = 1, .streams = 4}}, .warm_ups = 1, .repeats = 2}, hooks, {}));
+  EXPECT_EQ(together, (std::vector<std::size_t>{4, 4}));
+}
+
 TEST(RunCases, AFailureIsASampleAndTheRunGoesOn) {
   ScriptedTarget a("a");
   a.fails_at = 5;
@@ -108,11 +119,27 @@ TEST(RunCases, AFailureIsASampleAndTheRunGoesOn) {
   EXPECT_EQ(std::ranges::count(got.samples, "gone", &Sample::failure), 1);
 }
 
+TEST(RunCases, EnergyIsSharedByTheStreamsAndLeftOutWhereItIsNotTold) {
+  ScriptedTarget a("a");
+  Collected got;
+  RunHooks hooks = got.hooks();
+  int readings = 0;  // before and after each step
+  hooks.energy_j = [&]() -> std::optional<double> {
+    ++readings;
+    return readings > 4 ? std::nullopt : std::optional(6.0 * readings);
+  };
+  ASSERT_TRUE(run_cases({&a}, {.cases = {{.prompt_tokens = 10, .answer_tokens = 1, .streams = 3}}, .warm_ups = 0, .repeats = 3}, hooks, {}));
+  ASSERT_EQ(got.samples.size(), 9U);
+  for (std::size_t i = 0; i < got.samples.size(); ++i) {
+    EXPECT_EQ(got.samples[i].energy_j, i < 6 ? std::optional(2.0) : std::nullopt) << i;
+  }
+}
+
 TEST(RunCases, StopsWhenAskedAndKeepsWhatItHas) {
   ScriptedTarget a("a");
   StopSource stop;
   std::size_t kept = 0;
-  RunHooks hooks{.sink = [&](const Sample&) -> Result<> {
+  RunHooks hooks{.sink = [&](std::span<const Sample>) -> Result<> {
     if (++kept == 3) stop.request_stop();
     return {};
   }};

@@ -42,7 +42,8 @@ std::vector<fs::path> files_of(const fs::path& model) {
 
 }  // namespace
 
-Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std::vector<fetch::WatchedFile>& watched) {
+Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std::vector<fetch::WatchedFile>& watched,
+                       const std::vector<std::string>& energy_of) {
   utsname system{};
   ::uname(&system);
   const node::MachineFacts machine = node::machine_facts();
@@ -56,20 +57,13 @@ Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std:
   for (const fetch::WatchedFile& one : watched) {
     files.push(Json::object({{"file", one.file.string()}, {"bytes", one.stamp.bytes}, {"sha256", one.sha256.hex()}}));
   }
+  Json parts = Json::array();
+  for (const std::string& part : energy_of) parts.push(part);
   return Json::object({{"hearth", HEARTH_VERSION}, {"machine", machine.name}, {"processor", processor_name()},
                        {"cores", machine.threads}, {"memory_bytes", machine.memory_bytes}, {"available_bytes", machine.available_bytes},
                        {"system", fmt::format("{} {} {}", system.sysname, system.release, system.machine)},
-                       {"load_average", load_average()}, {"targets", std::move(list)}, {"files", std::move(files)}});
-}
-
-std::function<std::optional<double>()> energy_counter() {
-  const fs::path file = "/sys/class/powercap/intel-rapl:0/energy_uj";
-  if (!std::ifstream(file).good()) return {};
-  return [file]() -> std::optional<double> {
-    double microjoules = 0;
-    std::ifstream in(file);
-    return in >> microjoules ? std::optional(microjoules / 1e6) : std::nullopt;
-  };
+                       {"load_average", load_average()}, {"energy_of", std::move(parts)},
+                       {"targets", std::move(list)}, {"files", std::move(files)}});
 }
 
 Result<fetch::FileWatch> watch_models(const std::vector<fs::path>& models, Progress& progress, const StopToken& stop) {

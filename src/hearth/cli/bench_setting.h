@@ -2,8 +2,8 @@
 // Under what circumstances something is measured, for whoever reads the numbers later.
 
 #include <filesystem>
-#include <functional>
-#include <optional>
+#include <string>
+#include <vector>
 
 #include "hearth/bench/rows.h"
 #include "hearth/bench/target.h"
@@ -16,10 +16,8 @@ namespace hearth::cli {
 Result<fetch::FileWatch> watch_models(const std::vector<std::filesystem::path>& models, Progress& progress,
                                       const StopToken& stop);
 
-// Machine, system, versions, load, targets and the models' files.
-Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std::vector<fetch::WatchedFile>& files);
-
-// A counter of joules of the processor package, where the machine has one that may be read.
-std::function<std::optional<double>()> energy_counter();
+// Machine, system, versions, load, targets, the models' files and the parts whose energy is counted.
+Json bench_environment(const std::vector<bench::TargetInfo>& targets, const std::vector<fetch::WatchedFile>& files,
+                       const std::vector<std::string>& energy_of);
 
 }  // namespace hearth::cli

@@ -15,6 +15,7 @@
 #include "hearth/cli/environment.h"
 #include "hearth/cli/table.h"
 #include "hearth/cli/verbs.h"
+#include "hearth/node/probe/energy_meter.h"
 
 namespace hearth::cli {
 namespace {
@@ -151,15 +152,21 @@ Result<Measured> measure(const BenchFlags& flags, Progress& progress, const Stop
     infos.push_back(target->info());
   }
   const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  Json environment = bench_environment(infos, watch.files());
+  node::EnergyMeter energy;
+  Json environment = bench_environment(infos, watch.files(), energy.parts());
   environment.set("settings", bench_settings(flags));
   const store::BenchRun fresh{.name = flags.name, .started_s = now_s, .environment = dump_json(environment),
                               .plan = dump_json(bench_plan(flags, cases, environment, predicted))};
   auto [run, done_before] = TRY(begin_run(rows, fresh, flags.resume));
   if (replay) replay->done = done_before;
-  const bench::RunHooks hooks{.sink = [&](const bench::Sample& sample) { return rows.add(run, sample.target, dump_json(bench::sample_json(sample))); },
+  const auto keep = [&](std::span<const bench::Sample> samples) {
+    std::vector<store::BenchSample> kept;
+    for (const bench::Sample& sample : samples) kept.push_back({sample.target, dump_json(bench::sample_json(sample))});
+    return rows.add(run, kept);
+  };
+  const bench::RunHooks hooks{.sink = keep,
                               .progress = [&](std::string_view what, double share) { progress.update(what, share); },
-                              .energy_j = energy_counter(),
+                              .energy_j = [&] { return energy.joules(); },
                               .still_the_same = [&] { return watch.look(stop); }};
   const Result<> done = replay ? bench::replay(targets, *replay, hooks, stop)
                                : bench::run_cases(targets, {.cases = cases, .warm_ups = flags.warm_ups, .repeats = flags.repeats, .seed = flags.seed, .request_time_max = time_max(flags), .done = done_before}, hooks, stop);

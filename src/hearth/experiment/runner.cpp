@@ -212,6 +212,7 @@ Result<> Runner::run_step(const Step& step, std::uint32_t attempt, const StopTok
   TRY(write_json(directory / "command.json", command_json(step, options_)));
   TRY(ledger_.append("step_began", Json::object({{"step", step.name}, {"attempt", attempt}})));
   TRY(ledger_.reserve_next_line());  // a measurement whose end cannot be written would be made again
+  const auto files_before = TRY(fingerprints());
   const auto output = directory / "output.json", errors = directory / "errors.log";
   const StepOutcome outcome = TRY(run_step_process(step, options_.hearth, options_.working_directory, output, errors, stop));
 
@@ -222,8 +223,7 @@ Result<> Runner::run_step(const Step& step, std::uint32_t attempt, const StopTok
     if (const auto result = read_output(output, !step.verb.empty()); !result) why = result.error().message;
   }
   if (why.empty()) {
-    const auto prints = TRY(fingerprints());
-    if (prints != progress().files_seen) why = "a watched file changed while it ran";
+    if (TRY(fingerprints()) != files_before) why = "a watched file changed while it ran";
   }
   TRY(ledger_.append("step_ended", Json::object({{"step", step.name},
                                                  {"attempt", attempt},

@@ -176,6 +176,17 @@ TEST_F(RunnerTest, AWatchedFileThatChangesVoidsTheRun) {
   EXPECT_EQ(count("c"), 0u);
 }
 
+TEST_F(RunnerTest, WhatIsWatchedMayBeTakenBackOrNamedTwice) {
+  write("model", "one");
+  const std::string phases = phase("one") + step("a", "echo '{}'") + step("b", "test -e go && echo '{}'");
+  ASSERT_FALSE(open(phases, "watch = [\"model\", \"model\"]\n")->run({}));
+  EXPECT_EQ(count("a"), 1u);
+  write("go", "");
+  const auto ended = open(phases)->run({});
+  EXPECT_TRUE(ended) << ended.error().message;
+  EXPECT_EQ(count("a"), 1u);
+}
+
 TEST_F(RunnerTest, EvidenceThatWasChangedIsNoticed) {
   const std::string phases = phase("one") + step("a", "echo '{\"x\": 1}'");
   ASSERT_TRUE(open(phases)->run({}));

@@ -45,9 +45,13 @@ Result<std::optional<std::int64_t>> BenchRows::go_on(std::string_view name, std:
   return run;
 }
 
-Result<> BenchRows::add(std::int64_t run, std::string_view target, std::string_view sample) {
-  auto insert = TRY(database_.prepare("INSERT INTO samples(run, target, sample) VALUES(?, ?, ?)"));
-  return insert.run(run, target, sample);
+Result<> BenchRows::add(std::int64_t run, std::span<const BenchSample> samples) {
+  auto transaction = TRY(Transaction::begin(database_));
+  {
+    auto insert = TRY(database_.prepare("INSERT INTO samples(run, target, sample) VALUES(?, ?, ?)"));
+    for (const BenchSample& one : samples) TRY(insert.run(run, one.target, one.sample));
+  }
+  return transaction.commit();
 }
 
 Result<> BenchRows::end(std::int64_t run, std::string_view state) {

@@ -2,10 +2,11 @@
 // Runs of `hearth bench` and every request that was measured in them. A request is kept as the text that
 // bench made of it (bench/sample.h); what a run's table shows is made of these again.
 //
-// A sample is on disk when add() has returned: an interrupted run keeps what it had. One thread.
+// Samples are on disk when add() has returned: an interrupted run keeps what it had. One thread.
 // Errors: those of store/database.h; not_found for a run that is not there.
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,11 @@ struct BenchRun {
   std::int64_t samples = 0;
 };
 
+struct BenchSample {
+  std::string target;
+  std::string sample;  // JSON
+};
+
 class BenchRows {
  public:
   static Result<BenchRows> open(const std::filesystem::path& file);
@@ -32,7 +38,8 @@ class BenchRows {
   // The latest run of that name with that plan, unless it is done or void: then what was asked for is another
   // measurement. Its state is "running" again.
   Result<std::optional<std::int64_t>> go_on(std::string_view name, std::string_view plan);
-  Result<> add(std::int64_t run, std::string_view target, std::string_view sample);
+  // All of them or none.
+  Result<> add(std::int64_t run, std::span<const BenchSample> samples);
   Result<> end(std::int64_t run, std::string_view state);
 
   Result<std::vector<BenchRun>> runs();  // the latest first

@@ -14,9 +14,9 @@ TEST(BenchRows, KeepsRunsAndTheirSamplesInOrder) {
     BenchRows rows = BenchRows::open(file).value();
     const std::int64_t first = rows.begin({.name = "a", .started_s = 5, .environment = "{}", .plan = "{}"}).value();
     const std::int64_t second = rows.begin({.name = "b", .started_s = 6, .environment = "{}", .plan = "{}"}).value();
-    ASSERT_TRUE(rows.add(first, "x", "one"));
-    ASSERT_TRUE(rows.add(second, "x", "other"));
-    ASSERT_TRUE(rows.add(first, "y", "two"));
+    ASSERT_TRUE(rows.add(first, std::vector<BenchSample>{{"x", "one"}}));
+    ASSERT_TRUE(rows.add(second, std::vector<BenchSample>{{"x", "other"}}));
+    ASSERT_TRUE(rows.add(first, std::vector<BenchSample>{{"y", "two"}}));
     ASSERT_TRUE(rows.end(first, "done"));
   }
   BenchRows rows = BenchRows::open(file).value();
