@@ -2,15 +2,37 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "hearth/base/check.h"
 #include "hearth/base/utf8.h"
 
 namespace hearth {
 namespace {
+
+// The last of equal keys wins, in the place of the first. Sorted, because looking for each key among all before it would
+// take a day for an object of a few million.
+void drop_repeated_keys(Json::Object& members) {
+  std::vector<std::size_t> order(members.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto key_of = [&](std::size_t i) -> const std::string& { return members[i].first; };
+  std::ranges::stable_sort(order, {}, key_of);
+  std::vector<bool> is_repeated(members.size());
+  for (std::size_t i = 1, first = 0; i < order.size(); ++i) {
+    if (key_of(order[i]) != key_of(order[first])) {
+      first = i;
+      continue;
+    }
+    members[order[first]].second = std::move(members[order[i]].second);
+    is_repeated[order[i]] = true;
+  }
+  std::size_t index = 0;
+  std::erase_if(members, [&](const Json::Member&) { return is_repeated[index++]; });
+}
 
 // Builds our tree from parse events, so that depth and number kinds are under our control.
 class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
@@ -30,7 +52,10 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
   }
   bool start_object(std::size_t) override { return open(Json::object()); }
   bool start_array(std::size_t) override { return open(Json::array()); }
-  bool end_object() override { return close(); }
+  bool end_object() override {
+    drop_repeated_keys(open_.back()->as_object());
+    return close();
+  }
   bool end_array() override { return close(); }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
@@ -56,7 +81,7 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
     }
     Json& parent = *open_.back();
     if (parent.is_array()) return &parent.push(std::move(value));
-    return &parent.set(std::move(key_), std::move(value));
+    return &parent.as_object().emplace_back(std::move(key_), std::move(value)).second;
   }
   bool open(Json value) {
     if (open_.size() >= static_cast<std::size_t>(json_depth_max)) {

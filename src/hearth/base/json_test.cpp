@@ -1,5 +1,6 @@
 #include "hearth/base/json.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace hearth {
@@ -26,6 +27,17 @@ TEST(Json, BoundsDepth) {
   EXPECT_TRUE(parse_json(nested(json_depth_max)));
   EXPECT_FALSE(parse_json(nested(json_depth_max + 1)));
   EXPECT_FALSE(parse_json(nested(1'000'000)));
+}
+
+TEST(Json, AnObjectOfManyKeysIsReadInItsOrderAndInNoTime) {
+  std::string text = "{";
+  for (std::int64_t i = 0; i < 300'000; ++i) text += fmt::format("{}\"{:06}\":{}", i == 0 ? "" : ",", i * 7919 % 300'000, i);
+  text += ",\"000000\":-1,\"299999\":{\"a\":1,\"a\":2}}";
+  const Json json = parse_json(text).value();
+  ASSERT_EQ(json.as_object().size(), 300'000u);
+  EXPECT_EQ(json.as_object()[0], (Json::Member{"000000", -1}));
+  EXPECT_EQ(json.as_object()[1].first, "007919");
+  EXPECT_EQ(*json.find("299999"), Json::object({{"a", 2}}));
 }
 
 TEST(Json, LastDuplicateKeyWins) {
