@@ -21,6 +21,8 @@ TEST_F(Labels, EveryAnswerSaysWhichItHas) {
     EXPECT_EQ(ask(open_key, "hello", {}, stream).headers.get("x-hearth-label"), "open");
     EXPECT_EQ(ask(sealed_key, "hello", {}, stream).headers.get("x-hearth-label"), "sealed");
     EXPECT_EQ(ask(open_key, "good day", {{"X-Hearth-Label", "house"}}, stream).headers.get("x-hearth-label"), "house");
+    const auto two = ask(open_key, "good night", {{"X-Hearth-Label", "open"}, {"x-hearth-label", "house"}}, stream);
+    EXPECT_EQ(two.headers.get("x-hearth-label"), "sealed") << "a client's and a proxy's";
   }
 }
 

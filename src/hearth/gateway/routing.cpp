@@ -62,8 +62,12 @@ std::string conversation_of(std::string_view key, const std::string& client, con
 
 ApiResult<seal::Clearance> label_of(seal::LabelGiver& labels, const Access& access, const net::Request& http,
                                     const ChatRequest& request, const Json& body) {
+  // Two of them, such as a client's and a proxy's, are no label, and so are sealed.
   std::optional<std::string> header;
-  if (const std::string* value = http.headers.find(seal::label_header)) header = *value;
+  for (const auto& [name, value] : http.headers) {
+    if (!net::equals_ignoring_case(name, seal::label_header)) continue;
+    header = header ? *header + ", " + value : value;
+  }
   const std::string client = access.client_name(http);
   std::string session = session_of_request(http, request);
   // As the router knows a conversation whose client names none: by its first words.

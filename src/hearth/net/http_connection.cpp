@@ -48,8 +48,7 @@ class Connection {
       : stream_(stream), context_(context), options_(context.options) {}
 
   void serve() {
-    while (!context_.server_stop.stop_requested() && serve_one()) {
-    }
+    while (!context_.server_stop.stop_requested() && serve_one()) has_served_ = true;
   }
 
  private:
@@ -124,7 +123,8 @@ class Connection {
   }
 
   RequestHead read_head(RequestParser& parser, std::optional<Refusal>& refusal) {
-    Deadline deadline = Deadline::after(options_.idle_time_max);
+    // Whoever connects and says nothing has no place for long.
+    Deadline deadline = Deadline::after(has_served_ ? options_.idle_time_max : options_.head_time_max);
     bool begun = false;
     std::size_t head_bytes = 0;
     while (!parser.head_done() && !refusal) {
@@ -299,6 +299,7 @@ class Connection {
 
   Stream& stream_;
   const ConnectionContext& context_;
+  bool has_served_ = false;  // a request, on this connection
   const HttpServerOptions& options_;
   Incoming incoming_;
 };
