@@ -54,7 +54,7 @@ Result<std::vector<check::PeerFacts>> gather_peers(const std::filesystem::path& 
   if (!std::filesystem::is_directory(directory, ignored)) return out;
   const auto membership = TRY(node::ClusterMembership::open(directory));
   const auto list = TRY(membership->members());
-  const auto http = node::make_cluster_client(*membership);
+  const auto http = node::make_cluster_client(membership);
   const node::Member* self = list->list.find(membership->machine());
   const Result<node::NodeFacts> own =
       self != nullptr ? ask(*http, *self, stop) : Result<node::NodeFacts>(fail(Code::not_found, "no member"));

@@ -29,7 +29,7 @@ class ClusterClient {
 
  private:
   explicit ClusterClient(std::shared_ptr<node::ClusterMembership> membership)
-      : membership_(std::move(membership)), http_(node::make_cluster_client(*membership_)) {}
+      : membership_(std::move(membership)), http_(node::make_cluster_client(membership_)) {}
 
   std::shared_ptr<node::ClusterMembership> membership_;
   std::unique_ptr<net::HttpClient> http_;

@@ -124,7 +124,7 @@ Result<> remove(const ClusterFlags& flags, const StopToken& stop) {
     return std::unexpected(removed.error());
   }
   const auto membership = TRY(node::ClusterMembership::open(directory));
-  const auto client = node::make_cluster_client(*membership);
+  const auto client = node::make_cluster_client(membership);
   const auto told = node::tell_members(*membership, *client, tell_time_max, stop);
   Json knowing = Json::array();
   Json unknowing = Json::array();

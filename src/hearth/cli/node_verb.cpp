@@ -47,7 +47,7 @@ Result<> join(const NodeFlags& flags, const StopToken& stop) {
 Result<> rotate(const NodeFlags& flags, const StopToken& stop) {
   const auto directory = TRY(cluster_directory(flags.directory));
   const auto membership = TRY(node::ClusterMembership::open(directory));
-  const auto client = node::make_cluster_client(*membership);
+  const auto client = node::make_cluster_client(membership);
   const auto fresh = TRY(node::renew_certificate(*membership, *client, flags.at,
                                                  Deadline::after(exchange_time_max), stop));
   const auto seconds_left = (fresh.expires - node::system_time()).count();

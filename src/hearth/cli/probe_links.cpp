@@ -23,7 +23,7 @@ Result<ProbedLinks> probe_links(const std::filesystem::path& directory, Progress
   if (!std::filesystem::is_directory(folder, ignored)) return out;
   const auto membership = TRY(node::ClusterMembership::open(folder));
   const auto list = TRY(membership->members());
-  const auto http = node::make_cluster_client(*membership);
+  const auto http = node::make_cluster_client(membership);
   out.machine = membership->machine();
   for (const node::Member& member : list->list.members) {
     if (member.name == out.machine) continue;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "hearth/net/curl_transfer.h"
-#include "hearth/net/x509.h"
+#include "hearth/net/tls_context.h"
 
 namespace hearth::net {
 namespace {
@@ -20,21 +20,16 @@ std::string_view tls_library() {
   return name != nullptr ? name : "nothing";
 }
 
-// libcurl's word for pins: "sha256//BASE64;sha256//BASE64".
-std::string pin_list(const std::vector<std::string>& pins) {
-  std::string out;
-  for (const std::string& pin : pins) {
-    const auto base64 = base64_of_hex(pin);
-    out += fmt::format("{}sha256//{}", out.empty() ? "" : ";", base64 ? *base64 : "");
-  }
-  return out;
-}
-
 bool is_host_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
 }
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+
+CURLcode on_context(CURL*, void* context, void* admit) {
+  ask_about_servers(static_cast<SSL_CTX*>(context), *static_cast<const AdmitPeer*>(admit));
+  return CURLE_OK;
+}
 
 Code code_of(CURLcode code, std::string_view text) {
   switch (code) {
@@ -82,7 +77,6 @@ Result<> check_tls_request(const ClientRequest& request, const CurlClientOptions
                 fmt::format("'{}' is no machine's name: letters, digits and hyphens are expected",
                             request.expected_machine));
   }
-  for (const std::string& pin : request.public_key_pins) TRY(Digest256::parse(pin));
   return {};
 }
 
@@ -103,8 +97,8 @@ std::string url_of(const ClientRequest& request) {
 }
 
 // The URL names the machine, so libcurl verifies that name; CONNECT_TO says where it is today.
-void CurlTransfer::set_up_tls(const ClientRequest& request, const TlsCredentials& credentials) {
-  const auto parts = credentials.current();
+void CurlTransfer::set_up_tls(const ClientRequest& request, const CurlClientOptions& options) {
+  const auto parts = options.tls->current();
   const Address& address = request.address;
   const bool is_ipv6 = address.host.find(':') != std::string::npos;
   const std::string host = is_ipv6 ? "[" + address.host + "]" : address.host;
@@ -123,8 +117,9 @@ void CurlTransfer::set_up_tls(const ClientRequest& request, const TlsCredentials
   set(CURLOPT_CAINFO_BLOB, &authority);
   set(CURLOPT_SSLCERT_BLOB, &certificate);
   set(CURLOPT_SSLKEY_BLOB, &key);
-  if (!request.public_key_pins.empty()) {
-    set(CURLOPT_PINNEDPUBLICKEY, pin_list(request.public_key_pins).c_str());
+  if (options.admit) {
+    set(CURLOPT_SSL_CTX_FUNCTION, &on_context);
+    set(CURLOPT_SSL_CTX_DATA, const_cast<AdmitPeer*>(&options.admit));  // outlives its connections
   }
 }
 

@@ -172,7 +172,7 @@ void CurlTransfer::set_up(const ClientRequest& request, const CurlClientOptions&
     set(CURLOPT_UNIX_SOCKET_PATH, request.address.path.c_str());
   }
   if (request.address.is_local()) set(CURLOPT_NOPROXY, "*");
-  if (!request.expected_machine.empty()) set_up_tls(request, *options.tls);
+  if (!request.expected_machine.empty()) set_up_tls(request, options);
   set(CURLOPT_BUFFERSIZE, mode_ == Mode::whole ? bulk_buffer_bytes : stream_block_bytes);
   set(CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
   set(CURLOPT_HEADERDATA, this);

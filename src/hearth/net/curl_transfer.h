@@ -68,7 +68,7 @@ class CurlTransfer {
     CHECK(curl_easy_setopt(handle_->easy, option, value) == CURLE_OK);
   }
   void set_up(const ClientRequest& request, const CurlClientOptions& options);
-  void set_up_tls(const ClientRequest& request, const TlsCredentials& credentials);
+  void set_up_tls(const ClientRequest& request, const CurlClientOptions& options);
   std::uint64_t body_bytes() const;
   void set_up_method(const ClientRequest& request);
   void set_up_headers(const ClientRequest& request);

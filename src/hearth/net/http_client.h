@@ -41,8 +41,6 @@ struct ClientRequest {
   // With CurlClientOptions::tls, for an https address: the machine whose certificate must be
   // shown there. The address is only the way to it.
   std::string expected_machine;
-  // CertificateFacts::public_key_sha256 of keys one of which it must have; empty: any.
-  std::vector<std::string> public_key_pins;
 };
 
 struct ClientReply {
@@ -84,6 +82,9 @@ struct CurlClientOptions {
   // What this client shows to https addresses, and whom it trusts there: then TLS 1.3 only, and
   // each such request names its machine. Without it, https means the web's certificates.
   std::shared_ptr<TlsCredentials> tls;
+  // With it: asked in each handshake about the machine that answers, before it gets a byte of a request. Empty:
+  // everybody whom the authority signed.
+  AdmitPeer admit;
 };
 
 std::unique_ptr<HttpClient> make_curl_client(CurlClientOptions options = {});

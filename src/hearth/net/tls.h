@@ -77,6 +77,7 @@ struct TlsClientOptions {
   // Instead of the credentials' authority: the certificate in the peer's chain whose SHA-256
   // begins with these hex digits, at least 32 of them.
   std::string authority_sha256;
+  AdmitPeer admit;  // asked about the server in the handshake; empty: everybody whom the authority signed
 };
 
 class TlsStream : public Stream {

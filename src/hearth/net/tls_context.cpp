@@ -71,6 +71,12 @@ int on_verify(X509_STORE_CTX* store, void*) {
   return verify(store, *check) ? 1 : 0;
 }
 
+int on_verify_server(X509_STORE_CTX* store, void* admit) {
+  PeerCheck check;
+  check.admit = *static_cast<const AdmitPeer*>(admit);
+  return verify(store, check) ? 1 : 0;
+}
+
 Result<> add_identity(SSL_CTX* context, const TlsIdentity& identity) {
   const auto chain = TRY(split_certificates(identity.certificate_pem));
   if (chain.empty()) return fail(Code::corrupt, "no certificate in the text");
@@ -120,6 +126,10 @@ Result<std::shared_ptr<const TlsCredentials::Contexts>> make_contexts(TlsCredent
 }
 
 }  // namespace
+
+void ask_about_servers(SSL_CTX* context, const AdmitPeer& admit) {
+  SSL_CTX_set_cert_verify_callback(context, on_verify_server, const_cast<AdmitPeer*>(&admit));
+}
 
 std::string machine_host(std::string_view machine) {
   return fmt::format("{}.{}", machine, machine_domain);

@@ -24,4 +24,8 @@ struct PeerCheck {
   std::string refusal;  // empty while nothing was refused
 };
 
+// Of a client's context that another library made: whom the authority vouches for has to be admitted, too. `admit`
+// outlives the context.
+void ask_about_servers(SSL_CTX* context, const AdmitPeer& admit);
+
 }  // namespace hearth::net

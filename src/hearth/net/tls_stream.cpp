@@ -266,6 +266,7 @@ Result<std::unique_ptr<TlsStream>> make_tls_client_stream(std::unique_ptr<Stream
   SSL_CTX* context = contexts->client.get();
   PeerCheck check;
   check.authority_sha256 = options.authority_sha256;
+  check.admit = options.admit;
   auto out = std::make_unique<TlsStreamOverStream>(std::move(inner), std::move(contexts), context,
                                                    std::move(check));
   SSL_set_connect_state(out->ssl());

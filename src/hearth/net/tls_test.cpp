@@ -156,21 +156,28 @@ TEST(Tls, ServersThatAreNotTheExpectedMachineGetNoRequest) {
   EXPECT_EQ(calls, 0);
 }
 
-TEST(Tls, PinsNameTheKeysThatCount) {
-  const auto identity = ours().identity("studio");
+TEST(Tls, AClientMayRefuseWhomTheAuthoritySigned) {
+  std::atomic<int> calls = 0;
   TlsServerOptions tls;
-  tls.credentials = take(TlsCredentials::create(identity, ours().certificate));
-  const SecureServer server(tls);
-  const std::string pin = take(read_certificate(identity.certificate_pem)).public_key_sha256;
-  const std::string other = take(read_certificate(ours().certificate)).public_key_sha256;
-  const auto client = client_as(ours().credentials("spark-1"));
-  ClientRequest request = server.request("GET", "/who");
-  request.public_key_pins = {other};
-  const auto refused = client->send(request, soon(), {});
+  tls.credentials = ours().credentials("studio");
+  const SecureServer server(test_router(&calls), tls);
+  std::vector<std::string> seen;
+  bool is_admitted = false;
+  CurlClientOptions options;
+  options.tls = ours().credentials("spark-1");
+  options.admit = [&](const PeerIdentity& peer) -> Result<> {
+    seen.push_back(peer.certificate.common_name);
+    EXPECT_TRUE(peer.from_authority);
+    return is_admitted ? Result<>() : fail(Code::permission, "it was removed");
+  };
+  const auto client = make_curl_client(std::move(options));
+  const auto refused = client->send(server.request("GET", "/who"), soon(), {});
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::permission);
-  request.public_key_pins = {other, pin};
-  EXPECT_TRUE(client->send(request, soon(), {}));
+  EXPECT_EQ(refused.error().code, Code::permission) << refused.error().message;
+  EXPECT_EQ(calls, 0);
+  is_admitted = true;
+  EXPECT_TRUE(client->send(server.request("GET", "/who"), soon(), {}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"studio", "studio"}));
 }
 
 TEST(Tls, RequestsNameTheirMachine) {
@@ -335,6 +342,18 @@ TEST(TlsStream, BothDirectionsAtOnce) {
   const Thread two("send", [&, &stream = *server] { send(stream); });
   const Thread three("receive", [&, &stream = *server] { receive(stream); });
   receive(*client);
+}
+
+TEST(TlsStream, AClientMayRefuseWhomTheAuthoritySigned) {
+  const SecureServer server;
+  for (const bool is_admitted : {false, true}) {
+    TlsClientOptions options = dial(ours().credentials("spark-1"));
+    options.admit = [&](const PeerIdentity&) -> Result<> {
+      return is_admitted ? Result<>() : fail(Code::permission, "it was removed");
+    };
+    const auto stream = take(make_tls_client_stream(server.connect(), options));
+    EXPECT_EQ(stream->handshake(soon(), {}).has_value(), is_admitted);
+  }
 }
 
 TEST(TlsStream, AnAuthorityCanBeNamedByItsDigest) {

@@ -209,16 +209,6 @@ Result<> check_signed_by(std::string_view certificate_pem, std::string_view auth
   return fail_openssl(Code::permission, "the authority has not signed this certificate");
 }
 
-Result<std::string> base64_of_hex(std::string_view hex) {
-  const Bytes bytes = TRY(from_hex(hex));
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  out.resize(static_cast<std::size_t>(
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()),
-                      static_cast<int>(bytes.size()))));
-  return out;
-}
-
 Result<std::string> sign_text(std::string_view private_key_pem, std::string_view text) {
   const KeyHandle key = TRY(parse_private_key(private_key_pem));
   const DigestHandle context(EVP_MD_CTX_new());

@@ -58,9 +58,6 @@ Result<> check_key_of(std::string_view certificate_pem, std::string_view private
 // times and chains are TLS's business.
 Result<> check_signed_by(std::string_view certificate_pem, std::string_view authority_pem);
 
-// A digest as libcurl's pins spell it.
-Result<std::string> base64_of_hex(std::string_view hex);
-
 // Hex of the signature over SHA-256 of the text. The check takes the first certificate's key.
 Result<std::string> sign_text(std::string_view private_key_pem, std::string_view text);
 Result<> check_signature(std::string_view certificate_pem, std::string_view text,

@@ -41,7 +41,7 @@ Result<std::string> machine_of(const net::Request& request) {
 
 Agent::Agent(AgentConfig config, LocalModel* model, std::shared_ptr<ClusterMembership> membership)
     : config_(std::move(config)), model_(model), membership_(std::move(membership)),
-      http_(make_cluster_client(*membership_)) {}
+      http_(make_cluster_client(membership_)) {}
 
 Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config, LocalModel* model, const StopToken& stop) {
   if (model != nullptr && model->store() == nullptr) {
@@ -80,7 +80,7 @@ void Agent::serve_model(const net::Address& reached_at, std::uint64_t incarnatio
   inbox_ = std::make_unique<Inbox>(machine(), incarnation, *model_->store());
   service_ = std::make_unique<AgentService>(
       AgentOptions{.name = machine(), .hearth_version = config_.hearth_version,
-                   .prefills_max = config_.prefills_max},
+                   .prefills_max = config_.prefills_max, .needs_tls = true},
       model_->keeper(), *model_->store(), *inbox_, *http_, machine_of);
   if (config_.coordinates) {
     coordinator_ = std::make_unique<PrefillCoordinator>(
@@ -94,6 +94,8 @@ void Agent::serve_model(const net::Address& reached_at, std::uint64_t incarnatio
                            .rates_file = config_.directory / "rates.json"},
         *service_, model_->keeper(), *inbox_, *http_);
     model_->set_prefiller(coordinator_.get());
+    // This store answers requests: nothing comes into it from a machine that computes otherwise.
+    service_->set_takes_stored([this](const std::string& peer) { return coordinator_->is_trusted(peer); });
   }
 }
 

@@ -88,31 +88,22 @@ Result<bool> ClusterMembership::take_members(std::string_view text) {
 
 Result<> ClusterMembership::admit(const net::PeerIdentity& peer) {
   if (const auto refreshed = refresh(); !refreshed) log_warning(refreshed.error().message);
-  if (peer.from_authority) {
-    const auto current = TRY(members());
-    return admit_by_list(current->list, peer.certificate);
-  }
+  if (peer.from_authority) return admit_server(peer);
   const auto invite = TRY(find_invite(ClusterPaths{directory_}.invites(),
                                       peer.certificate.public_key_sha256, now_()));
   if (invite) return {};
   return fail(Code::permission, "it is self-signed, and no open invite is for its key");
 }
 
+Result<> ClusterMembership::admit_server(const net::PeerIdentity& peer) const {
+  const auto current = TRY(members());
+  return admit_by_list(current->list, peer.certificate);
+}
+
 Result<> ClusterMembership::allow(const net::PeerIdentity& peer, std::string_view method,
                                   std::string_view path) const {
   if (peer.from_authority || (method == "POST" && path == enrol_path)) return {};
   return fail(Code::permission, "an invite lets in to enrolment only");
-}
-
-Result<std::vector<std::string>> ClusterMembership::pins_of(std::string_view machine) const {
-  const auto current = TRY(members());
-  const Member* member = current->list.find(machine);
-  if (member == nullptr) {
-    return fail(Code::not_found, fmt::format("'{}' is no member of the cluster", machine));
-  }
-  std::vector<std::string> out;
-  for (const IssuedCertificate& held : member->certificates) out.push_back(held.public_key_sha256);
-  return out;
 }
 
 Result<Issued> ClusterMembership::enrol(const net::PeerIdentity& peer,
@@ -153,9 +144,10 @@ net::TlsServerOptions make_cluster_server_tls(std::shared_ptr<ClusterMembership>
   return out;
 }
 
-std::unique_ptr<net::HttpClient> make_cluster_client(const ClusterMembership& membership) {
+std::unique_ptr<net::HttpClient> make_cluster_client(std::shared_ptr<ClusterMembership> membership) {
   net::CurlClientOptions options;
-  options.tls = membership.credentials();
+  options.tls = membership->credentials();
+  options.admit = [membership](const net::PeerIdentity& peer) { return membership->admit_server(peer); };
   return net::make_curl_client(std::move(options));
 }
 

@@ -47,11 +47,10 @@ class ClusterMembership {
   // Whom to let in, and to what: members to everything, holders of an invite to enrolment only.
   // A list that cannot be read admits nobody.
   Result<> admit(const net::PeerIdentity& peer);
+  // Whom to ask: members.
+  Result<> admit_server(const net::PeerIdentity& peer) const;
   Result<> allow(const net::PeerIdentity& peer, std::string_view method,
                  std::string_view path) const;
-
-  // The keys that `machine` may show (ClientRequest::public_key_pins). not_found for a stranger.
-  Result<std::vector<std::string>> pins_of(std::string_view machine) const;
 
   // On the authority's machine (unsupported elsewhere).
   Result<Issued> enrol(const net::PeerIdentity& peer, const CertificateRequest& request);
@@ -91,7 +90,7 @@ Result<net::Address> agent_address(const Member& member);
 
 // For HttpServerOptions::tls of whatever serves the cluster's machines.
 net::TlsServerOptions make_cluster_server_tls(std::shared_ptr<ClusterMembership> membership);
-// A client that shows this machine's certificate. Its requests name their machine.
-std::unique_ptr<net::HttpClient> make_cluster_client(const ClusterMembership& membership);
+// A client that shows this machine's certificate and talks to members only. Its requests name their machine.
+std::unique_ptr<net::HttpClient> make_cluster_client(std::shared_ptr<ClusterMembership> membership);
 
 }  // namespace hearth::node

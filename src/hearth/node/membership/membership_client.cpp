@@ -49,8 +49,6 @@ Result<net::ClientRequest> request_to_member(const ClusterMembership& membership
                 fmt::format("where '{}' listens is not known; say it with --address HOST:PORT", machine));
   }
   auto address = TRY(net::parse_address(text));
-  // No pins: lists and certificates carry the authority's signature, and a machine whose own pins
-  // are old could otherwise never learn the new ones.
   return request_to(std::string(machine), std::move(address), std::move(method), path, body);
 }
 

@@ -24,7 +24,7 @@ struct JoinedMachine {
   }
   void open() {
     membership = take(ClusterMembership::open(directory));
-    client = make_cluster_client(*membership);
+    client = make_cluster_client(membership);
   }
   Result<net::ClientReply> ask(const TestCluster& cluster) const {
     return client->send(cluster.request("/secret"), soon(), {});
@@ -157,10 +157,57 @@ TEST(Membership, ARemovedMachineIsCutOffAtOnce) {
   EXPECT_TRUE(spark.ask(cluster));
   EXPECT_TRUE(remove_machine(cluster.directory(), "spark-1", system_time()));
   EXPECT_FALSE(spark.ask(cluster));  // on the kept connection
-  const auto fresh = make_cluster_client(*spark.membership)->send(cluster.request("/secret"), soon(), {});
+  const auto fresh = make_cluster_client(spark.membership)->send(cluster.request("/secret"), soon(), {});
   ASSERT_FALSE(fresh);
   EXPECT_EQ(fresh.error().code, Code::permission);
   EXPECT_FALSE(renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {}));
+}
+
+// Whoever holds a copy of a machine's folder answers in its place.
+struct Impostor {
+  Impostor(const TestCluster& cluster, const fs::path& folder) : directory(cluster.home.path() / "copy") {
+    fs::copy(folder, directory, fs::copy_options::recursive);
+    net::Router router;
+    router.add("GET", "/secret", [](net::Request&, const net::PathParams&) -> Result<net::Response> {
+      return net::Response::text(200, "from the copy");
+    });
+    net::HttpServerOptions options;
+    options.tls = make_cluster_server_tls(take(ClusterMembership::open(directory)));
+    server = take(net::HttpServer::start(take(net::Listener::listen(net::Address::tcp("127.0.0.1", 0))),
+                                         std::move(router), std::move(options)));
+  }
+  // As the authority's machine asks it, on a connection of its own.
+  Result<net::ClientReply> asked_by(const TestCluster& cluster) const {
+    net::ClientRequest request = net::request_to(server->address(), "GET", "/secret");
+    request.address.tls = true;
+    request.expected_machine = "spark-1";
+    return make_cluster_client(cluster.membership)->send(request, soon(), {});
+  }
+  fs::path directory;
+  std::unique_ptr<net::HttpServer> server;
+};
+
+TEST(Membership, ARemovedMachineIsNotAskedEither) {
+  const TestCluster cluster;
+  const JoinedMachine spark(cluster, "spark-1");
+  const Impostor copy(cluster, spark.directory);
+  EXPECT_TRUE(copy.asked_by(cluster)) << "it cannot be told from the machine";
+  EXPECT_TRUE(remove_machine(cluster.directory(), "spark-1", system_time()));
+  const auto refused = copy.asked_by(cluster);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::permission) << refused.error().message;
+}
+
+TEST(Membership, ACertificateThatWasReplacedIsNoGoodForAnsweringEither) {
+  const TestCluster cluster;
+  const JoinedMachine spark(cluster, "spark-1");
+  const Impostor copy(cluster, spark.directory);
+  EXPECT_TRUE(renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {}));
+  EXPECT_TRUE(copy.asked_by(cluster)) << "good until the next rotation";
+  EXPECT_TRUE(renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {}));
+  const auto refused = copy.asked_by(cluster);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::permission) << refused.error().message;
 }
 
 TEST(Membership, ARemovedNameCanJoinAgain) {
@@ -193,14 +240,14 @@ TEST(Membership, RotationGivesANewKeyAndLeavesTheOldOneBehind) {
   EXPECT_GT(first.serial, before.serial);
   EXPECT_TRUE(spark.ask(cluster));
   // The one before is good until the next rotation: its owner may not have the new one yet.
-  EXPECT_TRUE(make_cluster_client(*old)->send(cluster.request("/secret"), soon(), {}));
+  EXPECT_TRUE(make_cluster_client(old)->send(cluster.request("/secret"), soon(), {}));
   EXPECT_TRUE(renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {}));
   EXPECT_TRUE(spark.ask(cluster));
-  const auto stale = make_cluster_client(*old)->send(cluster.request("/secret"), soon(), {});
+  const auto stale = make_cluster_client(old)->send(cluster.request("/secret"), soon(), {});
   ASSERT_FALSE(stale);
   EXPECT_EQ(stale.error().code, Code::permission);
   EXPECT_TRUE(old->refresh());
-  EXPECT_TRUE(make_cluster_client(*old)->send(cluster.request("/secret"), soon(), {}));
+  EXPECT_TRUE(make_cluster_client(old)->send(cluster.request("/secret"), soon(), {}));
 }
 
 TEST(Membership, OneRenewalAtATime) {
@@ -214,7 +261,7 @@ TEST(Membership, OneRenewalAtATime) {
   }
   // A command renews; the program that runs beside it shows the new certificate when it renews next.
   const auto command = take(ClusterMembership::open(spark.directory));
-  EXPECT_TRUE(renew_certificate(*command, *make_cluster_client(*command), cluster.address(), soon(), {}));
+  EXPECT_TRUE(renew_certificate(*command, *make_cluster_client(command), cluster.address(), soon(), {}));
   EXPECT_TRUE(renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {}));
   EXPECT_TRUE(renew_certificate(*spark.membership, *spark.client, cluster.address(), soon(), {}));
   EXPECT_TRUE(spark.ask(cluster));
@@ -224,9 +271,9 @@ TEST(Membership, TheAuthorityRotatesByItselfAndItsServerFollows) {
   const TestCluster cluster;
   const JoinedMachine spark(cluster, "spark-1");
   const auto command = take(ClusterMembership::open(cluster.directory()));  // another process
-  const auto client = make_cluster_client(*command);
+  const auto client = make_cluster_client(command);
   EXPECT_TRUE(renew_certificate(*command, *client, "", soon(), {}));
-  const auto reply = make_cluster_client(*spark.membership)->send(cluster.request("/secret"), soon(), {});
+  const auto reply = make_cluster_client(spark.membership)->send(cluster.request("/secret"), soon(), {});
   EXPECT_TRUE(reply) << reply.error().message;
   EXPECT_EQ(cluster.membership->certificate(), command->certificate());
 }
@@ -244,7 +291,7 @@ TEST(Membership, RenewalIsDueWhenAThirdIsLeft) {
 
 TEST(Membership, RenewsByItselfWhenDue) {
   TestCluster cluster;
-  const auto client = make_cluster_client(*cluster.membership);
+  const auto client = make_cluster_client(cluster.membership);
   EXPECT_FALSE(take(renew_if_due(*cluster.membership, *client, soon(), {})));
   cluster.time.advance(std::chrono::days(61));
   EXPECT_TRUE(take(renew_if_due(*cluster.membership, *client, soon(), {})));
@@ -283,7 +330,7 @@ TEST(Membership, MembersAreToldOverTheWire) {
   moved.request_pem = take(net::make_certificate_request(take(net::make_private_key())));
   moved.address = server->address().text();
   EXPECT_TRUE(cluster.membership->renew({shown, true}, moved));
-  const auto told = tell_members(*cluster.membership, *make_cluster_client(*cluster.membership),
+  const auto told = tell_members(*cluster.membership, *make_cluster_client(cluster.membership),
                                  std::chrono::seconds(10), {});
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(told[0].machine, "one");
@@ -291,7 +338,7 @@ TEST(Membership, MembersAreToldOverTheWire) {
   EXPECT_EQ(take(one.membership->members())->text, take(cluster.membership->members())->text);
   // And the other way: asked for.
   EXPECT_TRUE(remove_machine(cluster.directory(), "one", system_time()));
-  EXPECT_FALSE(fetch_members(*cluster.membership, *make_cluster_client(*cluster.membership), "one", soon(), {}));
+  EXPECT_FALSE(fetch_members(*cluster.membership, *make_cluster_client(cluster.membership), "one", soon(), {}));
 }
 
 TEST(Membership, ADamagedListAdmitsNobody) {

@@ -46,7 +46,7 @@ Result<cluster::LayerSizes> layer_sizes(const model::ModelShape& shape, const Wo
 
 MemoryPool::MemoryPool(PoolOptions options, std::shared_ptr<ClusterMembership> membership)
     : options_(std::move(options)), membership_(std::move(membership)),
-      http_(make_cluster_client(*membership_)) {}
+      http_(make_cluster_client(membership_)) {}
 
 Result<WorkerOptions> MemoryPool::arrange(WorkerOptions worker, std::uint32_t life, const StopToken& stop) {
   tunnels_.clear();
@@ -81,6 +81,7 @@ Result<WorkerOptions> MemoryPool::arrange(WorkerOptions worker, std::uint32_t li
     net::TlsClientOptions tls;
     tls.credentials = membership_->credentials();
     tls.expected_machine = lenders[i].machine;
+    tls.admit = [membership = membership_](const net::PeerIdentity& peer) { return membership->admit_server(peer); };
     tunnels_.push_back(TRY(start_borrowing_tunnel(lenders[i].tunnel, std::move(tls))));
     worker.remote.push_back({.endpoint = tunnels_.back()->address().text(), .layers = layers});
   }
