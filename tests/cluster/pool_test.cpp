@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "hearth/node/agent/agent.h"
+#include "hearth/node/membership/cluster_folder.h"
 #include "hearth/node/membership/test_cluster.h"
 #include "hearth/node/pool/gathered_prefiller.h"
 #include "hearth/node/pool/memory_pool.h"
@@ -112,7 +113,7 @@ TEST_F(Pool, ALenderTellsWhatItHasAndAGatewayWhatItAnswers) {
 
 TEST_F(Pool, TheLinkToAMachineIsMeasuredInBothDirections) {
   add_lender("spark-1");
-  const auto http = make_cluster_client(*cluster_.membership);
+  const auto http = make_cluster_client(cluster_.membership);
   LinkEnd end{.machine = "spark-1", .address = lenders_["spark-1"]->address()};
   end.address.tls = true;
   const LinkProbeOptions quick{.repetitions = 2, .sample_time = std::chrono::milliseconds(20)};
@@ -216,11 +217,15 @@ class Gathered : public Pool {
     keeper.worker.chunk_tokens = chunk_tokens;
     keeper.worker.name = "gathered";
     gathered_ = take(GatheredPrefiller::start("pool spark-1+spark-2", std::move(keeper), model_->store(), {}, {}));
+    start_coordinator({});
+    model_->set_prefiller(coordinator_.get());
+  }
+  void start_coordinator(const std::filesystem::path& rates_file) {
     coordinator_ = std::make_unique<PrefillCoordinator>(
         CoordinatorOptions{.machine = "studio", .deliver_to = studio_.address().text(),
-                           .find_peers = [] { return std::vector<Peer>(); }, .pool = gathered_.get()},
+                           .find_peers = [] { return std::vector<Peer>(); }, .pool = gathered_.get(),
+                           .rates_file = rates_file},
         studio_.agent(), model_->keeper(), studio_.inbox(), studio_.http());
-    model_->set_prefiller(coordinator_.get());
   }
   void TearDown() override { model_->set_prefiller(nullptr); }
 
@@ -275,6 +280,39 @@ TEST_F(Gathered, AMachineThatDiesCostsNoAnswer) {
   other.front() += 1;
   EXPECT_EQ(answer(*model_, other).tokens, expected_in_chunks(other));
   EXPECT_EQ(computed(gathered_->keeper()), 1249u) << "gathered again";
+}
+
+TEST_F(Gathered, AnotherPromptWaitsForTheOneThatThePoolReads) {
+  model_->set_prefiller(nullptr);
+  coordinator_.reset();
+  const WorkerInfo& worker = model_->keeper().current()->info;
+  const Instant now = std::chrono::steady_clock::now();
+  cluster::RateBook slow;  // so that nothing is done while the test looks
+  const std::string& pool = gathered_->name();
+  slow.observe_prefill({pool, worker.model_name}, 1000, 0, 1000, now);
+  slow.observe_round_trip({"studio", pool}, 0.001, now);
+  slow.observe_transfer({pool, "studio"}, 100'000'000, 1, now);
+  slow.observe_import({"studio", worker.model_name}, 1000, 0.01, now);
+  slow.observe_decode({"studio", worker.model_name}, 0.01, now);
+  const auto rates_file = cluster_.home.path() / "rates.json";
+  ASSERT_TRUE(write_cluster_file(rates_file, dump_json(slow.to_json(now))));
+  start_coordinator(rates_file);
+  const auto prompt = text_tokens(*model_, 1250);
+  const auto queue_s = [&](std::uint64_t request, std::unique_ptr<ChunkSource>& source) {
+    source = take(coordinator_->open({.request = request, .target = prompt, .layout = *worker.layout(), .stored = {}}, {}));
+    EXPECT_NE(source, nullptr);
+    const Json log = coordinator_->decisions();
+    const Json& option = log.find("decisions")->as_array().back().find("options")->as_array().at(1);
+    const Json* terms = option.find("terms");
+    EXPECT_NE(terms, nullptr) << dump_json(option);
+    return terms != nullptr ? take(get<double>(*terms, "queue_s")) : -1;
+  };
+  std::unique_ptr<ChunkSource> first, second, third;
+  EXPECT_EQ(queue_s(1, first), 0);
+  EXPECT_GT(queue_s(2, second), 1000);
+  first.reset();
+  second.reset();
+  EXPECT_EQ(queue_s(3, third), 0);
 }
 
 }  // namespace

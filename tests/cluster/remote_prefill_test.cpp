@@ -246,6 +246,27 @@ TEST_F(RemotePrefillBodies, TheTicketComesBeforeTheBodyAndACutBodyGivesItsRoomBa
   EXPECT_EQ(staged(), 0u);
 }
 
+TEST_F(RemotePrefillBodies, OnlySoManyPromptsAreReceivedAtTheSameTime) {
+  const Deadline enough = Deadline::after(std::chrono::seconds(20));
+  const auto begin_prompt = [&] {
+    auto stream = net::connect_stream(machine_.address(), enough, {}).value();
+    const std::string head = "POST /v1/prefills HTTP/1.1\r\nHost: h\r\nX-Test-Machine: peer\r\nContent-Length: 60000000\r\n\r\n";
+    EXPECT_TRUE(stream->write_all(as_byte_span(head), enough, {}));
+    return stream;
+  };
+  std::vector<std::unique_ptr<net::Stream>> coming;
+  std::string answer;
+  // One that finds a place waits for its body and hears nothing.
+  while (answer.empty() && coming.size() < 10) {
+    coming.push_back(begin_prompt());
+    std::array<std::byte, 400> bytes;
+    const auto read = coming.back()->read_some(bytes, Deadline::after(std::chrono::milliseconds(300)), {});
+    if (read) answer = as_text(ByteSpan(bytes).first(*read));
+  }
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;
+  EXPECT_GE(coming.size(), 5u);
+}
+
 // What becomes of a chunk on its way into the decoding worker is told to the hand-off that brought it.
 class TellsWhatBecameOfIt : public ::testing::Test {
  protected:

@@ -66,6 +66,11 @@ void PeerTable::on_busy(const std::string& machine, Duration for_long, Instant n
   if (Peer* peer = find(machine)) peer->busy_until = now + std::min(for_long, busy_max);
 }
 
+bool PeerTable::is_distrusted(const std::string& machine) const {
+  const Peer* peer = find(machine);
+  return peer != nullptr && !peer->distrusted.empty();
+}
+
 void PeerTable::on_distrusted(const std::string& machine, std::string why) {
   if (Peer* peer = find(machine)) peer->distrusted = std::move(why);
 }

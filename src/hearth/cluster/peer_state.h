@@ -56,6 +56,7 @@ class PeerTable {
   void on_busy(const std::string& machine, Duration for_long, Instant now);
   // It sent what no honest machine sends. Lasts until it is removed or restarted.
   void on_distrusted(const std::string& machine, std::string why);
+  bool is_distrusted(const std::string& machine) const;
 
   PairingVerdict pairing(const std::string& machine, const HeldModel& own) const;
   // Why it cannot take a prefill of that model now; empty: it can. The words of a Choice.

@@ -67,6 +67,13 @@ class Chooser {
   const RateBook& rates_;
 };
 
+// A worker takes the prompt of which the least is left first.
+double wait_s(const std::vector<double>& prompts_left_s, double own_s) {
+  double out = 0;
+  for (const double left_s : prompts_left_s) out += left_s <= own_s ? left_s : 0;
+  return out;
+}
+
 std::string_view sender_of(const PrefillSide& peer) {
   return peer.sends_from.empty() ? peer.name : peer.sends_from;
 }
@@ -98,9 +105,7 @@ PrefillOption Chooser::alone(const DecodeSide& side) const {
   out.terms.prefill_s = unknowns.take(
       prefill_s(side.machine, at_.prompt_tokens - present, present, side.beside),
       prefill_name(side.machine, at_.prompt_tokens));
-  // A worker takes the prompt of which the least is left first.
-  out.terms.queue_s = side.queue_s;
-  for (const double left_s : side.prompts_left_s) out.terms.queue_s += left_s <= out.terms.prefill_s ? left_s : 0;
+  out.terms.queue_s = side.queue_s + wait_s(side.prompts_left_s, out.terms.prefill_s);
   out.answer_s = answer_s(side, unknowns);
   settle(out, unknowns);
   return out;
@@ -164,10 +169,10 @@ PrefillOption Chooser::remote(const DecodeSide& side, const PrefillSide& peer) c
   t.overlapped = peer.streams_chunks;
   t.ticket_s = unknowns.take(rates_.round_trip_s({side.machine, sender}, at_.now),
                              fmt::format("round trip from {} to {}", side.machine, sender));
-  t.queue_s = peer.queue_s;
   add_missing_prefix(out, side, peer, {wanted - m, wanted - computed}, unknowns);
   t.prefill_s = unknowns.take(prefill_s(peer.name, computed, wanted - computed),
                               prefill_name(peer.name, wanted));
+  t.queue_s = peer.queue_s + wait_s(peer.prompts_left_s, t.missing_prefix_s + t.prefill_s);
   const double byte_s = unknowns.take(rates_.byte_s({sender, side.machine}, at_.now), link_name);
   t.transfer_s = n * at_.kv_bytes_per_token * byte_s;
   t.tail_s = last * at_.kv_bytes_per_token * byte_s;

@@ -27,7 +27,7 @@ struct DecodeSide {
   std::uint32_t held_tokens = 0;    // of this prompt, in a sequence of its worker
   std::uint32_t stored_tokens = 0;  // in its chunk store: these can be brought to a peer
   double queue_s = 0;
-  std::vector<double> prompts_left_s = {};  // of the prompts that it computes already
+  std::vector<double> prompts_left_s = {};  // of the prompts that it computes already (PromptQueue)
   Beside beside = Beside::nothing;  // what else it does while it computes a prompt
 };
 
@@ -44,6 +44,7 @@ struct PrefillSide {
   std::map<std::string, std::string> other_layout = {};  // by decode side: the field that differs
   std::uint32_t held_tokens = 0;  // of this prompt, as far as is known
   double queue_s = 0;
+  std::vector<double> prompts_left_s = {};  // of those that it computes already; a peer that does says busy instead
 };
 
 // A prompt of which so many chunks are missing is a long one.

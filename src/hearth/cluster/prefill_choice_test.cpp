@@ -219,6 +219,16 @@ TEST(PrefillChoice, WaitsForThePromptsOfWhichLessIsLeft) {
   EXPECT_NEAR(terms.total_s(), 27 + 10'001 / 120.0, 0.01);
 }
 
+TEST(PrefillChoice, APoolWaitsForThePromptsOfWhichLessIsLeftToo) {
+  Scene scene;
+  scene.situation.prefill[0].is_pool = true;
+  const PrefillTerms free = scene.choose().options[1].terms;
+  scene.situation.prefill[0].prompts_left_s = {500, 4, 3};
+  const PrefillTerms busy = scene.choose().options[1].terms;
+  EXPECT_NEAR(busy.queue_s, 7, 1e-9);
+  EXPECT_NEAR(busy.total_s(), free.total_s() + 7, 1e-9);
+}
+
 TEST(PrefillChoice, MovesOrRecomputesWhatThePeerLacksWhicheverIsShorter) {
   Scene scene;
   scene.situation.prompt_tokens = 20'001;

@@ -24,6 +24,11 @@ bool PromptQueue::end(std::uint64_t request, Instant now) {
   return was_alone;
 }
 
+bool PromptQueue::is_alone(std::uint64_t request) const {
+  const auto found = prompts_.find(request);
+  return found == prompts_.end() || found->second.was_alone;
+}
+
 std::vector<double> PromptQueue::left_s(Instant now) const {
   std::vector<double> out;
   for (const auto& [id, prompt] : advanced(now)) {

@@ -20,6 +20,8 @@ class PromptQueue {
   void begin(std::uint64_t request, double work_s, Instant now);
   // Whether it had the worker to itself. True too of one that was never begun.
   bool end(std::uint64_t request, Instant now);
+  // The same, of one that goes on.
+  bool is_alone(std::uint64_t request) const;
   // Of the work of each that should not be done yet. The worker does the least first.
   std::vector<double> left_s(Instant now) const;
   bool has_none() const { return prompts_.empty(); }

@@ -27,8 +27,11 @@ TEST(PromptQueue, OnlyOneThatHadTheMachineToItselfSaysHowFastItIs) {
   prompts.begin(1, 10, at_s(0));
   EXPECT_TRUE(prompts.end(1, at_s(15)));
   prompts.begin(2, 10, at_s(20));
+  EXPECT_TRUE(prompts.is_alone(2));
   prompts.begin(3, 1, at_s(25));
+  EXPECT_FALSE(prompts.is_alone(2));
   EXPECT_FALSE(prompts.end(3, at_s(26)));
+  EXPECT_FALSE(prompts.is_alone(2)) << "the time until now is not its own";
   EXPECT_FALSE(prompts.end(2, at_s(32)));
   prompts.begin(6, 0, at_s(33));  // nobody knows how long it takes
   EXPECT_TRUE(prompts.left_s(at_s(33)).empty());

@@ -11,6 +11,9 @@
 namespace hearth::node {
 namespace {
 
+constexpr std::int64_t prompts_coming_max = 4;  // at the same time: they are large, and most machines take one
+constexpr Duration prompt_retry_after = std::chrono::seconds(1);
+
 // Header, then payload, straight from the store's memory.
 class StoredChunkBody final : public net::BodySource {
  public:
@@ -45,6 +48,7 @@ AgentService::AgentService(AgentOptions options, WorkerKeeper& keeper, kv::Chunk
                            Inbox& inbox, net::HttpClient& http, Identify identify)
     : options_(std::move(options)), keeper_(keeper), store_(store), inbox_(inbox), http_(http),
       identify_(std::move(identify)),
+      prompt_places_(prompts_coming_max),
       desk_({.machine = options_.name, .incarnation = inbox.incarnation(),
              .runs_max = options_.prefills_max}) {}
 
@@ -60,7 +64,12 @@ void AgentService::add(net::Router& router, std::string method, std::string_view
 }
 
 net::Router AgentService::routes() {
-  const net::RouteOptions prompt_body{.body_bytes_max = prompt_body_bytes_max};
+  using Params = net::PathParams;
+  const net::RouteOptions prompt_body{
+      .body_bytes_max = prompt_body_bytes_max,
+      .admit = [this](const net::Request& request, std::uint64_t, const Params&) { return admit_prompt(request); }};
+  const net::RouteOptions message{
+      .admit = [this](const net::Request& request, std::uint64_t, const Params&) { return admit_message(request); }};
   const net::RouteOptions chunk_body{
       .body_bytes_max = kv::header_bytes_max + kv::chunk_payload_bytes_max,
       .admit = [this](const net::Request& request, std::uint64_t body_bytes,
@@ -68,12 +77,12 @@ net::Router AgentService::routes() {
   net::Router router;
   add(router, "GET", "/v1/node", &AgentService::node);
   add(router, "POST", "/v1/prefills", &AgentService::prefill, prompt_body);
-  add(router, "DELETE", "/v1/prefills", &AgentService::cancel);
-  add(router, "POST", "/v1/hand-offs/missing", &AgentService::missing);
+  add(router, "DELETE", "/v1/prefills", &AgentService::cancel, {.body_bytes_max = 0});
+  add(router, "POST", "/v1/hand-offs/missing", &AgentService::missing, message);
   add(router, "PUT", "/v1/hand-offs/chunks/{key}", &AgentService::put, chunk_body);
-  add(router, "POST", "/v1/hand-offs/progress", &AgentService::progress);
-  add(router, "POST", "/v1/hand-offs/closing", &AgentService::closing);
-  add(router, "POST", "/v1/hand-offs/failed", &AgentService::failed);
+  add(router, "POST", "/v1/hand-offs/progress", &AgentService::progress, message);
+  add(router, "POST", "/v1/hand-offs/closing", &AgentService::closing, message);
+  add(router, "POST", "/v1/hand-offs/failed", &AgentService::failed, message);
   add(router, "GET", "/v1/chunks/{key}", &AgentService::chunk);
   return router;
 }
@@ -174,6 +183,10 @@ Result<net::Response> AgentService::prefill(const std::string& caller, net::Requ
                                                     call.stored.size(), new_chunks, kv::transfer_chunks_max));
   }
   const net::Address deliver_to = TRY(net::parse_address(call.deliver_to));
+  if (deliver_to.is_unix() || (options_.needs_tls && !deliver_to.tls)) {
+    return fail(Code::invalid_argument, fmt::format("deliver_to: '{}'; expected https://HOST:PORT of your agent", call.deliver_to));
+  }
+  call.fetch_stored = call.fetch_stored && (!takes_stored_ || takes_stored_(caller));
   Jobs done;  // dropped after the lock: their threads end
   const std::lock_guard hold(mutex_);
   desk_.set_layouts({*layout});
@@ -237,6 +250,18 @@ Result<net::Response> AgentService::missing(const std::string& peer, net::Reques
   const Json body = TRY(parse_json(request.body_text()));
   const auto keys = TRY(keys_from_json(body, "keys"));
   return net::Response::json(200, Json::object({{"missing", keys_json(delivery->missing(keys))}}));
+}
+
+Result<net::Admitted> AgentService::admit_prompt(const net::Request& request) const {
+  TRY(identify_(request));
+  if (auto place = prompt_places_.take()) return net::Admitted(std::move(place));
+  return net::Admitted(net::TurnedAway{net::Response::json(200, reply_json({.is_busy = true, .retry_after = prompt_retry_after}))});
+}
+
+Result<net::Admitted> AgentService::admit_message(const net::Request& request) {
+  const std::string peer = TRY(identify_(request));
+  TRY(delivery_of(peer, request));
+  return net::Admitted(std::shared_ptr<void>());
 }
 
 // The ticket before a byte of the body, and room for the body before it is read.

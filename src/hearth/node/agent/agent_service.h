@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 
+#include "hearth/base/places.h"
 #include "hearth/cluster/prefill_desk.h"
 #include "hearth/net/http_router.h"
 #include "hearth/node/agent/hand_off_counts.h"
@@ -23,6 +24,7 @@ struct AgentOptions {
   std::string name;
   std::string hearth_version;
   std::uint32_t prefills_max = 1;  // 0: this machine prefills for nobody
+  bool needs_tls = false;          // chunks go to addresses with TLS only
 };
 
 class AgentService {
@@ -54,6 +56,10 @@ class AgentService {
   using OnTransfer = std::function<void(const Transfer&)>;
   // Before the server starts.
   void set_on_transfer(OnTransfer on_transfer) { on_transfer_ = std::move(on_transfer); }
+  // Whose stored KV a prefill for it may begin with, and this store then keeps; of others it is computed. Before the
+  // server starts; unset: everybody's.
+  using TakesStored = std::function<bool(const std::string& peer)>;
+  void set_takes_stored(TakesStored takes_stored) { takes_stored_ = std::move(takes_stored); }
 
  private:
   void count_taken(std::uint64_t bytes, bool is_refused);
@@ -71,6 +77,8 @@ class AgentService {
   Result<net::Response> prefill(const std::string&, net::Request&, const net::PathParams&);
   Result<net::Response> cancel(const std::string&, net::Request&, const net::PathParams&);
   Result<net::Response> missing(const std::string&, net::Request&, const net::PathParams&);
+  Result<net::Admitted> admit_prompt(const net::Request& request) const;
+  Result<net::Admitted> admit_message(const net::Request& request);
   Result<net::Admitted> admit(const net::Request& request, std::uint64_t body_bytes,
                               const net::PathParams& params);
   Result<net::Response> put(const std::string&, net::Request&, const net::PathParams&);
@@ -97,6 +105,8 @@ class AgentService {
   net::HttpClient& http_;
   const Identify identify_;
   OnTransfer on_transfer_;
+  TakesStored takes_stored_;
+  const Places prompt_places_;  // for prompts that are being received
   mutable std::mutex mutex_;  // what follows
   cluster::PrefillDesk desk_;
   std::uint64_t pieces_done_ = 0;

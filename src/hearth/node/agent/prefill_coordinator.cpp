@@ -195,6 +195,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
   std::set<std::string> tried;
   while (true) {
     std::optional<Peer> peer;
+    double pool_work_s = 0;
     Way way{.from = order.from(), .beside = beside(order.answers_beside), .request = order.request};
     {
       const std::lock_guard hold(mutex_);
@@ -220,7 +221,9 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
         own_queue_.begin(order.request, std::max(0.0, alone.predicted_s.value_or(0) - alone.terms.queue_s), now());
         return nullptr;
       }
-      if (chosen->kind != cluster::OptionKind::gathered) {
+      if (chosen->kind == cluster::OptionKind::gathered) {
+        pool_work_s = chosen->terms.missing_prefix_s + chosen->terms.prefill_s;
+      } else {
         peer = notes_.at(chosen->prefill).peer;
         if (notes_.at(chosen->prefill).foreign_layout && tried.empty()) {
           running_[order.request].outcome = "as chosen, with another quantisation of the model";
@@ -231,7 +234,7 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::open(const PrefillOrder
       }
       tried.insert(chosen->prefill);
     }
-    auto source = peer ? prefiller_for(*peer, way).open(order, stop) : ask_pool(order, stop);
+    auto source = peer ? prefiller_for(*peer, way).open(order, stop) : ask_pool(order, pool_work_s, stop);
     if (source) return source;
     if (source.error().code == Code::cancelled) return source;
     const std::lock_guard hold(mutex_);
@@ -305,6 +308,12 @@ Json PrefillCoordinator::peers() const {
     out.push(std::move(peer));
   }
   return out;
+}
+
+bool PrefillCoordinator::is_trusted(const std::string& peer) const {
+  const std::lock_guard hold(mutex_);
+  const auto found = notes_.find(peer);
+  return found != notes_.end() && found->second.parity && !table_.is_distrusted(peer);
 }
 
 bool PrefillCoordinator::wait_until_tried(Deadline deadline) const {

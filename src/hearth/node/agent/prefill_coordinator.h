@@ -42,6 +42,8 @@ class PrefillCoordinator final : public Prefiller {
 
   Json decisions() const;  // docs/coordinator.md
   Json peers() const;      // [{name, address, state, parity, ...}]
+  // It was tried in this life, computed what this machine computes, and has sent nothing since that no honest one sends.
+  bool is_trusted(const std::string& peer) const;
   // Tries a pair again, now. not_found: no such peer.
   Result<cluster::JudgedParity> try_peer(const std::string& name, const StopToken& stop);
   // Waits until every peer that is known has been looked at, and tried where it can be reached.
@@ -104,7 +106,8 @@ class PrefillCoordinator final : public Prefiller {
   };
   PeerPrefiller prefiller_for(const Peer& peer, const Way& way);
   cluster::PrefillSide pool_side(const PrefillOrder& order, bool was_asked) const;
-  Result<std::unique_ptr<ChunkSource>> ask_pool(const PrefillOrder& order, const StopToken& stop);
+  // `work_s`: predicted, without any wait; 0: nobody knows.
+  Result<std::unique_ptr<ChunkSource>> ask_pool(const PrefillOrder& order, double work_s, const StopToken& stop);
   void forget(std::uint64_t request, const std::string& why);
   void start_shadow();
   std::optional<Shadow> take_shadow();
@@ -129,7 +132,8 @@ class PrefillCoordinator final : public Prefiller {
   bool were_found_ = false;
   cluster::PeerTable table_;
   cluster::PeerHoldings holdings_;
-  cluster::PromptQueue own_queue_;
+  cluster::PromptQueue own_queue_;   // of this machine's worker
+  cluster::PromptQueue pool_queue_;  // of the pool's
   cluster::RateBook rates_;
   cluster::DecisionLog log_;
   std::map<std::uint64_t, Running> running_;  // by request

@@ -18,11 +18,13 @@ cluster::PrefillSide PrefillCoordinator::pool_side(const PrefillOrder& order, bo
   else if (!worker) out.excluded = "its worker is being started";
   else if (worker->info.layout() != order.layout) out.excluded = "its worker has another layout";
   else if (options_.pool->keeper().stall()) out.excluded = "its worker stands still";
+  out.prompts_left_s = pool_queue_.left_s(now());
   out.held_tokens = holdings_.held_tokens(out.name, order.stored);
   return out;
 }
 
-Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::ask_pool(const PrefillOrder& order, const StopToken& stop) {
+Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::ask_pool(const PrefillOrder& order, double work_s,
+                                                                  const StopToken& stop) {
   const auto worker = keeper_.current();
   if (!worker) return fail(Code::unavailable, "the worker is being started");
   const std::string name = options_.pool->name();
@@ -36,11 +38,11 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::ask_pool(const PrefillO
             rates_.observe_round_trip({options_.machine, name}, seconds(answered), now());
           },
       .on_piece =
-          [=, this](const GatheredPiece& piece) {
+          [=, this, request = order.request](const GatheredPiece& piece) {
             const std::lock_guard hold(mutex_);
             holdings_.add(name, piece.key);
             rates_.observe_transfer({name, options_.machine}, piece.bytes, seconds(piece.transfer), now());
-            if (piece.range.begin == untimed_begin) return;
+            if (piece.range.begin == untimed_begin || !pool_queue_.is_alone(request)) return;
             rates_.observe_prefill(there, piece.range.count(), piece.range.begin, seconds(piece.computed), now());
           },
       .on_imported =
@@ -52,7 +54,16 @@ Result<std::unique_ptr<ChunkSource>> PrefillCoordinator::ask_pool(const PrefillO
           [=, this, request = order.request](const Error& error, std::uint32_t committed_tokens) {
             const std::lock_guard hold(mutex_);
             finish_here(name, request, error.message, committed_tokens);
+          },
+      .on_over =
+          [this, request = order.request] {
+            const std::lock_guard hold(mutex_);
+            (void)pool_queue_.end(request, now());
           }};
+  {
+    const std::lock_guard hold(mutex_);
+    pool_queue_.begin(order.request, work_s, now());
+  }
   auto source = TRY(options_.pool->read(order, std::move(watch), stop));
   if (source == nullptr) return fail(Code::unavailable, "the pool's worker is being started");
   return source;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -44,6 +45,21 @@ kv::PutFailure failure_of(const Error& error) {
 }
 
 }  // namespace
+
+// Its key says of which tokens it is, not where they stand; kept in another place it would be of no use to anybody.
+Result<> check_fetched(const kv::ChunkHeader& fetched, const PrefillCall& call, std::span<const Token> target,
+                       std::optional<TokenRange> before) {
+  const auto at = std::ranges::find(call.stored, fetched.key);
+  const bool is_first = at == call.stored.begin() && at != call.stored.end();
+  if (is_first) before = TokenRange{0, 0};
+  const TokenRange range = fetched.range;
+  const bool is_there = at != call.stored.end() && before && range.begin == before->end && range.begin < range.end &&
+                        range.end <= std::min<std::size_t>(call.from, target.size()) &&
+                        fetched.parent == (is_first ? model::root_key(call.ticket.layout) : *std::prev(at));
+  if (is_there && std::ranges::equal(fetched.tokens, target.subspan(range.begin, range.count()))) return {};
+  return fail(Code::corrupt, fmt::format("chunk {} for tokens {} to {} is not of the prompt that came with it",
+                                         fetched.key.short_hex(), range.begin, range.end));
+}
 
 PrefillJob::PrefillJob(PrefillParts parts, PrefillCall call, std::vector<Token> target)
     : parts_(std::move(parts)), call_(std::move(call)), target_(std::move(target)),
@@ -100,6 +116,9 @@ Result<> PrefillJob::fetch_stored() {
   }
   for (const kv::ChunkKey& key : lacking) {
     auto chunk = TRY(parts_.caller.get(call_.ticket.layout, key, stop_.token()));
+    const auto at = std::ranges::find(call_.stored, key);
+    const auto before = at == call_.stored.begin() ? std::nullopt : parts_.store.range_of(*std::prev(at));
+    TRY(check_fetched(chunk->header, call_, target_, before));
     const std::uint32_t end = chunk->header.range.end;
     TRY(keep(std::move(chunk)));
     report([&](cluster::PrefillRun& run) { run.on_computed(end, now()); });  // and the lease lasts

@@ -27,6 +27,11 @@ struct PrefillParts {
   std::function<void(const kv::SenderStatistics&)> on_over = {};
 };
 
+// Whether a chunk that was fetched stands where `call` has its key. `before`: the range of the chunk before it there, as
+// this store knows it; the first one has none. Pure.
+Result<> check_fetched(const kv::ChunkHeader& fetched, const PrefillCall& call, std::span<const Token> target,
+                       std::optional<TokenRange> before);
+
 class PrefillJob {
  public:
   PrefillJob(PrefillParts parts, PrefillCall call, std::vector<Token> target);

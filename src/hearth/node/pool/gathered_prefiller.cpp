@@ -19,6 +19,10 @@ class GatheredSource final : public ChunkSource {
   GatheredSource(std::string_view pool, WorkerKeeper& keeper, std::shared_ptr<const KeptWorker> worker,
                  GatheredWatch watch)
       : pool_(pool), keeper_(keeper), worker_(std::move(worker)), watch_(std::move(watch)) {}
+  ~GatheredSource() override {
+    inner_.reset();  // it computes no longer
+    if (watch_.on_over) watch_.on_over();
+  }
 
   Result<> open(const PrefillOrder& order, kv::ChunkStore* store, const StopToken& stop) {
     held_tokens_ = imported_tokens_ = committed_tokens_ = std::max(order.from(), order.held_tokens);
@@ -120,7 +124,10 @@ Result<std::unique_ptr<GatheredPrefiller>> GatheredPrefiller::start(std::string 
 Result<std::unique_ptr<ChunkSource>> GatheredPrefiller::read(const PrefillOrder& order, GatheredWatch watch,
                                                              const StopToken& stop) {
   auto worker = keeper_->current();
-  if (!worker || worker->info.layout() != order.layout) return nullptr;
+  if (!worker || worker->info.layout() != order.layout) {
+    if (watch.on_over) watch.on_over();
+    return nullptr;
+  }
   auto source = std::make_unique<GatheredSource>(name_, *keeper_, std::move(worker), std::move(watch));
   TRY(source->open(order, store_, stop));
   return source;

@@ -33,6 +33,8 @@ struct GatheredWatch {
   std::function<void(std::uint32_t tokens, Duration)> on_imported = {};
   // The rest, from that token on, is computed here: the pool is gone, or a chunk of it was refused.
   std::function<void(const Error&, std::uint32_t committed_tokens)> on_lost = {};
+  // It reads this prompt no longer, or never began.
+  std::function<void()> on_over = {};
 };
 
 class GatheredPrefiller {

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "hearth/base/places.h"
 #include "hearth/net/http_error.h"
 
 namespace hearth::node {
@@ -29,12 +29,9 @@ constexpr int no_route_status = 404;
 Instant now() { return std::chrono::steady_clock::now(); }
 
 // Room for one transfer, which ends with what is returned.
-Result<std::shared_ptr<void>> take_place(const std::shared_ptr<std::atomic<int>>& taken) {
-  if (taken->fetch_add(1) >= transfers_max) {
-    taken->fetch_sub(1);
-    return fail(Code::resource_exhausted, "other links are being measured to this machine; try again shortly");
-  }
-  return std::shared_ptr<void>(taken.get(), [taken](void*) { taken->fetch_sub(1); });
+Result<std::shared_ptr<void>> take_place(const Places& places) {
+  if (auto place = places.take()) return place;
+  return fail(Code::resource_exhausted, "other links are being measured to this machine; try again shortly");
 }
 
 Result<std::uint64_t> byte_count(const std::string& text) {
@@ -145,20 +142,20 @@ class Meter {
 }  // namespace
 
 void add_link_routes(net::Router& router, std::function<Result<>(const net::Request&)> admit) {
-  const auto taken = std::make_shared<std::atomic<int>>(0);
+  const Places places(transfers_max);
   router.add("GET", "/v1/link/{bytes}",
-             [admit, taken](net::Request& request, const net::PathParams& params) -> Result<net::Response> {
+             [admit, places](net::Request& request, const net::PathParams& params) -> Result<net::Response> {
                TRY(admit(request));
                const std::uint64_t count = TRY(byte_count(params["bytes"]));
-               auto place = TRY(take_place(taken));
+               auto place = TRY(take_place(places));
                return zeros(count, std::move(place));
              });
   const net::RouteOptions body{
       .body_bytes_max = link_bytes_max,
-      .admit = [admit, taken](const net::Request& request, std::uint64_t,
+      .admit = [admit, places](const net::Request& request, std::uint64_t,
                               const net::PathParams&) -> Result<net::Admitted> {
         TRY(admit(request));
-        auto place = TRY(take_place(taken));
+        auto place = TRY(take_place(places));
         return net::Admitted(std::move(place));
       }};
   router.add("PUT", link_path,
