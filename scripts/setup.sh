@@ -31,7 +31,7 @@ readonly engine_packages=(
   llama.cpp-tools llama.cpp-tools-extra
 )
 readonly vulkan_packages=(libggml0-backend-vulkan)
-readonly netns_packages=(iproute2 iperf3)
+readonly netns_packages=(iproute2 iperf3 libfaketime)
 readonly fuzz_packages=(clang-19 libclang-rt-19-dev)
 
 say() { printf 'setup: %s\n' "$*" >&2; }

@@ -62,6 +62,7 @@ class Machine:
         self.home = Path(root) / host.name
         self.home.mkdir()
         self.process = None
+        self.clock = None  # a WrongClock, from its next start on
         self.link = LinkProxy((OUTSIDE, 0), (host.address, AGENT_PORT)) if proxied else None
 
     @property
@@ -69,7 +70,8 @@ class Machine:
         return self.link.address if self.link else f"{self.host.address}:{AGENT_PORT}"
 
     def environment(self):
-        return dict(os.environ, HEARTH_HOME=str(self.home), HEARTH_API_KEY=API_KEY, OMP_WAIT_POLICY="passive")
+        clock = self.clock.environment() if self.clock else {}
+        return dict(os.environ, HEARTH_HOME=str(self.home), HEARTH_API_KEY=API_KEY, OMP_WAIT_POLICY="passive", **clock)
 
     # --- the programs
     def hearth(self, *arguments):

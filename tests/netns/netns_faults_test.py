@@ -12,6 +12,7 @@ import time
 import unittest
 
 import isolation
+import wrong_clock
 from hand_off_case import CHUNKS, HandOffCase
 from machines import CONNECTIONS_KEPT_MAX, Cluster, conversation, least_of_a_while, wait_for
 from network import run
@@ -23,6 +24,7 @@ LEASE_SECONDS = 30  # the shortest one: a chunk of this model takes far less
 TRANSFER_BYTES = 12_000_000  # of one conversation(), a little less
 SMALL_DISK_BYTES = 4_000_000  # three chunks
 SLEEP_SECONDS = 5
+CLOCKS_AHEAD_HOURS = {"ahead": 20, "behind": -20}
 
 
 class KilledProcesses(HandOffCase):
@@ -232,6 +234,62 @@ class FullDisks(HandOffCase):
         for folder in self.cluster.folders():
             disk = os.statvfs(folder)
             self.assertLess(disk.f_bavail * disk.f_frsize, TRANSFER_BYTES / CHUNKS, "it was to be full")
+
+
+class UnlikeClocks(Cluster):
+    def begin(self, studio_options):
+        for name, hours in CLOCKS_AHEAD_HOURS.items():
+            machine = self.others[name]
+            machine.clock = wrong_clock.WrongClock(machine.home / "clock", hours)
+        super().begin(studio_options)
+
+
+@unittest.skipUnless(wrong_clock.is_installed(), "libfaketime is not installed; scripts/setup.sh --netns does it")
+class WrongClocks(HandOffCase):
+    """Only certificates have dates, and they allow a day; nothing that goes from machine to machine has."""
+
+    cluster_class = UnlikeClocks
+    others = tuple(CLOCKS_AHEAD_HOURS)
+
+    def check_clock(self, machine, hours):
+        for pid in (machine.process.pid, machine.worker_pid()):
+            self.assertTrue(machine.clock.is_in(pid))
+        self.assertAlmostEqual(machine.clock.ahead_hours(), hours, delta=0.1)
+
+    def check_hand_off(self, asking, right, sent_before, machine):
+        self.check(asking.answer(), right)
+        self.assertGreaterEqual(machine.counts()["sent_chunks"] - sent_before, CHUNKS)
+        decision = self.studio.decisions()[-1]
+        self.assertEqual((decision["chosen"], decision["outcome"]), (f"remote on {machine.name} for studio", "as chosen"))
+        self.check_nothing_is_left()
+
+    def test_machines_whose_clocks_differ_by_hours_join_and_hand_off(self):
+        for index, machine in enumerate(self.cluster.others.values()):
+            with self.subTest(machine.name):
+                self.check_clock(machine, CLOCKS_AHEAD_HOURS[machine.name])
+                away = [other for other in self.cluster.others.values() if other is not machine]
+                for other in away:
+                    other.stop()
+                wait_for("the others to be missed", lambda: self.studio.usable_peers() == [machine.name], 30)
+                self.messages, self.before = conversation(26_000 + index), self.studio.counts()
+                right, sent_before = self.right_text(), machine.counts()["sent_chunks"]
+                self.check_hand_off(self.studio.start_asking(self.messages), right, sent_before, machine)
+                self.bring_back()
+
+    def test_a_clock_that_jumps_in_mid_hand_off_costs_nothing(self):
+        ahead, behind = self.cluster.others["ahead"], self.cluster.others["behind"]
+        behind.stop()
+        wait_for("the other to be missed", lambda: self.studio.usable_peers() == ["ahead"], 30)
+        for index, hours in enumerate((-20, 20)):
+            with self.subTest(to_hours=hours):
+                self.messages, self.before = conversation(26_500 + index), self.studio.counts()
+                right, sent_before = self.right_text(), ahead.counts()["sent_chunks"]
+                asking = self.ask_until(3)
+                self.assertFalse(asking.is_over, "it was to jump in mid hand-off")
+                ahead.clock.set(hours)
+                self.check_hand_off(asking, right, sent_before, ahead)
+                self.check_clock(ahead, hours)
+        self.bring_back()
 
 
 class ThreeMachines(HandOffCase):
