@@ -260,7 +260,9 @@ TEST_F(RemotePrefillBodies, OnlySoManyPromptsAreReceivedAtTheSameTime) {
   while (answer.empty() && coming.size() < 10) {
     coming.push_back(begin_prompt());
     std::array<std::byte, 400> bytes;
-    const auto read = coming.back()->read_some(bytes, Deadline::after(std::chrono::milliseconds(300)), {});
+    const bool finds_a_place = coming.size() <= 4;
+    const auto read = coming.back()->read_some(
+        bytes, finds_a_place ? Deadline::after(std::chrono::milliseconds(300)) : enough, {});
     if (read) answer = as_text(ByteSpan(bytes).first(*read));
   }
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200")) << answer;

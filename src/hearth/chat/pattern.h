@@ -47,6 +47,8 @@ class Pattern {
 
   // Matching takes time in proportion to this and to the text.
   std::size_t size() const { return steps_.size(); }
+  // What it took to make; its memory is in proportion.
+  std::size_t compiled_nodes() const { return compiled_; }
 
   struct Node {
     enum class Kind : std::uint8_t { set, sequence, choice, repeat };

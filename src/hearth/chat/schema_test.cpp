@@ -249,6 +249,32 @@ TEST(Schema, WideSchemasAreRefused) {
   EXPECT_FALSE(Schema::compile(both, "s")) << "each held against each";
 }
 
+TEST(Schema, PatternsAndWideMergesCostWhatTheyTake) {
+  Json branches = Json::array();
+  for (int i = 0; i < 200; ++i) {
+    branches.push(Json::object({{"type", "string"}, {"pattern", fmt::format("{}a{{10000}}", i)}}));
+  }
+  EXPECT_FALSE(Schema::compile(Json::object({{"anyOf", branches}}), "s"));
+  Json all = Json::array();
+  for (int i = 0; i < 20; ++i) {
+    Json wide = Json::object();
+    for (int k = 0; k < 8'000; ++k) wide.as_object().emplace_back(fmt::format("note{}-{}", i, k), k);
+    all.push(std::move(wide));
+  }
+  EXPECT_FALSE(Schema::compile(Json::object({{"allOf", all}}), "s"));
+}
+
+TEST(Schema, ATaggedUnionOfManyTypesIsAnOrdinaryThing) {
+  Json branches = Json::array();
+  for (int i = 0; i < 60; ++i) {
+    Json properties = Json::object({{"kind", Json::object({{"const", fmt::format("kind{}", i)}})}});
+    for (int k = 0; k < 49; ++k) properties.set(fmt::format("field{}", k), Json::object({{"type", "string"}}));
+    branches.push(Json::object({{"type", "object"}, {"properties", properties}, {"required", Json::array({"kind"})}}));
+  }
+  const auto schema = Schema::compile(Json::object({{"oneOf", branches}}), "s");
+  EXPECT_TRUE(schema) << schema.error().message;
+}
+
 // A rule that can be written, or none.
 TEST(Schema, ValuesThatNoGrammarWritesMakeNoInvalidJson) {
   const std::string large = R"({"type":"integer","minimum":1600000000000000000})";

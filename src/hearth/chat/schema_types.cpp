@@ -16,6 +16,8 @@ using Kind = SchemaNode::Kind;
 
 constexpr int disjoint_depth_max = 8;
 constexpr std::size_t property_name_bytes_max = 256;
+// Hundreds of bytes each, twice: so patterns of a request take some hundred megabytes at most.
+constexpr std::size_t values_a_pattern_node = 8;
 
 std::unexpected<Error> wrong(const std::string& path, std::string_view what,
                              Code code = Code::invalid_argument) {
@@ -93,6 +95,7 @@ Result<SchemaNode> SchemaCompiler::string_node(const Json& schema, const std::st
     out.pattern = TRY(compile_pattern(*pattern, path + ".pattern"));
   }
   if (!out.pattern) return out;
+  TRY(spend(out.pattern->compiled_nodes() * values_a_pattern_node, path));
   auto fitted = out.pattern->fitted(out.length_min, out.length_max);
   if (!fitted) {
     return wrong(path,
@@ -280,9 +283,8 @@ Result<> SchemaCompiler::check_alternatives_exclude(const std::vector<NodeId>& b
 }
 
 bool SchemaCompiler::disjoint_objects(const SchemaNode& a, const SchemaNode& b, int depth) {
-  (void)work_.take(a.properties.size() * b.properties.size());
   return std::any_of(a.properties.begin(), a.properties.end(), [&](const auto& mine) {
-    if (!mine.required) return false;
+    if (!mine.required || !work_.take(b.properties.size())) return false;
     const auto other = std::find_if(b.properties.begin(), b.properties.end(),
                                     [&](const auto& p) { return p.name == mine.name; });
     if (other == b.properties.end()) return b.closed;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "hearth/base/check.h"
@@ -215,12 +216,33 @@ StoredPrefix ChunkStore::longest_prefix(const LayoutDigest& layout,
   return prefix;
 }
 
+// With the lock. Chunks that are here and that somebody else than `owner` has pinned.
+std::uint64_t ChunkStore::Implementation::bytes_pinned_by_others(std::string_view owner) const {
+  std::uint64_t out = 0;
+  for (const ChunkKey& key : table.pins().keys()) {
+    const TableEntry* entry = table.find(key);
+    const auto owners = table.pins().owners(key);
+    if (entry != nullptr && std::ranges::any_of(owners, [&](const auto& one) { return one != owner; })) out += entry->chunk_bytes;
+  }
+  return out;
+}
+
 Result<> ChunkStore::pin(std::span<const ChunkKey> keys, std::string_view owner) {
   const std::lock_guard hold(implementation_->directory_mutex);
-  PinSet pins = [&] {
+  PinSet pins;
+  std::uint64_t others_bytes = 0;
+  {
     const std::lock_guard hold_table(implementation_->mutex);
-    return implementation_->table.pins();
-  }();
+    pins = implementation_->table.pins();
+    others_bytes = implementation_->bytes_pinned_by_others(owner);
+  }
+  const std::uint64_t room = std::max(implementation_->options.disk_bytes_max, implementation_->options.memory_bytes_max);
+  const bool are_pinned = std::ranges::all_of(keys, [&](const ChunkKey& key) { return pins.is_pinned(key); });
+  if (!are_pinned && others_bytes > room / 2) {
+    return fail(Code::resource_exhausted,
+                fmt::format("{} bytes of the chunk store are pinned already, and it holds {}; more than half would leave "
+                            "no room for what is not: unpin something, or give the store more", others_bytes, room));
+  }
   TRY(pins.add(keys, owner));
   return implementation_->change_pins(std::move(pins));
 }

@@ -92,7 +92,8 @@ class ChunkStore {
   // computing can go on: partial chunks count only where a whole one follows.
   StoredPrefix longest_prefix(const LayoutDigest& layout, std::span<const Token> tokens);
 
-  // All or none; on failure the pins are as before, in memory and on disk.
+  // All or none; on failure the pins are as before, in memory and on disk. resource_exhausted when others have pinned
+  // more than half of what the store may hold.
   Result<> pin(std::span<const ChunkKey> keys, std::string_view owner);
   Result<> unpin(std::span<const ChunkKey> keys, std::string_view owner);
   Result<> unpin_all(std::string_view owner);

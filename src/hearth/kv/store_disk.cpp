@@ -76,6 +76,8 @@ void ChunkStore::Implementation::write_one(const ChunkKey& key) {
   if (!chunk) return write_ended(key, nullptr, false, Duration::zero());
   const Instant started = clock.now();
   const Result<bool> written = write_chunk(chunk);
+  // What lies under its name then is a partial one that it was to replace, of which nobody knows any more.
+  if (!written.value_or(false)) remove_counted(disk.path_of(key));
   write_ended(key, chunk, written, clock.now() - started);
 }
 
@@ -87,13 +89,11 @@ Result<bool> ChunkStore::Implementation::write_chunk(const SharedChunk& chunk) {
     return false;
   }
   TRY(disk.write(files, *chunk, Durability::survives_process));
-  std::unique_lock hold(mutex);
+  const std::lock_guard hold(mutex);
   // A pending chunk is never evicted, so the entry is still the one that was written, unless a whole one
   // has taken its place, which is written next, or perhaps is not.
   const TableEntry* entry = table.find(chunk->header.key);
   if (entry != nullptr && entry->payload_digest != chunk->header.payload_digest) {
-    hold.unlock();
-    remove_counted(disk.path_of(chunk->header.key));
     return false;
   }
   table.add_disk(chunk->header, clock.now(), bytes);

@@ -51,6 +51,7 @@ struct ChunkStore::Implementation {
   bool remove_counted(const std::filesystem::path& path);
   void remove_unreachable(GcReport& report);
   Result<> change_pins(PinSet pins);
+  std::uint64_t bytes_pinned_by_others(std::string_view owner) const;
   void load_uses();
   // Nothing: some of it is on its way to the disk.
   Result<std::optional<ForgetReport>> forget_written(std::string_view owner);

@@ -80,6 +80,21 @@ TEST_F(StoreTest, APrefixSearchCountsAsUseOfTheWholeChain) {
   EXPECT_EQ(store->missing(newer.keys()), std::vector<ChunkKey>{newer.keys().back()});
 }
 
+TEST_F(StoreTest, PinsOfOthersLeaveHalfOfTheStore) {
+  const auto store = open(memory_only(10));
+  const TestChain mine = test_chain(1, 60, 10), yours = test_chain(2, 10, 10);
+  ASSERT_TRUE(store->pin(mine.keys(), "me"));
+  put_all(*store, mine);
+  const auto refused = store->pin(yours.keys(), "you");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::resource_exhausted);
+  EXPECT_TRUE(store->pin(mine.keys(), "you")) << "they are kept anyway";
+  ASSERT_TRUE(store->unpin(mine.keys(), "you"));
+  EXPECT_TRUE(store->pin(yours.keys(), "me")) << "of its own it may have more";
+  ASSERT_TRUE(store->unpin_all("me"));
+  EXPECT_TRUE(store->pin(yours.keys(), "you"));
+}
+
 TEST_F(StoreTest, PinnedChunksAreNeverEvicted) {
   const auto store = open(memory_only(3));
   const TestChain pinned = test_chain(1, 20, 10);

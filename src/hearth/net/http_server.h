@@ -24,7 +24,7 @@ struct HttpServerOptions {
   std::size_t connections_max = 1024;
   std::size_t header_bytes_max = 64 * 1024;  // request line and fields
   std::size_t header_count_max = 128;
-  // From the first byte of a request to the end of its head; of a connection's first one from its beginning.
+  // From the first byte of a request to the end of its head; and until the first byte of a connection's first one.
   Duration head_time_max = std::chrono::seconds(10);
   // Between requests of one connection.
   Duration idle_time_max = std::chrono::seconds(75);

@@ -271,6 +271,20 @@ TEST(HttpServer, EndsSlowHeadsAndBodiesAndIdleConnections) {
   EXPECT_EQ(read_to_end(*idle), "");
 }
 
+TEST(HttpServer, WhoSaysNothingHasNoPlaceForLongButOneWhoWasAnsweredHas) {
+  HttpServerOptions options;
+  options.head_time_max = milliseconds(50);
+  options.idle_time_max = std::chrono::minutes(10);
+  TestServer server(echo_router(), options);
+  const auto served = server.connect();
+  write_text(*served, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(status_in(read_until(*served, "\r\n\r\n")), 200);
+  const auto silent = server.connect();
+  EXPECT_EQ(read_to_end(*silent), "");
+  write_text(*served, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_NE(read_until(*served, "HTTP/1.1 200").find("HTTP/1.1 200"), std::string::npos) << "kept for longer than that";
+}
+
 // A machine that was switched off in mid-body says nothing any more; what it had reserved is given back long before the whole
 // could have come at the slowest rate.
 TEST(HttpServer, EndsBodiesThatFallSilent) {

@@ -61,7 +61,9 @@ Result<> KvSaver::save(const HeldKv& finished) {
   if (finished.pin) {
     // The last token of a prompt belongs to its answer.
     const auto prompt = std::span(finished.tokens).first(finished.pin->prompt_tokens - 1);
-    TRY(fetch_pinned(prompt, finished, ends));
+    const auto pinned = fetch_pinned(prompt, finished, ends);
+    if (!pinned && pinned.error().code != Code::resource_exhausted) return pinned;
+    if (!pinned) log_warning("KV is kept unpinned: " + pinned.error().message);
   }
   const Result<> fetched = fetch(finished.tokens, ends);
   note_user(*store, layout, finished.tokens, finished.user);

@@ -221,6 +221,8 @@ void Agent::keep_membership() {
       if (!renewed) log_warning("the certificate was not renewed: " + renewed.error().message);
       if (renewed && *renewed) (void)tell_members(*membership_, *http_, tell_time_max, stop_.token());
     }
+    // A command on this machine may have changed its certificate: whoever comes next is shown the new one.
+    if (const auto refreshed = membership_->refresh(); !refreshed) log_warning(refreshed.error().message);
     learn_members();
     (void)stopped_while_waiting(stop_.token(), Deadline::after(members_interval));
   }

@@ -6,6 +6,7 @@
 
 #include "hearth/base/check.h"
 #include "hearth/kv/chunk_stream.h"
+#include "hearth/net/http_error.h"
 #include "hearth/node/worker/worker_api.h"
 
 namespace hearth::node {
@@ -260,7 +261,8 @@ Result<net::Admitted> AgentService::admit_prompt(const net::Request& request) co
 
 Result<net::Admitted> AgentService::admit_message(const net::Request& request) {
   const std::string peer = TRY(identify_(request));
-  TRY(delivery_of(peer, request));
+  const auto delivery = delivery_of(peer, request);
+  if (!delivery) return net::Admitted(net::error_response(delivery.error()));  // and the connection lasts
   return net::Admitted(std::shared_ptr<void>());
 }
 

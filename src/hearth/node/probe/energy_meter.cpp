@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -26,15 +27,20 @@ std::optional<double> read_microjoules(const fs::path& file) {
   return value ? std::optional(*value / 1e6) : std::nullopt;
 }
 
-// The packages: others lie within one, or, as psys does, around all.
-std::vector<fs::path> package_folders(const fs::path& powercap) {
-  std::vector<fs::path> out;
+// By package. Others lie within one or, as psys does, around all; intel-rapl-mmio counts the same once more, and so do, on
+// some processors of AMD, the further dies of a package ("package-0-die-1").
+std::map<std::string, fs::path> package_folders(const fs::path& powercap) {
+  std::vector<fs::path> folders;
   std::error_code error;
   for (fs::directory_iterator at(powercap, error), end; !error && at != end; at.increment(error)) {
-    const auto name = read_value<std::string>(at->path() / "name");
-    if (name && name->starts_with("package")) out.push_back(at->path());
+    if (at->path().filename().string().starts_with("intel-rapl:")) folders.push_back(at->path());
   }
-  std::ranges::sort(out);
+  std::ranges::sort(folders);
+  std::map<std::string, fs::path> out;
+  for (const fs::path& folder : folders) {
+    const auto name = read_value<std::string>(folder / "name");
+    if (name && name->starts_with("package")) out.emplace(name->substr(0, name->find("-die-")), folder);
+  }
   return out;
 }
 
@@ -100,8 +106,8 @@ class Nvml {
 }  // namespace
 
 EnergyMeter::EnergyMeter(const EnergySources& sources) {
-  for (const fs::path& folder : package_folders(sources.powercap)) {
-    add({.part = "processor " + read_value<std::string>(folder / "name").value_or(""),
+  for (const auto& [name, folder] : package_folders(sources.powercap)) {
+    add({.part = "processor " + name,
          .read = [file = folder / "energy_uj"] { return read_microjoules(file); },
          .wraps_at = read_microjoules(folder / "max_energy_range_uj").value_or(0)});
   }

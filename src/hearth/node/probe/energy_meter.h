@@ -2,7 +2,7 @@
 // Joules that this machine has used since the meter was opened, as far as its parts tell: processor packages by the
 // counters of Linux's powercap (Intel's and AMD's RAPL; most systems let only root read them), NVIDIA devices by their
 // own counter (nvmlDeviceGetTotalEnergyConsumption of NVML, Volta and later), whose library is loaded where there is one.
-// Not of macOS, which tells its superuser only; not of memory, disks and the power supply.
+// Of a package with several counted dies the first. Not of macOS, which tells its superuser only; not of memory, disks and the power supply.
 //
 // One thread at a time. A package's counter wraps after some tens of kilojoules: one wrap between two readings is
 // made up for, a second one is not seen.

@@ -32,6 +32,8 @@ TEST_F(EnergyMeterTest, AddsUpThePackagesAndNothingThatLiesWithinOrAroundThem) {
   make_domain(powercap_, "intel-rapl:0:0", "core", "500000");
   make_domain(powercap_, "intel-rapl:1", "package-1", "9000000");
   make_domain(powercap_, "intel-rapl:2", "psys", "20000000");
+  make_domain(powercap_, "intel-rapl-mmio:0", "package-0", "1000000");
+  make_domain(powercap_, "intel-rapl:3", "package-1-die-1", "9000000");
   EnergyMeter meter({.powercap = powercap_, .nvml = "no-such-library.so"});
   EXPECT_EQ(meter.parts(), (std::vector<std::string>{"processor package-0", "processor package-1"}));
   EXPECT_EQ(meter.joules(), 0);
