@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "hearth/base/guarded.h"
 #include "hearth/base/thread.h"
 #include "hearth/fetch/file_digests.h"
@@ -192,6 +194,8 @@ Result<Downloaded> download(net::HttpClient& http, const RemoteFacts& facts, con
     return out;
   }
   out->fetched_bytes = *fetched;
+  // Under its name it is whole, whenever the power fails.
+  if (::fsync(locked.get()) != 0) return fail_errno("sync", part_path(target), errno);
   std::error_code error;
   fs::rename(part_path(target), target, error);
   if (error) return fail_errno("rename to", target, error.value());

@@ -48,15 +48,22 @@ SealedStore::~SealedStore() {
 
 std::shared_ptr<kv::ChunkStore> SealedStore::get() {
   // A client joins its thread when it goes, and that thread takes our lock: it never goes under it.
-  std::unique_ptr<vault::KeeperClient> gone;
+  std::shared_ptr<vault::KeeperClient> gone, touched;
   auto store = state_.with([&](State& state) {
     if (state.client && state.client->is_locked()) {
       state.store.reset();
       gone = std::move(state.client);
     }
+    if (state.store && clock_.now() - state.touched_at >= options_.touch_interval) {
+      state.touched_at = clock_.now();
+      touched = state.client;
+    }
     return state.store;
   });
   gone.reset();
+  // The key is held, but a keeper that nobody asks locks the vault.
+  if (touched) (void)touched->key(chunk_collection);
+  touched.reset();
   if (store) return store;
   auto opened = open();
   if (opened) return *opened;
@@ -83,7 +90,7 @@ Result<kv::ForgetReport> SealedStore::forget(std::string_view user, Deadline dea
 }
 
 Result<std::shared_ptr<kv::ChunkStore>> SealedStore::open() {
-  auto client = TRY(vault::KeeperClient::connect(options_.vault_directory, [this] { locked(); }));
+  std::shared_ptr<vault::KeeperClient> client = TRY(vault::KeeperClient::connect(options_.vault_directory, [this] { locked(); }));
   const auto key = TRY(client->key(chunk_collection));
   kv::StoreOptions options = options_.store;
   options.cipher = make_vault_cipher(*key);

@@ -30,6 +30,7 @@ class SealedStore {
     std::filesystem::path vault_directory;
     kv::StoreOptions store;  // its directory is its own; the cipher is set here
     std::function<void()> on_lock{};  // after the store is let go; on the thread "vault-watch"
+    Duration touch_interval = std::chrono::seconds(15);  // as often the keeper hears that the store is in use
   };
   explicit SealedStore(Options options);
   ~SealedStore();
@@ -44,7 +45,8 @@ class SealedStore {
 
  private:
   struct State {
-    std::unique_ptr<vault::KeeperClient> client;
+    std::shared_ptr<vault::KeeperClient> client;
+    Instant touched_at{};
     std::shared_ptr<kv::ChunkStore> store;
     bool has_complained = false;
   };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <semaphore>
 
+#include "hearth/base/json.h"
 #include "hearth/base/log.h"
 #include "hearth/base/thread.h"
 #include "hearth/kv/test_support.h"
@@ -22,7 +23,7 @@ class SealedStoreTest : public testing::Test {
   }
   void unlock() {
     keeper_ = std::make_unique<vault::Keeper>(vault::Vault::unlock(vault_at(), passphrase_).value(),
-                                              net::Listener::listen(vault::keeper_address(vault_at())).value(), Duration::zero());
+                                              net::Listener::listen(vault::keeper_address(vault_at())).value(), idle_max_);
     thread_ = Thread("keeper", [this] { (void)keeper_->run(stop_.token()); });
   }
   void lock() {
@@ -41,10 +42,12 @@ class SealedStoreTest : public testing::Test {
   std::unique_ptr<vault::Keeper> keeper_;
   StopSource stop_;
   Thread thread_;
+  Duration idle_max_{};  // never
   std::binary_semaphore locked_{0};
   SealedStore store_{{.vault_directory = vault_at(),
                       .store = {.directory = directory_.path() / "store", .memory_bytes_max = 1 << 20, .disk_bytes_max = 1 << 20},
-                      .on_lock = [this] { locked_.release(); }}};
+                      .on_lock = [this] { locked_.release(); },
+                      .touch_interval = Duration::zero()}};
 };
 
 TEST_F(SealedStoreTest, IsThereWhileTheVaultIsOpenAndGoesWhenItIsLocked) {
@@ -65,6 +68,19 @@ TEST_F(SealedStoreTest, IsThereWhileTheVaultIsOpenAndGoesWhenItIsLocked) {
   ASSERT_NE(store, nullptr);
   for (const auto& chunk : chain.chunks) EXPECT_TRUE(store->get(chunk->header.key));
   EXPECT_EQ(store->statistics().disk_hits, 3);
+}
+
+TEST_F(SealedStoreTest, UsingItIsUsingTheVault) {
+  idle_max_ = std::chrono::hours(1);
+  unlock();
+  const auto store = store_.get();
+  ASSERT_NE(store, nullptr);
+  const auto client = vault::KeeperClient::connect(vault_at()).value();
+  const auto idle_left_s = [&] { return get<double>(parse_json(client->status_json().value()).value(), "idle_left_s").value(); };
+  (void)stopped_while_waiting({}, Deadline::after(std::chrono::milliseconds(300)));
+  const double before = idle_left_s();
+  EXPECT_EQ(store_.get(), store);
+  EXPECT_GT(idle_left_s(), before);
 }
 
 TEST_F(SealedStoreTest, LetsPinsGoOrSaysThatItCannot) {

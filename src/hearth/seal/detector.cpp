@@ -39,13 +39,16 @@ constexpr std::array<TokenShape, 12> token_shapes = {{{"sk-ant-", 24}, {"sk-proj
 
 Position find_token(std::string_view text) {
   for (const TokenShape& shape : token_shapes) {
+    std::size_t end = 0;         // of the run of words and hyphens that was looked at last: once, however many prefixes are in it
+    std::size_t digits_end = 0;  // behind its last digit
     for (std::size_t at = text.find(shape.prefix); at != text.npos; at = text.find(shape.prefix, at + 1)) {
-      std::size_t end = at + shape.prefix.size();
-      bool has_digit = false;  // "sk-ant-your-key-goes-here-please" is an example
-      while (end < text.size() && (is_word(text[end]) || text[end] == '-')) has_digit |= is_digit(text[end++]);
-      if ((at == 0 || !is_word(text[at - 1])) && has_digit && end - at - shape.prefix.size() >= shape.characters_min) {
-        return at;
+      if (at > 0 && is_word(text[at - 1])) continue;
+      const std::size_t begin = at + shape.prefix.size();
+      for (end = std::max(end, begin); end < text.size() && (is_word(text[end]) || text[end] == '-'); ++end) {
+        if (is_digit(text[end])) digits_end = end + 1;
       }
+      // "sk-ant-your-key-goes-here-please" is an example.
+      if (digits_end > begin && end - begin >= shape.characters_min) return at;
     }
   }
   return std::nullopt;

@@ -97,6 +97,19 @@ TEST(Detector, ChanceRarelyMakesACard) {
   EXPECT_LT(hits, 20'000 * 4 / 100);  // Luhn lets a tenth pass, issuers hold about a quarter of the prefixes
 }
 
+// Quadratic, these would take minutes.
+TEST(Detector, ManyPrefixesInOneRunAreReadOnce) {
+  for (const std::string_view prefix : {"hf_", "npm_", "sk-ant-", "xoxb-"}) {
+    std::string text;
+    while (text.size() < 2'000'000) text += prefix;
+    EXPECT_TRUE(find_secrets(text).empty()) << prefix;
+  }
+  std::string late(100, '-');
+  late = "sk-ant-" + late + "sk-ant-" + std::string(30, 'x');
+  EXPECT_TRUE(find_secrets(late).empty());
+  EXPECT_EQ(find_secrets(late + "7").size(), 1u) << "the digit is behind both";
+}
+
 TEST(Detector, TextOfAnyKindIsReadToItsEnd) {
   Random random(7);
   const std::string alphabet = "4 1-A<\n.9GB8sk-ant_[]:";

@@ -30,7 +30,7 @@ Told read_error(const Json& error) {
   if (!error.is_object()) return out;
   out.type = text_of(error, "type");
   out.code = text_of(error, "code");
-  if (const auto number = number_of(error, "code")) out.code = std::to_string(static_cast<int>(*number));
+  if (const auto number = number_of(error, "code")) out.code = fmt::format("{}", *number);
   out.message = text_of(error, "message");
   out.prompt_tokens = count_of(error, "n_prompt_tokens");
   out.prompt_tokens_max = count_of(error, "n_ctx");

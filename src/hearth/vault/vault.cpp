@@ -153,9 +153,19 @@ Result<SharedSecret> Vault::key(std::string_view collection) {
       if (auto held = found->second.lock()) return held;
     }
     const fs::path path = key_path(collection);
-    std::error_code ignored;
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    // A new key makes noise of all that is sealed with the old one: only where there is none, and nothing is sealed.
+    if (status.type() == fs::file_type::none) return fail_errno("look at", path, error.value());
+    const bool is_there = fs::exists(status);
+    const fs::path data = directory_ / "data" / file_name(collection);
+    if (!is_there && (found != keys.by_name.end() || (fs::exists(data, error) && !fs::is_empty(data, error)) ||
+                      (error && error != std::errc::no_such_file_or_directory))) {
+      return fail(Code::corrupt, fmt::format("the key of collection {} is missing, and what it seals is there ({}); restore it from a "
+                                             "backup, or forget the collection", collection, path.filename().string()));
+    }
     Secret key;
-    if (fs::exists(path, ignored)) {
+    if (is_there) {
       auto opened = read_key(path);
       if (!opened) {
         return fail(Code::corrupt, fmt::format("the key of collection {} is damaged ({}); restore it from a backup, or "

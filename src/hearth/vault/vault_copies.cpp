@@ -156,11 +156,15 @@ Result<> Vault::forget(std::string_view collection) {
   return keys_.with([&](Keys& keys) -> Result<> {
     const fs::path path = key_path(collection);
     std::error_code error;
-    if (!fs::exists(path, error)) return fail(Code::not_found, fmt::format("the vault has no collection {}", collection));
-    overwrite(path);
-    TRY(real_file_system()->remove(path));
-    if (const auto found = keys.by_name.find(collection); found != keys.by_name.end()) keys.by_name.erase(found);
     const fs::path data = directory_ / "data" / file_name(collection);
+    const bool has_key = fs::exists(path, error);
+    // Without its key, what it sealed is noise that an interrupted call or a damaged backup left.
+    if (!has_key && !fs::exists(data, error)) return fail(Code::not_found, fmt::format("the vault has no collection {}", collection));
+    if (has_key) {
+      overwrite(path);
+      TRY(real_file_system()->remove(path));
+    }
+    if (const auto found = keys.by_name.find(collection); found != keys.by_name.end()) keys.by_name.erase(found);
     fs::remove_all(data, error);
     if (error) return fail_errno("remove", data, error.value());
     return {};

@@ -107,6 +107,18 @@ TEST_F(VaultTest, ADamagedKeyCostsItsCollectionOnly) {
   EXPECT_EQ(vault->key("a").error().code, Code::corrupt);  // not silently made anew
 }
 
+TEST_F(VaultTest, AKeyThatIsGoneIsNotMadeAnewWhileItsDataAreThere) {
+  keep(*open(), "a", "text of a");
+  const auto vault = open();
+  fs::remove(only_file(at() / "keys"));
+  EXPECT_EQ(vault->key("a").error().code, Code::corrupt) << "it was there when the vault was opened";
+  const auto again = open();
+  EXPECT_EQ(again->key("a").error().code, Code::corrupt);
+  EXPECT_TRUE(fs::is_empty(at() / "keys"));
+  ASSERT_TRUE(again->forget("a"));
+  EXPECT_TRUE(again->key("a"));
+}
+
 TEST_F(VaultTest, AForgottenCollectionIsGone) {
   const auto vault = open();
   keep(*vault, "a", "text");

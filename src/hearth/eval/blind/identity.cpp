@@ -147,17 +147,25 @@ std::size_t end_of_name(std::string_view low, std::size_t end) {
   return end;
 }
 
+std::size_t end_of_sentence(std::string_view text, std::size_t at) {
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\n' || c == '!' || c == '?') return at;
+    if (c == '.' && at + 1 < text.size() && text[at + 1] == ' ') return at + 1;
+  }
+  return at;
+}
+
 void remove_self_naming(Stripped& out, std::span<const std::string> secrets) {
   std::vector<std::string> all(names.begin(), names.end());
   for (const std::string& secret : secrets) all.push_back(lower(secret));
   std::string low = lower(out.text);
   std::size_t begin = 0;
   while (begin < low.size()) {
-    std::size_t end = low.find_first_of("\n!?", begin);
-    const std::size_t stop = low.find(". ", begin);
-    end = std::min({end == std::string::npos ? low.size() : end, stop == std::string::npos ? low.size() : stop + 1});
+    std::size_t end = end_of_sentence(low, begin);
     for (const std::string& name : all) {
-      for (std::size_t at = begin; !name.empty() && (at = low.find(name, at)) < end;) {
+      // Within the sentence: a text has as many as it is long.
+      for (std::size_t at = begin; !name.empty() && (at = std::string_view(low).substr(0, end).find(name, at)) != std::string::npos;) {
         const std::string_view sentence = std::string_view(low).substr(begin, end - begin);
         if (!begins_and_ends(low, at, name.size()) || !speaks_of_itself(sentence, name, at - begin)) {
           at += name.size();

@@ -41,6 +41,13 @@ TEST(Identity, SaysWhatItTookOut) {
   EXPECT_EQ(found.removed, (std::vector<std::string>{"Kimi K2.6", "Moonshot AI"}));
 }
 
+// Quadratic, this would take minutes.
+TEST(Identity, AnAnswerThatLoopsIsReadOnce) {
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += "No. ";
+  EXPECT_EQ(strip_identity(text + "I am Kimi.").removed, std::vector<std::string>{"Kimi"});
+}
+
 TEST(Identity, TwiceIsAsOnce) {
   for (const std::string& text : std::vector<std::string>{"As Kimi, I say <think>a</think> b.\n\n\nc",
                                                           "I am GPT-4o. I'm ChatGPT.", "broken \xff utf8"}) {

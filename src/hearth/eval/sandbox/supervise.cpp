@@ -71,7 +71,7 @@ class Supervision {
     if (waits[output].revents != 0) read_output();
     if (waits[errors].revents != 0) read_errors();
     if (waits[status].revents != 0) read_status();
-    if (!process_.status.valid()) ended_ = ::waitpid(process_.pid, &wait_status_, WNOHANG) == process_.pid;
+    if (!ended_ && !process_.status.valid()) ended_ = ::waitpid(process_.pid, &wait_status_, WNOHANG) == process_.pid;
     look_at_memory();
   }
 
