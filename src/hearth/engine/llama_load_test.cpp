@@ -34,7 +34,7 @@ TEST_F(LlamaLoad, AStepHasRoomForATokenOfEveryAnswerHoweverSmallChunksAre) {
 }
 
 TEST_F(LlamaLoad, RefusesWhatCannotComputeAnything) {
-  for (const auto& [sequences, batch, ubatch] : {std::tuple{0, 64, 16}, {1, 0, 16}, {1, 64, 0}}) {
+  for (const auto& [sequences, batch, ubatch] : {std::tuple{0U, 64U, 16U}, {1U, 0U, 16U}, {1U, 64U, 0U}}) {
     const auto engine = load(sequences, batch, ubatch);
     ASSERT_FALSE(engine);
     EXPECT_EQ(engine.error().code, Code::invalid_argument);

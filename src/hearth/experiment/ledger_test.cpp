@@ -74,12 +74,12 @@ TEST_F(LedgerFile, TheNextLineHasItsPlaceOnTheDiskBeforeItIsWritten) {
   struct stat status {};
   ASSERT_EQ(::stat(path().c_str(), &status), 0);
   constexpr std::uint64_t stat_block_bytes = 512;
-  if (const std::uint64_t held = status.st_blocks * stat_block_bytes; held < before.size() + reserved_line_bytes) {
+  if (const std::uint64_t held = static_cast<std::uint64_t>(status.st_blocks) * stat_block_bytes; held < before.size() + reserved_line_bytes) {
     GTEST_SKIP() << "the file system reserves nothing: " << held << " bytes";
   }
   ASSERT_TRUE(ledger.append("step_ended", Json::object()));
   ASSERT_EQ(::stat(path().c_str(), &status), 0);
-  EXPECT_GE(status.st_blocks * stat_block_bytes, before.size() + reserved_line_bytes);
+  EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * stat_block_bytes, before.size() + reserved_line_bytes);
   EXPECT_EQ(Ledger::look(path()).value().events().size(), 4u);
 }
 
